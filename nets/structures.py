@@ -1,0 +1,29 @@
+"""The types that networks, losses and decoders exchange."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Targets(NamedTuple):
+    """What is to be found on a batch of images, padded to the largest number of boxes.
+
+    boxes   float32 [B, M, 4], xyxy in pixels of the network input; zeros where padded
+    labels  int64 [B, M], 0-based; 0 where padded
+    valid   bool [B, M], which entries are boxes rather than padding
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    valid: Tensor
+
+
+class Decoded(NamedTuple):
+    """What a detector proposes before NMS.
+
+    boxes   float32 [B, A, 4], xyxy in pixels of the network input
+    scores  float32 [B, A, C], between 0 and 1
+    """
+
+    boxes: Tensor
+    scores: Tensor

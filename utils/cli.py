@@ -1,0 +1,34 @@
+"""Running a script: the message instead of a traceback for a user's mistake, and the exit statuses."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import tyro
+
+ROOT = Path(__file__).resolve().parent.parent  # the repository: where default paths start
+
+C = TypeVar("C")
+
+
+def run(main: Callable[[C], None], config_class: type[C]) -> None:
+    """Parse the command line into `config_class`, call `main`, and exit.
+
+    Exit status 0 on success, 2 on wrong usage or input (`ValueError` or a file that cannot be read or
+    written: its message is printed, which names the fix), 130 on Ctrl+C. Anything else is a defect of
+    ours and keeps its traceback (exit status 1).
+    """
+    # Windows consoles and pipes may be set to a legacy code page; class names are UTF-8.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    config = tyro.cli(config_class)
+    try:
+        main(config)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("stopped by Ctrl+C", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,35 @@
+"""What a detector found on one image: the one type that prediction, drawing, saving and evaluation share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Boxes found on one image, best score first.
+
+    boxes   float32 [N, 4], xyxy in pixels of the original image
+    scores  float32 [N], between 0 and 1, falling
+    labels  int64 [N], 0-based class numbers
+    best_score, best_label  the best candidate before the confidence threshold, to explain an empty
+        result; -1 where there was no candidate at all
+    candidates  how many boxes the network proposed before the threshold
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    best_score: float = -1.0
+    best_label: int = -1
+    candidates: int = 0
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    @staticmethod
+    def empty() -> "Detections":
+        """Nothing found."""
+        return Detections(
+            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        )
