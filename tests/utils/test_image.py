@@ -1,0 +1,156 @@
+"""Every kind of picture file must come out as the same kind of array, or as an error that names it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils.image import ImageError, read_image
+
+
+@pytest.fixture
+def colours() -> np.ndarray:
+    """A smooth picture, wider than high, without any symmetry: a turned or swapped one is noticed."""
+    rows, columns = np.mgrid[0:40, 0:60]
+    return np.stack([columns * 4, rows * 6, (columns + rows) * 2], axis=2).astype(np.uint8)
+
+
+def save(picture: Image.Image, path: Path, **options) -> np.ndarray:
+    picture.save(path, **options)
+    image = read_image(path)
+    assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    assert image.flags.c_contiguous and image.flags.writeable
+    return image
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "webp", "jpg"])
+def test_formats(tmp_path, colours, suffix):
+    image = save(Image.fromarray(colours), tmp_path / f"a.{suffix}", quality=100, lossless=True)
+    assert np.abs(image.astype(int) - colours).max() <= (24 if suffix == "jpg" else 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tiff", "jpg"])
+def test_grey(tmp_path, colours, suffix):
+    grey = np.ascontiguousarray(colours[..., 0])
+    image = save(Image.fromarray(grey), tmp_path / f"a.{suffix}", quality=100)
+    assert np.abs(image.astype(int) - grey[..., None]).max() <= (3 if suffix == "jpg" else 0)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
+def test_alpha_is_dropped(tmp_path, colours, suffix):
+    alpha = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
+    picture = Image.fromarray(np.dstack([colours, alpha]))
+    options = {"lossless": True, "exact": True} if suffix == "webp" else {}
+    assert (save(picture, tmp_path / f"a.{suffix}", **options) == colours).all()
+
+
+def test_grey_with_alpha(tmp_path, colours):
+    picture = Image.fromarray(colours[..., 0].copy())
+    picture.putalpha(Image.fromarray(colours[..., 1].copy()))
+    assert (save(picture, tmp_path / "a.png") == colours[..., :1]).all()
+
+
+@pytest.mark.parametrize("transparency", [None, 3])
+def test_palette(tmp_path, colours, transparency):
+    picture = Image.fromarray(colours).convert("P", palette=Image.Palette.ADAPTIVE)
+    options = {} if transparency is None else {"transparency": transparency}
+    assert (save(picture, tmp_path / "a.png", **options) == np.array(picture.convert("RGB"))).all()
+
+
+def test_one_bit(tmp_path, colours):
+    black_and_white = colours[..., 0] > 100
+    image = save(Image.fromarray(black_and_white), tmp_path / "a.png")
+    assert (image == black_and_white[..., None] * 255).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_16_bit_keeps_the_upper_8(tmp_path, colours, suffix):
+    sixteen = colours[..., 0].astype(np.uint16) * 256 + 200
+    assert (save(Image.fromarray(sixteen), tmp_path / f"grey.{suffix}") == colours[..., :1]).all()
+    path = tmp_path / f"colour.{suffix}"
+    assert cv2.imwrite(str(path), colours[..., ::-1].astype(np.uint16) * 256 + 100)
+    assert (read_image(path) == colours).all()
+
+
+def test_cmyk(tmp_path, colours):
+    # Pillow writes Adobe's inverted CMYK; uninverted it would come out as the negative.
+    image = save(Image.fromarray(colours).convert("CMYK"), tmp_path / "a.jpg", quality=100)
+    assert np.abs(image.astype(int) - colours).max() <= 24
+    image = save(Image.fromarray(colours).convert("CMYK"), tmp_path / "a.tiff")
+    assert (image == colours).all()
+
+
+UPRIGHT = {  # EXIF orientation -> how to turn the upright picture into the stored one (EXIF 2.3, 4.6.4)
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: np.rot90(image, 1),
+    7: lambda image: image[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda image: np.rot90(image, -1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tiff"])
+def test_exif_orientation(tmp_path, colours, orientation, suffix):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](colours)))
+    options = {"lossless": True} if suffix == "webp" else {"quality": 100} if suffix == "jpg" else {}
+    image = save(stored, tmp_path / f"a.{suffix}", exif=exif, **options)
+    assert image.shape == colours.shape
+    assert np.abs(image.astype(int) - colours).max() <= (24 if suffix == "jpg" else 0)
+
+
+def test_paths_with_spaces_commas_and_unicode(tmp_path, colours):
+    folder = tmp_path / "数据 集, ä"
+    folder.mkdir()
+    assert (save(Image.fromarray(colours), folder / "图 1,2.png") == colours).all()
+    assert (read_image(str(folder / "图 1,2.png")) == colours).all()
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"nowhere\.jpg: no such file"):
+        read_image(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"", "empty"), (b"<html>not found</html>", "not a picture"), (b"\xff\xd8\xff", "")],
+)
+def test_no_picture_is_named(tmp_path, content, reason, capfd):
+    path = tmp_path / "bad.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=rf"bad\.jpg: .*{reason}"):
+        read_image(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp", "tiff"])
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_truncated_file_is_named(tmp_path, colours, suffix, kept, capfd):
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    path = tmp_path / f"cut.{suffix}"
+    Image.fromarray(noise).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ImageError, match=rf"cut\.{suffix}: "):
+        read_image(path)
+    assert "OpenCV" not in capfd.readouterr().err
+
+
+def test_32_bit_is_refused_with_the_fix(tmp_path):
+    path = tmp_path / "depth.tiff"
+    Image.fromarray(np.ones((4, 4), np.float32)).save(path)
+    with pytest.raises(ImageError, match=r"depth\.tiff: 32 bits a pixel; save it with 8 or 16"):
+        read_image(path)
+
+
+def test_opencvs_log_level_is_left_as_it_was(tmp_path, colours):
+    before = cv2.utils.logging.getLogLevel()
+    save(Image.fromarray(colours), tmp_path / "a.png")
+    assert cv2.utils.logging.getLogLevel() == before

@@ -1,0 +1,74 @@
+"""Reading pictures: whatever the file's mode, the same kind of array comes out."""
+
+import io
+from os import PathLike
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+FULL_RANGE_MODES = ("I", "F")  # 32 bits a pixel: nothing says which value is white
+
+
+class ImageError(ValueError):
+    """A picture that cannot be read; the message names the file and the reason."""
+
+
+def read_image(path: str | PathLike[str]) -> np.ndarray:
+    """Read a picture as uint8 RGB [H, W, 3], C-contiguous, turned upright as its EXIF orientation says.
+
+    Grey pictures get three equal channels, 16 bits are cut to the upper 8, palettes and CMYK become RGB,
+    and an alpha channel is dropped. Raises `ImageError` if the file is missing, truncated or no picture.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)  # not cv2.imread, which fails on Unicode paths on Windows
+    except FileNotFoundError:
+        raise ImageError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return decode_image(data, str(path))
+
+
+def decode_image(data: np.ndarray, name: str) -> np.ndarray:
+    """Decode the bytes (uint8 [N]) of a picture file as `read_image` does; `name` is for the message."""
+    if len(data) == 0:
+        raise ImageError(f"{name}: the file is empty")
+    # OpenCV multiplies a TIFF's colours by its alpha, and gets its LAB wrong.
+    image = None if data[:4].tobytes() in TIFF_SIGNATURES else _decode_opencv(data)
+    return _decode_pillow(data, name) if image is None else image
+
+
+def _decode_opencv(data: np.ndarray) -> np.ndarray | None:
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the caller's message is enough
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        return None
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+def _decode_pillow(data: np.ndarray, name: str) -> np.ndarray:
+    """The slower way, for what OpenCV cannot read or reads wrongly; and it says why a file is bad."""
+    try:
+        with Image.open(io.BytesIO(data.tobytes())) as file:
+            picture = ImageOps.exif_transpose(file)
+            if picture.mode in FULL_RANGE_MODES:
+                raise ImageError(f"{name}: 32 bits a pixel; save it with 8 or 16 bits a channel")
+            if picture.mode.startswith("I;16"):
+                upper = (np.asarray(picture) >> 8).astype(np.uint8)
+                return np.repeat(upper[:, :, None], 3, axis=2)
+            return np.array(picture.convert("RGB"))
+    except ImageError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise ImageError(f"{name}: not a picture that can be read ({_suffix(name)} file)") from None
+    except Exception as error:  # Pillow's decoders raise many kinds on damaged data, SyntaxError among them
+        raise ImageError(f"{name}: damaged picture ({error})") from None
+
+
+def _suffix(name: str) -> str:
+    return Path(name).suffix or "nameless"
