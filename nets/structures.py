@@ -27,3 +27,11 @@ class Decoded(NamedTuple):
 
     boxes: Tensor
     scores: Tensor
+
+
+class Level(NamedTuple):
+    """One level of features: how many cells, and how many pixels of the network input each is wide."""
+
+    rows: int
+    columns: int
+    stride: int

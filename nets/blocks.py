@@ -1,0 +1,102 @@
+"""The convolution blocks that YOLOX networks are made of.
+
+YOLOX: Exceeding YOLO Series in 2021, https://arxiv.org/abs/2107.08430
+CSPNet, https://arxiv.org/abs/1911.11929; spatial pyramid pooling, https://arxiv.org/abs/1406.4729
+"""
+
+import torch
+from torch import Tensor, nn
+
+BN_EPS = 1e-3
+BN_MOMENTUM = 0.03
+
+
+class ConvBNAct(nn.Module):
+    """Convolution, BatchNorm, SiLU. Padding keeps the size at stride 1."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        padding = (kernel - 1) // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=BN_EPS, momentum=BN_MOMENTUM)
+        self.act = nn.SiLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.bn(self.conv(x)))
+
+
+class SeparableConv(nn.Module):
+    """A depthwise convolution of each channel, then a pointwise one across channels."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.depthwise = ConvBNAct(inputs, inputs, kernel, stride, groups=inputs)
+        self.pointwise = ConvBNAct(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pointwise(self.depthwise(x))
+
+
+def spatial_conv(inputs: int, outputs: int, kernel: int, stride: int, separable: bool) -> nn.Module:
+    """A convolution that sees neighbours: separable in the nano network, full in the others."""
+    return (SeparableConv if separable else ConvBNAct)(inputs, outputs, kernel, stride)
+
+
+class Focus(nn.Module):
+    """Moves each 2x2 block of pixels into channels, then convolves: half the size, nothing lost."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__()
+        self.conv = ConvBNAct(4 * inputs, outputs, kernel)
+
+    def forward(self, x: Tensor) -> Tensor:  # [B, C, H, W] -> [B, outputs, H/2, W/2]
+        upper, lower = x[..., ::2, :], x[..., 1::2, :]
+        blocks = upper[..., ::2], lower[..., ::2], upper[..., 1::2], lower[..., 1::2]
+        return self.conv(torch.cat(blocks, dim=1))
+
+
+class Bottleneck(nn.Module):
+    """1x1 then 3x3 convolution, with the input added where `shortcut`."""
+
+    def __init__(self, channels: int, shortcut: bool, separable: bool) -> None:
+        super().__init__()
+        self.reduce = ConvBNAct(channels, channels, 1)
+        self.spatial = spatial_conv(channels, channels, 3, 1, separable)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.spatial(self.reduce(x))
+        return x + y if self.shortcut else y
+
+
+class CSPLayer(nn.Module):
+    """Half of the channels pass through bottlenecks, half go round them (cross-stage partial)."""
+
+    def __init__(self, inputs: int, outputs: int, depth: int, shortcut: bool, separable: bool) -> None:
+        super().__init__()
+        hidden = outputs // 2
+        self.main = ConvBNAct(inputs, hidden, 1)
+        self.bypass = ConvBNAct(inputs, hidden, 1)
+        self.merge = ConvBNAct(2 * hidden, outputs, 1)
+        self.blocks = nn.Sequential(*(Bottleneck(hidden, shortcut, separable) for _ in range(depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.merge(torch.cat((self.blocks(self.main(x)), self.bypass(x)), dim=1))
+
+
+class SPP(nn.Module):
+    """Spatial pyramid pooling: maxima over 5, 9 and 13 cells beside the features themselves."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        hidden = inputs // 2
+        self.reduce = ConvBNAct(inputs, hidden, 1)
+        self.merge = ConvBNAct(4 * hidden, outputs, 1)
+        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.reduce(x)
+        # The maximum over 5 cells of maxima over 5 is the maximum over 9, and so on: a third of the work.
+        pool5 = self.pool(x)
+        pool9 = self.pool(pool5)
+        return self.merge(torch.cat((x, pool5, pool9, self.pool(pool9)), dim=1))

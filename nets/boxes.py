@@ -1,0 +1,23 @@
+"""Arithmetic on boxes: xyxy in pixels unless a name says otherwise."""
+
+import torch
+from torch import Tensor
+
+
+def centre_to_corners(centre: Tensor, size: Tensor) -> Tensor:
+    """Centres [..., 2] and sizes [..., 2] (width, height) -> boxes xyxy [..., 4]."""
+    return torch.cat((centre - size / 2, centre + size / 2), dim=-1)
+
+
+def aligned_iou(first: Tensor, second: Tensor) -> Tensor:
+    """Intersection over union of each box with its partner: [..., 4] and [..., 4] -> [...]; broadcasts."""
+    corner1 = torch.maximum(first[..., :2], second[..., :2])
+    corner2 = torch.minimum(first[..., 2:], second[..., 2:])
+    intersection = (corner2 - corner1).clamp(min=0).prod(dim=-1)
+    union = area(first) + area(second) - intersection
+    return intersection / (union + 1e-9)  # padded boxes have no area: 0, not NaN
+
+
+def area(boxes: Tensor) -> Tensor:
+    """Areas of boxes xyxy [..., 4] in square pixels -> [...]."""
+    return (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)

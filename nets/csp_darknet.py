@@ -1,0 +1,45 @@
+"""The backbone of YOLOX: CSPDarknet with a Focus stem and SPP in its last stage.
+
+YOLOX: https://arxiv.org/abs/2107.08430
+"""
+
+from torch import Tensor, nn
+
+from nets.blocks import SPP, CSPLayer, Focus, spatial_conv
+
+
+class CSPDarknet(nn.Module):
+    """Features at strides 8, 16 and 32.
+
+    `depth` and `width` multiply the number of blocks and of channels; `separable` uses depthwise
+    convolutions, as in YOLOX-nano. `channels` and `strides` describe the features, finest first; that
+    is all a neck has to know of a backbone.
+    """
+
+    def __init__(self, depth: float, width: float, separable: bool = False) -> None:
+        super().__init__()
+        base, blocks = int(64 * width), max(round(3 * depth), 1)
+        self.channels = (4 * base, 8 * base, 16 * base)
+        self.strides = (8, 16, 32)
+        self.stem = Focus(3, base, kernel=3)
+        self.stage1 = _stage(base, 2 * base, blocks, separable)
+        self.stage2 = _stage(2 * base, 4 * base, 3 * blocks, separable)
+        self.stage3 = _stage(4 * base, 8 * base, 3 * blocks, separable)
+        self.stage4 = nn.Sequential(
+            spatial_conv(8 * base, 16 * base, 3, 2, separable),
+            SPP(16 * base, 16 * base),
+            CSPLayer(16 * base, 16 * base, blocks, shortcut=False, separable=separable),
+        )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """[B, 3, H, W] -> features [B, C, H/8, W/8], [B, 2C, H/16, W/16], [B, 4C, H/32, W/32]."""
+        fine = self.stage2(self.stage1(self.stem(images)))
+        middle = self.stage3(fine)
+        return fine, middle, self.stage4(middle)
+
+
+def _stage(inputs: int, outputs: int, depth: int, separable: bool) -> nn.Sequential:
+    return nn.Sequential(
+        spatial_conv(inputs, outputs, 3, 2, separable),
+        CSPLayer(outputs, outputs, depth, shortcut=True, separable=separable),
+    )

@@ -1,0 +1,55 @@
+"""A detector: backbone, neck and head, with the two calls that trainer, evaluator and predictor make."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nets.pixels import PixelFormat, prepare_pixels
+from nets.structures import Decoded, Targets
+
+PARTS = ("backbone", "neck", "head")
+
+
+class Detector(nn.Module):
+    """A detector made of exchangeable parts.
+
+    loss(raw, targets) and decode(raw) go with the head: they know what its raw outputs mean. `stride` is
+    what the image size must be a multiple of.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        neck: nn.Module,
+        head: nn.Module,
+        loss: Callable[[Any, Targets], dict[str, Tensor]],
+        decode: Callable[[Any], Decoded],
+        pixels: PixelFormat,
+        stride: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.neck = neck
+        self.head = head
+        self.pixels = pixels
+        self.stride = stride
+        self._loss = loss
+        self._decode = decode
+
+    def forward(self, images: Tensor) -> Any:
+        """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
+        return self.head(self.neck(self.backbone(prepare_pixels(images, self.pixels))))
+
+    def losses(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Losses by component, scalars on the device; their sum is what to minimise."""
+        raw = self(images)
+        with torch.autocast(images.device.type, enabled=False):  # small sums of small numbers: in float32
+            return self._loss(raw, targets)
+
+    def detect(self, images: Tensor) -> Decoded:
+        """Boxes [B, A, 4] xyxy in pixels of the input and scores [B, A, C], before NMS."""
+        raw = self(images)
+        with torch.autocast(images.device.type, enabled=False):
+            return self._decode(raw)

@@ -1,0 +1,49 @@
+"""The neck of YOLOX: a feature pyramid down from coarse to fine, then a path back up.
+
+Path Aggregation Network, https://arxiv.org/abs/1803.01534; YOLOX, https://arxiv.org/abs/2107.08430
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct, CSPLayer, spatial_conv
+
+
+class PAFPN(nn.Module):
+    """Mixes three levels of features; each keeps its size and its number of channels.
+
+    `channels` of the backbone's features, finest first. "down" in a name means to a coarser level.
+    """
+
+    def __init__(self, channels: Sequence[int], depth: float, separable: bool = False) -> None:
+        super().__init__()
+        if len(channels) != 3:
+            raise ValueError(f"PAFPN mixes three levels of features, the backbone gives {len(channels)}")
+        fine, middle, coarse = channels
+        blocks = round(3 * depth)
+
+        def csp(inputs: int, outputs: int) -> CSPLayer:
+            return CSPLayer(inputs, outputs, blocks, shortcut=False, separable=separable)
+
+        self.channels = tuple(channels)
+        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+        self.lateral_coarse = ConvBNAct(coarse, middle, 1)
+        self.pyramid_middle = csp(2 * middle, middle)
+        self.lateral_middle = ConvBNAct(middle, fine, 1)
+        self.pyramid_fine = csp(2 * fine, fine)
+        self.down_fine = spatial_conv(fine, fine, 3, 2, separable)
+        self.path_middle = csp(2 * fine, middle)
+        self.down_middle = spatial_conv(middle, middle, 3, 2, separable)
+        self.path_coarse = csp(2 * middle, coarse)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        fine, middle, coarse = features
+        coarse = self.lateral_coarse(coarse)
+        middle = self.pyramid_middle(torch.cat((self.upsample(coarse), middle), dim=1))
+        middle = self.lateral_middle(middle)
+        fine = self.pyramid_fine(torch.cat((self.upsample(middle), fine), dim=1))
+        middle = self.path_middle(torch.cat((self.down_fine(fine), middle), dim=1))
+        coarse = self.path_coarse(torch.cat((self.down_middle(middle), coarse), dim=1))
+        return fine, middle, coarse

@@ -1,0 +1,120 @@
+"""SimOTA: which cells are responsible for which object, for the whole batch at once.
+
+YOLOX: https://arxiv.org/abs/2107.08430 (section 2.1), a simple form of OTA, https://arxiv.org/abs/2103.14259.
+
+An object's candidates are the cells whose centre lies within 1.5 strides of its own: at most 3 x 3 on
+each level. So there are 27 candidates an object, whatever the image size, and a batch is a few small
+tensors of fixed shape: no loop over images or objects, no tensor of objects times cells, and no value is
+read back from the device.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nets.boxes import aligned_iou
+from nets.structures import Level, Targets
+
+MOST_CELLS = 10  # an object gets at most as many cells as IoUs are summed
+IOU_WEIGHT = 3.0
+NEVER = 1e8  # the cost of what is no candidate
+
+
+class Assignment(NamedTuple):
+    """For each cell, what it should find.
+
+    positive  bool [B, A], whether the cell is responsible for an object
+    target    int64 [B, A], which of the image's objects; 0 where not positive
+    iou       float32 [B, A], IoU of the cell's predicted box with that object; 0 where not positive
+    """
+
+    positive: Tensor
+    target: Tensor
+    iou: Tensor
+
+
+@torch.no_grad()
+def simota(
+    boxes: Tensor,
+    objectness: Tensor,
+    classes: Tensor,
+    levels: Sequence[Level],
+    targets: Targets,
+) -> Assignment:
+    """Assign objects to cells by the lowest cost.
+
+    boxes [B, A, 4] are the predicted ones, xyxy in pixels; objectness [B, A] and classes [B, A, C] are
+    logits; `levels` in the order of the cells.
+    """
+    cell, candidate = centre_candidates(targets, levels)  # [B, M, K] each
+    iou = aligned_iou(_gather(boxes, cell), targets.boxes.unsqueeze(2)) * candidate
+    cost = class_cost(objectness, classes, cell, targets.labels) - IOU_WEIGHT * (iou + 1e-8).log()
+    cost = torch.where(candidate, cost, NEVER)
+
+    best_ious = iou.topk(min(MOST_CELLS, iou.shape[-1]), dim=-1).values
+    number = best_ious.sum(dim=-1).int().clamp(min=1)  # [B, M], cells each object gets
+    cost, order = cost.topk(best_ious.shape[-1], dim=-1, largest=False)
+    rank = torch.arange(cost.shape[-1], device=cost.device)
+    chosen = (rank < number.unsqueeze(-1)) & (cost < NEVER)
+    return _settle(chosen, cost, cell.gather(-1, order), iou.gather(-1, order), boxes.shape[1])
+
+
+def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
+    """The 3 x 3 cells around each object's centre on each level.
+
+    Returns the cells' numbers int64 [B, M, 9 * levels] and whether each exists and its centre lies within
+    1.5 strides of the object's; the number is that of some existing cell where it does not.
+    """
+    centre = (targets.boxes[..., :2] + targets.boxes[..., 2:]) / 2
+    step = torch.arange(-1, 2, device=centre.device)
+    cells, inside = [], []
+    first = 0
+    for rows, columns, stride in levels:
+        position = (centre / stride).unsqueeze(-1)  # [B, M, 2, 1]
+        near = position.floor() + step  # [B, M, 2, 3], columns and rows
+        x, y = near[..., 0, :].unsqueeze(-2), near[..., 1, :].unsqueeze(-1)
+        close = (near + 0.5 - position).abs() < 1.5
+        exists = (x >= 0) & (x < columns) & (y >= 0) & (y < rows)
+        number = first + y.clamp(0, rows - 1) * columns + x.clamp(0, columns - 1)
+        cells.append(number.long().flatten(-2))
+        inside.append((exists & close[..., 0, :].unsqueeze(-2) & close[..., 1, :].unsqueeze(-1)).flatten(-2))
+        first += rows * columns
+    return torch.cat(cells, dim=-1), torch.cat(inside, dim=-1) & targets.valid.unsqueeze(-1)
+
+
+def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy of sqrt(class * objectness) against the object's class, summed over classes.
+
+    Written as the cost of all classes being absent plus a correction for the one that is there, so that
+    no tensor of objects times cells times classes appears. [B, M, K]
+    """
+    probability = (classes.sigmoid() * objectness.sigmoid().unsqueeze(-1)).sqrt()
+    absent = -torch.log1p(-probability).clamp(min=-100)  # [B, A, C]
+    present = -probability.log().clamp(min=-100)
+    index = cell * classes.shape[-1] + labels.unsqueeze(-1)
+    correction = (present - absent).flatten(1).gather(1, index.flatten(1)).view_as(cell)
+    return _gather(absent.sum(dim=-1, keepdim=True), cell).squeeze(-1) + correction
+
+
+def _settle(chosen: Tensor, cost: Tensor, cell: Tensor, iou: Tensor, num_cells: int) -> Assignment:
+    """Give a cell that several objects chose to the one with the lowest cost (the first, if equal)."""
+    batch, objects, most = cell.shape
+    cell, iou, chosen = cell.flatten(1), iou.flatten(1), chosen.flatten(1)
+    cost = torch.where(chosen, cost.flatten(1), NEVER)
+    lowest = cost.new_full((batch, num_cells), NEVER).scatter_reduce(1, cell, cost, "amin")
+    cheapest = chosen & (cost <= lowest.gather(1, cell))
+    number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand_as(cell)
+    number = torch.where(cheapest, number, objects)
+    owner = number.new_full((batch, num_cells), objects).scatter_reduce(1, cell, number, "amin")
+    won = cheapest & (number == owner.gather(1, cell))
+    owner_iou = iou.new_zeros((batch, num_cells)).scatter_reduce(1, cell, iou * won, "amax")
+    positive = owner < objects
+    return Assignment(positive, torch.where(positive, owner, 0), owner_iou)
+
+
+def _gather(values: Tensor, cell: Tensor) -> Tensor:
+    """Values [B, A, D] at cells [B, M, K] -> [B, M, K, D]."""
+    index = cell.flatten(1).unsqueeze(-1).expand(-1, -1, values.shape[-1])
+    return values.gather(1, index).view(*cell.shape, values.shape[-1])
