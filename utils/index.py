@@ -5,7 +5,7 @@ Python objects cost gigabytes and are copied page by page as reference counts ch
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -66,44 +66,83 @@ class DatasetIndex:
 
 def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> DatasetIndex:
     """Gather the readers' records into flat arrays, in their order."""
-    paths: list[bytes] = []
-    sizes: list[tuple[int, int]] = []
-    counts: list[int] = []
-    boxes: list[np.ndarray] = []
-    labels: list[np.ndarray] = []
-    difficult: list[np.ndarray] = []
-    crowd: list[np.ndarray] = []
-    areas: list[np.ndarray] = []
-    for record in records:
-        number = len(record.labels)
-        assert record.boxes.shape == (number, 4), "one box for each label"
-        paths.append(record.path.encode("utf-8"))
-        sizes.append(record.size)
-        counts.append(number)
-        boxes.append(record.boxes)
-        labels.append(record.labels)
-        nothing = np.zeros(number, bool)
-        difficult.append(nothing if record.difficult is None else record.difficult)
-        crowd.append(nothing if record.crowd is None else record.crowd)
-        box_areas = (record.boxes[:, 2] - record.boxes[:, 0]) * (record.boxes[:, 3] - record.boxes[:, 1])
-        areas.append(box_areas if record.areas is None else record.areas)
-    return DatasetIndex(
-        class_names=tuple(class_names),
-        path_bytes=np.frombuffer(b"".join(paths), np.uint8),
-        path_offsets=_offsets([len(path) for path in paths]),
-        sizes=np.array(sizes, np.int32).reshape(-1, 2),
-        box_offsets=_offsets(counts),
-        boxes=_joined(boxes, np.float32).reshape(-1, 4),
-        labels=_joined(labels, np.int32),
-        difficult=_joined(difficult, np.bool_),
-        crowd=_joined(crowd, np.bool_),
-        areas=_joined(areas, np.float32),
+    records = list(records)
+    assert all(record.boxes.shape == (len(record.labels), 4) for record in records), "one box for each label"
+    boxes = _joined([record.boxes for record in records], np.float32).reshape(-1, 4)
+    return flat_index(
+        class_names,
+        [record.path for record in records],
+        [len(record.labels) for record in records],
+        boxes,
+        _joined([record.labels for record in records], np.int32),
+        sizes=np.array([record.size for record in records], np.int32).reshape(-1, 2),
+        difficult=_joined([_or_false(record.difficult, record) for record in records], np.bool_),
+        crowd=_joined([_or_false(record.crowd, record) for record in records], np.bool_),
+        areas=_joined([_or_box_areas(record) for record in records], np.float32),
     )
 
 
-def _offsets(counts: Sequence[int]) -> np.ndarray:
-    return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
+def flat_index(
+    class_names: Sequence[str],
+    paths: Sequence[str],
+    counts: Sequence[int] | np.ndarray,
+    boxes: np.ndarray,
+    labels: np.ndarray,
+    *,
+    sizes: np.ndarray | None = None,
+    difficult: np.ndarray | None = None,
+    crowd: np.ndarray | None = None,
+    areas: np.ndarray | None = None,
+) -> DatasetIndex:
+    """The index from arrays that are flat already: `counts` [N] boxes for each path, in order.
+
+    What is not given: sizes not known, no box difficult or crowd, areas those of the boxes.
+    """
+    encoded = [path.encode("utf-8") for path in paths]
+    nothing = np.zeros(len(labels), bool)
+    return DatasetIndex(
+        class_names=tuple(class_names),
+        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
+        path_offsets=_offsets([len(path) for path in encoded]),
+        sizes=np.zeros((len(paths), 2), np.int32) if sizes is None else sizes.astype(np.int32),
+        box_offsets=_offsets(counts),
+        boxes=boxes.astype(np.float32),
+        labels=labels.astype(np.int32),
+        difficult=nothing if difficult is None else difficult.astype(bool),
+        crowd=nothing if crowd is None else crowd.astype(bool),
+        areas=(_box_areas(boxes) if areas is None else areas).astype(np.float32),
+    )
+
+
+def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
+    """The same images with only the boxes for which `keep` (bool [M]) is true."""
+    kept_before = _offsets(keep)
+    return replace(
+        index,
+        box_offsets=kept_before[index.box_offsets],
+        boxes=index.boxes[keep],
+        labels=index.labels[keep],
+        difficult=index.difficult[keep],
+        crowd=index.crowd[keep],
+        areas=index.areas[keep],
+    )
+
+
+def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
 
 
 def _joined(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
     return np.concatenate([np.asarray(part, dtype) for part in parts]) if parts else np.zeros(0, dtype)
+
+
+def _box_areas(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _or_false(flags: np.ndarray | None, record: ImageRecord) -> np.ndarray:
+    return np.zeros(len(record.labels), bool) if flags is None else flags
+
+
+def _or_box_areas(record: ImageRecord) -> np.ndarray:
+    return _box_areas(record.boxes) if record.areas is None else record.areas

@@ -1,0 +1,51 @@
+"""Turn COCO annotations into a list that training reads, with its class list beside.
+
+    python coco_annotation.py --annotations instances_train.json --images train/ --output coco_train.txt
+
+Training reads COCO annotations directly too (`--train instances_train.json:train/`); the list is for
+editing by hand. Give the validation list the `--classes` that the training list was written with.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from utils.classes import read_classes
+from utils.cli import ROOT, run
+from utils.coco_json import read_coco
+from utils.data_report import count_table
+from utils.data_spec import require_boxes, require_images
+from utils.index import select_boxes
+from utils.list_file import write_list
+from utils.text_file import write_text
+
+
+@dataclass(frozen=True)
+class Config:
+    annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # the COCO JSON
+    images: Path = ROOT / "coco_dataset" / "train2017"  # the folder of its images
+    output: Path = ROOT / "coco_train.txt"  # the list to write
+    classes: Path | None = None  # class names in the order of the labels; without, the JSON's own are written
+
+
+def main(config: Config) -> None:
+    given = read_classes(config.classes) if config.classes else None
+    index = read_coco(config.annotations, config.images, given)
+    require_images(index, str(config.annotations))
+    kept = select_boxes(index, ~index.crowd)  # a list has no place for the flag
+    print(count_table({config.output.stem: kept}, {"crowds, left out": [int(index.crowd.sum())]}))
+    require_boxes(kept, str(config.annotations))
+    if given is None:
+        _write_classes(config.output.with_name(f"{config.output.stem}_classes.txt"), index.class_names)
+    write_list(config.output, kept)
+    print(f"wrote {config.output.absolute()}: {len(kept)} images, {len(kept.boxes)} objects")
+
+
+def _write_classes(path: Path, names: tuple[str, ...]) -> None:
+    if path.exists() and read_classes(path) != names:
+        raise ValueError(f"{path} holds other classes than the JSON: give --classes {path}, or remove it")
+    write_text(path, "".join(f"{name}\n" for name in names))
+    print(f"wrote {path.absolute()}: {len(names)} classes")
+
+
+if __name__ == "__main__":
+    run(main, Config)

@@ -1,0 +1,154 @@
+"""COCO instance annotations read into the flat index.
+
+Category ids may have gaps and any order: labels are the positions of the sorted ids, from 0.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from warnings import warn
+
+import numpy as np
+
+from utils.classes import names_to_paste, names_with_counts
+from utils.index import DatasetIndex, flat_index
+from utils.text_file import read_text
+
+
+def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
+    """Read a COCO JSON file whose pictures lie in the folder `images`.
+
+    class_names  the labels' order, matched by category name; None takes the categories of the file.
+        Annotations of categories that are not among them are left out with a warning.
+
+    Images without annotations stay; crowds are flagged; areas are those of the file. Raises `ValueError` if
+    the file is no such JSON, an annotation names an unknown image or category, or no category matches.
+    """
+    content = _load(path)
+    try:
+        return _index(path, images, content, class_names)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path} does not follow the COCO format: {type(error).__name__} {error}") from None
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} is not whole JSON (line {error.lineno}, column {error.colno}: {error.msg}): "
+            f"was it cut off while downloading or copying?"
+        ) from None
+    except RecursionError:
+        raise ValueError(f"{path} is not a COCO file: it nests too deeply") from None
+    parts = ("images", "annotations", "categories")
+    missing = [part for part in parts if not isinstance(content, dict) or part not in content]
+    if missing:
+        raise ValueError(f"{path} is not a COCO annotation file: it has no {', '.join(missing)}")
+    return content
+
+
+def _index(
+    path: Path, images: Path, content: dict[str, Any], class_names: Sequence[str] | None
+) -> DatasetIndex:
+    categories = _classes(content)
+    names = _checked_names(path, list(categories.values())) if class_names is None else tuple(class_names)
+    rows = {image["id"]: row for row, image in enumerate(content["images"])}
+    if len(rows) < len(content["images"]):
+        raise ValueError(f"{path} uses an image id twice")
+    annotations = content["annotations"]
+    _refuse_strangers(path, annotations, "image_id", rows)
+    _refuse_strangers(path, annotations, "category_id", {item["id"] for item in content["categories"]})
+
+    annotations = sorted(annotations, key=lambda annotation: rows[annotation["image_id"]])
+    found = [categories[annotation["category_id"]] for annotation in annotations]
+    label_of = {name: label for label, name in enumerate(names)}
+    labels = np.array([label_of.get(name, -1) for name in found], np.int32)
+    boxes = _boxes(annotations)
+    usable = _usable(path, boxes, labels, found)
+    owners = np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64)
+    crowd = np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], bool)
+    return flat_index(
+        names,
+        [str(images.absolute() / image["file_name"]) for image in content["images"]],
+        np.bincount(owners[usable], minlength=len(rows)),
+        boxes[usable],
+        labels[usable],
+        sizes=_sizes(content["images"]),
+        crowd=crowd[usable],
+        areas=_areas(annotations)[usable],
+    )
+
+
+def _classes(content: dict[str, Any]) -> dict[Any, str]:
+    """Category names by id, ids in order.
+
+    Some tools write a placeholder first that only heads the others: it has no annotation, and is the
+    `supercategory` of another. It is no class.
+    """
+    categories = sorted(content["categories"], key=lambda category: category["id"])
+    used = {annotation["category_id"] for annotation in content["annotations"]}
+    heads = {item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]}
+    return {
+        item["id"]: str(item["name"])
+        for item in categories
+        if item["id"] in used or item["name"] not in heads
+    }
+
+
+def _checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
+    if not names:
+        raise ValueError(f"{path} has no category")
+    return tuple(names)
+
+
+def _refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, known: Any) -> None:
+    strange = [annotation for annotation in annotations if annotation[key] not in known]
+    if strange:
+        raise ValueError(
+            f"{path}: {len(strange)} annotations have an unknown {key}, "
+            f"for example annotation {strange[0].get('id')} with {key} {strange[0][key]!r}"
+        )
+
+
+def _boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
+    """COCO's x, y, width, height as xyxy float64 [N, 4]."""
+    boxes = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
+    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
+    """The areas stated (of the object's outline, smaller than its box), or else those of the boxes."""
+    stated = [annotation.get("area") for annotation in annotations]
+    boxes = [annotation["bbox"] for annotation in annotations]
+    areas = [w * h if area is None else area for area, (_, _, w, h) in zip(stated, boxes, strict=True)]
+    return np.array(areas, np.float64)
+
+
+def _sizes(images: list[dict[str, Any]]) -> np.ndarray:
+    sizes = [(image.get("height") or 0, image.get("width") or 0) for image in images]
+    return np.array(sizes, np.int32).reshape(-1, 2)
+
+
+def _usable(path: Path, boxes: np.ndarray, labels: np.ndarray, found: list[str]) -> np.ndarray:
+    """Which boxes can be used; warns of those that cannot, refuses when no category is asked for."""
+    known = labels >= 0
+    strangers = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
+    if strangers and not known.any():
+        raise ValueError(
+            f"no annotation of {path} belongs to one of the classes asked for (--classes). "
+            f"{names_to_paste(strangers)}"
+        )
+    if strangers:
+        warn(f"{path}: left out, as not in the class list: {names_with_counts(strangers)}", stacklevel=5)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = boxes.astype(np.float32)
+        sound = np.isfinite(single).all(axis=1) & (single[:, 2:] > single[:, :2]).all(axis=1)
+    if not sound.all():
+        warn(f"{path}: left out {int((~sound).sum())} empty, inverted or infinite boxes", stacklevel=5)
+    return known & sound

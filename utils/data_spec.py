@@ -1,0 +1,134 @@
+"""One way to name a data set on the command line, whatever its format.
+
+2007_train.txt               a list file (voc_annotation.py makes it)
+VOCdevkit/VOC2007:train      a VOC folder and one of its splits; difficult objects are kept and flagged
+instances.json:images/       COCO annotations and the folder of their images
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from warnings import warn
+
+from utils.coco_json import read_coco
+from utils.index import DatasetIndex
+from utils.list_file import read_list
+from utils.voc import no_match_message, read_voc, split_names
+
+FORMS = (
+    "A data set is a list file (2007_train.txt), a VOC folder with a split (VOCdevkit/VOC2007:train), "
+    "or COCO annotations with the image folder (instances.json:images/)"
+)
+SHOWN = 10  # missing images named in one message
+
+
+def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
+    """Read the data set that `spec` names.
+
+    class_names  the order of the labels. None: the names in the VOC or COCO data; a list file needs them.
+
+    Raises `ValueError` with the fix where nothing can be read; broken files of a VOC folder are left out with
+    a warning. Whether the images exist is another question: see `require_images`.
+    """
+    base, option = _split_spec(spec)
+    if base.is_dir() and option:
+        return _read_voc_split(base, option, class_names)
+    if base.is_dir():
+        raise ValueError(f"{base.absolute()} is a folder: {_split_advice(base)}. {FORMS}")
+    if not base.is_file():
+        raise ValueError(f"{spec} does not exist (looked for {_sought(spec).absolute()}). {FORMS}")
+    if option or base.suffix.lower() == ".json":
+        images = Path(option) if option else base.parent
+        if not images.is_dir():
+            raise ValueError(f"the image folder {images.absolute()} of {base} does not exist")
+        return read_coco(base, images, class_names)
+    if class_names is None:
+        raise ValueError(f"the list {base} holds class numbers only: give their names with --classes FILE")
+    return read_list(base, class_names)
+
+
+def missing_images(index: DatasetIndex) -> list[Path]:
+    """The images of the index that do not exist, in its order; found by one listing a folder."""
+    folders: dict[str, frozenset[str]] = {}
+    missing = []
+    for path in _paths(index):
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = _names_in(Path(folder))
+        # A file system may ignore case or how "ä" is composed: ask it before calling an image missing.
+        if name not in folders[folder] and not (folders[folder] and Path(path).is_file()):
+            missing.append(Path(path))
+    return missing
+
+
+def require_images(index: DatasetIndex, spec: str) -> None:
+    """Raise `ValueError` that names what is missing, and where it was looked for, if any image is."""
+    missing = missing_images(index)
+    if missing:
+        shown = "\n".join(f"  {path}" for path in missing[:SHOWN])
+        more = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise ValueError(
+            f"{len(missing)} of {len(index)} images of {spec} do not exist:\n{shown}{more}\n"
+            f"If they were moved, make the list again (python voc_annotation.py) or correct the folder"
+        )
+
+
+def require_boxes(index: DatasetIndex, spec: str) -> None:
+    """Raise `ValueError` if there is nothing to learn from: no image, or no box in any of them."""
+    if len(index) == 0:
+        raise ValueError(f"{spec} holds no image")
+    if len(index.boxes) == 0:
+        names = ", ".join(index.class_names[:20])
+        raise ValueError(
+            f"{spec}: {len(index)} images and no box. Usually the names in the annotations are not those in "
+            f"--classes ({names}): python voc_annotation.py lists the names that it finds"
+        )
+
+
+def _split_spec(spec: str) -> tuple[Path, str]:
+    """What stands before and after the colon that separates, if one does; a drive letter's colon does not."""
+    if not Path(spec).exists():
+        for position in reversed([at for at, character in enumerate(spec) if at > 0 and character == ":"]):
+            base, option = Path(spec[:position]), spec[position + 1 :]
+            names_split = base.is_dir() and not set(option) & set("/\\")
+            if option and (base.is_file() or names_split):
+                return base, option
+    return Path(spec), ""
+
+
+def _sought(spec: str) -> Path:
+    before = spec.rpartition(":")[0]
+    return Path(before if len(before) > 1 else spec)  # one letter is a drive
+
+
+def _split_advice(folder: Path) -> str:
+    if splits := split_names(folder):
+        return f"name a split: {', '.join(f'{folder}:{split}' for split in splits)}"
+    years = sorted(year for year in folder.iterdir() if split_names(year))
+    if years:
+        return f"name a year and a split, such as {years[0]}:{split_names(years[0])[0]}"
+    return "it has no ImageSets/Main with splits (python voc_annotation.py makes them)"
+
+
+def _read_voc_split(folder: Path, split: str, class_names: Sequence[str] | None) -> DatasetIndex:
+    result = read_voc(folder, split, class_names)
+    first = "".join(f"{file}: {reason}" for file, reason in result.problems[:1])
+    if result.found and not set(result.found) & set(result.index.class_names):
+        raise ValueError(f"{folder}:{split}: {no_match_message(result.found, 'the class list')}")
+    if len(result.index) == 0:
+        raise ValueError(f"{folder}:{split} has no usable image. {first}")
+    if result.problems:
+        count = len(result.problems)
+        warn(f"{folder}:{split}: {count} problems (voc_annotation.py lists them): {first}", stacklevel=3)
+    return result.index
+
+
+def _names_in(folder: Path) -> frozenset[str]:
+    return frozenset(entry.name for entry in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
+def _paths(index: DatasetIndex) -> Iterator[str]:
+    text = index.path_bytes.tobytes()
+    for start, end in pairwise(index.path_offsets.tolist()):
+        yield text[start:end].decode("utf-8")

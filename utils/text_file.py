@@ -1,0 +1,26 @@
+"""Reading and writing text files: always UTF-8, never half-written."""
+
+from pathlib import Path
+
+from utils.atomic import replacing
+
+
+def read_text(path: Path) -> str:
+    """The whole text of a UTF-8 file, with or without a byte order mark; line ends become newlines.
+
+    Raises `ValueError` if there is no such file or it is not UTF-8 text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ValueError(f"{path.absolute()} does not exist") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path.absolute()} is a folder, not a text file") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8 in a text editor") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the text as UTF-8; the file appears whole or not at all. Folders are made as needed."""
+    with replacing(path) as beside:
+        beside.write_bytes(text.encode("utf-8"))  # bytes: the line ends are the same on every system

@@ -1,0 +1,211 @@
+"""Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) read into the flat index.
+
+What is broken is left out and reported; what is sound is kept.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.classes import names_to_paste, names_with_counts
+from utils.image_files import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
+from utils.index import DatasetIndex, ImageRecord, build_index
+from utils.text_file import read_text
+from utils.voc_xml import Annotation, read_annotation
+
+
+class Problem(NamedTuple):
+    """Something broken: in which file, and what."""
+
+    file: str
+    reason: str
+
+
+class VocFolder(NamedTuple):
+    """A year of a devkit: file names by image id; the first of several images with one id is used."""
+
+    root: Path
+    annotations: dict[str, list[str]]
+    images: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class VocSplit:
+    """One split as it was read.
+
+    index     the sound images and boxes; difficult ones are there, flagged
+    problems  what is broken, and what was left out for it
+    found     every class name in the XML of the split, with its count
+    clipped   how many boxes reached beyond their image and were cut at its border
+    """
+
+    index: DatasetIndex
+    problems: list[Problem]
+    found: Counter[str]
+    clipped: int
+
+    @property
+    def strangers(self) -> Counter[str]:
+        """The names found that are not in the class list, with their counts."""
+        return Counter({name: n for name, n in self.found.items() if name not in self.index.class_names})
+
+
+def open_voc(root: Path) -> VocFolder:
+    """List a year's folder, such as `VOCdevkit/VOC2007`; `ValueError` if a part of it is missing."""
+    root = root.absolute()
+    for part in ("Annotations", "JPEGImages"):
+        if not (root / part).is_dir():
+            raise ValueError(f"{root / part} does not exist: a VOC folder holds Annotations and JPEGImages")
+    annotations = files_by_stem(root / "Annotations", (".xml",))
+    return VocFolder(root, annotations, files_by_stem(root / "JPEGImages", IMAGE_SUFFIXES))
+
+
+def split_names(root: Path) -> list[str]:
+    """The splits that `ImageSets/Main` offers."""
+    return sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
+
+
+def read_ids(root: Path, split: str) -> list[str]:
+    """The image ids of a split, in the order of its file, one a line (an id may hold dots and spaces)."""
+    path = root / "ImageSets" / "Main" / f"{split}.txt"
+    if not path.is_file():
+        there = ", ".join(split_names(root)) or "none"
+        raise ValueError(
+            f"{path.absolute()} does not exist (splits there: {there}). "
+            f"python voc_annotation.py --mode split makes train, val, trainval and test"
+        )
+    return [image_key(line.strip()) for line in read_text(path).split("\n") if line.strip()]
+
+
+def read_voc(
+    root: Path, split: str, class_names: Sequence[str] | None = None, *, empty_without_xml: bool = False
+) -> VocSplit:
+    """Read a split of a VOC folder.
+
+    root               the year's folder, such as `VOCdevkit/VOC2007`
+    class_names        the labels' order; None takes the names found, sorted
+    empty_without_xml  take an image without XML as one without objects, rather than leave it out
+    """
+    folder = open_voc(root)
+    counts = Counter(read_ids(folder.root, split))
+    problems = [
+        Problem(f"{folder.root.name}/ImageSets/Main/{split}.txt", f"{name} stands there {count} times")
+        for name, count in counts.items()
+        if count > 1
+    ]
+    entries: list[tuple[str, Path, Annotation]] = []
+    for name in counts:
+        try:
+            entries.append((name, *_read_entry(folder, name, empty_without_xml)))
+        except (ValueError, OSError) as error:
+            problems.append(Problem(_xml_of(folder, name), f"{error}; image left out"))
+    found = Counter(name for _, _, annotation in entries for name in annotation.names)
+    names = sorted(found) if class_names is None else class_names
+    labels = {name: label for label, name in enumerate(names)}
+    records, clipped = [], 0
+    for name, image, annotation in entries:
+        record, reasons, cut = _record(image, annotation, labels)
+        records += [record] if record else []
+        problems += [Problem(_xml_of(folder, name), reason) for reason in reasons]
+        clipped += cut
+    return VocSplit(build_index(records, names), problems, found, clipped)
+
+
+def images_without_xml(folder: VocFolder) -> list[Problem]:
+    """Images that nobody annotated; one without objects should have an XML without objects."""
+    return [
+        Problem(_xml_of(folder, name), f"{_no_xml(folder, name)}; image left out")
+        for name in folder.images
+        if name not in folder.annotations
+    ]
+
+
+def no_match_message(found: Mapping[str, int], classes: str) -> str:
+    """Why no box is left: what the XML holds beside what the class list asks for."""
+    return f"no object in the XML belongs to a class of {classes}. {names_to_paste(found)}"
+
+
+def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
+    """Cut boxes [N, 4] at the border of an image of `size` (height, width).
+
+    Returns the clipped boxes and for each the reason why it cannot be used, "" where it can.
+    """
+    height, width = size
+    clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+    faults = []
+    for box, inside in zip(boxes.tolist(), clipped.tolist(), strict=True):
+        text = ", ".join(f"{value:g}" for value in box)
+        if box[2] < box[0] or box[3] < box[1]:
+            faults.append(f"box {text} is inverted")
+        elif box[2] == box[0] or box[3] == box[1]:
+            faults.append(f"box {text} is empty")
+        elif inside[2] <= inside[0] or inside[3] <= inside[1]:
+            faults.append(f"box {text} is outside the image of {width}x{height}")
+        else:
+            faults.append("")
+    return clipped, faults
+
+
+def _xml_of(folder: VocFolder, name: str) -> str:
+    return f"{folder.root.name}/Annotations/{folder.annotations.get(name, [name + '.xml'])[0]}"
+
+
+def _no_xml(folder: VocFolder, name: str) -> str:
+    return f"no such XML for the image {folder.images[name][0]}"
+
+
+def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[Path, Annotation]:
+    if name not in folder.images:
+        raise ValueError(f"no image {name}.* in {folder.root.name}/JPEGImages")
+    image = folder.root / "JPEGImages" / folder.images[name][0]
+    if name in folder.annotations:
+        annotation = read_annotation(folder.root / "Annotations" / folder.annotations[name][0])
+    elif empty_without_xml:
+        annotation = Annotation((0, 0), [], np.zeros((0, 4), np.float32), np.zeros(0, bool), [])
+    else:
+        raise ValueError(_no_xml(folder, name))
+    if len(folder.images[name]) > 1:
+        annotation.faults.append(f"several images, the first is used: {', '.join(folder.images[name])}")
+    return image, annotation
+
+
+def _record(
+    image: Path, annotation: Annotation, label_of: Mapping[str, int]
+) -> tuple[ImageRecord | None, list[str], int]:
+    """The record, what is wrong with it, and how many boxes were clipped."""
+    reasons = list(annotation.faults)
+    strangers = Counter(name for name in annotation.names if name not in label_of)
+    reasons += [f"class not in the list: {names_with_counts(strangers)}"] if strangers else []
+    labels = np.array([label_of.get(name, -1) for name in annotation.names], np.int32)
+    known = labels >= 0
+    boxes = annotation.boxes[known]
+    try:
+        size = _true_size(image, annotation.size, boxes)
+    except ValueError as error:
+        return None, [*reasons, f"{error}; image left out"], 0
+    if size != annotation.size and min(annotation.size) > 0:
+        reasons.append(
+            "size {1}x{0} in the XML, ".format(*annotation.size) + "{1}x{0} in truth".format(*size)
+        )
+    clipped, faults = clip_boxes(boxes, size)
+    reasons += [fault for fault in faults if fault]
+    sound = np.array([not fault for fault in faults], bool)
+    record = ImageRecord(
+        path=str(image),
+        boxes=clipped[sound],
+        labels=labels[known][sound],
+        difficult=annotation.difficult[known][sound],
+        size=size,
+    )
+    return record, reasons, int((clipped != boxes).any(axis=1)[sound].sum())
+
+
+def _true_size(image: Path, stated: tuple[int, int], boxes: np.ndarray) -> tuple[int, int]:
+    """The size in the XML, unless it is missing or a box denies it: then the picture's header decides."""
+    height, width = stated
+    denied = bool((boxes[:, 2] > width).any() or (boxes[:, 3] > height).any())
+    return header_size(image) if min(stated) == 0 or denied else stated

@@ -1,0 +1,83 @@
+"""Dividing a VOC folder's images into train, val and test: the id lists under `ImageSets/Main`.
+
+A note beside the lists (`split.json`) holds their fingerprint. Lists that it does not match were made or
+changed by the user, and are kept unless the caller says otherwise.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from utils.text_file import read_text, write_text
+from utils.voc import read_ids
+
+SPLITS = ("train", "val", "trainval", "test")
+NOTE = "split.json"
+
+Split = Mapping[str, Sequence[str]]  # ids by the name of the list
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How to divide: `trainval` of all images are not for testing, `train` of these are for training."""
+
+    trainval: float
+    train: float
+    seed: int
+
+
+def make_split(ids: Sequence[str], shares: Shares) -> Split:
+    """Divide the ids at random, the same way whatever their order; each list is sorted.
+
+    A share above 0 and below 1 leaves at least one image on either side where there are two to divide.
+    """
+    for flag, share in (("--trainval-percent", shares.trainval), ("--train-percent", shares.train)):
+        if not 0 <= share <= 1:
+            raise ValueError(f"{flag} is {share}: give a share between 0 and 1, such as 0.9")
+    shuffled = sorted(ids)
+    random.Random(shares.seed).shuffle(shuffled)
+    trainval = shuffled[: _count(len(shuffled), shares.trainval)]
+    train = trainval[: _count(len(trainval), shares.train)]
+    parts = (train, trainval[len(train) :], trainval, shuffled[len(trainval) :])
+    return {name: sorted(part) for name, part in zip(SPLITS, parts, strict=True)}
+
+
+def users_split(root: Path, planned: Split) -> Split:
+    """The id lists that the user made: those there, unless this program wrote them or would write the same."""
+    there = {name: read_ids(root, name) for name in SPLITS if (_main(root) / f"{name}.txt").is_file()}
+    ours = (_fingerprint(planned), _noted_fingerprint(root))
+    return {} if not any(there.values()) or _fingerprint(there) in ours else there
+
+
+def write_split(root: Path, split: Split, shares: Shares) -> None:
+    """Write the id lists, and the note that they are ours."""
+    for name, ids in split.items():
+        write_text(_main(root) / f"{name}.txt", "".join(f"{image}\n" for image in ids))
+    note = {"written_by": "voc_annotation.py", **asdict(shares), "sha256": _fingerprint(split)}
+    write_text(_main(root) / NOTE, json.dumps(note, indent=2) + "\n")
+
+
+def _count(number: int, share: float) -> int:
+    if number < 2 or share in (0, 1):
+        return round(number * share)
+    return min(max(round(number * share), 1), number - 1)
+
+
+def _main(root: Path) -> Path:
+    return root / "ImageSets" / "Main"
+
+
+def _fingerprint(split: Split) -> str:
+    lists = {name: list(split[name]) for name in sorted(split)}
+    return sha256(json.dumps(lists).encode()).hexdigest()
+
+
+def _noted_fingerprint(root: Path) -> str:
+    try:
+        note = json.loads(read_text(_main(root) / NOTE))
+    except ValueError:  # no note, or not ours
+        return ""
+    return str(note.get("sha256", "")) if isinstance(note, dict) else ""

@@ -1,0 +1,98 @@
+"""One Pascal VOC annotation file: the size of the picture, and its objects.
+
+Coordinates are taken as they stand in the file. VOC counts pixels from 1 and labelling tools of today from 0;
+the file does not say which, and the difference of one pixel is below the care with which boxes are drawn.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import numpy as np
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing for "no"
+
+
+class Annotation(NamedTuple):
+    """What an annotation file says.
+
+    size       (height, width), (0, 0) where it does not say
+    names      class name of each object
+    boxes      float32 [N, 4], xyxy in pixels, unchecked
+    difficult  bool [N]
+    faults     what is wrong with the objects that had to be left out
+    """
+
+    size: tuple[int, int]
+    names: list[str]
+    boxes: np.ndarray
+    difficult: np.ndarray
+    faults: list[str]
+
+
+def read_annotation(path: Path) -> Annotation:
+    """Read an annotation file; `ValueError` with the reason if it is not XML that can be trusted."""
+    root = _parse(path.read_bytes())
+    names, boxes, difficult, faults = [], [], [], []
+    for number, element in enumerate(root.findall("object"), 1):
+        try:
+            name, box = _text(element, "name"), _box(element)
+        except ValueError as error:
+            faults.append(f"object {number}: {error}")
+            continue
+        names.append(name)
+        boxes.append(box)
+        difficult.append((element.findtext("difficult") or "").strip().lower() in TRUE)
+    return Annotation(
+        size=(_pixels(root, "size/height"), _pixels(root, "size/width")),
+        names=names,
+        boxes=np.array(boxes, np.float32).reshape(-1, 4),
+        difficult=np.array(difficult, bool),
+        faults=faults,
+    )
+
+
+class _NoDoctype(ElementTree.TreeBuilder):
+    """Refuses document type declarations, and with them entities that swell or read other files."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        raise ValueError("it declares a document type (DOCTYPE), which annotations never need")
+
+
+def _parse(data: bytes) -> ElementTree.Element:
+    parser = ElementTree.XMLParser(target=_NoDoctype())
+    try:
+        parser.feed(data)
+        return parser.close()
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        raise ValueError(f"unreadable XML: {error}") from None
+
+
+def _text(element: ElementTree.Element, tag: str) -> str:
+    text = (element.findtext(tag) or "").strip()
+    if not text:
+        raise ValueError(f"no <{tag}>")
+    return text
+
+
+def _box(element: ElementTree.Element) -> list[float]:
+    bounds = element.find("bndbox")
+    if bounds is None:
+        raise ValueError("no <bndbox>")
+    texts = [_text(bounds, corner) for corner in CORNERS]
+    try:
+        box = [float(text) for text in texts]
+    except ValueError:
+        raise ValueError(f"box {', '.join(texts)} is not four numbers") from None
+    if not all(abs(value) < 1e9 for value in box):  # NaN and infinity fail too
+        raise ValueError(f"box {', '.join(texts)} is out of all bounds")
+    return box
+
+
+def _pixels(root: ElementTree.Element, tag: str) -> int:
+    try:
+        value = float(root.findtext(tag) or 0)
+    except ValueError:
+        return 0
+    return int(value) if 0 < value < 1e9 else 0

@@ -1,0 +1,160 @@
+"""Turn Pascal VOC annotations into the lists that training reads, and check them on the way.
+
+    python voc_annotation.py --classes model_data/voc_classes.txt
+
+Mode `split` divides the images of each year into train, val, trainval and test (`ImageSets/Main`); mode `lists`
+writes a list such as `2007_train.txt` for each of `--sets`; mode `all` does both. A split that you made yourself
+is kept.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from utils.classes import names_with_counts, read_classes
+from utils.cli import ROOT, run
+from utils.data_report import count_table, problem_text, shared_images
+from utils.index import DatasetIndex, select_boxes
+from utils.list_file import write_list
+from utils.voc import Problem, VocSplit, images_without_xml, no_match_message, open_voc, read_voc
+from utils.voc_split import Shares, make_split, users_split, write_split
+
+
+@dataclass(frozen=True)
+class Config:
+    devkit: Path = ROOT / "VOCdevkit"  # the folder that holds VOC2007 and other years
+    sets: tuple[str, ...] = ("2007:train", "2007:val")  # the lists to write, as year:split
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
+    mode: Literal["all", "split", "lists"] = "all"  # divide the images, write the lists, or both
+    trainval_percent: float = 0.9  # share of the images that are not for testing
+    train_percent: float = 0.9  # share of these that are for training; the others are for validation
+    seed: int = 0  # another seed divides the images in another way
+    output: Path = ROOT  # the folder for the lists
+    overwrite_splits: bool = False  # replace a split that this program did not make
+    keep_difficult: bool = False  # write difficult objects to the lists too
+    empty_without_xml: bool = False  # take images without XML as images without objects
+    show: int = 100  # how many problems to print; 0 prints all
+
+
+def main(config: Config) -> None:
+    sets = [_parse_set(text) for text in config.sets]
+    if not sets:
+        raise ValueError("--sets is empty: name at least one, such as 2007:train")
+    roots = {year: _year_folder(config.devkit, year) for year, _ in sets}
+    if config.mode != "lists":
+        for root in roots.values():
+            print(_split(root, config))
+    if config.mode == "split":
+        return
+    class_names = _class_names(config, [(roots[year], split) for year, split in sets])
+    results = {
+        f"{year}_{split}": read_voc(
+            roots[year], split, class_names, empty_without_xml=config.empty_without_xml
+        )
+        for year, split in sets
+    }
+    indexes = {name: _without_difficult(result.index, config) for name, result in results.items()}
+    print(_report(config, results, indexes))
+    print(problem_text(_problems(config, roots.values(), results), config.show) + "\n")
+    _require_boxes(config, results, indexes)
+    for name, index in indexes.items():
+        path = config.output.absolute() / f"{name}.txt"
+        write_list(path, index)
+        print(f"wrote {path}: {len(index)} images, {len(index.boxes)} objects")
+
+
+def _parse_set(text: str) -> tuple[str, str]:
+    year, _, split = text.rpartition(":")
+    if not year or not split:
+        raise ValueError(f"--sets {text}: write year:split, such as 2007:train")
+    return year, split
+
+
+def _year_folder(devkit: Path, year: str) -> Path:
+    root = devkit.absolute() / f"VOC{year}"
+    if not root.is_dir():
+        there = ", ".join(sorted(path.name for path in devkit.glob("VOC*") if path.is_dir())) or "none"
+        raise ValueError(f"{root} does not exist (years in --devkit: {there}); see --devkit and --sets")
+    return root
+
+
+def _split(root: Path, config: Config) -> str:
+    """Divide one year's images, unless the user did; returns what was done."""
+    folder = open_voc(root)
+    ids = set(folder.annotations) | (set(folder.images) if config.empty_without_xml else set())
+    if not ids:
+        raise ValueError(f"{root / 'Annotations'} holds no XML file")
+    shares = Shares(config.trainval_percent, config.train_percent, config.seed)
+    split = make_split(sorted(ids), shares)
+    users = users_split(root, split)
+    if users and not config.overwrite_splits:
+        counts = ", ".join(f"{name} {len(users[name])}" for name in users)
+        forgotten = len(ids.difference(*users.values()))
+        message = f"{root.name} has a split that this program did not make ({counts})"
+        if config.mode == "split":
+            raise ValueError(f"{message}: --overwrite-splits replaces it")
+        left = f"; {forgotten} images with XML are in none of its lists" if forgotten else ""
+        return f"{message}: kept{left}. --overwrite-splits makes a new one"
+    write_split(root, split, shares)
+    return f"{root.name} divided: " + ", ".join(f"{name} {len(part)}" for name, part in split.items())
+
+
+def _class_names(config: Config, sets: list[tuple[Path, str]]) -> tuple[str, ...]:
+    if config.classes.exists():
+        return read_classes(config.classes)
+    found: Counter[str] = Counter()
+    for root, split in sets:
+        found += read_voc(root, split).found
+    raise ValueError(
+        f"the class list {config.classes.absolute()} does not exist: write the names, one a line, and give the "
+        f"file with --classes. Names found in the XML:\n{names_with_counts(found)}"
+    )
+
+
+def _without_difficult(index: DatasetIndex, config: Config) -> DatasetIndex:
+    return index if config.keep_difficult else select_boxes(index, ~index.difficult)
+
+
+def _report(config: Config, results: Mapping[str, VocSplit], indexes: Mapping[str, DatasetIndex]) -> str:
+    strangers = {name: result.strangers for name, result in results.items()}
+    difficult = [int(result.index.difficult.sum()) for result in results.values()]
+    more = {
+        "difficult, kept" if config.keep_difficult else "difficult, left out": difficult,
+        "of other classes, left out": [names.total() for names in strangers.values()],
+        "cut at the image border": [result.clipped for result in results.values()],
+    }
+    unknown = sum(strangers.values(), Counter[str]())
+    names = (
+        f"\nnames in the XML that {config.classes} lacks:\n{names_with_counts(unknown)}\n" if unknown else ""
+    )
+    return f"\n{count_table(indexes, more)}\n{names}"
+
+
+def _problems(config: Config, roots: Iterable[Path], results: Mapping[str, VocSplit]) -> list[Problem]:
+    problems = [problem for result in results.values() for problem in result.problems]
+    if not config.empty_without_xml:
+        problems += [problem for root in roots for problem in images_without_xml(open_voc(root))]
+    shares = {name: result.index for name, result in results.items() if not name.endswith("_trainval")}
+    return list(dict.fromkeys(problems + shared_images(shares)))
+
+
+def _require_boxes(
+    config: Config, results: Mapping[str, VocSplit], indexes: Mapping[str, DatasetIndex]
+) -> None:
+    found = sum((result.found for result in results.values()), Counter[str]())
+    for name, index in indexes.items():
+        if len(index.boxes) > 0:
+            continue
+        if not set(found) & set(index.class_names):
+            raise ValueError(no_match_message(found, str(config.classes)))
+        hidden = int(results[name].index.difficult.sum())
+        why = (
+            f"all {hidden} are difficult (--keep-difficult writes them)" if hidden else "see the table above"
+        )
+        raise ValueError(f"{name}.txt would hold no box: {why}. Nothing was written")
+
+
+if __name__ == "__main__":
+    run(main, Config)
