@@ -2,9 +2,9 @@
 
     python voc_annotation.py --classes model_data/voc_classes.txt
 
-Mode `split` divides the images of each year into train, val, trainval and test (`ImageSets/Main`); mode `lists`
-writes a list such as `2007_train.txt` for each of `--sets`; mode `all` does both. A split that you made yourself
-is kept.
+Mode `split` divides the images of each year into train, val, trainval and test (`ImageSets/Main`); mode
+`lists` writes a list such as `2007_train.txt` for each of `--sets`; mode `all` does both. A split that you
+made yourself is kept.
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from utils.classes import names_with_counts, read_classes
+from utils.classes import names_to_paste, names_with_counts, read_classes
 from utils.cli import ROOT, run
 from utils.data_report import count_table, problem_text, shared_images
 from utils.index import DatasetIndex, select_boxes
@@ -56,9 +56,10 @@ def main(config: Config) -> None:
         for year, split in sets
     }
     indexes = {name: _without_difficult(result.index, config) for name, result in results.items()}
+    _require_match(config, results)
     print(_report(config, results, indexes))
     print(problem_text(_problems(config, roots.values(), results), config.show) + "\n")
-    _require_boxes(config, results, indexes)
+    _require_boxes(results, indexes)
     for name, index in indexes.items():
         path = config.output.absolute() / f"{name}.txt"
         write_list(path, index)
@@ -108,8 +109,7 @@ def _class_names(config: Config, sets: list[tuple[Path, str]]) -> tuple[str, ...
     for root, split in sets:
         found += read_voc(root, split).found
     raise ValueError(
-        f"the class list {config.classes.absolute()} does not exist: write the names, one a line, and give the "
-        f"file with --classes. Names found in the XML:\n{names_with_counts(found)}"
+        f"the class list {config.classes.absolute()} does not exist; see --classes. {names_to_paste(found)}"
     )
 
 
@@ -127,7 +127,7 @@ def _report(config: Config, results: Mapping[str, VocSplit], indexes: Mapping[st
     }
     unknown = sum(strangers.values(), Counter[str]())
     names = (
-        f"\nnames in the XML that {config.classes} lacks:\n{names_with_counts(unknown)}\n" if unknown else ""
+        f"\nnames in the XML that {config.classes} lacks: {names_with_counts(unknown)}\n" if unknown else ""
     )
     return f"\n{count_table(indexes, more)}\n{names}"
 
@@ -137,23 +137,25 @@ def _problems(config: Config, roots: Iterable[Path], results: Mapping[str, VocSp
     if not config.empty_without_xml:
         problems += [problem for root in roots for problem in images_without_xml(open_voc(root))]
     shares = {name: result.index for name, result in results.items() if not name.endswith("_trainval")}
-    return list(dict.fromkeys(problems + shared_images(shares)))
+    problems = list(dict.fromkeys(problems + shared_images(shares)))
+    return sorted(problems, key=lambda problem: problem.reason.startswith("class not in"))  # the rarer first
 
 
-def _require_boxes(
-    config: Config, results: Mapping[str, VocSplit], indexes: Mapping[str, DatasetIndex]
-) -> None:
+def _require_match(config: Config, results: Mapping[str, VocSplit]) -> None:
     found = sum((result.found for result in results.values()), Counter[str]())
+    strangers = sum((result.strangers for result in results.values()), Counter[str]())
+    if found and found == strangers:
+        raise ValueError(no_match_message(found, str(config.classes)))
+
+
+def _require_boxes(results: Mapping[str, VocSplit], indexes: Mapping[str, DatasetIndex]) -> None:
     for name, index in indexes.items():
-        if len(index.boxes) > 0:
-            continue
-        if not set(found) & set(index.class_names):
-            raise ValueError(no_match_message(found, str(config.classes)))
-        hidden = int(results[name].index.difficult.sum())
-        why = (
-            f"all {hidden} are difficult (--keep-difficult writes them)" if hidden else "see the table above"
-        )
-        raise ValueError(f"{name}.txt would hold no box: {why}. Nothing was written")
+        if len(index.boxes) == 0:
+            hidden = int(results[name].index.difficult.sum())
+            why = (
+                f"its {hidden} objects are difficult (--keep-difficult)" if hidden else "see the report above"
+            )
+            raise ValueError(f"{name}.txt would hold no box, so no list was written: {why}")
 
 
 if __name__ == "__main__":

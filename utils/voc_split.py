@@ -46,7 +46,7 @@ def make_split(ids: Sequence[str], shares: Shares) -> Split:
 
 
 def users_split(root: Path, planned: Split) -> Split:
-    """The id lists that the user made: those there, unless this program wrote them or would write the same."""
+    """The id lists that the user made: those there, but for what this program wrote or would write."""
     there = {name: read_ids(root, name) for name in SPLITS if (_main(root) / f"{name}.txt").is_file()}
     ours = (_fingerprint(planned), _noted_fingerprint(root))
     return {} if not any(there.values()) or _fingerprint(there) in ours else there
