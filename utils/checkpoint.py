@@ -1,0 +1,110 @@
+"""Checkpoints: all that resuming a training or predicting with its result needs, as plain data.
+
+They hold tensors and primitives only, so they load without running code from the file
+(`torch.load(path, weights_only=True)`).
+"""
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from utils.atomic import replacing
+
+REQUIRED = ("model", "ema", "optimizer", "epoch", "step", "class_names", "model_name", "image_size")
+_PRIMITIVES = (bool, int, float, str, bytes, type(None))
+
+
+def save_checkpoint(
+    path: Path,
+    *,
+    model: Mapping[str, Tensor],
+    ema: Mapping[str, Tensor] | None,
+    optimizer: Mapping[str, Any] | None = None,
+    epoch: int,
+    step: int,
+    class_names: Sequence[str],
+    model_name: str,
+    image_size: tuple[int, int],
+    **more: Any,
+) -> None:
+    """Write a checkpoint; the file appears whole or not at all.
+
+    `model`, `ema` and `optimizer` are state dicts, kept in their precision; `image_size` is height, width;
+    `more` is what else resuming needs. TypeError if anything is neither a tensor nor a primitive.
+    """
+    content = {
+        "model": dict(model),
+        "ema": None if ema is None else dict(ema),
+        "optimizer": None if optimizer is None else dict(optimizer),
+        "epoch": epoch,
+        "step": step,
+        "class_names": list(class_names),
+        "model_name": model_name,
+        "image_size": list(image_size),
+        **more,
+    }
+    _check_plain("", content)
+    with replacing(Path(path)) as beside:
+        torch.save(content, beside)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What `save_checkpoint` wrote, on the CPU; ValueError if the file is anything else."""
+    content = load_torch_file(Path(path))
+    if not isinstance(content, dict) or any(key not in content for key in REQUIRED):
+        raise ValueError(
+            f"{path} is no checkpoint that a training can resume from: "
+            "give it as --weights to start a new training with these weights"
+        )
+    return content
+
+
+def load_torch_file(path: Path, mmap: bool = False) -> Any:
+    """The content of a file that `torch.save` wrote, on the CPU; ValueError that says what is wrong with it.
+
+    With `mmap`, tensors are read from the disk when they are used; the file must not change until then.
+    """
+    check_is_file(path)
+    try:
+        # Files of before torch 1.6 are no zip archives and cannot be mapped.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
+    except OSError:
+        raise
+    except Exception as error:  # bytes that are no pickle raise anything from KeyError to RuntimeError
+        if "unsupported global" in str(error).lower() or "unsupported class" in str(error).lower():
+            raise ValueError(
+                f"{path} holds Python objects beside tensors, and loading those could run any code: "
+                "where you trust the file, load it and save model.state_dict() alone with torch.save"
+            ) from None
+        raise ValueError(damaged(path)) from None
+
+
+def check_is_file(path: Path) -> None:
+    """ValueError that says where it looked, if there is no such file."""
+    if not path.is_file():
+        kind = "is a folder, not a weights file" if path.is_dir() else "does not exist"
+        raise ValueError(f"{path.absolute()} {kind}: check the path of the weights")
+
+
+def damaged(path: Path) -> str:
+    """The message for a weights file that cannot be read."""
+    return f"{path} is damaged, incomplete or not a weights file: download or save it again"
+
+
+def _check_plain(name: str, value: Any) -> None:
+    """TypeError naming the entry of a checkpoint that would not load with `weights_only=True`."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_plain(f"{name}.{key}" if name else str(key), item)
+    elif type(value) in (list, tuple):
+        for index, item in enumerate(value):
+            _check_plain(f"{name}.{index}", item)
+    elif not isinstance(value, Tensor) and type(value) not in _PRIMITIVES:
+        # By type, not isinstance: numpy's float64 is a float, but is pickled as an object of numpy's.
+        raise TypeError(
+            f"checkpoint entry '{name}' is {type(value).__name__}: keep tensors and primitives only"
+        )

@@ -1,0 +1,138 @@
+"""What of a weights file went into a detector, part by part."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from nets.detector import PARTS
+from utils.class_transfer import ClassTransfer
+
+SHOWN = 3  # names listed of each kind; the report has them all
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """What became of the tensors of one part of a detector; names are in its order.
+
+    loaded      all of the tensor came from the file
+    by_class    class layers, of which the rows of the classes carried over came from the file
+    missing     not in the file
+    mismatched  name -> (shape in the file, shape here)
+    """
+
+    loaded: tuple[str, ...]
+    by_class: tuple[str, ...]
+    missing: tuple[str, ...]
+    mismatched: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    loaded_parameters: int
+    parameters: int
+
+    @property
+    def tensors(self) -> int:
+        return len(self.loaded) + len(self.by_class) + len(self.missing) + len(self.mismatched)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did.
+
+    parts            by name: backbone, neck, head
+    unused           names in the file that the detector has no use for
+    classes_carried  our classes whose rows came from the file by name; None where the file's classes are
+                     unknown, and the class layers were loaded by position or not at all
+    classes_fresh    our classes that the file does not know
+    """
+
+    parts: Mapping[str, PartReport]
+    unused: tuple[str, ...]
+    classes_carried: tuple[str, ...] | None
+    classes_fresh: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor was loaded and none was left over."""
+        return not self.unused and all(len(part.loaded) == part.tensors for part in self.parts.values())
+
+    def text(self) -> str:
+        """A compact table to print."""
+        lines = []
+        for name, part in self.parts.items():
+            lines.append(f"{name:<9} loaded {_counts(part)}")
+            lines += [f"          {line}" for line in problems(part)]
+        if self.classes_carried is not None:
+            lines.append(f"classes carried over: {shortened(self.classes_carried, 20)}")
+        if self.classes_fresh:
+            lines.append(f"classes that start fresh: {shortened(self.classes_fresh, 20)}")
+        if self.unused:
+            lines.append(f"not used: {len(self.unused)} tensors of the file ({shortened(self.unused)})")
+        return "\n".join(lines)
+
+
+def compare(
+    ours: Mapping[str, Tensor],
+    theirs: Mapping[str, Tensor],
+    transfer: ClassTransfer | None,
+    class_names: Sequence[str],
+) -> LoadReport:
+    """What loading `theirs` into `ours` would do; class layers go by `transfer` where it is given."""
+    parts = {}
+    for part in PARTS:
+        tensors = {name: value for name, value in ours.items() if name.startswith(part + ".")}
+        parts[part] = _compare_part(tensors, theirs, transfer)
+    unused = tuple(name for name in theirs if name not in ours)
+    carried = None if transfer is None else tuple(class_names[row] for row in transfer.target)
+    fresh = () if carried is None else tuple(name for name in class_names if name not in carried)
+    return LoadReport(parts, unused, carried, fresh)
+
+
+def _compare_part(
+    ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], transfer: ClassTransfer | None
+) -> PartReport:
+    loaded, by_class, missing, mismatched, loaded_parameters = [], [], [], {}, 0
+    for name, value in ours.items():
+        rows = len(transfer.target) if transfer and name in transfer.layers else None
+        if name not in theirs:
+            missing.append(name)
+        elif not _fits(theirs[name], value, whole=rows is None):
+            mismatched[name] = (tuple(theirs[name].shape), tuple(value.shape))
+        elif rows is None or rows == len(value):
+            loaded.append(name)
+            loaded_parameters += value.numel()
+        else:
+            by_class.append(name)
+            loaded_parameters += rows * value[0].numel()
+    parameters = sum(value.numel() for value in ours.values())
+    return PartReport(
+        tuple(loaded), tuple(by_class), tuple(missing), mismatched, loaded_parameters, parameters
+    )
+
+
+def _fits(theirs: Tensor, ours: Tensor, whole: bool) -> bool:
+    """Whether the shapes are equal; where not `whole`, but for the number of rows."""
+    return theirs.shape == ours.shape if whole else theirs.shape[1:] == ours.shape[1:] and theirs.ndim > 0
+
+
+def problems(part: PartReport) -> list[str]:
+    """One line for each kind of tensor that was not loaded whole."""
+    shapes = [
+        f"{name} {list(theirs)} in the file, {list(ours)} here"
+        for name, (theirs, ours) in part.mismatched.items()
+    ]
+    kinds = (
+        ("class by class", part.by_class),
+        ("not in the file", part.missing),
+        ("of another shape", shapes),
+    )
+    return [f"{len(names)} {kind}: {shortened(names)}" for kind, names in kinds if names]
+
+
+def shortened(names: Sequence[str], shown: int = SHOWN) -> str:
+    """The first names, and how many more there are."""
+    more = [f"and {len(names) - shown} more"] if len(names) > shown else []
+    return ", ".join([*names[:shown], *more]) or "none"
+
+
+def _counts(part: PartReport) -> str:
+    millions = f"{part.loaded_parameters / 1e6:.2f} M of {part.parameters / 1e6:.2f} M parameters"
+    return f"{len(part.loaded)} of {part.tensors} tensors ({millions})"

@@ -1,0 +1,205 @@
+"""Weights from a file into a detector: what fits is loaded, and a report says what does not."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nets import ZOO, preset
+from nets.detector import Detector
+from utils.checkpoint import check_is_file, damaged, load_torch_file
+from utils.class_transfer import (
+    ClassTransfer,
+    class_layers,
+    class_rows,
+    fold_name,
+    match_classes,
+    zoo_shapes,
+)
+from utils.classes import read_classes
+from utils.cli import ROOT
+from utils.load_report import LoadReport, PartReport, compare, problems, shortened
+
+COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
+_WRAPPERS = re.compile(r"^(module\.)+|_orig_mod\.")  # what DataParallel and torch.compile add to names
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds.
+
+    state  floating tensors under the names of the file
+    class_names, model_name, image_size (height, width)  None where the file does not say
+    """
+
+    path: Path
+    state: Mapping[str, Tensor]
+    class_names: tuple[str, ...] | None = None
+    model_name: str | None = None
+    image_size: tuple[int, int] | None = None
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Read `.safetensors`, or what `torch.save` wrote: a checkpoint (its EMA, if it has one) or a state dict.
+
+    ValueError if the file is missing, damaged, unsafe to load, or holds no tensors.
+    """
+    path = Path(path)
+    safe = path.suffix.lower() == ".safetensors"
+    content = _read_safetensors(path) if safe else load_torch_file(path, mmap=True)
+    content = content if isinstance(content, Mapping) else {}
+    wrapped = (
+        content[key] for key in ("ema", "model", "state_dict") if isinstance(content.get(key), Mapping)
+    )
+    state = {
+        _WRAPPERS.sub("", str(name)): value
+        for name, value in next(wrapped, content).items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+    if not state:
+        raise ValueError(f"{path} holds no weights: give a checkpoint, or a state dict saved with torch.save")
+    return Weights(path, state, *_metadata(content))
+
+
+def load_weights(
+    detector: Detector,
+    weights: Weights,
+    model_name: str,
+    class_names: Sequence[str],
+    strict: bool = False,
+) -> LoadReport:
+    """Copy into `detector`, the zoo's `model_name` for `class_names`, what fits in name and shape.
+
+    Rows of the class layers follow the names of their classes where the file's are known; classes that it
+    lacks stay as they are. With `strict`, for prediction, everything has to fit, row by row. ValueError
+    if that fails, or if less than half of the backbone fits; the detector is then unchanged.
+    """
+    official = preset(model_name).from_official(weights.state)
+    state = weights.state if official is None else official
+    layers = class_layers(model_name)
+    rows = class_rows(state, layers)
+    known = _known_classes(weights, rows, is_official=official is not None)
+    transfer = None if known is None or strict else match_classes(known, class_names, layers)
+
+    ours = {name: value for name, value in detector.state_dict().items() if value.is_floating_point()}
+    report = compare(ours, state, transfer, class_names)
+    _check_backbone(report.parts["backbone"], weights, model_name)
+    if strict:
+        _check_classes(weights, rows, class_names)
+        _check_complete(report, weights, model_name)
+    _copy(ours, state, report, transfer)
+    return report
+
+
+def _known_classes(weights: Weights, rows: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
+    """Names of the classes that the rows of a file's class layers stand for, if that can be known."""
+    if weights.class_names is None:
+        return read_classes(COCO_CLASSES) if is_official and rows == {80} else None
+    if rows and rows != {len(weights.class_names)}:
+        raise ValueError(
+            f"{weights.path} contradicts itself: it names {len(weights.class_names)} classes and has "
+            f"class layers for {max(rows)}; save it again"
+        )
+    return weights.class_names
+
+
+def _check_backbone(backbone: PartReport, weights: Weights, model_name: str) -> None:
+    if 2 * len(backbone.loaded) >= backbone.tensors:
+        return
+    best, fraction = best_fit(weights)
+    if best != model_name and fraction > 0.9:
+        raise ValueError(f"{weights.path} holds weights of {best}, not of {model_name}: use --model {best}")
+    raise ValueError(
+        f"{weights.path} holds no weights of {model_name}: only {len(backbone.loaded)} of {backbone.tensors} "
+        "tensors of the backbone fit; give another file as --weights, or the model it was made for as --model"
+    )
+
+
+def best_fit(weights: Weights) -> tuple[str, float]:
+    """The zoo's model that the weights fit best, and the fraction of its tensors that fit."""
+    fractions = {}
+    for name, entry in ZOO.items():
+        state = entry.from_official(weights.state) or weights.state
+        shapes = zoo_shapes(name, num_classes=1)  # class layers count as misfits: they are few
+        fits = sum(key in state and state[key].shape == shape for key, shape in shapes.items())
+        fractions[name] = fits / len(shapes)
+    best = max(fractions, key=lambda name: fractions[name])
+    return best, fractions[best]
+
+
+def _check_classes(weights: Weights, rows: frozenset[int], class_names: Sequence[str]) -> None:
+    """ValueError if weights to predict with are for other classes than `class_names`."""
+    theirs = weights.class_names
+    if theirs is None:
+        if rows and rows != {len(class_names)}:
+            raise ValueError(
+                f"{weights.path} has {max(rows)} classes, --classes names {len(class_names)}: "
+                "give the class list that the weights were trained with"
+            )
+    elif [*map(fold_name, theirs)] != [*map(fold_name, class_names)]:
+        raise ValueError(
+            f"{weights.path} was trained for {len(theirs)} classes ({shortened(theirs)}), --classes names "
+            f"{len(class_names)} ({shortened(class_names)}): leave --classes out, the file knows its own"
+        )
+
+
+def _check_complete(report: LoadReport, weights: Weights, model_name: str) -> None:
+    """ValueError if weights to predict with leave a tensor as it was, or have some left over."""
+    misfits = [line for part in report.parts.values() for line in problems(part)]
+    if report.unused:
+        misfits.append(f"{len(report.unused)} that {model_name} does not have: {shortened(report.unused)}")
+    if misfits:
+        raise ValueError(f"{weights.path} does not fit {model_name}; tensors {'; '.join(misfits)}")
+
+
+@torch.no_grad()
+def _copy(
+    ours: Mapping[str, Tensor],
+    theirs: Mapping[str, Tensor],
+    report: LoadReport,
+    transfer: ClassTransfer | None,
+) -> None:
+    for part in report.parts.values():
+        for name in (*part.loaded, *part.by_class):
+            if transfer is not None and name in transfer.layers:
+                rows = theirs[name][list(transfer.source)]
+                ours[name][list(transfer.target)] = rows.to(ours[name])
+            else:
+                ours[name].copy_(theirs[name])
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """Tensors under "model", and the metadata beside them: strings, lists among them as JSON."""
+    check_is_file(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+            metadata = file.metadata() or {}
+    except SafetensorError:
+        raise ValueError(damaged(path)) from None
+    return {"model": state} | {key: _parsed(value) for key, value in metadata.items() if key != "model"}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _metadata(
+    content: Mapping[str, Any],
+) -> tuple[tuple[str, ...] | None, str | None, tuple[int, int] | None]:
+    """Class names, model name and image size; None for what the file does not say, or says in another way."""
+    names, model, size = content.get("class_names"), content.get("model_name"), content.get("image_size")
+    return (
+        tuple(names) if isinstance(names, list | tuple) and {*map(type, names)} == {str} else None,
+        model if isinstance(model, str) else None,
+        (size[0], size[1]) if isinstance(size, list | tuple) and [*map(type, size)] == [int, int] else None,
+    )
