@@ -1,0 +1,124 @@
+"""Loaders: which pictures make up which batch, and the worker processes that prepare them."""
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from utils.dataset import Batch, DetectionDataset, EvaluationDataset
+
+T = TypeVar("T")
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """Batches of (epoch, image) keys, shuffled anew in each epoch by nothing but the seed and the epoch.
+
+    The epoch travels to the workers inside the keys, so workers can stay alive from epoch to epoch. Every
+    image comes once an epoch, except those of a last batch that is not full: it is left out, unless it is the
+    only one. With several processes each gets its own share of every batch, `batch_size` images.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
+        self.length, self.batch_size, self.seed = length, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch, self.first_batch = 0, 0
+
+    def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
+        """Say which epoch the next iteration is, and with which of its batches it starts (when resuming)."""
+        self.epoch, self.first_batch = epoch, first_batch
+
+    def __len__(self) -> int:
+        """Batches in a whole epoch."""
+        return max(1, self.length // (self.batch_size * self.world_size))
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
+        if self.length < self.world_size:  # each process needs something to do
+            order = np.resize(order, self.world_size)
+        together = self.batch_size * self.world_size
+        for batch in range(self.first_batch, len(self)):
+            images = order[batch * together : (batch + 1) * together][self.rank :: self.world_size]
+            yield [(self.epoch, image) for image in images.tolist()]
+
+
+class OrderedBatches(Sampler[list[int]]):
+    """Batches of image numbers in order, the last one perhaps smaller; each process gets its share."""
+
+    def __init__(self, length: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self.images = range(rank, length, world_size)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for start in range(0, len(self.images), self.batch_size):
+            yield list(self.images[start : start + self.batch_size])
+
+
+def training_loader(
+    dataset: DetectionDataset,
+    batch_size: int,
+    workers: int = 0,
+    pin_memory: bool = False,
+    rank: int = 0,
+    world_size: int = 1,
+) -> tuple[DataLoader[Batch], EpochBatches]:
+    """A loader of shuffled training batches, and its batches: call `set_epoch` on them before each epoch.
+
+    `batch_size` is that of one process. Raises `ValueError` if there is no picture at all.
+    """
+    _require_images(dataset)
+    batches = EpochBatches(len(dataset), batch_size, dataset.seed, rank, world_size)
+    return _loader(dataset, batches, workers, pin_memory), batches
+
+
+def evaluation_loader(
+    dataset: EvaluationDataset,
+    batch_size: int,
+    workers: int = 0,
+    pin_memory: bool = False,
+    rank: int = 0,
+    world_size: int = 1,
+) -> DataLoader[Batch]:
+    """A loader of every picture in order, the last batch perhaps smaller."""
+    _require_images(dataset)
+    return _loader(dataset, OrderedBatches(len(dataset), batch_size, rank, world_size), workers, pin_memory)
+
+
+def automatic_workers(cores: int, cuda: bool) -> int:
+    """How many worker processes suit a machine. Where the CPU also trains, they must leave it most cores."""
+    return min(12, max(1, cores - 1)) if cuda else min(2, cores // 2)
+
+
+def _loader(
+    dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int, pin_memory: bool
+) -> DataLoader[Batch]:
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_as_it_is,
+        pin_memory=pin_memory,
+        worker_init_fn=_start_worker,
+        persistent_workers=workers > 0,
+        prefetch_factor=2 if workers > 0 else None,
+    )
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch  # the data set has made it whole
+
+
+def _start_worker(_worker: int) -> None:
+    """One thread a worker: there are several workers, and threads after a fork can hang in OpenCV."""
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+def _require_images(dataset: DetectionDataset | EvaluationDataset) -> None:
+    if len(dataset) == 0:
+        raise ValueError("the data set has no pictures; look into its list file or its folder of pictures")

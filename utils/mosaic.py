@@ -1,0 +1,87 @@
+"""Planning a sample: one picture, a mosaic of four, or a mosaic blended with another picture (mixup).
+
+Mosaic: YOLOv4, https://arxiv.org/abs/2004.10934. Mixup: https://arxiv.org/abs/1710.09412, for detection as
+in YOLOX, https://arxiv.org/abs/2107.08430. Only plans are made here, so a picture that is not seen in the
+end is not even read.
+"""
+
+from collections.abc import Sequence
+from math import floor
+
+import cv2
+import numpy as np
+
+from utils.augment import Augmentation, Tile, random_colour, random_flip
+
+Layer = list[tuple[int, Tile]]  # pictures by number, and where each goes on one input
+
+
+def plan_sample(
+    image: int,
+    others: Sequence[int],
+    size: tuple[int, int],
+    settings: Augmentation,
+    rng: np.random.Generator,
+    pad_centred: bool = False,
+) -> list[Layer]:
+    """Plan the sample of picture number `image`: one layer, or two that are to be blended.
+
+    `others` are the pictures that may join it in a mosaic or mixup; `size` is (height, width) of the input.
+    """
+    if rng.random() >= settings.mosaic:
+        return [[(image, single_tile(size, settings, rng, pad_centred))]]
+    pictures = [image, *rng.choice(others, 3, replace=len(others) < 3).tolist()]
+    rng.shuffle(pictures)
+    tiles = zip(pictures, mosaic_tiles(size, settings, rng), strict=True)
+    layers = [[(picture, tile) for picture, tile in tiles if not _is_empty(tile)]]
+    if rng.random() < settings.mixup:
+        layers.append([(int(rng.choice(others)), single_tile(size, settings, rng, pad_centred))])
+    return layers
+
+
+def single_tile(
+    size: tuple[int, int], settings: Augmentation, rng: np.random.Generator, pad_centred: bool = False
+) -> Tile:
+    """One picture, zoomed and shifted around the middle; where the letterbox has it if neither is on."""
+    zoom = rng.uniform(*settings.scale)
+    shift = rng.uniform(-1, 1, 2) * settings.translate
+    as_letterbox = settings.scale == (1, 1) and settings.translate == 0
+    middle = 0.0 if as_letterbox and not pad_centred else 0.5
+    point = (float(middle + shift[0]) * size[1], float(middle + shift[1]) * size[0])
+    bounds = (0, 0, size[1], size[0])
+    return Tile(
+        zoom, (middle, middle), point, bounds, random_flip(settings, rng), random_colour(settings, rng)
+    )
+
+
+def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.Generator) -> list[Tile]:
+    """Four pictures that touch in one point, in the order top left, top right, bottom left, bottom right.
+
+    The point lies in the middle half of a canvas twice as large as the input, whose middle is cut out
+    after zooming and shifting.
+    """
+    height, width = size
+    zoom = rng.uniform(*settings.scale)
+    shift = rng.uniform(-1, 1, 2) * settings.translate
+    off_middle = rng.uniform(-0.5, 0.5, 2) * zoom + shift + 0.5
+    x, y = floor(off_middle[0] * width), floor(off_middle[1] * height)
+    seam_x, seam_y = min(max(x, 0), width), min(max(y, 0), height)
+    return [
+        Tile(zoom, anchor, (x, y), bounds, random_flip(settings, rng), random_colour(settings, rng))
+        for anchor, bounds in (
+            ((1, 1), (0, 0, seam_x, seam_y)),
+            ((0, 1), (seam_x, 0, width, seam_y)),
+            ((1, 0), (0, seam_y, seam_x, height)),
+            ((0, 0), (seam_x, seam_y, width, height)),
+        )
+    ]
+
+
+def blend(image: np.ndarray, other: np.ndarray) -> None:
+    """Mixup half and half: `image` uint8 [H, W, 3] becomes the mean of both."""
+    cv2.addWeighted(image, 0.5, other, 0.5, 0, dst=image)
+
+
+def _is_empty(tile: Tile) -> bool:
+    x1, y1, x2, y2 = tile.bounds
+    return x1 >= x2 or y1 >= y2
