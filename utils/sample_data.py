@@ -1,0 +1,353 @@
+"""The sample data set: pictures of drawn cups, fish, houses, keys and trees, written as a VOC year folder.
+
+It lets `train.py` run from start to finish where no data is given. Colour says nothing about the class;
+things are turned, scaled, shaded, partly hidden and cut by the border, among clutter and under uneven light.
+Boxes are the extent of each thing's own drawn pixels, so they are exact.
+"""
+
+import colorsys
+import os
+import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from utils.sample_shapes import SHAPES, Part, Sprite, distractor, draw_sprite
+
+SAMPLE_CLASSES = tuple(SHAPES)
+SPLITS = {"train": 280, "val": 40, "test": 80}  # pictures of each
+SIZES = [(240, 320), (320, 240), (300, 400), (400, 300), (320, 320), (270, 480), (360, 480)]  # height, width
+LEAST_VISIBLE = 0.45  # of a thing's own area, after what lies over it and the border have hidden the rest
+UPRIGHT = {
+    "cup": 25,
+    "fish": 180,
+    "house": 18,
+    "key": 180,
+    "tree": 18,
+}  # most degrees it is turned either way
+
+Colour = tuple[float, float, float]
+
+
+class Picture(NamedTuple):
+    """One sample picture and what is on it.
+
+    image      uint8 RGB [H, W, 3]
+    boxes      int64 [N, 4], xyxy pixels: right and bottom are one past the last drawn pixel
+    labels     int64 [N], into SAMPLE_CLASSES
+    truncated  bool [N], cut by the border of the picture
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    truncated: np.ndarray
+
+
+def write_sample_data(devkit: Path, seed: int = 0, splits: dict[str, int] | None = None) -> None:
+    """Write `devkit/VOC2007` with pictures, annotations, the lists of each split and `classes.txt`.
+
+    The same seed gives the same pictures. The folder appears complete or not at all.
+    Raises `ValueError` if there is a `VOC2007` already: nothing of the user's is overwritten.
+    """
+    year = Path(devkit) / "VOC2007"
+    if year.exists():
+        raise ValueError(f"{year} exists already: move it away to have the sample data written there")
+    unfinished = year.with_name(f".VOC2007.tmp{os.getpid()}")
+    try:
+        _write_year(unfinished, seed, SPLITS if splits is None else splits)
+        unfinished.rename(year)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def sample_picture(seed: int, number: int) -> Picture:
+    """Draw picture number `number` of the data set of this seed."""
+    rng = np.random.default_rng([seed, number])
+    height, width = SIZES[rng.integers(len(SIZES))]
+    image = _background(rng, height, width)
+    light = rng.uniform(0, 2 * np.pi)  # where the light of the whole picture comes from
+    for _ in range(rng.integers(0, 5)):
+        _paste(image, _figure(rng, image, distractor(rng), 180, (0.08, 0.3), light), light)
+    for _ in range(rng.integers(0, 4)):
+        _scribble(rng, image)
+    things = _place_things(rng, image, light) if rng.random() > 0.06 else []  # a few have clutter alone
+    if rng.random() < 0.3:
+        _scribble(rng, image)
+    boxes = np.array([box for box, _, _ in things], np.int64).reshape(-1, 4)
+    labels = np.array([label for _, label, _ in things], np.int64)
+    truncated = np.array([cut for _, _, cut in things], bool)
+    return Picture(_photograph(rng, image, light), boxes, labels, truncated)
+
+
+# What lies on the picture.
+
+
+def _place_things(rng: Generator, image: np.ndarray, light: float) -> list[tuple[np.ndarray, int, bool]]:
+    """Draw one to six things on the picture; give box, label and whether the border cuts it for each."""
+    owner = np.full(image.shape[:2], -1, np.int64)  # which thing is on top at each pixel
+    areas: list[int] = []
+    things: list[tuple[np.ndarray, int, bool]] = []
+    wanted = rng.choice(6, p=[0.2, 0.25, 0.22, 0.16, 0.1, 0.07]) + 1
+    for _ in range(4 * wanted):
+        if len(things) == wanted:
+            break
+        label = int(rng.integers(len(SAMPLE_CLASSES)))
+        name = SAMPLE_CLASSES[label]
+        span = (0.11, 0.2) if rng.random() < 0.12 else (0.2, 0.62)
+        sprite = _figure(rng, image, SHAPES[name](rng), UPRIGHT[name], span, light)
+        box, cut, area = _extent(sprite, image.shape)
+        after = _covered(owner, sprite, len(things))
+        visible = np.bincount(after[after >= 0], minlength=len(things) + 1)
+        if np.all(visible >= LEAST_VISIBLE * np.array([*areas, area])):
+            _paste(image, sprite, light)
+            owner = after
+            areas.append(area)
+            things.append((box, label, cut))
+    return things
+
+
+def _figure(
+    rng: Generator, image: np.ndarray, parts: list[Part], turn: int, span: tuple[float, float], light: float
+) -> Sprite:
+    """A thing somewhere on the picture, of random size, attitude and colours; `span` is its size relative to
+    the picture's shorter side."""
+    height, width = image.shape[:2]
+    size = 0.5 * min(height, width) * np.exp(rng.uniform(*np.log(span)))
+    angle = np.radians(rng.uniform(-turn, turn))
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    stretch = np.diag([rng.choice([-1, 1]), rng.uniform(0.85, 1.15)])
+    x, y = rng.uniform(0.06, 0.94, 2) * (width, height)
+    beneath = image[int(y), int(x)]
+    line = rng.choice([0.0, 0.02, 0.035]) * size
+    sprite = draw_sprite(parts, _palette(rng, beneath), size * rotation @ stretch, (x, y), line)
+    shade = 1 + rng.uniform(0.05, 0.3) * _slope(len(sprite.alpha), len(sprite.alpha[0]), light)
+    return sprite._replace(colour=np.minimum(sprite.colour * shade[..., None], 255 * sprite.alpha[..., None]))
+
+
+def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, Colour]:
+    """Colours of one thing: any, but the main one stands out from what lies beneath it."""
+    main = _colour(rng, (0.15, 1.0), (0.3, 1.0))
+    while np.abs(np.subtract(main, beneath)).sum() < 150:
+        main = _colour(rng, (0.15, 1.0), (0.3, 1.0))
+    glass = (255.0, 225.0, 140.0) if rng.random() < 0.4 else (150.0, 200.0, 230.0)
+    return {
+        "main": main,
+        "second": _colour(rng, (0.2, 1.0), (0.35, 1.0)),
+        "light": _mixed(main, (255, 255, 255), 0.4),
+        "dark": _mixed(main, (20, 15, 20), 0.6),
+        "line": _mixed(main, (10, 10, 20), 0.75),
+        "glass": glass,
+        "white": (245, 245, 240),
+        "black": (20, 20, 25),
+    }
+
+
+def _colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
+    r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
+    return 255 * r, 255 * g, 255 * b
+
+
+def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
+    r, g, b = ((1 - share) * a + share * b for a, b in zip(colour, other, strict=True))
+    return r, g, b
+
+
+def _scribble(rng: Generator, image: np.ndarray) -> None:
+    """A line, a loose stroke or a few letters."""
+    height, width = image.shape[:2]
+    ink, thickness = np.zeros((height, width), np.uint8), int(rng.integers(1, 4))
+    x, y = (int(v) for v in rng.uniform(0, 0.9, 2) * (width, height))
+    kind = rng.integers(3)
+    if kind == 0:
+        end = (int(rng.uniform(0, width)), int(rng.uniform(0, height)))
+        cv2.line(ink, (x, y), end, 255, thickness, cv2.LINE_AA)
+    elif kind == 1:
+        stroke = np.cumsum(rng.normal(0, 14, (12, 2)), axis=0) + np.array([x, y])
+        cv2.polylines(ink, [stroke.astype(np.int32)], False, 255, thickness, cv2.LINE_AA)
+    else:
+        word = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXYZ2345789"), rng.integers(3, 8)))
+        font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]))
+        cv2.putText(ink, word, (x, y), font, rng.uniform(0.4, 1.1), 255, min(thickness, 2), cv2.LINE_AA)
+    share = ink[..., None] / np.float32(255)
+    image *= 1 - share
+    image += share * np.array(_colour(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
+
+
+# Pixels.
+
+
+def _clipped(sprite: Sprite, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """The part of the sprite within the picture: where on the picture, and where on the sprite."""
+    (height, width), (h, w) = shape[:2], sprite.alpha.shape
+    top, left = max(sprite.top, 0), max(sprite.left, 0)
+    bottom, right = max(min(sprite.top + h, height), top), max(min(sprite.left + w, width), left)
+    on_picture = (slice(top, bottom), slice(left, right))
+    on_sprite = (
+        slice(top - sprite.top, bottom - sprite.top),
+        slice(left - sprite.left, right - sprite.left),
+    )
+    return on_picture, on_sprite
+
+
+def _extent(sprite: Sprite, shape: tuple[int, ...]) -> tuple[np.ndarray, bool, int]:
+    """Box of the drawn pixels within the picture, whether some lie outside, and how many there are in all."""
+    drawn = sprite.alpha >= 0.5
+    rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
+    inside = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    whole = inside + np.array([sprite.left, sprite.top, sprite.left, sprite.top])
+    height, width = shape[:2]
+    box = np.clip(whole, 0, [width, height, width, height])
+    return box, bool(np.any(box != whole)), int(drawn.sum())
+
+
+def _covered(owner: np.ndarray, sprite: Sprite, number: int) -> np.ndarray:
+    """The map of owners after the sprite has been laid on top as thing `number`."""
+    after = owner.copy()
+    on_picture, on_sprite = _clipped(sprite, owner.shape)
+    after[on_picture][sprite.alpha[on_sprite] >= 0.5] = number
+    return after
+
+
+def _paste(image: np.ndarray, sprite: Sprite, light: float) -> None:
+    """Lay the sprite on the float picture, over its own soft shadow."""
+    reach = max(2.0, 0.05 * min(sprite.alpha.shape))
+    soft = np.pad(sprite.alpha, int(2 * reach))
+    soft = 0.4 * cv2.GaussianBlur(soft, (0, 0), 0.6 * reach)
+    left = sprite.left - int(2 * reach) - round(reach * np.cos(light))
+    top = sprite.top - int(2 * reach) - round(reach * np.sin(light))
+    for layer in (Sprite(np.zeros((*soft.shape, 3), np.float32), soft, left, top), sprite):
+        on_picture, on_sprite = _clipped(layer, image.shape)
+        image[on_picture] *= 1 - layer.alpha[on_sprite][..., None]
+        image[on_picture] += layer.colour[on_sprite]
+
+
+def _slope(height: int, width: int, angle: float) -> np.ndarray:
+    """float32 [height, width] from -1 to 1, rising evenly towards `angle`."""
+    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
+    plane = x[None] * np.float32(np.cos(angle)) + y[:, None] * np.float32(np.sin(angle))
+    return plane / np.abs(plane).max()
+
+
+def _noise(rng: Generator, height: int, width: int, cells: tuple[int, int]) -> np.ndarray:
+    """float32 [height, width] from 0 to 1: random values on a coarse grid of `cells`, smoothly joined."""
+    return cv2.resize(rng.random(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _background(rng: Generator, height: int, width: int) -> np.ndarray:
+    """float32 [height, width, 3], 0 to 255: one of several surfaces in two muted colours."""
+    first, second = (np.array(_colour(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
+    second = 0.5 * first + 0.5 * second
+    surfaces = [_even, _clouds, _planks, _tiles, _cloth, _landscape]
+    share = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
+    return np.ascontiguousarray((1 - share) * first + share * second)
+
+
+def _even(rng: Generator, height: int, width: int) -> np.ndarray:
+    return 0.5 + 0.5 * _slope(height, width, rng.uniform(0, 2 * np.pi))
+
+
+def _clouds(rng: Generator, height: int, width: int) -> np.ndarray:
+    octaves = [_noise(rng, height, width, (3 * 2**k, 4 * 2**k)) / 2**k for k in range(5)]
+    return np.clip(1.6 * (sum(octaves) / 1.94 - 0.5) + 0.5, 0, 1).astype(np.float32)
+
+
+def _planks(rng: Generator, height: int, width: int) -> np.ndarray:
+    boards = int(rng.integers(3, 7))
+    grain = 0.5 * _noise(rng, height, width, (height // 3, 3)) + 0.2 * _noise(rng, height, width, (8, 8))
+    row = np.arange(height) * boards // height
+    return grain + 0.3 * rng.random(boards, np.float32)[row][:, None] + _seams(height, boards)[:, None]
+
+
+def _tiles(rng: Generator, height: int, width: int) -> np.ndarray:
+    down, across = int(rng.integers(4, 10)), int(rng.integers(3, 8))
+    tone = rng.random((down, across), np.float32)
+    row, column = np.arange(height) * down // height, np.arange(width) * across // width
+    seams = np.maximum(_seams(height, down)[:, None], _seams(width, across)[None])
+    return 0.5 * tone[row][:, column] + 0.2 * _noise(rng, height, width, (40, 60)) + seams
+
+
+def _seams(length: int, pieces: int) -> np.ndarray:
+    """0.5 at the joints between equal pieces of a length, 0 elsewhere."""
+    return np.where(np.arange(length) * pieces % length < 2 * pieces, 0.5, 0).astype(np.float32)
+
+
+def _cloth(rng: Generator, height: int, width: int) -> np.ndarray:
+    angle, stripes = rng.uniform(0, np.pi), rng.uniform(6, 22)
+    along, across = _slope(height, width, angle), _slope(height, width, angle + np.pi / 2)
+    waves = np.sin(stripes * along) + rng.choice([0.0, 1.0]) * np.sin(stripes * across)
+    return np.clip(0.5 + 0.35 * waves, 0, 1) * 0.8 + 0.2 * _noise(
+        rng, height, width, (height // 2, width // 2)
+    )
+
+
+def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
+    ground = 0.3 * (0.5 + 0.5 * _slope(height, width, np.pi / 2))
+    x, y = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
+    for level, tone in ((0.45, 0.55), (0.65, 0.9)):
+        hills = level + 0.08 * np.sin(rng.uniform(3, 9) * x + rng.uniform(0, 6)) + rng.uniform(-0.1, 0.1)
+        ground = np.where(y > hills, tone + 0.1 * _noise(rng, height, width, (50, 60)), ground)
+    return ground.astype(np.float32)
+
+
+def _photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
+    """Light, blur and grain over the whole: the float picture becomes uint8."""
+    height, width = image.shape[:2]
+    exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * _slope(height, width, light))
+    across, down = _slope(height, width, 0), _slope(height, width, np.pi / 2)
+    exposure *= 1 - rng.uniform(0, 0.15) * (across**2 + down**2)
+    image = image * exposure[..., None].astype(np.float32)
+    if rng.random() < 0.5:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+    image += rng.uniform(0.5, 9) * rng.standard_normal(image.shape, np.float32)
+    return np.clip(np.round(image), 0, 255).astype(np.uint8)
+
+
+# Files.
+
+
+def _write_year(folder: Path, seed: int, splits: dict[str, int]) -> None:
+    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        (folder / name).mkdir(parents=True)
+    (folder / "classes.txt").write_text("\n".join(SAMPLE_CLASSES) + "\n", encoding="utf-8")
+    lists: dict[str, list[str]] = {}
+    number = 0
+    for split, count in splits.items():
+        lists[split] = [f"{number + k:06d}" for k in range(count)]
+        for stem in lists[split]:
+            picture = sample_picture(seed, int(stem))
+            # Quality differs from picture to picture, as in any collection of photographs.
+            quality = 60 + 7 * (int(stem) % 6)
+            bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
+            _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            (folder / f"JPEGImages/{stem}.jpg").write_bytes(encoded.tobytes())
+            _annotation(picture, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
+        number += count
+    lists["trainval"] = lists.get("train", []) + lists.get("val", [])
+    for split, stems in lists.items():
+        text = "".join(f"{stem}\n" for stem in stems)
+        (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
+
+
+def _annotation(picture: Picture, filename: str) -> ElementTree.ElementTree:
+    root = ElementTree.Element("annotation")
+    _add(root, folder="VOC2007", filename=filename)
+    height, width, depth = picture.image.shape
+    _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
+    for box, label, cut in zip(picture.boxes, picture.labels, picture.truncated, strict=True):
+        thing = ElementTree.SubElement(root, "object")
+        _add(thing, name=SAMPLE_CLASSES[label], pose="Unspecified", truncated=int(cut), difficult=0)
+        corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
+        _add(ElementTree.SubElement(thing, "bndbox"), **corners)
+    ElementTree.indent(root)
+    return ElementTree.ElementTree(root)
+
+
+def _add(element: ElementTree.Element, **values: object) -> None:
+    """Give the element one child for each value, in order."""
+    for tag, value in values.items():
+        ElementTree.SubElement(element, tag).text = str(value)
