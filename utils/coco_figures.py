@@ -1,0 +1,84 @@
+"""The COCO figures: average precision and recall over ten overlap thresholds, by object size.
+
+Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pycocotools to 1e-9. Objects
+marked difficult are ignored like those that COCO ignores: found or missed, they count neither way.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
+from utils.ground_truth import GroundTruth, RankedDetections
+from utils.matching import COCO_THRESHOLDS, Pairs, Verdict, match_coco
+
+AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
+MAX_DETECTIONS = (1, 10, 100)  # of one class on one image
+
+
+class CocoFigures(NamedTuple):
+    """By area range (in the order of AREAS), class and overlap threshold; NaN for classes without objects.
+
+    precision  float64 [4, C, 10], average precision with up to 100 detections of a class on an image
+    recall     float64 [4, C, 10, 3], the highest recall with up to 1, 10 and 100 of them
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+
+
+def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: Pairs) -> CocoFigures:
+    """Match and count for every area range. `pairs` are those with an overlap of .5 or more, at least."""
+    first_hundred = found.place < MAX_DETECTIONS[-1]
+    pairs = Pairs(*(column[first_hundred[pairs.detection]] for column in pairs))
+    size = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
+    classes = len(truth.class_names)
+    precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
+    recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
+    for area, (low, high) in enumerate(AREAS.values()):
+        ignored = truth.uncounted | (truth.areas < low) | (truth.areas > high)
+        objects = np.bincount(truth.labels[~ignored], minlength=classes)
+        matched, matched_ignored = match_coco(pairs, found, ignored, truth.crowd)
+        other_size = (size < low) | (size > high)
+        for threshold in range(len(COCO_THRESHOLDS)):
+            hit = (matched >> threshold & 1).astype(bool)
+            aside = (matched_ignored >> threshold & 1).astype(bool)
+            counted = first_hundred & ~aside & (hit | ~other_size)
+            verdict = Verdict(hit & ~aside, counted)
+            precision[area, :, threshold] = _precisions(verdict, found.class_starts, objects)
+            recall[area, :, threshold] = _recalls(verdict, found, objects)
+    return CocoFigures(precision, recall)
+
+
+def summarise_coco(figures: CocoFigures) -> dict[str, float]:
+    """The twelve figures that COCO prints; NaN where no class has objects of that size."""
+    precision, recall = figures
+    areas = dict(zip(AREAS, range(len(AREAS)), strict=True))
+    summary = {
+        "map": mean_of_defined(precision[0]),
+        "map50": mean_of_defined(precision[0, :, 0]),
+        "map75": mean_of_defined(precision[0, :, 5]),
+    }
+    summary |= {name: mean_of_defined(precision[areas[name]]) for name in ("small", "medium", "large")}
+    summary |= {f"ar{limit}": mean_of_defined(recall[0, ..., i]) for i, limit in enumerate(MAX_DETECTIONS)}
+    return summary | {
+        f"ar_{name}": mean_of_defined(recall[areas[name], ..., -1]) for name in ("small", "medium", "large")
+    }
+
+
+def mean_of_defined(values: np.ndarray) -> float:
+    """The mean of what is not NaN; NaN if nothing is left."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray) -> list[float]:
+    counted = counted_at_hits(verdict, class_starts)
+    return [sampled_ap(c, int(n), COCO_RECALLS) for c, n in zip(counted, objects, strict=True)]
+
+
+def _recalls(verdict: Verdict, found: RankedDetections, objects: np.ndarray) -> np.ndarray:
+    """[C, 3]"""
+    labels, place = found.labels[verdict.correct], found.place[verdict.correct]
+    hits = [np.bincount(labels[place < limit], minlength=len(objects)) for limit in MAX_DETECTIONS]
+    return np.stack(hits, 1) / np.where(objects > 0, objects, np.nan)[:, None]

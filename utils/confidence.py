@@ -1,0 +1,91 @@
+"""Precision, recall and F1 as functions of the confidence threshold, and the threshold with the best F1.
+
+A threshold keeps the detections whose score is at least as high. Without any detection left, precision is
+not defined (NaN), recall and F1 are 0. Without objects nothing is defined.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from utils.average_precision import counted_at_hits, precision_at
+from utils.ground_truth import RankedDetections
+from utils.matching import Verdict
+
+CURVE_CONFIDENCES = np.linspace(0, 1, 1001)
+CURVE_RECALLS = np.linspace(0, 1, 1001)
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """What the pictures show: one row a class, NaN where not defined.
+
+    precision, recall, f1  float64 [C, S], at the S values of CURVE_CONFIDENCES
+    precision_at_recall    float64 [C, R], the raised curve at the R values of CURVE_RECALLS
+    """
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    precision_at_recall: np.ndarray
+
+
+def figures_at(
+    confidences: np.ndarray, found: RankedDetections, verdict: Verdict, objects: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Precision, recall and F1 by class at each of the confidences [S]; each float64 [C, S].
+
+    objects  int64 [C], how many of each class there are to be found
+    """
+    shape = (len(objects), len(confidences))
+    correct, kept = np.zeros(shape), np.zeros(shape)
+    for label in range(len(objects)):
+        span = slice(found.class_starts[label], found.class_starts[label + 1])
+        number = np.searchsorted(-found.scores[span], -confidences, "right")
+        correct[label] = np.append(0, np.cumsum(verdict.correct[span]))[number]
+        kept[label] = np.append(0, np.cumsum(verdict.counted[span]))[number]
+    wanted = np.where(objects > 0, objects, np.nan)[:, None]
+    precision = np.divide(correct, kept, out=np.full(shape, np.nan), where=(kept > 0) & (wanted > 0))
+    return precision, correct / wanted, 2 * correct / (kept + wanted)
+
+
+def curves(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> Curves:
+    """The curves of all classes."""
+    by_recall = np.full((len(objects), len(CURVE_RECALLS)), np.nan)
+    for label, counted in enumerate(counted_at_hits(verdict, found.class_starts)):
+        if objects[label]:
+            by_recall[label] = precision_at(counted, int(objects[label]), CURVE_RECALLS)
+    return Curves(*figures_at(CURVE_CONFIDENCES, found, verdict, objects), by_recall)
+
+
+def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The confidence at which each class has its best F1, and that F1; each float64 [C + 1].
+
+    The last element is for all classes together: the one threshold with the best mean F1 over the classes
+    that have objects. Of equally good thresholds the highest; NaN where every threshold gives 0. The F1 is NaN
+    for a class without objects.
+    """
+    use = verdict.counted & (objects[found.labels] > 0)
+    scores, labels, correct = found.scores[use], found.labels[use], verdict.correct[use]
+    starts = np.searchsorted(labels, np.arange(len(objects) + 1))
+    hits = np.append(0, np.cumsum(correct))
+    hits_here = hits[1:] - hits[starts[labels]]
+    kept_here = np.arange(1, len(labels) + 1) - starts[labels]
+    f1 = 2 * hits_here / (kept_here + objects[labels])
+
+    best = [_highest(scores[a:b], f1[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    before = np.where(kept_here == 1, 0, np.append(0, f1[:-1]))
+    order = np.argsort(-scores, kind="stable")  # lower the threshold past one detection after another
+    mean = np.cumsum((f1 - before)[order]) / max(1, np.count_nonzero(objects))
+    best.append(_highest(scores[order], mean))
+    confidence, value = np.array(best).T
+    return confidence, np.where(np.append(objects, objects.sum()) > 0, value, np.nan)
+
+
+def _highest(scores: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Score and value where the value is highest; only after the last of equal scores is it a threshold."""
+    last = np.flatnonzero(np.diff(scores, append=-np.inf) != 0)
+    if not values[last].any():
+        return np.nan, 0.0
+    at = last[values[last].round(12).argmax()]  # rounded: sums in another order differ in the last bits
+    return float(scores[at]), float(values[at])

@@ -1,0 +1,151 @@
+"""The first step of evaluation: which detection found which object.
+
+VOC   Everingham et al., "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010, and its devkit
+COCO  Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its evaluation code
+
+Only detections and objects of the same image and class can match, and only where they overlap enough.
+These pairs are few, so both rules work on a list of pairs rather than on a matrix for each image.
+"""
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.ground_truth import GroundTruth, RankedDetections, position_in_run
+
+COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+_ALL_THRESHOLDS = (1 << len(COCO_THRESHOLDS)) - 1
+_PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes a pair
+
+
+class Pairs(NamedTuple):
+    """Overlapping detections and objects of the same image and class, by detection and then by object.
+
+    detection  int64 [P], which of the ranked detections
+    object     int64 [P], which object of the ground truth
+    iou        float64 [P], intersection over union
+    covered    float64 [P], the same, but on a crowd the part of the detection that lies inside the crowd
+    """
+
+    detection: np.ndarray
+    object: np.ndarray
+    iou: np.ndarray
+    covered: np.ndarray
+
+
+class Verdict(NamedTuple):
+    """What the detections turned out to be. One that counts and is not correct is a false positive.
+
+    correct  bool [D], found an object that counts and that no better detection had found
+    counted  bool [D], false for those that found something that counts neither way
+    """
+
+    correct: np.ndarray
+    counted: np.ndarray
+
+
+def overlapping_pairs(found: RankedDetections, truth: GroundTruth, least: float) -> Pairs:
+    """All pairs of the same image and class with an overlap of at least `least` (above 0)."""
+    classes = len(truth.class_names)
+    keys, number = np.unique(truth.image * classes + truth.labels, return_counts=True)
+    by_key = np.argsort(truth.image * classes + truth.labels, kind="stable")
+    first = np.cumsum(number) - number
+    wanted = found.image * classes + found.labels
+    slot = np.searchsorted(keys, wanted)
+    detections = np.flatnonzero(np.append(keys, -1)[slot] == wanted)
+    slot = slot[detections]
+    parts = [_no_pairs()]
+    for start, end in _blocks(number[slot], _PAIRS_AT_ONCE):
+        times = number[slot[start:end]]
+        repeated_first = np.repeat(first[slot[start:end]], times)
+        nth = np.arange(len(repeated_first)) - np.repeat(np.cumsum(times) - times, times)
+        objects = by_key[repeated_first + nth]
+        parts.append(_keep_overlapping(np.repeat(detections[start:end], times), objects, found, truth, least))
+    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def match_voc(pairs: Pairs, uncounted: np.ndarray, num_detections: int, min_overlap: float) -> Verdict:
+    """VOC's rule: each detection is judged by the object it overlaps best, whether or not that is taken.
+
+    Correct is the best-scored detection of an object; others of the same object are false positives. A
+    detection of an object in `uncounted` (bool [M]: difficult or crowd) counts neither way. Of objects
+    overlapped equally, the first is meant; an overlap of exactly `min_overlap` is enough.
+    """
+    enough = pairs.iou >= min_overlap
+    detection, obj, iou = pairs.detection[enough], pairs.object[enough], pairs.iou[enough]
+    order = np.lexsort((-iou, detection))  # stable: equal overlaps stay by object
+    best = order[np.diff(detection[order], prepend=-1) != 0]
+    detection, obj = detection[best], obj[best]  # by rank, so an object's first claim is its best-scored one
+    first_claim = position_in_run(obj) == 0
+    correct, counted = np.zeros(num_detections, bool), np.ones(num_detections, bool)
+    correct[detection] = first_claim & ~uncounted[obj]
+    counted[detection] = ~uncounted[obj]
+    return Verdict(correct, counted)
+
+
+def match_coco(
+    pairs: Pairs, found: RankedDetections, ignored: np.ndarray, crowd: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """COCO's rule, for its ten thresholds at once.
+
+    On each image and class the detections choose in the order of their scores: the free object that
+    counts and that they overlap best, or else the best that is ignored; of equal ones the last. A crowd
+    is never used up.
+
+    ignored, crowd  bool [M], of the objects
+    Returns (matched, matched_ignored), uint16 [D]: bit t tells of threshold t.
+
+    A detection takes the first free object of its list of preferences. So it is enough to look at the
+    pairs one by one, by detection and then by preference. Different images and classes have nothing to do
+    with each other: step k looks at the k-th pair of all of them at once.
+    """
+    order = np.lexsort((-pairs.object, -pairs.covered, ignored[pairs.object], pairs.detection))
+    ranked = pairs.detection[order]
+    step = position_in_run(found.image[ranked] * len(found.class_starts) + found.labels[ranked])
+    order = order[np.argsort(step, kind="stable")]
+    detection, obj = pairs.detection[order], pairs.object[order]
+    reached = ((1 << np.searchsorted(COCO_THRESHOLDS, pairs.covered[order], "right")) - 1).astype(np.uint16)
+    used_up = np.where(crowd, 0, _ALL_THRESHOLDS).astype(np.uint16)[obj]
+
+    matched = np.zeros(len(found.scores), np.uint16)
+    taken = np.zeros(len(ignored), np.uint16)
+    match = np.zeros(len(order), np.uint16)
+    for start, end in pairwise(np.cumsum(np.append(0, np.bincount(step)))):
+        now = slice(start, end)  # no detection and no object occurs twice here: one pair of each group
+        free = reached[now] & ~matched[detection[now]] & ~taken[obj[now]]
+        matched[detection[now]] |= free
+        taken[obj[now]] |= free & used_up[now]
+        match[now] = free
+    matched_ignored = np.zeros_like(matched)
+    aside = ignored[obj]
+    np.bitwise_or.at(matched_ignored, detection[aside], match[aside])
+    return matched, matched_ignored
+
+
+def _no_pairs() -> Pairs:
+    return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+
+
+def _blocks(sizes: np.ndarray, limit: int) -> list[tuple[int, int]]:
+    """Cut a list of things of these sizes into runs of about `limit` together."""
+    total = np.cumsum(sizes)
+    cuts = np.searchsorted(total, np.arange(limit, total[-1] if len(total) else 0, limit), "right")
+    return list(pairwise([0, *np.unique(cuts[cuts > 0]), len(sizes)]))
+
+
+def _keep_overlapping(
+    detection: np.ndarray, obj: np.ndarray, found: RankedDetections, truth: GroundTruth, least: float
+) -> Pairs:
+    """The given pairs that overlap by at least `least`."""
+    a, b = found.boxes[detection].T, truth.boxes[obj].T
+    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
+    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
+    touch = np.flatnonzero((width > 0) & (height > 0))  # the others have no overlap, or no area at all
+    detection, obj, a, b = detection[touch], obj[touch], a[:, touch], b[:, touch]
+    intersection = width[touch] * height[touch]
+    area = (a[2] - a[0]) * (a[3] - a[1])
+    iou = intersection / (area + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
+    covered = np.where(truth.crowd[obj], intersection / area, iou)
+    keep = np.maximum(iou, covered) >= least
+    return Pairs(detection[keep], obj[keep], iou[keep], covered[keep])

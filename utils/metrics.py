@@ -1,0 +1,182 @@
+"""The figures of an evaluation, and how they are written: as JSON and as a table to read."""
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from utils.coco_figures import mean_of_defined
+from utils.confidence import Curves
+
+_SUMMARY = (
+    ("map", "COCO AP    overlap .50 to .95"),
+    ("map50", "COCO AP50  overlap .50"),
+    ("map75", "COCO AP75  overlap .75"),
+    ("small", "COCO AP of small objects, under 32x32 pixels"),
+    ("medium", "COCO AP of medium objects"),
+    ("large", "COCO AP of large objects, over 96x96 pixels"),
+    ("ar1", "COCO AR    1 detection of a class on an image"),
+    ("ar10", "COCO AR   10 detections"),
+    ("ar100", "COCO AR  100 detections"),
+    ("ar_small", "COCO AR of small objects"),
+    ("ar_medium", "COCO AR of medium objects"),
+    ("ar_large", "COCO AR of large objects"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Metrics:
+    """All figures between 0 and 1; NaN where not defined. [C]: one for each class, NaN without objects.
+
+    class_names, num_images, objects [C], detections [C]  what was compared; difficult objects and crowds are
+        not among `objects`
+    lowest_score      the lowest score among the detections, NaN without any
+    min_overlap       the overlap a match needs in all but the COCO figures
+    score_threshold   the confidence that `precision`, `recall` and `f1` are for
+    voc07, voc_area   average precision [C] of VOC 2007 (11 points) and of VOC 2010 and later (area)
+    miss_rate         log-average miss rate [C]; lower is better
+    coco              the twelve summary figures: map, map50, map75, small, medium, large, ar1, ar10, ar100,
+        ar_small, ar_medium, ar_large
+    coco_ap, coco_ap50  COCO average precision [C] over all overlaps and at .5
+    precision, recall, f1  [C] at `score_threshold`; precision is NaN too where no detection reaches it
+    best_f1, best_confidence  [C] each class's best F1 and the confidence that gives it
+    mean_best_f1, best_f1_confidence  the best mean F1 that one confidence for all classes gives, and it
+    curves            precision, recall and F1 against confidence, precision against recall
+    """
+
+    class_names: tuple[str, ...]
+    num_images: int
+    objects: np.ndarray
+    detections: np.ndarray
+    lowest_score: float
+    min_overlap: float
+    score_threshold: float
+    voc07: np.ndarray
+    voc_area: np.ndarray
+    miss_rate: np.ndarray
+    coco: dict[str, float]
+    coco_ap: np.ndarray
+    coco_ap50: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    best_f1: np.ndarray
+    best_confidence: np.ndarray
+    mean_best_f1: float
+    best_f1_confidence: float
+    curves: Curves
+
+    @property
+    def map50(self) -> float:
+        """COCO AP50; NaN where there is no object at all."""
+        return self.coco["map50"]
+
+    @property
+    def map50_95(self) -> float:
+        """COCO AP over the overlaps .50 to .95; NaN where there is no object at all."""
+        return self.coco["map"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the curves as plain data; None where a figure is not defined."""
+        return {
+            "voc07_11point": self._map(self.voc07),
+            "voc_area": self._map(self.voc_area),
+            "coco": {name: _plain(value) for name, value in self.coco.items()}
+            | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)},
+            "log_average_miss_rate": {
+                "mean": _plain(mean_of_defined(self.miss_rate)),
+                "per_class": self._by_class(self.miss_rate),
+            },
+            "precision": _plain(mean_of_defined(self.precision)),
+            "recall": _plain(mean_of_defined(self.recall)),
+            "f1": _plain(mean_of_defined(self.f1)),
+            "best_f1": _plain(self.mean_best_f1),
+            "best_f1_confidence": _plain(self.best_f1_confidence),
+            "min_overlap": self.min_overlap,
+            "score_threshold": self.score_threshold,
+            "lowest_score": _plain(self.lowest_score),
+            "images": self.num_images,
+            "per_class": {
+                name: {
+                    "objects": int(self.objects[label]),
+                    "detections": int(self.detections[label]),
+                    "precision": _plain(self.precision[label]),
+                    "recall": _plain(self.recall[label]),
+                    "f1": _plain(self.f1[label]),
+                    "best_f1": _plain(self.best_f1[label]),
+                    "best_f1_confidence": _plain(self.best_confidence[label]),
+                }
+                for label, name in enumerate(self.class_names)
+            },
+        }
+
+    def table(self, class_names: Sequence[str] | None = None) -> str:
+        """All figures as text to read; `class_names` to show other names, translated ones for example."""
+        names = tuple(class_names or self.class_names)
+        assert len(names) == len(self.class_names), "one name for each class"
+        return "\n".join([*self._summary(), "", *self._class_rows(names), *self._notes(names)])
+
+    def _summary(self) -> list[str]:
+        overlap, confidence = f"{self.min_overlap:.2f}", f"{self.score_threshold:.2f}"
+        lines = [
+            (f"VOC 2007 mAP, 11 points, overlap {overlap}", mean_of_defined(self.voc07)),
+            (f"VOC mAP, area under the curve, overlap {overlap}", mean_of_defined(self.voc_area)),
+            *((text, self.coco[name]) for name, text in _SUMMARY),
+            (f"mean precision at confidence {confidence}", mean_of_defined(self.precision)),
+            (f"mean recall at confidence {confidence}", mean_of_defined(self.recall)),
+            (f"mean F1 at confidence {confidence}", mean_of_defined(self.f1)),
+            ("best mean F1", self.mean_best_f1),
+            ("confidence of the best mean F1", self.best_f1_confidence),
+            ("mean log-average miss rate (lower is better)", mean_of_defined(self.miss_rate)),
+        ]
+        return [f"{text:<50}{_figure(value):>8}" for text, value in lines]
+
+    def _class_rows(self, names: Sequence[str]) -> list[str]:
+        columns = (self.voc07, self.voc_area, self.coco_ap, self.precision, self.recall, self.f1)
+        columns += (self.best_f1, self.best_confidence)
+        heads = ("objects", "detected", "VOC07", "VOC", "COCO", "P", "R", "F1", "best F1", "at conf")
+        width = max([5, *map(_width, names)])
+        rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
+        for label, name in enumerate(names):
+            counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
+            rows.append(_pad(name, width) + counts + "".join(f"{_figure(c[label]):>9}" for c in columns))
+        return rows
+
+    def _notes(self, names: Sequence[str]) -> list[str]:
+        notes = ["", f"{self.num_images} images. Difficult objects and crowds count neither way."]
+        if not math.isnan(self.lowest_score):
+            notes.append(
+                f"AP is measured on all detections, here from a score of {self.lowest_score:.4f} on: evaluation "
+                "uses a small threshold of its own.\nPrecision (P), recall (R) and F1 are those at confidence "
+                f"{self.score_threshold:.2f}, as when predicting."
+            )
+        absent = [name for name, number in zip(names, self.objects, strict=True) if number == 0]
+        if absent:
+            notes.append(f"No objects, so left out of all means: {', '.join(absent)}.")
+        return notes
+
+    def _by_class(self, values: np.ndarray) -> dict[str, float | None]:
+        return {name: _plain(value) for name, value in zip(self.class_names, values, strict=True)}
+
+    def _map(self, values: np.ndarray) -> dict[str, Any]:
+        return {"map": _plain(mean_of_defined(values)), "per_class": self._by_class(values)}
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
