@@ -42,7 +42,7 @@ def area_ap(counted: np.ndarray, objects: int) -> float:
 
 
 def sampled_ap(counted: np.ndarray, objects: int, recalls: np.ndarray) -> float:
-    """The mean of the raised curve at the given recalls, 0 where they are not reached. NaN without objects."""
+    """The mean of the raised curve at the given recalls, 0 where one is not reached. NaN without objects."""
     return float(precision_at(counted, objects, recalls).mean()) if objects else np.nan
 
 

@@ -5,6 +5,7 @@ not defined (NaN), recall and F1 are 0. Without objects nothing is defined.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -62,8 +63,8 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
     """The confidence at which each class has its best F1, and that F1; each float64 [C + 1].
 
     The last element is for all classes together: the one threshold with the best mean F1 over the classes
-    that have objects. Of equally good thresholds the highest; NaN where every threshold gives 0. The F1 is NaN
-    for a class without objects.
+    that have objects. Of equally good thresholds it is the highest, and NaN where every one gives 0. The F1
+    is NaN for a class without objects.
     """
     use = verdict.counted & (objects[found.labels] > 0)
     scores, labels, correct = found.scores[use], found.labels[use], verdict.correct[use]
@@ -73,7 +74,7 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
     kept_here = np.arange(1, len(labels) + 1) - starts[labels]
     f1 = 2 * hits_here / (kept_here + objects[labels])
 
-    best = [_highest(scores[a:b], f1[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    best = [_highest(scores[a:b], f1[a:b]) for a, b in pairwise(starts)]
     before = np.where(kept_here == 1, 0, np.append(0, f1[:-1]))
     order = np.argsort(-scores, kind="stable")  # lower the threshold past one detection after another
     mean = np.cumsum((f1 - before)[order]) / max(1, np.count_nonzero(objects))

@@ -135,8 +135,8 @@ class Metrics:
         return [f"{text:<50}{_figure(value):>8}" for text, value in lines]
 
     def _class_rows(self, names: Sequence[str]) -> list[str]:
-        columns = (self.voc07, self.voc_area, self.coco_ap, self.precision, self.recall, self.f1)
-        columns += (self.best_f1, self.best_confidence)
+        average = (self.voc07, self.voc_area, self.coco_ap)
+        columns = (*average, self.precision, self.recall, self.f1, self.best_f1, self.best_confidence)
         heads = ("objects", "detected", "VOC07", "VOC", "COCO", "P", "R", "F1", "best F1", "at conf")
         width = max([5, *map(_width, names)])
         rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
@@ -149,9 +149,9 @@ class Metrics:
         notes = ["", f"{self.num_images} images. Difficult objects and crowds count neither way."]
         if not math.isnan(self.lowest_score):
             notes.append(
-                f"AP is measured on all detections, here from a score of {self.lowest_score:.4f} on: evaluation "
-                "uses a small threshold of its own.\nPrecision (P), recall (R) and F1 are those at confidence "
-                f"{self.score_threshold:.2f}, as when predicting."
+                f"AP is measured on all detections, here from a score of {self.lowest_score:.4f} on: "
+                "evaluation uses a small threshold of its own.\nPrecision (P), recall (R) and F1 are those "
+                f"at confidence {self.score_threshold:.2f}, as when predicting."
             )
         absent = [name for name, number in zip(names, self.objects, strict=True) if number == 0]
         if absent:
