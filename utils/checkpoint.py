@@ -72,9 +72,7 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
     try:
         # Files of before torch 1.6 are no zip archives and cannot be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
-    except OSError:
-        raise
-    except Exception as error:  # bytes that are no pickle raise anything from KeyError to RuntimeError
+    except Exception as error:  # bytes that are no pickle raise anything, from KeyError to OSError
         if "unsupported global" in str(error).lower() or "unsupported class" in str(error).lower():
             raise ValueError(
                 f"{path} holds Python objects beside tensors, and loading those could run any code: "
@@ -84,10 +82,11 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
 
 
 def check_is_file(path: Path) -> None:
-    """ValueError that says where it looked, if there is no such file."""
+    """ValueError that says where it looked, if there is no such file; OSError if it may not be read."""
     if not path.is_file():
         kind = "is a folder, not a weights file" if path.is_dir() else "does not exist"
         raise ValueError(f"{path.absolute()} {kind}: check the path of the weights")
+    path.open("rb").close()
 
 
 def damaged(path: Path) -> str:
