@@ -47,9 +47,9 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class DetectionDataset(Dataset[Batch]):
-    """Pictures for training, augmented. Keys are (epoch, image): a sample depends on nothing else.
+    """Pictures for training, augmented. Keys are (epoch, image): a batch depends on them and the seed alone.
 
-    So samples are the same whatever the number of workers, and differ between epochs. A picture that
+    So batches are the same whatever the number of workers, and differ between epochs. A picture that
     cannot be read is replaced by the next one and named in `Batch.skipped`. Crowds and objects flagged as
     difficult are no targets.
 
@@ -93,7 +93,8 @@ class DetectionDataset(Dataset[Batch]):
         pool = [image for _, image in keys]
         if len(pool) < POOL:
             rng = np.random.default_rng([self.seed, keys[0][0], pool[0] + 1, 1])
-            pool = list(dict.fromkeys(pool + rng.permutation(len(self))[:POOL].tolist()))
+            more = rng.choice(len(self), min(POOL, len(self)), replace=False).tolist()
+            pool = list(dict.fromkeys(pool + more))[:POOL]
         plans = []
         for epoch, image in keys:
             rng = np.random.default_rng([self.seed, epoch, image + 1])

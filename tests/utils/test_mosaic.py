@@ -1,0 +1,133 @@
+"""Samples planned, painted and checked: what is drawn must lie where the boxes say."""
+
+import numpy as np
+import pytest
+
+from utils.augment import NO_AUGMENTATION, Augmentation, paste, place, visible_boxes
+from utils.mosaic import blend, mosaic_tiles, plan_sample, single_tile
+
+SIZE = (120, 160)
+EVERYTHING = Augmentation(mosaic=0.7, hue=0, saturation=0, value=0, min_visibility=0, min_size=0)
+SHAPES = [(120, 160), (480, 640), (160, 120), (30, 400), (400, 30), (5, 7), (700, 210), (1, 9)]
+COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]], np.uint8)
+
+
+def painted(shape: tuple[int, int], colour: np.ndarray, rng: np.random.Generator):
+    """A black picture with one rectangle of one colour, and that rectangle as a box."""
+    height, width = shape
+    x1, y1 = rng.integers(0, max(1, width // 2)), rng.integers(0, max(1, height // 2))
+    x2, y2 = (
+        rng.integers(x1 + max(1, width // 3), width + 1),
+        rng.integers(y1 + max(1, height // 3), height + 1),
+    )
+    image = np.zeros((height, width, 3), np.uint8)
+    image[y1:y2, x1:x2] = colour
+    return image, np.array([[x1, y1, x2, y2]], np.float32)
+
+
+def extent(canvas: np.ndarray, colour: np.ndarray) -> np.ndarray | None:
+    """The xyxy extent of the pixels nearest to `colour`; black is no colour."""
+    mask = ((canvas > 127) == (colour > 127)).all(axis=2)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]) if len(rows) else None
+
+
+@pytest.mark.parametrize("seed", range(250))
+def test_painted_rectangles_lie_in_their_boxes(seed):
+    rng = np.random.default_rng(seed)
+    shapes = [SHAPES[k] for k in rng.integers(len(SHAPES), size=4)]
+    pictures = [painted(shape, colour, rng) for shape, colour in zip(shapes, COLOURS, strict=True)]
+    (layer,) = plan_sample(0, [1, 2, 3], SIZE, EVERYTHING, rng)
+    canvas = np.zeros((*SIZE, 3), np.uint8)
+    boxes = {}
+    for picture, tile in layer:
+        image, box = pictures[picture]
+        placement = place(tile, image.shape[:2], SIZE)
+        if placement is not None:
+            paste(image, placement, canvas, tile.colour)
+            clipped, seen = visible_boxes(placement.forward(box), placement.area, EVERYTHING)
+            if seen[0]:
+                boxes[picture] = clipped[0]
+    for picture, colour in enumerate(COLOURS):
+        seen_extent = extent(canvas, colour)
+        if picture not in boxes:
+            assert seen_extent is None
+        elif (boxes[picture][2:] - boxes[picture][:2]).min() >= 2:
+            np.testing.assert_allclose(seen_extent, boxes[picture], rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_mosaic_tiles_part_the_input_without_gap_or_overlap(seed):
+    rng = np.random.default_rng(seed)
+    covered = np.zeros(SIZE, int)
+    for tile in mosaic_tiles(SIZE, Augmentation(translate=0.5), rng):
+        x1, y1, x2, y2 = tile.bounds
+        covered[y1:y2, x1:x2] += 1
+    assert (covered == 1).all()
+
+
+def test_mosaic_of_pictures_of_the_inputs_shape_leaves_no_gap_around_the_meeting_point():
+    rng = np.random.default_rng(0)
+    canvas = np.zeros((*SIZE, 3), np.uint8)
+    tiles = mosaic_tiles(SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, value=0), rng)
+    for tile in tiles:
+        placement = place(tile, (60, 80), SIZE)  # half the input, so enlarged twice
+        assert placement is not None
+        paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas)
+    # The middle of the doubled canvas is cut out, so four pictures as large as the input cover it wholly.
+    assert (canvas == 200).all()
+
+
+def test_tiles_that_cannot_be_seen_are_left_out():
+    settings = Augmentation(mosaic=1, scale=(1.5, 1.5), translate=0)
+    numbers = [
+        len(plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(s))[0]) for s in range(200)
+    ]
+    # The meeting point is visible with probability 2/3 along each side: all four tiles in 4/9 of the samples.
+    assert set(numbers) == {1, 2, 4}
+    assert abs(numbers.count(4) / 200 - 4 / 9) < 0.11  # three standard deviations
+
+
+@pytest.mark.parametrize("others", [[0], [1], [1, 2]])
+def test_fewer_than_four_pictures(others):
+    for seed in range(20):
+        (layer,) = plan_sample(
+            0, others, SIZE, Augmentation(mosaic=1, scale=(0.5, 0.5)), np.random.default_rng(seed)
+        )
+        assert len(layer) == 4
+        assert {picture for picture, _ in layer} <= {0, *others}
+        assert 0 in [picture for picture, _ in layer]
+
+
+def test_mixup_adds_a_layer_to_a_mosaic_only():
+    rng = np.random.default_rng(0)
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=1), rng)) == 2
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=0, mixup=1), rng)) == 1
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=0), rng)) == 1
+
+
+def test_probabilities_are_kept():
+    rng = np.random.default_rng(0)
+    settings = Augmentation(mosaic=0.5, mixup=0.5, scale=(0.5, 0.5))
+    samples = [plan_sample(0, [1, 2, 3], SIZE, settings, rng) for _ in range(1000)]
+    mosaics = [layers for layers in samples if len(layers[0]) == 4]
+    assert abs(len(mosaics) / 1000 - 0.5) < 0.05
+    assert abs(sum(len(layers) == 2 for layers in mosaics) / len(mosaics) - 0.5) < 0.07
+
+
+def test_switched_off_nothing_is_random():
+    first, second = (single_tile(SIZE, NO_AUGMENTATION, np.random.default_rng(seed)) for seed in (0, 1))
+    assert first == second
+    assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), False, None)
+
+
+def test_a_single_picture_is_zoomed_around_the_middle():
+    tile = single_tile(SIZE, Augmentation(scale=(0.5, 0.5), translate=0, flip=0), np.random.default_rng(0))
+    assert place(tile, SIZE, SIZE).area == (40, 30, 120, 90)
+
+
+def test_blend_is_the_mean():
+    image, other = np.full((4, 4, 3), 10, np.uint8), np.full((4, 4, 3), 251, np.uint8)
+    blend(image, other)
+    assert abs(image.astype(float) - 130.5).max() <= 0.5
+    assert (other == 251).all()
