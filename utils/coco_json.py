@@ -13,7 +13,7 @@ from warnings import warn
 import numpy as np
 
 from utils.classes import names_to_paste, names_with_counts
-from utils.index import DatasetIndex, flat_index
+from utils.index import DatasetIndex, flat_index, sound_boxes
 from utils.text_file import read_text
 
 
@@ -30,7 +30,8 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
     try:
         return _index(path, images, content, class_names)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(f"{path} does not follow the COCO format: {type(error).__name__} {error}") from None
+        reason = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, k
 
 def _boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
     """COCO's x, y, width, height as xyxy float64 [N, 4]."""
-    boxes = np.array([annotation["bbox"] for annotation in annotations], np.float64).reshape(-1, 4)
+    boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
@@ -126,13 +127,22 @@ def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
     """The areas stated (of the object's outline, smaller than its box), or else those of the boxes."""
     stated = [annotation.get("area") for annotation in annotations]
     boxes = [annotation["bbox"] for annotation in annotations]
-    areas = [w * h if area is None else area for area, (_, _, w, h) in zip(stated, boxes, strict=True)]
-    return np.array(areas, np.float64)
+    areas = [(w * h if area is None else area,) for area, (_, _, w, h) in zip(stated, boxes, strict=True)]
+    return _table("area", areas, columns=1)[:, 0]
 
 
 def _sizes(images: list[dict[str, Any]]) -> np.ndarray:
     sizes = [(image.get("height") or 0, image.get("width") or 0) for image in images]
-    return np.array(sizes, np.int32).reshape(-1, 2)
+    return _table("height or width", sizes, columns=2).astype(np.int32)
+
+
+def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndarray:
+    if any(len(row) != columns for row in rows):
+        raise TypeError(f"{field} is not {columns} numbers")
+    try:
+        return np.array(rows, np.float64).reshape(-1, columns)
+    except ValueError:
+        raise TypeError(f"{field} is no number") from None
 
 
 def _usable(path: Path, boxes: np.ndarray, labels: np.ndarray, found: list[str]) -> np.ndarray:
@@ -147,8 +157,7 @@ def _usable(path: Path, boxes: np.ndarray, labels: np.ndarray, found: list[str])
     if strangers:
         warn(f"{path}: left out, as not in the class list: {names_with_counts(strangers)}", stacklevel=5)
     with np.errstate(over="ignore", invalid="ignore"):
-        single = boxes.astype(np.float32)
-        sound = np.isfinite(single).all(axis=1) & (single[:, 2:] > single[:, :2]).all(axis=1)
+        sound = sound_boxes(boxes.astype(np.float32))
     if not sound.all():
-        warn(f"{path}: left out {int((~sound).sum())} empty, inverted or infinite boxes", stacklevel=5)
+        warn(f"{path}: left out {int((~sound).sum())} empty, inverted or far too large boxes", stacklevel=5)
     return known & sound

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+LARGEST = 1e9  # pixels; beyond it, a coordinate is a mistake
+
 
 @dataclass(frozen=True)
 class ImageRecord:
@@ -98,6 +100,7 @@ def flat_index(
 
     What is not given: sizes not known, no box difficult or crowd, areas those of the boxes.
     """
+    boxes = boxes.astype(np.float32)
     encoded = [path.encode("utf-8") for path in paths]
     nothing = np.zeros(len(labels), bool)
     return DatasetIndex(
@@ -106,7 +109,7 @@ def flat_index(
         path_offsets=_offsets([len(path) for path in encoded]),
         sizes=np.zeros((len(paths), 2), np.int32) if sizes is None else sizes.astype(np.int32),
         box_offsets=_offsets(counts),
-        boxes=boxes.astype(np.float32),
+        boxes=boxes,
         labels=labels.astype(np.int32),
         difficult=nothing if difficult is None else difficult.astype(bool),
         crowd=nothing if crowd is None else crowd.astype(bool),
@@ -126,6 +129,11 @@ def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
         crowd=index.crowd[keep],
         areas=index.areas[keep],
     )
+
+
+def sound_boxes(boxes: np.ndarray) -> np.ndarray:
+    """Which of the boxes [N, 4] have an area and numbers that a picture can have: bool [N]."""
+    return (np.abs(boxes) < LARGEST).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # no NaN either
 
 
 def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.image_files import IMAGE_SUFFIXES
-from utils.index import DatasetIndex, flat_index
+from utils.index import DatasetIndex, flat_index, sound_boxes
 from utils.text_file import read_text, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
@@ -88,7 +88,7 @@ def _parse_line(line: str) -> tuple[str, list[float]]:
     path, boxes = (path, rest.split()) if tab else _split_at_boxes(line)
     if not path.strip() or "\0" in path:
         raise ValueError("no image path")
-    return path, [number for text in boxes for number in _five_numbers(text)]
+    return path, _numbers(boxes) if boxes else []
 
 
 def _split_at_boxes(line: str) -> tuple[str, list[str]]:
@@ -103,13 +103,14 @@ def _split_at_boxes(line: str) -> tuple[str, list[str]]:
     return path, boxes
 
 
-def _five_numbers(text: str) -> list[float]:
+def _numbers(boxes: list[str]) -> list[float]:
+    wrong = [text for text in boxes if not BOX.fullmatch(text)]
     try:
-        numbers = [float(number) for number in text.split(",")]
+        numbers = [] if wrong else [float(number) for number in ",".join(boxes).split(",")]
     except ValueError:
-        numbers = []
-    if len(numbers) != 5:
-        raise ValueError(f"{text!r} is not a box x1,y1,x2,y2,class")
+        wrong = boxes
+    if wrong:
+        raise ValueError(f"{' '.join(wrong)!r} is not a box x1,y1,x2,y2,class")
     return numbers
 
 
@@ -117,7 +118,7 @@ def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int,
     """Each bad line with a reason; `table` is [N, 5] (xyxy, class), `lines` [N] the line of each box."""
     with np.errstate(over="ignore", invalid="ignore"):
         boxes, labels = table[:, :4].astype(np.float32), table[:, 4]
-        sound = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        sound = sound_boxes(boxes)
         known = (labels >= 0) & (labels < classes) & (labels % 1 == 0)
     bad = np.flatnonzero(~(sound & known))
     numbers, first = np.unique(lines[bad], return_index=True)
@@ -125,7 +126,7 @@ def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int,
     for number, row in zip(numbers.tolist(), bad[first], strict=True):
         box = ",".join(f"{value:g}" for value in table[row])
         if known[row]:
-            faults[number] = f"the box {box} is empty, inverted or infinite"
+            faults[number] = f"the box {box} is empty, inverted or far too large"
         else:
             faults[number] = (
                 f"class {labels[row]:g} in {box}, but there are {classes} classes: 0 to {classes - 1}"

@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from utils.index import LARGEST
+
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing for "no"
 
@@ -85,7 +87,7 @@ def _box(element: ElementTree.Element) -> list[float]:
         box = [float(text) for text in texts]
     except ValueError:
         raise ValueError(f"box {', '.join(texts)} is not four numbers") from None
-    if not all(abs(value) < 1e9 for value in box):  # NaN and infinity fail too
+    if not all(abs(value) < LARGEST for value in box):  # NaN and infinity fail too
         raise ValueError(f"box {', '.join(texts)} is out of all bounds")
     return box
 
@@ -95,4 +97,4 @@ def _pixels(root: ElementTree.Element, tag: str) -> int:
         value = float(root.findtext(tag) or 0)
     except ValueError:
         return 0
-    return int(value) if 0 < value < 1e9 else 0
+    return int(value) if 0 < value < LARGEST else 0

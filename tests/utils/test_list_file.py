@@ -1,0 +1,157 @@
+"""The list files: old form, tab form, and what people get wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from utils.index import flat_index
+from utils.list_file import read_list, write_list
+
+NAMES = ("cat", "dog", "fox")
+
+
+def read(folder: Path, text: str):
+    (folder / "list.txt").write_text(text, encoding="utf-8")
+    return read_list(folder / "list.txt", NAMES)
+
+
+def test_reads_the_form_that_all_know(tmp_path):
+    index = read(tmp_path, "/d/a.jpg 1,2,3,4,0 5,6,7,8,2\n/d/b.jpg\n\n/d/c.jpg 1,2,9,9,1")
+    assert [str(index.path(image)) for image in range(3)] == ["/d/a.jpg", "/d/b.jpg", "/d/c.jpg"]
+    assert np.diff(index.box_offsets).tolist() == [2, 0, 1]
+    assert index.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 9, 9]]
+    assert index.labels.tolist() == [0, 2, 1]
+    assert index.class_names == NAMES
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "boxes"),
+    [
+        ("/my pictures/a.jpg 1,2,3,4,0", "/my pictures/a.jpg", 1),
+        ("/my pictures/a.jpg", "/my pictures/a.jpg", 0),
+        ("/two  spaces/a.jpg  1,2,3,4,0  1,2,3,4,0", "/two  spaces/a.jpg", 2),
+        ("/a,b/c,1,2,3,4.jpg 1,2,3,4,0", "/a,b/c,1,2,3,4.jpg", 1),
+        ("/图 片/猫.png 1,2,3,4,0", "/图 片/猫.png", 1),
+        ("/a.jpg b.jpg 1,2,3,4,0", "/a.jpg b.jpg", 1),
+        ("/a 1,2,3,4,0\t5,6,7,8,1", "/a 1,2,3,4,0", 1),
+        ("/a 1,2,3,4,0\t", "/a 1,2,3,4,0", 0),
+        ("/a.jpg\t1,2,3,4,0 5,6,7,8,1", "/a.jpg", 2),
+        ("/no_suffix 1,2,3,4,0", "/no_suffix", 1),
+    ],
+)
+def test_finds_where_the_path_ends(tmp_path, line, path, boxes):
+    index = read(tmp_path, line + "\n")
+    assert (str(index.path(0)), len(index.boxes)) == (path, boxes)
+
+
+def test_reads_floats_signs_byte_order_mark_and_windows_line_ends(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbf/a.jpg -1.5,2.25,+3,1e2,1.0\r\n/b.jpg\r\n")
+    index = read_list(tmp_path / "list.txt", NAMES)
+    assert index.boxes.tolist() == [[-1.5, 2.25, 3, 100]]
+    assert index.labels.tolist() == [1]
+    assert str(index.path(0)) == "/a.jpg"
+
+
+def test_relative_paths_start_at_the_list(tmp_path, monkeypatch):
+    monkeypatch.chdir("/")
+    assert read(tmp_path, "images/a.jpg").path(0) == tmp_path / "images" / "a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("/a.jpg 1,2,3,4,3", r"class 3 in 1,2,3,4,3, but there are 3 classes: 0 to 2"),
+        ("/a.jpg 1,2,3,4,-1", "class -1"),
+        ("/a.jpg 1,2,3,4,0.5", "class 0.5"),
+        ("/a.jpg 3,2,1,4,0", "empty, inverted"),
+        ("/a.jpg 1,2,1,4,0", "empty, inverted"),
+        ("/a.jpg 1,2,1e39,4,0", "too large"),
+        ("/a.jpg 1,2,3,4", "'1,2,3,4' is not a box"),
+        ("/a.jpg 1,2,3,4,cat", "'1,2,3,4,cat' is not a box"),
+        ("/a.jpg 1,2,nan,4,0", "is not a box"),
+        ("/a.jpg 1.2.3,2,3,4,0", "is not a box"),
+        ("/a.jpg\t1,2,3,4,0,7", "'1,2,3,4,0,7' is not a box"),
+        ("1,2,3,4,0", "no image path"),
+        ("\t1,2,3,4,0", "no image path"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, message):
+    with pytest.raises(ValueError, match=message) as error:
+        read(tmp_path, f"/good.jpg\n{line}\n")
+    assert "line 2" in str(error.value) and "list.txt" in str(error.value)
+
+
+def test_bad_lines_are_named_together_up_to_ten(tmp_path):
+    text = "".join(f"/{i}.jpg 1,2,3,4,{i}\n" for i in range(15))
+    with pytest.raises(ValueError) as error:
+        read(tmp_path, text)
+    message = str(error.value)
+    assert "line 3:" not in message  # class 2 is the last of three
+    assert "line 4:" in message and "line 13:" in message and "line 14:" not in message
+    assert "and 2 more" in message  # classes 3 to 14 are bad: twelve lines
+
+
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_refuses_an_empty_list(tmp_path, text):
+    with pytest.raises(ValueError, match=r"list\.txt is empty"):
+        read(tmp_path, text)
+
+
+def test_refuses_what_is_no_text(tmp_path):
+    (tmp_path / "list.txt").write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        read_list(tmp_path / "list.txt", NAMES)
+
+
+def test_writes_the_old_form_unless_the_path_needs_the_other(tmp_path):
+    boxes = np.array([[1, 2, 3.5, 4], [5, 6, 7, 8], [1, 2, 3, 4]])
+    index = flat_index(NAMES, ["/a.jpg", "/a b.jpg", "/c d.jpg"], [2, 1, 0], boxes, np.array([0, 2, 1]))
+    write_list(tmp_path / "new" / "list.txt", index)
+    text = (tmp_path / "new" / "list.txt").read_bytes().decode()
+    assert text == "/a.jpg 1,2,3.5,4,0 5,6,7,8,2\n/a b.jpg\t1,2,3,4,1\n/c d.jpg\t\n"
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["list.txt"]
+
+
+@pytest.mark.parametrize("path", ["/a\tb.jpg", "/a\nb.jpg", "/a\rb.jpg"])
+def test_refuses_to_write_a_path_that_breaks_the_line(tmp_path, path):
+    index = flat_index(NAMES, [path], [0], np.zeros((0, 4)), np.zeros(0))
+    with pytest.raises(ValueError, match="rename"):
+        write_list(tmp_path / "list.txt", index)
+    assert not any(tmp_path.iterdir())
+
+
+paths = st.text(st.characters(exclude_characters="\t\n\r\0/\\", exclude_categories=["Cs"]), min_size=1)
+corners = st.floats(-1e6, 1e6, width=32)
+boxes = st.tuples(corners, corners, st.floats(0.25, 1e6, width=32), st.floats(0.25, 1e6, width=32))
+images = st.lists(st.tuples(paths, st.lists(st.tuples(boxes, st.integers(0, 2)), max_size=3)), min_size=1)
+
+
+@given(images)
+def test_what_is_written_reads_back_the_same(tmp_path_factory, content):
+    rows = [box for _, image in content for box in image]
+    table = np.array([[x, y, x + w, y + h] for (x, y, w, h), _ in rows], np.float32).reshape(-1, 4)
+    labels = np.array([label for _, label in rows], np.int32)
+    names = [str(Path("/root") / path) for path, _ in content]
+    index = flat_index(NAMES, names, [len(image) for _, image in content], table, labels)
+    file = tmp_path_factory.getbasetemp() / "round.txt"
+    write_list(file, index)
+    again = read_list(file, NAMES)
+    assert [again.path(i) for i in range(len(again))] == [index.path(i) for i in range(len(index))]
+    for name in ("box_offsets", "boxes", "labels", "areas"):
+        assert np.array_equal(getattr(again, name), getattr(index, name)), name
+
+
+@given(st.one_of(st.text(), st.text("/a.jpg1,0-e \t\n", max_size=80), st.binary()))
+def test_any_file_gives_an_index_or_a_value_error(tmp_path_factory, content):
+    file = tmp_path_factory.getbasetemp() / "any.txt"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    try:
+        index = read_list(file, NAMES)
+    except ValueError:
+        return
+    assert len(index) > 0
+    assert np.isfinite(index.boxes).all() and (index.boxes[:, 2:] > index.boxes[:, :2]).all()
+    assert ((index.labels >= 0) & (index.labels < 3)).all()
