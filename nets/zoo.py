@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from nets.csp_darknet import CSPDarknet
@@ -71,6 +72,12 @@ def preset(name: str) -> Preset:
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
     return ZOO[name]
+
+
+def stride_of(name: str) -> int:
+    """What the image size of a detector of the zoo must be a multiple of."""
+    with torch.device("meta"):  # built without memory or time
+        return build_detector(name, 1).stride
 
 
 def build_detector(name: str, num_classes: int) -> Detector:

@@ -1,6 +1,6 @@
 """What a detector found on one image: the one type that prediction, drawing, saving and evaluation share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,9 +27,12 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def above(self, confidence: float) -> "Detections":
+        """Those with at least this score."""
+        keep = self.scores >= confidence
+        return replace(self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep])
+
     @staticmethod
     def empty() -> "Detections":
         """Nothing found."""
-        return Detections(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        )
+        return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))

@@ -97,6 +97,13 @@ def load_weights(
     return report
 
 
+def known_classes(weights: Weights, model_name: str) -> tuple[str, ...] | None:
+    """Names of the classes that the weights detect, as `model_name`; None if that cannot be known."""
+    official = preset(model_name).from_official(weights.state)
+    rows = class_rows(weights.state if official is None else official, class_layers(model_name))
+    return _known_classes(weights, rows, is_official=official is not None)
+
+
 def _known_classes(weights: Weights, rows: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
     """Names of the classes that the rows of a file's class layers stand for, if that can be known."""
     if weights.class_names is None:

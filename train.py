@@ -1,0 +1,254 @@
+"""Train a detector: python train.py --train 2007_train.txt --val 2007_val.txt --classes my_classes.txt
+
+Edit the values below or give them as flags. Without any data, a sample data set is drawn and trained on.
+The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curves and pictures.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import torch
+
+from nets import build_detector, preset, stride_of
+from nets.detector import Detector
+from utils.augment import Augmentation
+from utils.classes import read_classes
+from utils.cli import ROOT, run
+from utils.data_spec import read_data, require_boxes, require_images
+from utils.device import Amp, choose_autocast, choose_device, describe_device
+from utils.index import DatasetIndex
+from utils.inference import DetectSettings
+from utils.loader import automatic_workers
+from utils.optimizer import OptimizerName
+from utils.phases import Phase, plan_phases
+from utils.preflight import Preflight, check_image_size
+from utils.recipe import (
+    DEFAULT_LEARNING_RATE,
+    DEFAULT_WEIGHT_DECAY,
+    expectation,
+    suggest_epochs,
+    suggest_freeze_epochs,
+)
+from utils.run_folder import create_run_folder, write_config
+from utils.sample_run import has_own_data, sample_settings
+from utils.schedule import Decay, scale_learning_rate
+from utils.trainer import Trainer, TrainSettings
+from utils.training_run import Progress, RunSettings, conclude, find_run, fit, resume
+from utils.weights import load_weights, read_weights
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train a detector."""
+
+    train: str = str(
+        ROOT / "2007_train.txt"
+    )  # training data: list file, VOCdevkit/VOC2007:train, or a.json:images/
+    val: str = str(ROOT / "2007_val.txt")  # validation data, in any of the same forms
+    test: str = ""  # data that the best weights are measured on at the end, in any of the same forms
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
+    model: str = "yolox_nano"  # yolox_nano, yolox_tiny, yolox_s, yolox_m, yolox_l or yolox_x
+    weights: str = "none"  # a weights file to start from, none, or pretrained
+    image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
+    epochs: int | None = None  # passes over the training data; by default chosen by its size
+    freeze_epochs: int | None = (
+        None  # first epochs with the backbone frozen; by default a fifth, 0 without weights
+    )
+    batch_size: int = 8  # pictures a step
+    freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
+    optimizer: OptimizerName = "sgd"  # sgd or adamw
+    lr: float | None = None  # peak learning rate for a batch of 64; by default the optimizer's
+    momentum: float = 0.9  # of SGD; the first beta of AdamW
+    weight_decay: float | None = None  # not on BatchNorm and biases; by default the optimizer's
+    lr_decay: Decay = "cosine"  # how the learning rate falls
+    warmup_epochs: float = 1.0  # how long the rate of a part rises when it starts to train
+    clip: float = 0.0  # largest norm of the gradient; 0 does not clip
+    ema: bool = True  # average the weights over steps, evaluate and save the average
+    mosaic: float = 1.0  # probability that four pictures make one sample
+    mixup: float = 0.0  # probability that a mosaic is blended with another picture
+    scale: tuple[float, float] = (0.5, 1.5)  # smallest and largest zoom of a picture
+    translate: float = 0.1  # largest shift, as a fraction of the input
+    flip: float = 0.5  # probability of mirroring left to right
+    hue: float = 0.015  # largest shift of the hue
+    saturation: float = 0.7  # largest change of the saturation
+    brightness: float = 0.4  # largest change of the brightness
+    clean_share: float = 0.3  # last share of the epochs, without mosaic and mixup
+    workers: int | None = None  # processes that load pictures; by default chosen by the machine
+    device: str = "auto"  # auto, cpu, cuda or cuda:0
+    amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
+    eval_period: int = 1  # epochs between evaluations
+    save_period: int = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
+    patience: int = 0  # evaluations without a better mAP before stopping; 0 never stops early
+    output: Path = ROOT / "logs"  # where the run's folder is made
+    name: str = ""  # the run's name; by default the date and time
+    seed: int = 0  # the same seed gives the same run
+    resume: str = ""  # a run's folder, or last: continue that run
+
+
+def main(config: Config) -> None:
+    """Prepare, train, and measure the best weights."""
+    folder = find_run(config.resume, config.output) if config.resume else None
+    config = complete(read_config(folder) if folder else with_data(config))
+    device = choose_device(config.device)
+    autocast = choose_autocast(config.amp, device)
+    print(describe_device(device, autocast))
+    data = read_all_data(config)
+    torch.manual_seed(config.seed)
+    detector = prepare_detector(config, data["train"])
+    phases = phases_of(config, len(data["train"]))
+    settings = settings_of(config, device, DetectSettings(autocast=autocast))
+
+    trainer = Trainer(detector, data["train"], phases, settings, device)
+    progress = Progress()
+    if folder:
+        progress = resume(trainer, folder)
+    else:
+        folder = create_run_folder(config.output, config.name)
+        write_config(folder, asdict(config), data)
+    print(f"run folder: {folder}")
+    run_settings = RunSettings(
+        folder, config.model, config.eval_period, config.save_period, config.patience, config.batch_size
+    )
+    fit(trainer, data["val"], run_settings, progress)
+    conclude(trainer, data.get("test", data["val"]), run_settings)
+
+
+def with_data(config: Config) -> Config:
+    """The configuration itself, or one for the sample data set where there is no data at all."""
+    default = Config()
+    if config.train != default.train or Path(config.train).exists():
+        return config
+    devkit = ROOT / "VOCdevkit"
+    if has_own_data(devkit):
+        raise ValueError(
+            f"{config.train} does not exist, but {devkit} holds data: run voc_annotation.py first"
+        )
+    chosen = sample_settings(devkit)
+    return replace(
+        config,
+        **{name: value for name, value in chosen.items() if getattr(config, name) == getattr(default, name)},
+    )
+
+
+def complete(config: Config) -> Config:
+    """The configuration with a value wherever it leaves the choice to the program, but for the epochs."""
+    for name in ("batch_size", "freeze_batch_size", "eval_period"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} is at least 1, not {getattr(config, name)}")
+    rate, decay = DEFAULT_LEARNING_RATE[config.optimizer], DEFAULT_WEIGHT_DECAY[config.optimizer]
+    return replace(
+        config,
+        image_size=config.image_size or preset(config.model).image_size,
+        lr=rate if config.lr is None else config.lr,
+        weight_decay=decay if config.weight_decay is None else config.weight_decay,
+    )
+
+
+def read_all_data(config: Config) -> dict[str, DatasetIndex]:
+    """Read training, validation and test data; one error names everything that is missing."""
+    preflight = Preflight()
+    data: dict[str, DatasetIndex] = {}
+    names = None
+    with preflight.check():
+        names = read_classes(config.classes)
+    with preflight.check():
+        check_image_size(config.image_size or preset(config.model).image_size, stride_of(config.model))
+    with preflight.check():
+        if config.weights not in ("none", "pretrained"):
+            read_weights(config.weights)
+    for name in ("train", "val", "test"):
+        spec = getattr(config, name)
+        if spec and names:
+            with preflight.check():
+                data[name] = read_data(spec, names)
+                require_images(data[name], spec)
+                require_boxes(data[name], spec)
+    preflight.finish()
+    for name, index in data.items():
+        print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")
+    return data
+
+
+def prepare_detector(config: Config, train: DatasetIndex) -> Detector:
+    """Build the detector and load the weights it starts from, with a report."""
+    detector = build_detector(config.model, len(train.class_names))
+    if config.weights == "pretrained":
+        raise ValueError(
+            "--weights pretrained is not there yet: download the official weights of the model into "
+            "model_data/ and give that file as --weights"
+        )
+    if config.weights != "none":
+        weights = read_weights(config.weights)
+        print(f"weights: {config.weights}")
+        print(load_weights(detector, weights, config.model, train.class_names).text())
+    print(expectation(len(train), config.weights != "none"))
+    return detector
+
+
+def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
+    """The run as phases: frozen, unfrozen, and the clean end."""
+    epochs = config.epochs or suggest_epochs(images)
+    frozen_epochs = config.freeze_epochs
+    if frozen_epochs is None:
+        frozen_epochs = suggest_freeze_epochs(epochs, config.weights != "none")
+    if config.epochs is None:
+        print(f"--epochs is not set: {epochs} for {images} images")
+    augmentation = Augmentation(
+        config.mosaic,
+        config.mixup,
+        config.scale,
+        config.translate,
+        config.flip,
+        config.hue,
+        config.saturation,
+        config.brightness,
+    )
+    assert config.lr is not None
+    frozen, unfrozen = (
+        Phase(name, 0, batch, scale_learning_rate(config.lr, min(batch, images)), parts, augmentation)
+        for name, batch, parts in (
+            ("frozen", config.freeze_batch_size, ("backbone",)),
+            ("unfrozen", config.batch_size, ()),
+        )
+    )
+    print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch")
+    return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
+
+
+def settings_of(config: Config, device: torch.device, detect: DetectSettings) -> TrainSettings:
+    """What the training loop needs of the configuration."""
+    assert config.image_size is not None and config.weight_decay is not None
+    workers = config.workers
+    if workers is None:
+        workers = automatic_workers(os.cpu_count() or 1, device.type == "cuda")
+    return TrainSettings(
+        config.image_size,
+        config.optimizer,
+        config.momentum,
+        config.weight_decay,
+        config.lr_decay,
+        config.warmup_epochs,
+        config.clip,
+        config.ema,
+        config.seed,
+        workers,
+        detect,
+    )
+
+
+def read_config(folder: Path) -> Config:
+    """The configuration that a run was started with."""
+    saved = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    values = {field.name: saved[field.name] for field in fields(Config) if field.name in saved}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = tuple(value)
+        elif isinstance(getattr(Config, name, None), Path):
+            values[name] = Path(value)
+    return Config(**values)
+
+
+if __name__ == "__main__":
+    run(main, Config)

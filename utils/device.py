@@ -1,0 +1,70 @@
+"""Which device and which number format a run uses, said aloud."""
+
+from typing import Literal, TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+Amp = Literal["auto", "off", "bf16", "fp16"]
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for `--device`: "auto" takes a GPU where there is one.
+
+    ValueError if a GPU is asked for that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:0") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"--device {name}: no GPU that PyTorch {torch.__version__} can use; install its CUDA build "
+            "and the driver, or use --device cpu"
+        )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"--device {name}: there are only {torch.cuda.device_count()} GPUs, from cuda:0")
+    return device
+
+
+def choose_autocast(amp: Amp, device: torch.device) -> torch.dtype | None:
+    """The format that convolutions run in; None is float32 throughout.
+
+    "auto" takes bfloat16 where the hardware multiplies it, and float16 on older GPUs. On a CPU without
+    such instructions bfloat16 is emulated, several times slower than float32.
+    """
+    if amp == "off":
+        return None
+    if amp == "bf16":
+        return torch.bfloat16
+    if amp == "fp16":
+        if device.type == "cpu":
+            raise ValueError("--amp fp16 needs a GPU; use --amp bf16, auto or off")
+        return torch.float16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    return torch.bfloat16 if _cpu_multiplies_bf16() else None
+
+
+def describe_device(device: torch.device, autocast: torch.dtype | None) -> str:
+    """One line for the log: which device, how much memory, which number format."""
+    precision = "float32" if autocast is None else f"{str(autocast).removeprefix('torch.')} autocast"
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"device: {properties.name}, {properties.total_memory / 2**30:.0f} GiB, {precision}"
+    hint = "" if torch.cuda.is_available() else " (no GPU found)"
+    return f"device: CPU, {torch.get_num_threads()} threads{hint}, {precision}"
+
+
+def place(model: M, device: torch.device) -> M:
+    """Move a model to a device, with channels last in memory: convolutions are faster that way."""
+    model.to(device)
+    return model.to(memory_format=torch.channels_last)
+
+
+def _cpu_multiplies_bf16() -> bool:
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported is not None and supported())

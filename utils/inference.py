@@ -1,0 +1,107 @@
+"""From pixels to detections: network, decoding, NMS, and back to the original image.
+
+Evaluation in training, get_map, predict and video all come through `detect_batch`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nets.detector import Detector
+from nets.structures import Targets
+from utils.dataset import Batch, EvaluationDataset
+from utils.detections import Detections
+from utils.index import DatasetIndex
+from utils.letterbox import Letterbox
+from utils.loader import evaluation_loader
+from utils.nms import nms
+
+
+@dataclass(frozen=True)
+class DetectSettings:
+    """What decides which candidates become detections; these defaults are for evaluation."""
+
+    confidence: float = 0.001
+    nms_iou: float = 0.5
+    max_detections: int = 300
+    autocast: torch.dtype | None = None
+
+
+@torch.inference_mode()
+def detect_batch(
+    detector: Detector, images: Tensor, letterboxes: Sequence[Letterbox], settings: DetectSettings
+) -> list[Detections]:
+    """Detect on uint8 RGB images [B, 3, H, W], letterboxed as `letterboxes` says."""
+    detector.eval()
+    with autocasting(images.device, settings.autocast):
+        decoded = detector.detect(images)
+    found = nms(decoded, settings.confidence, settings.nms_iou, settings.max_detections)
+    return [
+        Detections(
+            boxes=letterbox.inverse(kept.boxes.cpu().numpy()).astype(np.float32),
+            scores=kept.scores.float().cpu().numpy(),
+            labels=kept.labels.cpu().numpy(),
+            best_score=kept.best_score,
+            best_label=kept.best_label,
+            candidates=decoded.scores.shape[1],
+        )
+        for kept, letterbox in zip(found, letterboxes, strict=True)
+    ]
+
+
+class DatasetDetections(NamedTuple):
+    """What was found on each image of a data set, in its order, and which files could not be read.
+
+    losses  mean losses by component, if they were asked for
+    """
+
+    detections: list[Detections]
+    skipped: list[str]
+    losses: dict[str, float]
+
+
+@torch.inference_mode()
+def detect_dataset(
+    detector: Detector,
+    index: DatasetIndex,
+    image_size: tuple[int, int],
+    batch_size: int,
+    workers: int,
+    settings: DetectSettings,
+    with_losses: bool = False,
+) -> DatasetDetections:
+    """Detect on every image of a data set, letterboxed to `image_size` (height, width), in batches."""
+    detector.eval()
+    device = next(detector.parameters()).device
+    pixels = detector.pixels
+    dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred)
+    loader = evaluation_loader(dataset, batch_size, workers, pin_memory=device.type == "cuda")
+    found: list[Detections] = []
+    skipped: list[str] = []
+    sums: dict[str, Tensor] = {}
+    for batch in tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True):
+        images, targets = to_device(batch, device)
+        found += detect_batch(detector, images, batch.letterboxes, settings)
+        skipped += batch.skipped
+        if with_losses:
+            with autocasting(device, settings.autocast):
+                losses = detector.losses(images, targets)
+            sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
+    means = {name: float(value) / len(index) for name, value in sums.items()}
+    return DatasetDetections(found, skipped, means)
+
+
+def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
+    """Images and targets of a batch by copies that the device need not wait for."""
+    targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
+    return batch.images.to(device, non_blocking=True), targets
+
+
+def autocasting(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """The context in which convolutions run in `dtype`; None leaves them in float32."""
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)

@@ -1,0 +1,97 @@
+"""A run as data: phases with their epochs, batch, learning rate, frozen parts and augmentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nets.detector import PARTS, Detector
+from utils.augment import NO_AUGMENTATION, Augmentation
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training during which nothing but the learning rate's decay changes.
+
+    epochs         how many
+    batch_size     images a step
+    learning_rate  the peak, already scaled for the batch
+    frozen         parts that do not train: no gradient, no weight decay, BatchNorm statistics still
+    augmentation   what is varied in the pictures
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    frozen: tuple[str, ...]
+    augmentation: Augmentation
+
+    def describe(self) -> str:
+        """One line that says what trains and how."""
+        trains = ", ".join(part for part in PARTS if part not in self.frozen)
+        frozen = f"{', '.join(self.frozen)} frozen" if self.frozen else "nothing frozen"
+        varied = _describe_augmentation(self.augmentation)
+        return (
+            f"phase '{self.name}': {self.epochs} epochs, batch {self.batch_size}, peak learning rate "
+            f"{self.learning_rate:.3g}; trains {trains}; {frozen}; {varied}"
+        )
+
+
+def plan_phases(
+    epochs: int, freeze_epochs: int, clean_share: float, frozen: Phase, unfrozen: Phase
+) -> tuple[Phase, ...]:
+    """Split a run of `epochs` epochs: the first `freeze_epochs` frozen, the last `clean_share` of all clean.
+
+    Pictures are clean, without mosaic and mixup, at the end, so that the network's last impression is of
+    pictures as they are: a mosaic has more and smaller objects, cut at the seams.
+    """
+    if not 0 <= freeze_epochs <= epochs:
+        raise ValueError(f"--freeze-epochs is {freeze_epochs}: it is from 0 to --epochs, which is {epochs}")
+    clean_start = epochs - round(epochs * clean_share)
+    spans = [
+        (replace(frozen, epochs=0), 0, freeze_epochs),
+        (replace(unfrozen, epochs=0), freeze_epochs, epochs),
+    ]
+    phases = []
+    for phase, start, end in spans:
+        middle = min(max(clean_start, start), end)
+        phases.append(replace(phase, epochs=middle - start))
+        clean = replace(phase.augmentation, mosaic=0.0, mixup=0.0)
+        phases.append(replace(phase, name=f"{phase.name}, clean", epochs=end - middle, augmentation=clean))
+    return tuple(phase for phase in phases if phase.epochs)
+
+
+def apply_freezing(detector: Detector, frozen: Sequence[str]) -> None:
+    """Put the detector into training, and its frozen parts to rest.
+
+    Call it again after evaluation: `train()` would set the frozen BatchNorms moving.
+    """
+    detector.train()
+    for part in PARTS:
+        module = getattr(detector, part)
+        module.requires_grad_(part not in frozen)
+        if part in frozen:
+            module.eval()
+
+
+def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
+    """The phase of epoch number `epoch`, counted from 0."""
+    for phase in phases:
+        if epoch < phase.epochs:
+            return phase
+        epoch -= phase.epochs
+    raise AssertionError("the epoch lies beyond the last phase")
+
+
+def _describe_augmentation(augmentation: Augmentation) -> str:
+    if augmentation == NO_AUGMENTATION:
+        return "no augmentation"
+    parts = []
+    if augmentation.mosaic:
+        parts.append(f"mosaic {augmentation.mosaic:g}")
+    if augmentation.mixup:
+        parts.append(f"mixup {augmentation.mixup:g}")
+    low, high = augmentation.scale
+    parts.append(
+        f"scale {low:g} to {high:g}, translate {augmentation.translate:g}, flip {augmentation.flip:g}, colour"
+    )
+    return ", ".join(parts)

@@ -1,0 +1,123 @@
+"""A trained detector ready for pictures: from a weights file and an image to detections."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from nets import build_detector, preset
+from nets.detector import Detector
+from utils.classes import read_classes
+from utils.detections import Detections
+from utils.device import Amp, choose_autocast, choose_device, place
+from utils.image import read_image
+from utils.inference import DetectSettings, detect_batch
+from utils.letterbox import letterbox
+from utils.preflight import check_image_size
+from utils.weights import Weights, best_fit, known_classes, load_weights, read_weights
+
+Image = np.ndarray | str | PathLike[str]
+
+
+@dataclass(frozen=True)
+class TrainedDetector:
+    """A detector with its weights, and what it needs to be used; image_size is height, width."""
+
+    detector: Detector
+    model_name: str
+    class_names: tuple[str, ...]
+    image_size: tuple[int, int]
+
+
+def load_trained(
+    weights: str | Path,
+    device: torch.device,
+    *,
+    model: str | None = None,
+    classes: str | Path | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> TrainedDetector:
+    """Build the detector that a weights file is for, and load it; every tensor has to fit.
+
+    A checkpoint says itself which model, classes and image size it is for. For a bare state dict the model is
+    found by its tensors; `model`, `classes` and `image_size` say it otherwise. ValueError with the flag that
+    is needed.
+    """
+    content = read_weights(weights)
+    name = model or content.model_name or _recognised(content)
+    names = read_classes(classes) if classes else known_classes(content, name)
+    if names is None:
+        raise ValueError(f"{weights} does not say what its classes are called: name a file with --classes")
+    detector = build_detector(name, len(names))
+    load_weights(detector, content, name, names, strict=True)
+    size = image_size or content.image_size or preset(name).image_size
+    check_image_size(size, detector.stride)
+    return TrainedDetector(place(detector.eval(), device), name, names, size)
+
+
+class Predictor:
+    """Finds objects on images: `Predictor("logs/run/best.pt")("street.jpg")`.
+
+    weights     a checkpoint of `train.py`, or other weights with `model` and `classes`
+    confidence  least score of a detection
+    nms_iou     of two boxes of one class that overlap more than this, the better one stays
+    max_detections  on one image
+    """
+
+    def __init__(
+        self,
+        weights: str | Path,
+        *,
+        model: str | None = None,
+        classes: str | Path | None = None,
+        image_size: tuple[int, int] | None = None,
+        device: str = "auto",
+        amp: Amp = "auto",
+        confidence: float = 0.5,
+        nms_iou: float = 0.3,
+        max_detections: int = 300,
+    ) -> None:
+        self.device = choose_device(device)
+        self.model = load_trained(weights, self.device, model=model, classes=classes, image_size=image_size)
+        self.class_names = self.model.class_names
+        autocast = choose_autocast(amp, self.device)
+        self.settings = DetectSettings(confidence, nms_iou, max_detections, autocast)
+
+    def __call__(self, images: Image | Sequence[Image]) -> Detections | list[Detections]:
+        """Detections on one image, or a list of them for several, which then go through as one batch.
+
+        An image is uint8 RGB [H, W, 3], or a path. `ImageError`, a ValueError, if a file cannot be read.
+        """
+        if isinstance(images, np.ndarray | str | PathLike):
+            return self.detect([images])[0]
+        return self.detect(images)
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """Detections on each image of one batch."""
+        if not images:
+            return []
+        pixels = self.model.detector.pixels
+        batch = np.empty((len(images), *self.model.image_size, 3), np.uint8)
+        plans = []
+        for image, out in zip(images, batch, strict=True):
+            picture = image if isinstance(image, np.ndarray) else read_image(image)
+            plan = letterbox(picture, self.model.image_size, pixels.pad_value, pixels.pad_centred, out)[1]
+            plans.append(plan)
+        tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device)
+        return detect_batch(self.model.detector, tensor, plans, self.settings)
+
+
+def explain_empty(detections: Detections, confidence: float, class_names: Sequence[str]) -> str:
+    """Why nothing was found, in numbers: how near the best candidate came."""
+    best = f"{detections.best_score:.2f} ({class_names[detections.best_label]})"
+    return f"0 of {detections.candidates} candidates reached confidence {confidence:g}; the best was {best}"
+
+
+def _recognised(weights: Weights) -> str:
+    name, share = best_fit(weights)
+    if share < 0.9:
+        raise ValueError(f"{weights.path} does not say which model it is for: name it with --model")
+    return name

@@ -1,0 +1,38 @@
+"""What a run chooses by itself where the user leaves it open, each as a function that says why."""
+
+from utils.optimizer import OptimizerName
+
+# Peak learning rate for a batch of 64 pictures and weight decay, by optimizer.
+DEFAULT_LEARNING_RATE: dict[OptimizerName, float] = {"sgd": 0.04, "adamw": 0.004}
+DEFAULT_WEIGHT_DECAY: dict[OptimizerName, float] = {"sgd": 5e-4, "adamw": 0.05}
+
+FEW_PICTURES = 500
+
+
+def suggest_epochs(images: int) -> int:
+    """Epochs by the size of the training data: few pictures must be seen more often.
+
+    About 12,000 pictures shown in all, but at least 30 epochs and at most 300.
+    """
+    return min(300, max(30, round(12_000 / images)))
+
+
+def suggest_freeze_epochs(epochs: int, from_weights: bool) -> int:
+    """A fifth of the epochs with the backbone frozen, while the fresh head learns; none from scratch."""
+    return round(epochs / 5) if from_weights else 0
+
+
+def expectation(images: int, from_weights: bool) -> str:
+    """What to expect of a training, in a sentence or two for the log."""
+    source = (
+        "starting from trained weights: expect useful boxes after a few epochs"
+        if from_weights
+        else "starting from scratch: it takes several times as long as from trained weights, and with few "
+        "pictures it stays worse; --weights FILE starts from weights"
+    )
+    few = (
+        f" {images} pictures are few: a hundred more of what it misses help more than any setting."
+        if images < FEW_PICTURES
+        else ""
+    )
+    return source + "." + few

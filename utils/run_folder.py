@@ -1,0 +1,94 @@
+"""The folder of a run: its configuration, and one row of figures for each epoch."""
+
+import csv
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.atomic import replacing
+from utils.index import DatasetIndex
+
+PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
+
+
+def create_run_folder(output: Path, name: str) -> Path:
+    """Make `output/name`; without a name, one from the date and time. An existing run is not touched."""
+    folder = output / (name or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+    if folder.exists():
+        raise ValueError(
+            f"{folder} exists: choose another --name, or continue that run with --resume {folder}"
+        )
+    folder.mkdir(parents=True)
+    return folder
+
+
+def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, DatasetIndex]) -> None:
+    """Write `config.json`: everything that was set, the versions, and a hash of each data set."""
+    record = {
+        "config": dict(config),
+        "command": sys.argv,
+        "data": {
+            name: {"images": len(index), "objects": len(index.labels), "sha256": hash_index(index)}
+            for name, index in indexes.items()
+        },
+        "versions": {"python": platform.python_version(), **_versions()},
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+    with replacing(folder / "config.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+def hash_index(index: DatasetIndex) -> str:
+    """SHA-256 over the labels and file names: the same data gives the same hash wherever it lies."""
+    digest = hashlib.sha256("\n".join(index.class_names).encode())
+    for image in range(len(index)):
+        digest.update(index.path(image).name.encode())
+    for array in (index.box_offsets, index.boxes, index.labels, index.difficult, index.crowd):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
+    """Add an epoch to `metrics.csv`; the first row brings the header."""
+    path = folder / "metrics.csv"
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def read_metrics(folder: Path) -> dict[str, list[float]]:
+    """`metrics.csv` by column; NaN where an epoch has no figure."""
+    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else ())}
+
+
+def truncate_metrics(folder: Path, epochs: int) -> None:
+    """Keep the rows of the first `epochs` epochs: a resumed run writes the later ones again."""
+    path = folder / "metrics.csv"
+    if not path.exists():
+        return
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    with replacing(path) as temporary:
+        temporary.write_text("".join(lines[: epochs + 1]), "utf-8")
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # OpenCV comes under several names
+            found[package] = "unknown"
+    return found

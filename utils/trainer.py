@@ -1,0 +1,185 @@
+"""The training loop: phases of epochs, each epoch of steps, evaluation and checkpoints between.
+
+The recipe's parts are elsewhere and exchangeable: what varies (phases), the learning rate (schedule), the
+optimizer, the average of the weights (ema), the loss (nets), the data (dataset, loader).
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from nets.detector import Detector
+from utils.dataset import Batch, DetectionDataset
+from utils.device import place
+from utils.ema import EMA
+from utils.index import DatasetIndex
+from utils.inference import DetectSettings, autocasting, to_device
+from utils.loader import EpochBatches, training_loader
+from utils.optimizer import OptimizerName, build_optimizer
+from utils.phases import Phase, apply_freezing
+from utils.schedule import Decay, decay_factor, warmup_factor
+
+LOG_EVERY = 10  # steps between log lines: only these wait for the device
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What the loop needs to know beside model, data and phases.
+
+    warmup_epochs  how long a part's learning rate rises when it starts to train
+    clip           largest norm of the gradient; 0 does not clip
+    """
+
+    image_size: tuple[int, int]
+    optimizer: OptimizerName
+    momentum: float
+    weight_decay: float
+    decay: Decay
+    warmup_epochs: float
+    clip: float
+    ema: bool
+    seed: int
+    workers: int
+    detect: DetectSettings
+
+
+@dataclass
+class EpochResult:
+    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read."""
+
+    losses: dict[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    skipped: list[str]
+
+
+class Trainer:
+    """Trains a detector. It holds what a step changes; the files of a run are the caller's.
+
+    Attributes that are saved and restored: detector, ema, optimizer, scaler, step.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        train_index: DatasetIndex,
+        phases: Sequence[Phase],
+        settings: TrainSettings,
+        device: torch.device,
+    ) -> None:
+        self.detector = place(detector, device)
+        self.train_index = train_index
+        self.phases = phases
+        self.settings = settings
+        self.device = device
+        self.autocast = settings.detect.autocast
+        self.optimizer = build_optimizer(
+            detector, settings.optimizer, settings.momentum, settings.weight_decay
+        )
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
+        self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
+        self.ema = EMA(detector, self.total_steps) if settings.ema else None
+        self.step = 0
+
+    def steps_per_epoch(self, phase: Phase) -> int:
+        """Optimizer steps in an epoch: full batches, or the one that there is."""
+        return max(1, len(self.train_index) // phase.batch_size)
+
+    @property
+    def evaluated(self) -> Detector:
+        """The model whose figures count: the averaged one."""
+        return self.detector if self.ema is None else self.ema.module
+
+    def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
+        """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
+        pixels = self.detector.pixels
+        dataset = DetectionDataset(
+            self.train_index,
+            self.settings.image_size,
+            phase.augmentation,
+            self.settings.seed,
+            pixels.pad_value,
+            pixels.pad_centred,
+        )
+        pinned = self.device.type == "cuda"
+        return training_loader(dataset, phase.batch_size, self.settings.workers, pinned)
+
+    def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
+        """Train on every picture once. ValueError with the fix if the loss is no longer a number."""
+        apply_freezing(self.detector, phase.frozen)
+        start, images = time.perf_counter(), 0
+        sums: dict[str, Tensor] = {}
+        skipped: list[str] = []
+        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True)
+        for number, batch in enumerate(bar, 1):
+            learning_rate = self.set_learning_rate(phase)
+            losses = self.train_step(batch)
+            sums = _add(sums, losses)
+            images += len(batch.images)
+            skipped += batch.skipped
+            if number % LOG_EVERY == 0:
+                means = {name: float(value) / number for name, value in sums.items()}
+                self._check_finite(means, learning_rate)
+                speed = images / (time.perf_counter() - start)
+                shown = {name: f"{value:.3f}" for name, value in means.items()}
+                bar.set_postfix(shown | {"images/s": f"{speed:.1f}"})
+        means = {name: float(value) / len(loader) for name, value in sums.items()}
+        self._check_finite(means, learning_rate)
+        seconds = time.perf_counter() - start
+        return EpochResult(means, learning_rate, images / seconds, seconds, skipped)
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the optimizer; returns the losses by component, on the device."""
+        images, targets = to_device(batch, self.device)
+        with autocasting(self.device, self.autocast):
+            losses = self.detector.losses(images, targets)
+        self.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+        if self.settings.clip:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.detector)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def set_learning_rate(self, phase: Phase) -> float:
+        """Set each part's rate for the coming step; returns that of the head."""
+        decay = decay_factor(self.step / self.total_steps, self.settings.decay)
+        warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
+        rate = 0.0
+        for group in self.optimizer.param_groups:
+            trained = self.step - self.first_step(group["part"])
+            group["lr"] = phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
+            rate = group["lr"] if group["part"] == "head" else rate
+        return rate
+
+    def first_step(self, part: str) -> int:
+        """The step at which a part starts to train: it warms up from there."""
+        step = 0
+        for phase in self.phases:
+            if part not in phase.frozen:
+                break
+            step += phase.epochs * self.steps_per_epoch(phase)
+        return step
+
+    def _check_finite(self, losses: dict[str, float], learning_rate: float) -> None:
+        total = sum(losses.values())
+        if not -1e30 < total < 1e30:  # false for NaN too
+            raise ValueError(
+                f"the loss is {total} at step {self.step}: the training has diverged at learning rate "
+                f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it was with 16-bit floats"
+            )
+
+
+def _add(sums: dict[str, Tensor], losses: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Sums that stay on the device, so that adding does not wait for it."""
+    return {name: sums[name] + loss if sums else loss for name, loss in losses.items()}
