@@ -46,7 +46,7 @@ def draw_boxes(
     """
     picture = np.ascontiguousarray(image).copy()
     height, width = picture.shape[:2]
-    line = max(1, round(0.002 * (height + width)))
+    line = max(1, round(0.003 * (height + width)))
     letters = max(10, round(0.013 * (height + width)))
     colours = class_colours(len(class_names))
     visible = [k for k in reversed(range(len(boxes))) if _is_visible(boxes[k], height, width)]
@@ -83,6 +83,8 @@ def _draw_tag(picture: np.ndarray, text: str, left: int, bottom: int, letters: i
     _, rise, text_width, text_height = cv2.getTextSize((0, 0), text, (0, 0), font, letters)
     pad = max(2, letters // 5)
     tag_width, tag_height = text_width + 2 * pad, text_height + pad
+    if 2 * tag_height > height:
+        return  # it would hide the picture
     left = max(0, min(left, width - tag_width))
     top = bottom - tag_height
     if top < 0:  # no room above the box: inside, at its upper edge

@@ -48,19 +48,21 @@ class Picture(NamedTuple):
     truncated: np.ndarray
 
 
-def write_sample_data(devkit: Path, seed: int = 0, splits: dict[str, int] | None = None) -> None:
-    """Write `devkit/VOC2007` with pictures, annotations, the lists of each split and `classes.txt`.
+def write_sample_data(
+    devkit: Path, seed: int = 0, year: str = "VOC2007", splits: dict[str, int] | None = None
+) -> None:
+    """Write the folder `year` of the devkit: pictures, annotations, the lists of each split, `classes.txt`.
 
-    The same seed gives the same pictures. The folder appears complete or not at all.
-    Raises `ValueError` if there is a `VOC2007` already: nothing of the user's is overwritten.
+    The same seed gives the same pictures; `splits` gives their number by split. The folder appears complete
+    or not at all. Raises `ValueError` if it is there already: nothing of the user's is overwritten.
     """
-    year = Path(devkit) / "VOC2007"
-    if year.exists():
-        raise ValueError(f"{year} exists already: move it away to have the sample data written there")
-    unfinished = year.with_name(f".VOC2007.tmp{os.getpid()}")
+    folder = Path(devkit) / year
+    if folder.exists():
+        raise ValueError(f"{folder} exists already: move it away to have the sample data written there")
+    unfinished = folder.with_name(f".{year}.tmp{os.getpid()}")
     try:
-        _write_year(unfinished, seed, SPLITS if splits is None else splits)
-        unfinished.rename(year)
+        _write_year(unfinished, year, seed, SPLITS if splits is None else splits)
+        unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -310,7 +312,7 @@ def _photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
 # Files.
 
 
-def _write_year(folder: Path, seed: int, splits: dict[str, int]) -> None:
+def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> None:
     for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
     (folder / "classes.txt").write_text("\n".join(SAMPLE_CLASSES) + "\n", encoding="utf-8")
@@ -325,7 +327,7 @@ def _write_year(folder: Path, seed: int, splits: dict[str, int]) -> None:
             bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
             _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
             (folder / f"JPEGImages/{stem}.jpg").write_bytes(encoded.tobytes())
-            _annotation(picture, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
+            _annotation(picture, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
         number += count
     lists["trainval"] = lists.get("train", []) + lists.get("val", [])
     for split, stems in lists.items():
@@ -333,9 +335,9 @@ def _write_year(folder: Path, seed: int, splits: dict[str, int]) -> None:
         (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
 
 
-def _annotation(picture: Picture, filename: str) -> ElementTree.ElementTree:
+def _annotation(picture: Picture, year: str, filename: str) -> ElementTree.ElementTree:
     root = ElementTree.Element("annotation")
-    _add(root, folder="VOC2007", filename=filename)
+    _add(root, folder=year, filename=filename)
     height, width, depth = picture.image.shape
     _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
     for box, label, cut in zip(picture.boxes, picture.labels, picture.truncated, strict=True):

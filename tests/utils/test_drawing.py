@@ -1,0 +1,210 @@
+"""Drawing: where lines, tags and pictures land, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from utils.detections import Detections
+from utils.drawing import (
+    _text_colour,
+    class_colours,
+    contact_sheet,
+    draw_boxes,
+    draw_detections,
+    save_image,
+)
+from utils.image import read_image
+
+NAMES = ("dog", "猫", "very long name of a class that is wider than any picture")
+
+
+def grey(height=240, width=320):
+    return np.full((height, width, 3), 128, np.uint8)
+
+
+def found(*boxes, label=0, score=0.87):
+    number = len(boxes)
+    return Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.full(number, score, np.float32), np.full(number, label)
+    )
+
+
+def changed(picture, original=None):
+    """Rows and columns that the drawing touched: top, bottom, left, right, inclusive."""
+    touched = np.any(picture != (grey(*picture.shape[:2]) if original is None else original), axis=2)
+    rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
+    return rows[0], rows[-1], columns[0], columns[-1]
+
+
+def test_colours_are_stable_and_distinct():
+    colours = class_colours(80)
+    assert class_colours(5) == colours[:5]
+    assert len(set(colours)) == 80
+    first = np.array(colours[:8])
+    distance = np.abs(first[:, None] - first[None]).sum(-1) + 1000 * np.eye(8, dtype=int)
+    assert distance.min() > 100
+    assert class_colours(0) == []
+
+
+def test_the_input_stays_as_it_was():
+    image = grey()
+    picture = draw_detections(image, found([50, 60, 150, 200]), NAMES)
+    assert np.all(image == 128)
+    assert picture.shape == image.shape
+    assert picture.dtype == np.uint8
+
+
+def test_no_detection_gives_the_same_picture():
+    np.testing.assert_array_equal(draw_detections(grey(), Detections.empty(), NAMES), grey())
+
+
+def test_the_box_is_drawn_at_its_place_in_its_colour():
+    picture = draw_detections(grey(), found([50.2, 60.4, 149.8, 200.1]), NAMES)
+    assert tuple(picture[130, 50]) == class_colours(3)[0]  # left edge
+    assert tuple(picture[130, 149]) == class_colours(3)[0]  # right edge: the last column within
+    assert tuple(picture[199, 100]) == class_colours(3)[0]  # lower edge
+    assert tuple(picture[130, 100]) == (128, 128, 128)
+    top, bottom, left, right = changed(picture)
+    assert abs(bottom - 199) <= 2
+    assert abs(right - 149) <= 2
+    assert abs(left - 50) <= 2
+    assert top < 58  # the tag stands above
+
+
+def test_the_tag_at_the_upper_edge_lies_inside_the_box():
+    picture = draw_detections(grey(), found([50, 0, 250, 200]), NAMES)
+    assert tuple(picture[2, 56]) != (128, 128, 128)
+    inside = picture[3:14, 56:100].reshape(-1, 3)
+    assert np.any(np.all(inside == class_colours(3)[0], axis=1))
+
+
+def test_the_tag_at_the_right_edge_moves_left():
+    picture = draw_detections(grey(), found([310, 100, 319, 200]), NAMES)
+    assert changed(picture)[2] < 290
+
+
+@pytest.mark.parametrize("name", ["狗", "дом", "ネコ", "고양이", "Ärger"])
+def test_names_in_other_scripts_have_their_glyphs(name):
+    """The letters are drawn, and are not the question marks that stand for a missing glyph."""
+    box, label = np.array([[50, 60, 150, 200]]), np.array([0])
+    picture = draw_boxes(grey(), box, label, [name])
+    unknown = draw_boxes(grey(), box, label, ["?" * len(name)])
+    assert np.any(picture != unknown)
+    plain = draw_boxes(grey(), box, label, [" " * len(name)])
+    assert np.any(picture != plain)
+
+
+def test_scores_are_written_only_if_given():
+    box, label = np.array([[50, 60, 150, 200]]), np.array([0])
+    without = changed(draw_boxes(grey(), box[:, [0, 1, 0, 1]] + [0, 0, 1, 1], label, NAMES))
+    with_score = changed(
+        draw_boxes(grey(), box[:, [0, 1, 0, 1]] + [0, 0, 1, 1], label, NAMES, np.array([0.5]))
+    )
+    assert with_score[3] > without[3] + 10
+
+
+def test_lines_grow_with_the_picture():
+    def thickness(side):
+        picture = draw_boxes(grey(side, side), np.array([[0.2, 0.5, 0.8, 0.9]]) * side, np.array([0]), NAMES)
+        return int(np.sum(np.any(picture[int(0.7 * side)] != 128, axis=1))) / 2
+
+    assert thickness(2000) >= 3 * thickness(320)
+
+
+def test_the_best_box_lies_on_top():
+    detections = Detections(
+        np.array([[50, 60, 150, 200]] * 2, np.float32), np.array([0.9, 0.2], np.float32), np.array([0, 1])
+    )
+    assert tuple(draw_detections(grey(), detections, NAMES)[130, 50]) == class_colours(3)[0]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [-500, -500, -100, -100],
+        [400, 300, 500, 400],
+        [np.nan, 0, 10, 10],
+        [1e9, 1e9, 2e9, 2e9],
+        [100, 100, 50, 50],
+    ],
+)
+def test_what_is_not_on_the_picture_is_not_drawn(box):
+    np.testing.assert_array_equal(draw_detections(grey(), found(box), NAMES), grey())
+
+
+def test_a_box_beyond_the_picture_has_no_edge_at_the_border():
+    picture = draw_boxes(grey(), np.array([[100, 50, 1e12, 150]]), np.array([0]), NAMES)
+    assert tuple(picture[120, 319]) == (128, 128, 128)
+    assert tuple(picture[50, 319]) == class_colours(3)[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 90),
+    st.integers(1, 90),
+    st.lists(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4), max_size=6),
+    st.integers(0, 2),
+)
+def test_any_boxes_on_any_picture(height, width, boxes, label):
+    picture = draw_detections(grey(height, width), found(*boxes, label=label), NAMES)
+    assert picture.shape == (height, width, 3)
+
+
+def test_hundreds_of_boxes():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 300, (400, 2))
+    boxes = np.concatenate([corners, corners + rng.uniform(2, 90, (400, 2))], 1)
+    assert np.any(draw_detections(grey(), found(*boxes), NAMES) != 128)
+
+
+def test_text_stands_out():
+    assert _text_colour((255, 255, 0)) == (0, 0, 0)  # .299 * 255 + .587 * 255 = 226
+    assert _text_colour((0, 0, 255)) == (255, 255, 255)  # .114 * 255 = 29
+
+
+def test_contact_sheet_keeps_shapes_and_order():
+    red, blue = np.zeros((50, 100, 3), np.uint8), np.zeros((100, 50, 3), np.uint8)
+    red[..., 0], blue[..., 2] = 200, 200
+    sheet = contact_sheet([red, blue, red], columns=2, cell=(100, 100), gap=10)
+    assert sheet.shape == (2 * 110 + 10, 2 * 110 + 10, 3)
+    is_red = np.all(sheet == (200, 0, 0), axis=2)
+    is_blue = np.all(sheet == (0, 0, 200), axis=2)
+    assert is_red[:120].sum() == 100 * 50  # 100 wide, 50 high within the cell of 100 x 100
+    assert is_blue[:, 110:].sum() == 50 * 100
+    assert is_red[120:].sum() == 100 * 50
+    assert is_red[35, 10]  # centred: 10 of gap and (100 - 50) / 2 = 25 above
+    assert not is_red[34, 10]
+
+
+def test_contact_sheet_of_nothing():
+    with pytest.raises(ValueError, match="at least one picture"):
+        contact_sheet([])
+
+
+@pytest.mark.parametrize("name", ["a.png", "图 片.PNG", "new/folder/a.bmp", "a.tiff"])
+def test_saved_pictures_read_back_the_same(tmp_path, name):
+    image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    save_image(tmp_path / name, image)
+    np.testing.assert_array_equal(read_image(tmp_path / name), image)
+    assert [path.name for path in (tmp_path / name).parent.iterdir()] == [(tmp_path / name).name]
+
+
+def test_saved_jpeg_has_the_colours_in_order(tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[..., 0] = 200
+    save_image(tmp_path / "a.jpg", image)
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - [200, 0, 0]).max() < 8
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a", "a.gif"])
+def test_unknown_extension_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"extensions \.jpg"):
+        save_image(tmp_path / name, grey())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_picture_too_large_for_the_format_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"cannot save .*a\.jpg"):
+        save_image(tmp_path / "a.jpg", np.zeros((1, 70000, 3), np.uint8))
+    assert list(tmp_path.iterdir()) == []
