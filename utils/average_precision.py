@@ -7,6 +7,8 @@ that any higher recall reaches; the variants differ in where they sample it.
 Only correct detections matter here: between two of them recall stands still and precision only falls.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from utils.matching import Verdict
@@ -27,7 +29,7 @@ def counted_at_hits(verdict: Verdict, class_starts: np.ndarray) -> list[np.ndarr
     counted = np.append(0, np.cumsum(verdict.counted))
     bounds = np.searchsorted(hits, class_starts)
     at_hits = counted[hits + 1] - np.repeat(counted[class_starts[:-1]], np.diff(bounds))
-    return np.split(at_hits, bounds[1:-1])
+    return [at_hits[start:end] for start, end in pairwise(bounds)]
 
 
 def raised_precision(counted: np.ndarray) -> np.ndarray:
