@@ -1,0 +1,49 @@
+"""The networks go through torch.compile without a graph break, and through torch.export."""
+
+import pytest
+import torch
+from torch import nn
+
+from nets import build_detector
+from nets.yolox_head import decode
+from tests.nets.batches import pictures, targets
+
+
+@pytest.fixture(scope="module")
+def nano():
+    torch.manual_seed(0)
+    return build_detector("yolox_nano", 3).eval()
+
+
+def test_losses_compile_whole(nano):
+    batch = pictures(2, 64, 64), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
+    compiled = torch.compile(nano.losses, fullgraph=True, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(*batch), nano.losses(*batch))
+
+
+def test_decoding_compiles_whole(nano):
+    """The network itself is in the losses above; tracing it again takes long."""
+    with torch.no_grad():
+        raw = nano(pictures(1, 64, 96))
+        compiled = torch.compile(decode, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(raw), decode(raw))
+
+
+class Detect(nn.Module):
+    """A module whose forward is `detect`: what export takes."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images):
+        return self.detector.detect(images)
+
+
+def test_detect_exports_with_any_batch_size(nano):
+    sizes = {"images": {0: torch.export.Dim("batch", min=1, max=64)}}
+    exported = torch.export.export(Detect(nano), (pictures(2, 64, 96),), dynamic_shapes=sizes)
+    images = pictures(3, 64, 96, seed=1)
+    with torch.no_grad():
+        torch.testing.assert_close(exported.module()(images), nano.detect(images))

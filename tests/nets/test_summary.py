@@ -1,0 +1,63 @@
+"""Parameters and operations beside the figures that the YOLOX paper and repository publish."""
+
+import pytest
+import torch
+
+from nets import ZOO, build_detector, preset
+from nets.summary import summarise
+
+PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo
+    "yolox_nano": (0.91, 1.08),
+    "yolox_tiny": (5.06, 6.45),
+    "yolox_s": (9.0, 26.8),
+    "yolox_m": (25.3, 73.8),
+    "yolox_l": (54.2, 155.6),
+    "yolox_x": (99.1, 281.9),
+}
+
+
+def test_every_model_has_a_published_figure():
+    assert PUBLISHED.keys() == ZOO.keys()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_size_and_work_are_as_published(name):
+    with torch.device("meta"):
+        detector = build_detector(name, 80)
+    found = summarise(detector, preset(name).image_size)
+    millions, gflops = PUBLISHED[name]
+    assert sum(found.parameters.values()) / 1e6 == pytest.approx(millions, rel=0.01)
+    assert sum(found.gflops.values()) == pytest.approx(gflops, rel=0.01)
+
+
+def test_counting_with_numbers_and_without_agrees_and_changes_nothing():
+    torch.manual_seed(0)
+    detector = build_detector("yolox_nano", 3).train()
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    found = summarise(detector, (64, 96))
+    with torch.device("meta"):
+        assert summarise(build_detector("yolox_nano", 3), (64, 96)) == found
+    assert detector.training
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+
+
+def test_stem_by_hand():
+    """The stem of nano: Focus gives 12 channels at half the size, a 3 x 3 convolution makes 16 of them.
+
+    64 x 64 -> 32 x 32 cells; 2 * 12 * 16 * 9 operations a cell, and 4 * 16 for BatchNorm.
+    """
+    detector = build_detector("yolox_nano", 3)
+    detector.backbone = _Part(detector.backbone.stem)
+    detector.neck, detector.head = _Part(None), _Part(None)
+    found = summarise(detector, (64, 64))
+    assert found.parameters == {"backbone": 12 * 16 * 9 + 2 * 16, "neck": 0, "head": 0}
+    assert found.gflops["backbone"] * 1e9 == pytest.approx(32 * 32 * (2 * 12 * 16 * 9 + 4 * 16))
+
+
+class _Part(torch.nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return x if self.inner is None else self.inner(x)
