@@ -65,6 +65,13 @@ def test_flip_by_hand():
     np.testing.assert_allclose(placement.forward(np.array([[12.0, 1, 20, 5]])), [[120, 52, 136, 60]])
 
 
+def test_a_mirrored_picture_shows_its_other_side():
+    # Twice the size, 200 wide, and of that the left half is in bounds: mirrored, the picture's right half.
+    tile = Tile(1.0, (0, 0), (0, 0), (0, 0, 100, 200), flip=True)
+    assert place(tile, (100, 100), (200, 200)) == Placement((50, 0, 100, 100), (0, 0, 100, 200), True)
+    assert place(tile._replace(flip=False), (100, 100), (200, 200)).crop == (0, 0, 50, 100)
+
+
 def test_nothing_to_be_seen():
     assert place(Tile(1.0, (0, 0), (320, 0), (0, 0, 320, 200)), (50, 50), (200, 320)) is None
     assert place(Tile(1.0, (0, 0), (0, 0), (150, 0, 150, 200)), (50, 50), (200, 320)) is None

@@ -106,6 +106,15 @@ def test_exif_orientation(tmp_path, colours, orientation, suffix):
     assert np.abs(image.astype(int) - colours).max() <= (24 if suffix == "jpg" else 0)
 
 
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_exif_orientation_where_opencv_cannot_read(tmp_path, colours, orientation, monkeypatch):
+    monkeypatch.setattr("utils.image._decode_opencv", lambda data: None)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](colours)))
+    assert (save(stored, tmp_path / "a.png", exif=exif) == colours).all()
+
+
 def test_paths_with_spaces_commas_and_unicode(tmp_path, colours):
     folder = tmp_path / "数据 集, ä"
     folder.mkdir()

@@ -99,6 +99,16 @@ def test_fewer_than_four_pictures(others):
         assert 0 in [picture for picture, _ in layer]
 
 
+def test_a_picture_comes_in_any_corner_of_its_mosaic():
+    settings = Augmentation(mosaic=1, scale=(0.5, 0.5), translate=0)
+    corners = set()
+    for seed in range(50):
+        (layer,) = plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(seed))
+        assert sorted(picture for picture, _ in layer) == [0, 1, 2, 3]
+        corners |= {tile.anchor for picture, tile in layer if picture == 0}
+    assert corners == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
 def test_mixup_adds_a_layer_to_a_mosaic_only():
     rng = np.random.default_rng(0)
     assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=1), rng)) == 2

@@ -1,0 +1,104 @@
+"""Measure how many augmented pictures a second the data pipeline makes, beside a peer's if one is named.
+
+    python benchmarks/data_pipeline.py --data VOCdevkit/VOC2007:train --image-size 640
+
+Prints one JSON line. The peer is a command of yours that prints a JSON line with `images_per_s`; it is run in
+turn with ours, because a machine's speed drifts.
+"""
+
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.augment import Augmentation
+from utils.cli import ROOT, run
+from utils.data_spec import read_data
+from utils.dataset import DetectionDataset
+from utils.index import DatasetIndex
+from utils.loader import training_loader
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is measured."""
+
+    data: str = f"{ROOT / 'VOCdevkit' / 'VOC2007'}:train"  # list file, VOC folder:split, or COCO JSON:images
+    image_size: int = 640  # side of the square input in pixels
+    batch_size: int = 16  # pictures a batch
+    workers: int = 0  # worker processes; 0 makes the batches in this one
+    images: int = 208  # at least so many pictures a repeat
+    repeats: int = 5  # repeats, of which the median counts
+    peer: str = ""  # command that prints a JSON line with images_per_s, a number or {"median": ...}
+    peer_name: str = ""  # what to call the peer
+
+
+def main(config: Config) -> None:
+    """Measure ours and the peer in turn and print the medians."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    index = read_data(config.data)
+    images_per_second(config, index)  # warms the file cache
+    ours, peer = [], []
+    for _ in range(config.repeats):
+        ours.append(images_per_second(config, index))
+        if config.peer:
+            peer.append(peer_images_per_second(config.peer))
+    print(json.dumps(result(config, statistics.median(ours), statistics.median(peer) if peer else None)))
+
+
+def images_per_second(config: Config, index: DatasetIndex) -> float:
+    """One repeat: whole epochs until there are enough pictures, after a first one that starts the workers."""
+    dataset = DetectionDataset(index, (config.image_size, config.image_size), Augmentation())
+    loader, batches = training_loader(dataset, config.batch_size, config.workers)
+    for _ in loader:
+        pass
+    made, epoch, start = 0, 0, time.perf_counter()
+    while made < config.images:
+        epoch += 1
+        batches.set_epoch(epoch)
+        made += sum(len(batch.images) for batch in loader)
+    return made / (time.perf_counter() - start)
+
+
+def peer_images_per_second(command: str) -> float:
+    """Run the peer's command and take the figure from its last line."""
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ValueError(f"--peer failed: {done.stderr.strip()[-500:]}")
+    figure = json.loads(done.stdout.strip().splitlines()[-1])["images_per_s"]
+    return float(figure["median"] if isinstance(figure, dict) else figure)
+
+
+def result(config: Config, ours: float, peer: float | None) -> dict[str, object]:
+    """The JSON line that every benchmark prints."""
+    return {
+        "bench": "data_pipeline",
+        "case": f"mosaic {config.image_size} px, batch {config.batch_size}, {config.workers} workers",
+        "ours": round(ours, 1),
+        "peer": None if peer is None else round(peer, 1),
+        "peer_name": config.peer_name or None,
+        "unit": "images/s",
+        "ratio": None if peer is None else round(ours / peer, 2),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "opencv": cv2.__version__,
+            "numpy": version("numpy"),
+        },
+    }
+
+
+if __name__ == "__main__":
+    run(main, Config)
