@@ -1,0 +1,151 @@
+"""The house rules that a machine can check: who imports whom, how scripts look, how long files are."""
+
+import ast
+import functools
+import io
+import os
+import re
+import subprocess
+import sys
+import tokenize
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.helpers import ROOT
+
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+FOLDERS = ("nets", "utils", "benchmarks", "tests")
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+    for path in [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
+}
+MOST_LINES = 300
+
+
+def imports_of(source):
+    """Names of the modules that a source text imports, wherever in it; `from a import b` gives a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the whole path"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@functools.cache
+def imports(module):
+    return imports_of(MODULES[module].read_text(encoding="utf-8"))
+
+
+def inside(folder):
+    return [module for module in MODULES if module.split(".")[0] == folder]
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = "import a.b, c\nfrom d import e as f\ndef g():\n    from h.i import j\nif True:\n    import k\n"
+    assert imports_of(source) == {"a.b", "c", "d", "d.e", "h.i", "h.i.j", "k"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "forbidden"),
+    [
+        ("nets", {"utils", "benchmarks", "tests", *SCRIPTS}),
+        ("utils", {"benchmarks", "tests", *SCRIPTS}),
+    ],
+)
+def test_imports_go_one_way(folder, forbidden):
+    modules = inside(folder)
+    assert len(modules) > 5
+    wrong = {m: found for m in modules if (found := {name.split(".")[0] for name in imports(m)} & forbidden)}
+    assert not wrong
+
+
+def test_nets_need_torch_alone():
+    """Nothing that reads files or draws; torchvision's detectors come through one adapter."""
+    allowed = {"nets", "torch", "torchvision", *sys.stdlib_module_names} - {"io", "os", "pathlib", "logging"}
+    wrong = {m: found for m in inside("nets") if (found := {n.split(".")[0] for n in imports(m)} - allowed)}
+    assert not wrong
+
+
+def test_nets_print_nothing_and_open_nothing():
+    for module in inside("nets"):
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+            name = node.func if isinstance(node, ast.Call) else None
+            assert not (isinstance(name, ast.Name) and name.id in ("print", "open")), (
+                f"{module}:{node.lineno}"
+            )
+
+
+def test_scripts_do_not_import_scripts():
+    wrong = {m: found for m in SCRIPTS if (found := {name.split(".")[0] for name in imports(m)} & {*SCRIPTS})}
+    assert not wrong
+
+
+def test_no_module_imports_itself_round_a_corner():
+    graph = {module: imports(module) & MODULES.keys() for module in MODULES}
+    try:
+        order = [*TopologicalSorter(graph).static_order()]
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+    assert order.index("nets.blocks") < order.index("nets.zoo") < order.index("utils.weights")
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("tests")])
+def test_files_are_short_and_say_what_they_are(module):
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MOST_LINES, f"split {module}: nobody reads {MOST_LINES} lines at once"
+    assert not text or ast.get_docstring(ast.parse(text)), "a docstring is missing"
+
+
+# Scripts
+
+
+@functools.cache
+def config_of(script):
+    """The class Config of a script, as a syntax tree, and the comment at the end of each field's line."""
+    text = MODULES[script].read_text(encoding="utf-8")
+    (node,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == "Config")
+    comments = {
+        token.start[0]: (token.string.lstrip("# ").strip(), token.line.strip().startswith("#"))
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT and node.lineno < token.start[0] <= node.end_lineno
+    }
+    fields = [n for n in node.body if isinstance(n, ast.AnnAssign)]
+    return node, {field.target.id: comments.pop(field.end_lineno, None) for field in fields}, comments
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_config_is_frozen_and_every_field_has_its_own_comment(script):
+    node, fields, others = config_of(script)
+    assert [ast.unparse(d) for d in node.decorator_list] == ["dataclass(frozen=True)"]
+    bare = [name for name, comment in fields.items() if not comment or not comment[0] or comment[1]]
+    assert fields and not bare, "these fields have no comment at the end of their line"
+    assert not others, "a comment on a line of its own becomes the help of other fields"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_script_is_docstring_config_main_and_guard(script):
+    tree = ast.parse(MODULES[script].read_text(encoding="utf-8"))
+    assert f"python {script}.py" in ast.get_docstring(tree), "the docstring shows one command"
+    assert ast.unparse(tree.body[-1]) == "if __name__ == '__main__':\n    run(main, Config)"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_lists_every_flag_with_its_help_from_any_directory(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"{script}.py"), "--help"],
+        cwd=tmp_path,
+        env=os.environ | {"COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = re.sub(r"[\W_]+", " ", done.stdout)  # neither frames nor line breaks
+    for name, (comment, _) in config_of(script)[1].items():
+        assert f"--{name.replace('_', '-')}" in done.stdout or name.upper() in done.stdout, name
+        assert re.sub(r"[\W_]+", " ", comment).strip() in shown, f"--{name} without its help"
