@@ -1,10 +1,12 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects
 from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, figures_at
-from utils.ground_truth import rank_detections
-from utils.matching import match_voc, overlapping_pairs
+from utils.ground_truth import RankedDetections, rank_detections
+from utils.matching import Verdict, match_voc, overlapping_pairs
 
 FAR = (500, 500, 510, 510)
 
@@ -77,6 +79,31 @@ def test_the_best_of_all_thresholds_is_found_by_trying_them_all(two_classes):
     mean = f1[:2].mean(0)
     assert value[-1] == pytest.approx(mean.max())
     assert confidence[-1] == thresholds[mean.argmax()]
+
+
+# The last five seeds are cases in which the rounded sums of equal means differ.
+@pytest.mark.parametrize("seed", [*range(40), 31, 1133, 2137, 2821, 2960])
+def test_of_exactly_equal_means_the_highest_threshold_is_best(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.sort(rng.integers(0, 2, 8))
+    scores = np.concatenate([np.sort(rng.permutation(8)[labels == label])[::-1] for label in range(2)]) / 16
+    numbers = rng.integers(1, 4, 2)
+    correct = rng.random(8) < 0.5
+    for label in range(2):  # no more correct ones than objects
+        correct[np.flatnonzero((labels == label) & correct)[numbers[label] :]] = False
+    nothing, starts = np.zeros(8, np.int64), np.searchsorted(labels, np.arange(3))
+    ranked = RankedDetections(nothing, np.zeros((8, 4)), scores, labels, nothing, starts)
+    confidence, _ = best_f1(ranked, Verdict(correct, np.ones(8, bool)), numbers)
+    best = {}  # exact mean F1 -> the highest threshold that gives it
+    for threshold in np.sort(scores)[::-1]:
+        keep = scores >= threshold
+        f1 = [exact_f1(correct[keep & (labels == label)], int(numbers[label])) for label in range(2)]
+        best.setdefault(sum(f1), threshold)
+    assert confidence[-1] == best[max(best)] or not correct.any()
+
+
+def exact_f1(correct, number):
+    return Fraction(2 * int(correct.sum()), len(correct) + number)
 
 
 def test_curves(two_classes):

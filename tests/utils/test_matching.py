@@ -71,9 +71,10 @@ def test_coco_an_object_that_counts_goes_before_an_ignored_one():
 
 
 def test_coco_of_equal_overlaps_the_last_object_is_taken():
-    truth = objects([[shifted(1), UNIT, UNIT]])
-    # The first detection takes the third object, the second one the second, the third only the first (.818).
-    assert coco(truth, found((UNIT, 0.9), (UNIT, 0.8), (UNIT, 0.7)))[0] == [10, 10, 7]
+    # The first detection overlaps both objects by .818 and leaves the first object to the other detection,
+    # which overlaps that one by 80 / 120 = .667 and the second object by 60 / 140 only.
+    truth = objects([[shifted(-1), shifted(1)]])
+    assert coco(truth, found((UNIT, 0.9), (shifted(-3), 0.8)))[0] == [7, 4]
 
 
 def test_coco_a_crowd_is_never_used_up_and_measured_by_the_detection():
