@@ -84,7 +84,7 @@ def detect_dataset(
     found: list[Detections] = []
     skipped: list[str] = []
     sums: dict[str, Tensor] = {}
-    for batch in tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True):
+    for batch in tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=None):
         images, targets = to_device(batch, device)
         found += detect_batch(detector, images, batch.letterboxes, settings)
         skipped += batch.skipped

@@ -17,7 +17,7 @@ def sample_settings(devkit: Path) -> dict[str, Any]:
     year = devkit / SAMPLE_YEAR
     if not year.exists():
         print(f"no data given: drawing a sample data set in {year} ...")
-        write_sample_data(year)
+        write_sample_data(devkit, year=SAMPLE_YEAR)
     print(f"training on the sample data set in {year}")
     return {
         "train": f"{year}:train",

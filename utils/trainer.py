@@ -116,7 +116,7 @@ class Trainer:
         start, images = time.perf_counter(), 0
         sums: dict[str, Tensor] = {}
         skipped: list[str] = []
-        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True)
+        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=None)
         for number, batch in enumerate(bar, 1):
             learning_rate = self.set_learning_rate(phase)
             losses = self.train_step(batch)

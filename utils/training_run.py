@@ -203,7 +203,7 @@ def _save(trainer: Trainer, run: RunSettings, progress: Progress, path: Path) ->
         class_names=trainer.train_index.class_names,
         model_name=run.model_name,
         image_size=trainer.settings.image_size,
-        torch_version=torch.__version__,
+        torch_version=str(torch.__version__),
     )
 
 
