@@ -27,7 +27,7 @@ from utils.cli import ROOT
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
-_WRAPPERS = re.compile(r"^(module\.)+|_orig_mod\.")  # what DataParallel and torch.compile add to names
+_WRAPPERS = re.compile(r"^module\.|_orig_mod\.")  # what DataParallel and torch.compile add to names
 
 
 @dataclass(frozen=True)

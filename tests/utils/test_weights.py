@@ -197,6 +197,26 @@ def test_official_weights_of_80_classes_are_those_of_coco():
     assert report.classes_carried is None
 
 
+def test_official_weights_may_be_of_other_classes(donor):
+    official = Weights("w.pth", as_official(floating(donor)))
+    report = load_weights(fresh(3), official, "yolox_nano", ("person", "x", "y"))
+    assert report.classes_carried is None and report.complete, "by position: the names are unknown"
+
+
+def test_to_predict_80_classes_may_be_called_in_any_language():
+    official = fresh(80)
+    weights, detector = Weights("w.pth", as_official(floating(official))), build_detector("yolox_nano", 80)
+    names = [f"第{number}类" for number in range(80)]
+    assert load_weights(detector, weights, "yolox_nano", names, strict=True).complete
+    assert equal(detector, official)
+
+
+def test_a_class_layer_without_rows_does_not_fit(donor):
+    state = floating(donor) | {"head.class_preds.0.bias": torch.tensor(1.0)}
+    report = load_weights(fresh(3), Weights("w.pt", state, ("a", "b", "c")), "yolox_nano", "cab")
+    assert report.parts["head"].mismatched == {"head.class_preds.0.bias": ((), (3,))}
+
+
 @needs_shared
 def test_the_published_nano_loads_whole_and_for_two_of_its_classes():
     weights, coco = read_weights(SHARED / "weights" / "yolox_nano_coco.pth"), read_classes(COCO_CLASSES)
@@ -252,6 +272,18 @@ def test_weights_of_no_model_of_the_zoo_are_refused():
         ValueError, match=r"resnet.pt holds no weights of yolox_nano: only 0 of 235 .*--model"
     ):
         load_weights(fresh(2), foreign, "yolox_nano", "ab")
+
+
+@pytest.mark.parametrize(("kept", "enough"), [(118, True), (117, False)])
+def test_half_of_the_backbone_is_enough(donor, kept, enough):
+    """Of 235 tensors, 118 are more than half."""
+    names = [name for name in floating(donor) if name.startswith("backbone.")][:kept]
+    weights = Weights("w.pt", {name: floating(donor)[name] for name in names})
+    if enough:
+        assert len(load_weights(fresh(3), weights, "yolox_nano", "abc").parts["backbone"].missing) == 117
+    else:
+        with pytest.raises(ValueError, match="only 117 of 235 tensors of the backbone fit"):
+            load_weights(fresh(3), weights, "yolox_nano", "abc")
 
 
 @pytest.mark.parametrize(
