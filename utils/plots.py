@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from utils.atomic import replacing
@@ -15,11 +16,13 @@ def plot_run(folder: Path) -> None:
     epochs = np.array(metrics["epoch"])
     figure = Figure(figsize=(12, 4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    for name in metrics:
-        if name.startswith(("loss", "val_loss")) and np.isfinite(metrics[name]).any():
-            style = "--" if name.startswith("val") else "-"
-            _line(left, epochs, metrics[name], name.replace("_", " "), style)
-    left.set(title="loss by component", xlabel="epoch", yscale="log")
+    components = [name for name in metrics if name.startswith("loss")]
+    for number, name in enumerate(components):
+        colour = f"C{number}"
+        _line(left, epochs, metrics[name], name.removeprefix("loss_"), "-", colour)
+        if f"val_{name}" in metrics:
+            _line(left, epochs, metrics[f"val_{name}"], "", "--", colour)
+    left.set(title="loss by component; dashed: on the validation data", xlabel="epoch", yscale="log")
     for name, title in (("map50", "mAP50"), ("map50_95", "mAP50-95")):
         _line(middle, epochs, metrics[name], title, "-")
     middle.set(title="mAP on the validation data", xlabel="epoch", ylim=(0, 1))
@@ -32,8 +35,18 @@ def plot_run(folder: Path) -> None:
         figure.savefig(temporary, dpi=100, format="png")
 
 
-def _line(axes: object, epochs: np.ndarray, values: list[float], label: str, style: str) -> None:
+def _line(
+    axes: Axes, epochs: np.ndarray, values: list[float], label: str, style: str, colour: str | None = None
+) -> None:
     """Epochs without a figure (no evaluation) are left out, and the points joined across them."""
     known = np.isfinite(values)
     marker = "o" if known.sum() < 30 else None
-    axes.plot(epochs[known], np.array(values)[known], style, marker=marker, markersize=3, label=label)  # type: ignore[attr-defined]
+    axes.plot(
+        epochs[known],
+        np.array(values)[known],
+        style,
+        marker=marker,
+        markersize=3,
+        label=label or None,
+        color=colour,
+    )
