@@ -43,19 +43,15 @@ from utils.weights import load_weights, read_weights
 class Config:
     """Train a detector."""
 
-    train: str = str(
-        ROOT / "2007_train.txt"
-    )  # training data: list file, VOCdevkit/VOC2007:train, or a.json:images/
-    val: str = str(ROOT / "2007_val.txt")  # validation data, in any of the same forms
-    test: str = ""  # data that the best weights are measured on at the end, in any of the same forms
+    train: str = str(ROOT / "2007_train.txt")  # list, VOCdevkit/VOC2007:train, or a.json:images/
+    val: str = str(ROOT / "2007_val.txt")  # validation data, in the same forms
+    test: str = ""  # what the best weights are measured on at the end, in the same forms
     classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
     model: str = "yolox_nano"  # yolox_nano, yolox_tiny, yolox_s, yolox_m, yolox_l or yolox_x
     weights: str = "none"  # a weights file to start from, none, or pretrained
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
     epochs: int | None = None  # passes over the training data; by default chosen by its size
-    freeze_epochs: int | None = (
-        None  # first epochs with the backbone frozen; by default a fifth, 0 without weights
-    )
+    freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
     batch_size: int = 8  # pictures a step
     freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
     optimizer: OptimizerName = "sgd"  # sgd or adamw
