@@ -1,5 +1,6 @@
 """The documents are true: their commands parse, their flags exist, their links and pictures are there."""
 
+import dataclasses
 import importlib
 import re
 import shlex
@@ -49,9 +50,10 @@ def parse(script, arguments):
 
 
 def flags_of(script):
-    """Every flag of a script, with the form that switches it off."""
-    names = [name.replace("_", "-") for name in importlib.import_module(script).Config.__dataclass_fields__]
-    return {f"--{name}" for name in names} | {f"--no-{name}" for name in names}
+    """Every flag of a script; those that are on or off have a form that switches them off."""
+    fields = dataclasses.fields(importlib.import_module(script).Config)
+    names = {field.name.replace("_", "-"): field.type for field in fields}
+    return {f"--{name}" for name in names} | {f"--no-{name}" for name, kind in names.items() if kind is bool}
 
 
 def links(text):
@@ -109,7 +111,8 @@ def test_flags_that_do_not_exist_are_noticed(capsys):
     with pytest.raises(SystemExit):
         parse(*bad)
     assert "--epoch-number" in capsys.readouterr().err
-    assert not {"--epoch-number"} & flags_of("train")
+    assert not {"--epoch-number", "--no-epochs"} & flags_of("train")
+    assert {"--epochs", "--ema", "--no-ema"} <= flags_of("train")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
