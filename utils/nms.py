@@ -51,5 +51,7 @@ def _suppress(
     best_score, best_label = float(scores[0]), int(labels[0])
     reached = int((scores >= confidence).sum())
     scores, labels, boxes = scores[:reached], labels[:reached], boxes[:reached].float()
-    keep = batched_nms(boxes, scores, labels, iou)[:max_detections]
+    # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
+    from_zero = boxes - boxes.min() if reached else boxes
+    keep = batched_nms(from_zero, scores, labels, iou)[:max_detections]
     return Kept(boxes[keep], scores[keep], labels[keep], best_score, best_label)
