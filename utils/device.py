@@ -16,10 +16,13 @@ def choose_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device: torch.device | None
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:0") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"--device {name}: no such device; use auto, cpu, cuda or cuda:0")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"--device {name}: no GPU that PyTorch {torch.__version__} can use; install its CUDA build "
