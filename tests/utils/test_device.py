@@ -1,0 +1,83 @@
+"""Devices and number formats: chosen, refused and said aloud. A GPU is only pretended here."""
+
+import pytest
+import torch
+from torch import nn
+
+from utils.device import choose_autocast, choose_device, describe_device, place
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Let torch say that there are so many GPUs."""
+
+    def pretend(number):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: number > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: number)
+
+    return pretend
+
+
+def test_auto_takes_what_there_is(gpus):
+    gpus(0)
+    assert choose_device("auto") == CPU
+    gpus(1)
+    assert choose_device("auto").type == "cuda"
+    assert choose_device("cpu") == CPU
+
+
+def test_a_gpu_that_is_not_there_is_refused(gpus):
+    gpus(0)
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(ValueError, match=f"--device {name}: no GPU .*--device cpu"):
+            choose_device(name)
+    gpus(2)
+    assert choose_device("cuda:1").index == 1
+    with pytest.raises(ValueError, match="--device cuda:2: there are only 2 GPUs"):
+        choose_device("cuda:2")
+
+
+@pytest.mark.parametrize("name", ["gpu", "0", "cuda:", "cuda:-1", "", "mps", "meta"])
+def test_other_names_are_refused_with_those_that_exist(name, gpus):
+    gpus(1)
+    with pytest.raises(ValueError, match="auto, cpu, cuda or cuda:0"):
+        choose_device(name)
+
+
+def test_formats_on_a_cpu():
+    assert choose_autocast("off", CPU) is None
+    assert choose_autocast("bf16", CPU) is torch.bfloat16
+    assert choose_autocast("auto", CPU) in (None, torch.bfloat16)
+    with pytest.raises(ValueError, match="--amp fp16 needs a GPU"):
+        choose_autocast("fp16", CPU)
+
+
+@pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, None)])
+def test_auto_does_not_emulate_on_a_cpu(monkeypatch, fast, chosen):
+    monkeypatch.setattr("utils.device._cpu_multiplies_bf16", lambda: fast)
+    assert choose_autocast("auto", CPU) is chosen
+
+
+@pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, torch.float16)])
+def test_auto_on_a_gpu(monkeypatch, fast, chosen):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: fast)
+    assert choose_autocast("auto", torch.device("cuda")) is chosen
+    assert choose_autocast("off", torch.device("cuda")) is None
+    assert choose_autocast("fp16", torch.device("cuda")) is torch.float16
+
+
+def test_description_says_what_is_used(gpus):
+    gpus(0)
+    text = describe_device(CPU, torch.bfloat16)
+    assert "CPU" in text and "no GPU found" in text and "bfloat16 autocast" in text
+    assert f"{torch.get_num_threads()} threads" in text
+    gpus(1)
+    assert "no GPU" not in describe_device(CPU, None) and "float32" in describe_device(CPU, None)
+
+
+def test_placed_models_have_channels_last():
+    model = place(nn.Conv2d(4, 8, 3), CPU)
+    assert model.weight.is_contiguous(memory_format=torch.channels_last)
+    assert not model.weight.is_contiguous()
