@@ -51,7 +51,7 @@ def main(config: Config) -> None:
     if config.batch_size < 1:
         raise ValueError(f"--batch-size is at least 1, not {config.batch_size}")
     torch.manual_seed(config.seed)
-    paths = find_images(config.source)
+    paths = pictures_to_read(config)
     predictor = Predictor(
         config.weights,
         model=config.model,
@@ -82,6 +82,17 @@ def main(config: Config) -> None:
     total = count_classes(found, predictor.class_names)
     print(f"{len(done)} pictures, {sum(total.values())} objects: {total}")
     print(f"saved in {config.output}")
+
+
+def pictures_to_read(config: Config) -> list[Path]:
+    """The pictures of the sources, without earlier results; ValueError if a result would replace one."""
+    output = config.output.resolve()
+    paths = [path for path in find_images(config.source) if output not in path.resolve().parents]
+    if not paths:
+        raise ValueError(
+            f"all pictures lie in {config.output}, where the results go: choose another --output"
+        )
+    return paths
 
 
 def detect_files(

@@ -86,6 +86,8 @@ class Config:
 def main(config: Config) -> None:
     """Prepare, train, and measure the best weights."""
     folder = find_run(config.resume, config.output) if config.resume else None
+    if folder:
+        print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
     config = complete(read_config(folder) if folder else with_data(config))
     device = choose_device(config.device)
     autocast = choose_autocast(config.amp, device)
@@ -152,7 +154,12 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     with preflight.check():
         check_image_size(config.image_size or preset(config.model).image_size, stride_of(config.model))
     with preflight.check():
-        if config.weights not in ("none", "pretrained"):
+        if config.weights == "pretrained":
+            raise ValueError(
+                "--weights pretrained is not there yet: download the official weights of the model into "
+                "model_data/ and give that file as --weights"
+            )
+        if config.weights != "none":
             read_weights(config.weights)
     for name in ("train", "val", "test"):
         spec = getattr(config, name)
@@ -170,11 +177,6 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
 def prepare_detector(config: Config, train: DatasetIndex) -> Detector:
     """Build the detector and load the weights it starts from, with a report."""
     detector = build_detector(config.model, len(train.class_names))
-    if config.weights == "pretrained":
-        raise ValueError(
-            "--weights pretrained is not there yet: download the official weights of the model into "
-            "model_data/ and give that file as --weights"
-        )
     if config.weights != "none":
         weights = read_weights(config.weights)
         print(f"weights: {config.weights}")
