@@ -8,7 +8,7 @@ import numpy as np
 from utils.dataset import Batch
 from utils.detections import Detections
 from utils.drawing import contact_sheet, draw_boxes, draw_detections, save_image
-from utils.image import read_image
+from utils.image import ImageError, read_image
 from utils.index import DatasetIndex
 
 MOST_PICTURES = 16
@@ -26,10 +26,15 @@ def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> 
 def save_predictions_picture(
     path: Path, index: DatasetIndex, detections: Sequence[Detections], confidence: float
 ) -> None:
-    """Draw what was found on up to 16 pictures spread evenly over a data set."""
+    """Draw what was found on up to 16 pictures spread evenly over a data set; unreadable ones are left out."""
     chosen = np.unique(np.linspace(0, len(index) - 1, MOST_PICTURES).round().astype(int))
     pictures = []
     for image in chosen:
         found = detections[image].above(confidence)
-        pictures.append(draw_detections(read_image(index.path(image)), found, index.class_names))
-    save_image(path, contact_sheet(pictures, columns=4))
+        try:
+            picture = read_image(index.path(image))
+        except ImageError:  # named where it was evaluated
+            continue
+        pictures.append(draw_detections(picture, found, index.class_names))
+    if pictures:
+        save_image(path, contact_sheet(pictures, columns=4))
