@@ -1,0 +1,80 @@
+"""Pictures of a batch and of predictions."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.utils.tiny_training import SIDE, drawn_index
+from utils import preview
+from utils.augment import NO_AUGMENTATION
+from utils.dataset import DetectionDataset
+from utils.detections import Detections
+from utils.image import read_image
+from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture
+
+
+def pictures_of(monkeypatch):
+    """Keep what goes onto the sheet, before it is laid out and compressed."""
+    kept = []
+    real = preview.contact_sheet
+
+    def sheet(pictures, columns):
+        kept.extend(pictures)
+        return real(pictures, columns=columns)
+
+    monkeypatch.setattr(preview, "contact_sheet", sheet)
+    return kept
+
+
+def found(box=(10, 20, 40, 50), score=0.9):
+    return Detections(np.array([box], np.float32), np.array([score], np.float32), np.array([1]))
+
+
+def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path)
+    batch = DetectionDataset(index, (SIDE, SIDE), NO_AUGMENTATION).__getitems__([(0, 2), (0, 1)])
+    before = batch.images.clone()
+    kept = pictures_of(monkeypatch)
+    save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
+    assert read_image(tmp_path / "batch.jpg").shape[0] >= SIDE
+    assert (batch.images == before).all(), "drawing changes the batch itself"
+    for drawn, image in zip(kept, (2, 1), strict=True):
+        differs = (drawn != read_image(index.path(image))).any(-1)
+        left, top, right, bottom = index.boxes[image].astype(int)
+        assert differs[top : bottom - 1, left - 1 : left + 2].any(1).all(), "the left side of the box"
+        assert not differs[top + 12 : bottom - 6, left + 6 : right - 6].any(), "the inside stays"
+
+
+def test_a_large_batch_is_cut(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path, 2)
+    batch = DetectionDataset(index, (32, 32), NO_AUGMENTATION).__getitems__([(0, k % 2) for k in range(20)])
+    kept = pictures_of(monkeypatch)
+    save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
+    assert len(kept) == MOST_PICTURES
+
+
+def test_predictions_above_the_confidence_are_drawn(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path)
+    kept = pictures_of(monkeypatch)
+    scores = (0.9, 0.2, 0.5, 0.9)
+    save_predictions_picture(tmp_path / "p.jpg", index, [found(score=score) for score in scores], 0.5)
+    changed = [bool((drawn != read_image(index.path(image))).any()) for image, drawn in enumerate(kept)]
+    assert changed == [True, False, True, True]
+
+
+def test_predictions_are_spread_over_the_data(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path, 31)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        preview, "read_image", lambda path: read.append(path) or np.zeros((8, 8, 3), np.uint8)
+    )
+    save_predictions_picture(tmp_path / "p.jpg", index, [Detections.empty()] * 31, 0.5)
+    assert [int(path.stem) for path in read] == list(range(0, 31, 2))
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path, 3)
+    index.path(1).write_bytes(b"no picture")
+    kept = pictures_of(monkeypatch)
+    save_predictions_picture(tmp_path / "p.jpg", index, [found()] * 3, 0.5)
+    assert len(kept) == 2 and (tmp_path / "p.jpg").is_file()

@@ -1,0 +1,94 @@
+"""The folder of a run: never overwritten, everything in it readable."""
+
+import csv
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils.index import ImageRecord, build_index
+from utils.run_folder import (
+    append_metrics,
+    create_run_folder,
+    hash_index,
+    read_metrics,
+    truncate_metrics,
+    write_config,
+)
+
+
+def make_index(root="/data", label=0, name="猫.jpg"):
+    box = np.array([[1, 2, 3, 4]], np.float32)
+    return build_index([ImageRecord(f"{root}/{name}", box, np.array([label], np.int32))], ["猫", "dog"])
+
+
+def test_a_run_is_never_overwritten(tmp_path):
+    folder = create_run_folder(tmp_path / "logs", "first")
+    assert folder == tmp_path / "logs" / "first" and folder.is_dir()
+    with pytest.raises(ValueError, match=r"first exists: choose another --name, or .*--resume .*first"):
+        create_run_folder(tmp_path / "logs", "first")
+
+
+def test_without_a_name_it_is_the_time(tmp_path):
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", create_run_folder(tmp_path, "").name)
+
+
+def test_config_holds_what_was_set(tmp_path):
+    config = {"classes": Path("a") / "类.txt", "image_size": (64, 96), "lr": None, "epochs": 3}
+    write_config(tmp_path, config, {"train": make_index(), "val": make_index()})
+    text = (tmp_path / "config.json").read_text("utf-8")
+    found = json.loads(text)
+    assert found["config"] == {
+        "classes": str(Path("a") / "类.txt"),
+        "image_size": [64, 96],
+        "lr": None,
+        "epochs": 3,
+    }
+    assert "类" in text
+    assert found["data"]["train"] == {"images": 1, "objects": 1, "sha256": hash_index(make_index())}
+    assert found["versions"].keys() >= {"python", "torch", "numpy"}
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_the_hash_follows_the_data_and_not_where_it_lies():
+    first = hash_index(make_index())
+    assert hash_index(make_index(root="/elsewhere")) == first
+    changed = make_index()
+    others = [
+        make_index(label=1),
+        make_index(name="b.jpg"),
+        replace(changed, class_names=("猫", "fox")),
+        replace(changed, boxes=changed.boxes + 1),
+        replace(changed, difficult=~changed.difficult),
+    ]
+    assert len({first, *map(hash_index, others)}) == 1 + len(others)
+
+
+def test_metrics_come_back_as_they_were_written(tmp_path):
+    append_metrics(tmp_path, {"epoch": 1, "lr": 0.1, "map50": ""})
+    append_metrics(tmp_path, {"epoch": 2, "lr": 1 / 3, "map50": 0.123456789012345678})
+    with (tmp_path / "metrics.csv").open(newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["epoch", "lr", "map50"] and len(rows) == 3
+    found = read_metrics(tmp_path)
+    assert found["epoch"] == [1, 2] and found["lr"] == [0.1, 1 / 3]
+    assert math.isnan(found["map50"][0]) and found["map50"][1] == 0.123456789012345678
+
+
+@pytest.mark.parametrize(("epochs", "left"), [(0, []), (2, [1, 2]), (3, [1, 2, 3]), (9, [1, 2, 3])])
+def test_a_resumed_run_drops_later_rows(tmp_path, epochs, left):
+    for epoch in (1, 2, 3):
+        append_metrics(tmp_path, {"epoch": epoch, "lr": 0.1})
+    truncate_metrics(tmp_path, epochs)
+    assert read_metrics(tmp_path).get("epoch", []) == left
+    append_metrics(tmp_path, {"epoch": 7, "lr": 0.1})
+    assert read_metrics(tmp_path)["epoch"] == [*left, 7]
+
+
+def test_truncating_what_is_not_there(tmp_path):
+    truncate_metrics(tmp_path, 3)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,75 @@
+"""A few drawn pictures, and trainers that learn them in seconds."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from nets import build_detector
+from utils.augment import NO_AUGMENTATION
+from utils.index import DatasetIndex, ImageRecord, build_index
+from utils.inference import DetectSettings
+from utils.phases import Phase
+from utils.trainer import Trainer, TrainSettings
+
+SIDE = 64
+CPU = torch.device("cpu")
+PHASE = Phase("all", 1, 2, 0.01, (), NO_AUGMENTATION)
+SETTINGS = TrainSettings(
+    image_size=(SIDE, SIDE),
+    optimizer="sgd",
+    momentum=0.9,
+    weight_decay=0.05,
+    decay="cosine",
+    warmup_epochs=1.0,
+    clip=0.0,
+    ema=True,
+    seed=0,
+    workers=0,
+    detect=DetectSettings(),
+)
+
+
+def drawn_index(folder: Path, number: int = 4) -> DatasetIndex:
+    """Pictures of one light square each, left or right, of class "left" or "right"."""
+    records = []
+    for image in range(number):
+        left = 6 + image if image % 2 == 0 else 34 - image
+        picture = np.full((SIDE, SIDE, 3), 40 + 5 * image, np.uint8)
+        picture[20:44, left : left + 24] = (220, 180, 60)
+        path = folder / f"{image}.png"
+        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        box = np.array([[left, 20, left + 24, 44]], np.float32)
+        records.append(ImageRecord(str(path), box, np.array([image % 2], np.int32), size=(SIDE, SIDE)))
+    return build_index(records, ["left", "right"])
+
+
+def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, **changes) -> Trainer:
+    """A trainer of the smallest network, with the settings above changed."""
+    torch.manual_seed(weights_seed)
+    detector = build_detector("yolox_nano", len(index.class_names))
+    return Trainer(detector, index, tuple(phases), replace(SETTINGS, **changes), CPU)
+
+
+def train(trainer: Trainer) -> list[dict[str, float]]:
+    """All epochs of all phases, without files; returns the losses of each epoch."""
+    losses, epoch = [], 0
+    for phase in trainer.phases:
+        loader, batches = trainer.loader(phase)
+        for _ in range(phase.epochs):
+            batches.set_epoch(epoch)
+            losses.append(trainer.train_epoch(phase, loader, epoch).losses)
+            epoch += 1
+    return losses
+
+
+def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict that later steps do not change."""
+    return {name: value.clone() for name, value in state.items()}
+
+
+def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    """Whether two state dicts are equal to the last bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
