@@ -26,7 +26,7 @@ def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> 
 def save_predictions_picture(
     path: Path, index: DatasetIndex, detections: Sequence[Detections], confidence: float
 ) -> None:
-    """Draw what was found on up to 16 pictures spread evenly over a data set; unreadable ones are left out."""
+    """Draw what was found on up to 16 pictures spread evenly over a data set, without unreadable ones."""
     chosen = np.unique(np.linspace(0, len(index) - 1, MOST_PICTURES).round().astype(int))
     pictures = []
     for image in chosen:

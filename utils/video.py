@@ -47,6 +47,7 @@ def process_video(
     capture = _open(source)
     result = VideoResult()
     writer: cv2.VideoWriter | None = None
+    whole = False
     beside = save.with_name(f"{save.stem}.tmp{save.suffix}") if save is not None else None
     try:
         while not max_frames or result.frames < max_frames:
@@ -67,12 +68,16 @@ def process_video(
                     break
             result.frames += 1
             result.objects += len(found)
+        whole = True
     except KeyboardInterrupt:
+        whole = True
         print("stopped by Ctrl+C; what was done is kept")
     finally:
         capture.release()
         if writer is not None:
             writer.release()
+        if beside is not None and not whole:
+            beside.unlink(missing_ok=True)
     if not result.frames:
         raise ValueError(f"--source {source}: it opens, but gives no frame; is the file whole?")
     if beside is not None and save is not None:
