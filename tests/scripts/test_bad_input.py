@@ -1,0 +1,160 @@
+"""What a user gets wrong: one clear message with the fix, exit status 2, never a traceback."""
+
+import shutil
+
+import pytest
+import torch
+
+from nets import build_detector
+from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
+from utils.checkpoint import save_checkpoint
+
+
+@pytest.fixture
+def train(home, tmp_path, capsys):
+    """Give train.py flags beside those of a run that would work; returns what it refuses with."""
+
+    def refuse(*flags):
+        return refused(capsys, "train.py", *working(home, tmp_path), *flags)
+
+    return refuse
+
+
+def working(home, output):
+    year = home / "VOC2007"
+    data = ["--train", f"{year}:train", "--val", f"{year}:val", "--classes", year / "classes.txt"]
+    size = ["--image-size", SIZE, SIZE, "--epochs", 1, "--batch-size", 2, "--mosaic", 0]
+    return [*data, *size, "--workers", 0, "--device", "cpu", "--output", output / "logs", "--name", "r"]
+
+
+def test_several_problems_are_told_together(home, tmp_path):
+    """And as a user sees them, in a process of its own."""
+    flags = ["--train", "gone.txt", "--val", "lost.txt", "--image-size", 100, 64, "--weights", "away.pt"]
+    done = script("train.py", *working(home, tmp_path), *flags, cwd=tmp_path, status=2)
+    assert "4 things to mend" in done.stderr
+    for text in (str(tmp_path / "gone.txt"), str(tmp_path / "lost.txt"), "96 or 128", "away.pt"):
+        assert text in done.stderr
+    assert not (tmp_path / "logs").exists()
+
+
+def test_a_missing_class_list(train, tmp_path):
+    assert str(tmp_path / "no.txt") in train("--classes", tmp_path / "no.txt")
+
+
+def test_a_missing_list(train, tmp_path):
+    message = train("--train", tmp_path / "gone.txt")
+    assert str(tmp_path / "gone.txt") in message and "does not exist" in message
+
+
+def test_an_empty_list(train, tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    assert "empty.txt" in train("--train", tmp_path / "empty.txt")
+
+
+def test_a_list_without_any_box(train, home, tmp_path):
+    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
+    (tmp_path / "bare.txt").write_text(f"{picture}\t\n", encoding="utf-8")
+    message = train("--train", tmp_path / "bare.txt")
+    assert "bare.txt" in message and "no box" in message
+
+
+def test_a_class_beyond_the_classes(train, home, tmp_path):
+    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
+    (tmp_path / "list.txt").write_text(f"{picture}\t1,2,30,40,0 1,2,30,40,5\n", encoding="utf-8")
+    message = train("--train", tmp_path / "list.txt")
+    assert "list.txt" in message and "line 1: class 5" in message and "0 to 4" in message
+
+
+def test_pictures_that_are_not_there(train, tmp_path):
+    (tmp_path / "list.txt").write_text(f"{tmp_path / 'x.jpg'} 1,2,30,40,0\n")
+    message = train("--train", tmp_path / "list.txt")
+    assert "1 of 1 images" in message and str(tmp_path / "x.jpg") in message
+
+
+@pytest.mark.parametrize(("size", "nearest"), [((100, 64), "96 or 128"), ((64, 20), "32")])
+def test_an_image_size_between_two_that_fit(train, size, nearest):
+    message = train("--image-size", *size)
+    assert "--image-size" in message and nearest in message
+
+
+def test_weights_of_another_model(train, tmp_path):
+    state = build_detector("yolox_tiny", len(CLASSES)).state_dict()
+    entries = {"ema": None, "epoch": 0, "step": 0, "class_names": CLASSES, "image_size": (SIZE, SIZE)}
+    save_checkpoint(tmp_path / "tiny.pt", model=state, model_name="yolox_tiny", **entries)
+    message = train("--weights", tmp_path / "tiny.pt")
+    assert "tiny.pt" in message and "--model yolox_tiny" in message
+    assert not (tmp_path / "logs").exists()
+
+
+def test_missing_and_broken_weights(train, tmp_path):
+    assert "no.pt" in train("--weights", tmp_path / "no.pt")
+    (tmp_path / "cut.pt").write_bytes(b"PK\x03\x04 cut")
+    assert "cut.pt is damaged" in train("--weights", tmp_path / "cut.pt")
+
+
+@pytest.mark.parametrize("flag", ["--batch-size", "--freeze-batch-size", "--eval-period"])
+def test_a_batch_of_nothing(train, flag):
+    assert f"{flag} is at least 1, not 0" in train(flag, 0)
+
+
+def test_more_frozen_epochs_than_epochs(train):
+    assert "--freeze-epochs is 2" in train("--freeze-epochs", 2)
+
+
+def test_an_existing_run_is_not_touched(train, tmp_path):
+    (tmp_path / "logs" / "r").mkdir(parents=True)
+    message = train()
+    assert "--name" in message and "--resume" in message
+    assert not list((tmp_path / "logs" / "r").iterdir())
+
+
+def test_an_unknown_model_and_a_missing_gpu(train):
+    assert "yolox_nano, yolox_tiny" in train("--model", "yolo")
+    assert "--device" in train("--device", "gpu")
+
+
+def test_nothing_to_resume(train):
+    assert "there is no last.pt" in train("--resume", "never")
+
+
+def test_missing_weights_of_the_other_scripts(home, tmp_path, capsys):
+    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
+    weights = ["--weights", tmp_path / "no.pt", "--device", "cpu"]
+    for name, flags in (
+        ("predict.py", [picture, "--output", tmp_path / "o"]),
+        ("video.py", ["--source", "a.mp4", "--save", tmp_path / "o.mp4"]),
+        ("get_map.py", ["--data", f"{home / 'VOC2007'}:val", "--output", tmp_path / "o"]),
+    ):
+        message = refused(capsys, name, *flags, *weights)
+        assert str(tmp_path / "no.pt") in message and "does not exist" in message
+    assert not list(tmp_path.iterdir())
+
+
+# What looks wrong, but works.
+
+
+def test_a_data_set_of_one_picture_trains(home, tmp_path, capsys):
+    source = next((home / "VOC2007" / "JPEGImages").iterdir())
+    shutil.copy(source, tmp_path / "my picture.jpg")
+    (tmp_path / "one.txt").write_text(f"{tmp_path / 'my picture.jpg'}\t10,20,90.5,100,1\n", encoding="utf-8")
+    one = ["--train", tmp_path / "one.txt", "--val", tmp_path / "one.txt", "--mosaic", 1]
+    output = accepted(capsys, "train.py", *working(home, tmp_path), *one)
+    assert "train: 1 images, 1 objects" in output
+    assert (tmp_path / "logs" / "r" / "best.pt").is_file()
+
+
+def test_corrupt_pictures_are_skipped_and_named(home, tmp_path, capsys):
+    """One in the training data, one in the validation data."""
+    year = tmp_path / "VOC2007"
+    shutil.copytree(home / "VOC2007", year)
+    broken = []
+    for split in ("train", "val"):
+        first = (year / "ImageSets" / "Main" / f"{split}.txt").read_text().split()[0]
+        broken.append(year / "JPEGImages" / f"{first}.jpg")
+        broken[-1].write_bytes(broken[-1].read_bytes()[:300])
+    data = ["--train", f"{year}:train", "--val", f"{year}:val"]
+    output = accepted(capsys, "train.py", *working(home, tmp_path), *data)
+    assert f"skipped, cannot be read: {broken[0]}" in output
+    state = torch.load(tmp_path / "logs" / "r" / "last.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in state["model"].values())
+    assert (tmp_path / "logs" / "r" / "predictions.jpg").is_file()

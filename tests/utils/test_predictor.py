@@ -1,0 +1,129 @@
+"""A weights file and a picture give detections, however they are handed over."""
+
+import numpy as np
+import pytest
+import torch
+
+from nets import build_detector
+from tests.utils.tiny_training import drawn_index
+from utils.checkpoint import save_checkpoint
+from utils.detections import Detections
+from utils.image import ImageError, read_image
+from utils.predictor import Predictor, explain_empty, load_trained
+
+NAMES = ("杯子", "left", "right")
+CPU = {"device": "cpu", "amp": "off"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A checkpoint with all it knows, the same without, and pictures."""
+    folder = tmp_path_factory.mktemp("predictor")
+    torch.manual_seed(0)
+    state = build_detector("yolox_nano", len(NAMES)).state_dict()
+    entries = {"ema": None, "epoch": 1, "step": 1, "class_names": NAMES}
+    save_checkpoint(folder / "best.pt", model=state, model_name="yolox_nano", image_size=(64, 96), **entries)
+    torch.save(state, folder / "bare.pth")
+    (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    drawn_index(folder, 3)
+    return folder
+
+
+def same(first: Detections, second: Detections) -> bool:
+    pairs = ((getattr(first, name), getattr(second, name)) for name in ("boxes", "scores", "labels"))
+    return all(np.array_equal(a, b) for a, b in pairs) and first.best_score == second.best_score
+
+
+@pytest.fixture(scope="module")
+def predictor(folder):
+    return Predictor(folder / "best.pt", confidence=0.0, max_detections=20, **CPU)
+
+
+def test_a_checkpoint_says_all_that_is_needed(predictor):
+    assert predictor.class_names == NAMES
+    assert predictor.model.model_name == "yolox_nano" and predictor.model.image_size == (64, 96)
+
+
+def test_path_text_and_array_are_the_same(predictor, folder):
+    path = folder / "1.png"
+    found = predictor(path)
+    assert isinstance(found, Detections) and len(found) == 20
+    assert same(found, predictor(str(path))) and same(found, predictor(read_image(path)))
+    assert not same(found, predictor(folder / "0.png"))
+
+
+def test_a_list_gives_a_list_of_the_same(predictor, folder):
+    paths = [folder / f"{k}.png" for k in range(3)]
+    assert same(predictor([paths[1]])[0], predictor(paths[1]))
+    together = predictor(paths)
+    assert len(together) == 3
+    for path, found in zip(paths, together, strict=True):
+        single = predictor(path)
+        np.testing.assert_allclose(found.scores, single.scores, rtol=1e-4)
+        assert found.best_label == single.best_label
+    assert predictor([]) == []
+
+
+def test_boxes_lie_within_the_original_picture(predictor):
+    found = predictor(np.random.default_rng(0).integers(0, 256, (300, 100, 3), dtype=np.uint8))
+    assert (found.boxes >= 0).all() and (found.boxes <= [100, 300, 100, 300]).all()
+    assert found.boxes[:, 3].max() > 100, "in pixels of the picture, which is higher than the input"
+
+
+def test_an_unreadable_picture_is_named(predictor, folder):
+    with pytest.raises(ImageError, match=r"nowhere\.png"):
+        predictor(folder / "nowhere.png")
+
+
+def test_why_nothing_was_found(folder):
+    found = Predictor(folder / "best.pt", confidence=0.9, **CPU)(folder / "0.png")
+    assert len(found) == 0 and found.best_score > 0
+    # 64 x 96 has 8 * 12 + 4 * 6 + 2 * 3 = 126 cells.
+    text = explain_empty(found, 0.9, NAMES)
+    assert text.startswith("0 of 126 candidates reached confidence 0.9; the best was 0.0")
+    assert text.endswith(f"({NAMES[found.best_label]})")
+    by_hand = Detections(*vars(Detections.empty()).values())
+    by_hand = Detections(by_hand.boxes, by_hand.scores, by_hand.labels, 0.314, 0, 99)
+    expected = "0 of 99 candidates reached confidence 0.5; the best was 0.31 (杯子)"
+    assert explain_empty(by_hand, 0.5, NAMES) == expected
+
+
+def test_weights_that_say_nothing_need_classes(folder):
+    with pytest.raises(ValueError, match=r"bare\.pth does not say what its classes .*--classes"):
+        Predictor(folder / "bare.pth", **CPU)
+    known = Predictor(folder / "bare.pth", classes=folder / "classes.txt", confidence=0.0, **CPU)
+    assert known.model.model_name == "yolox_nano"  # recognised by its tensors
+    assert known.model.image_size == (416, 416) and known.class_names == NAMES
+
+
+def test_bare_weights_find_the_same(predictor, folder):
+    settings = {"classes": folder / "classes.txt", "image_size": (64, 96), "max_detections": 20}
+    bare = Predictor(folder / "bare.pth", confidence=0.0, **settings, **CPU)
+    assert same(bare(folder / "2.png"), predictor(folder / "2.png"))
+
+
+def test_another_number_of_classes_is_refused(folder, tmp_path):
+    (tmp_path / "two.txt").write_text("a\nb\n")
+    with pytest.raises(ValueError, match=r"bare\.pth has 3 classes, --classes names 2"):
+        Predictor(folder / "bare.pth", classes=tmp_path / "two.txt", **CPU)
+
+
+def test_another_model_is_refused_with_its_name(folder):
+    with pytest.raises(ValueError, match="--model yolox_nano"):
+        Predictor(folder / "best.pt", model="yolox_tiny", **CPU)
+
+
+def test_weights_of_no_model_need_its_name(tmp_path):
+    torch.save({"layer.weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match=r"other\.pth does not say which model .*--model"):
+        load_trained(tmp_path / "other.pth", torch.device("cpu"))
+
+
+def test_image_sizes_are_checked(folder):
+    with pytest.raises(ValueError, match=r"--image-size 100 64: .*96 or 128"):
+        Predictor(folder / "best.pt", image_size=(100, 64), **CPU)
+
+
+def test_thresholds_are_checked(folder):
+    with pytest.raises(ValueError, match="--confidence"):
+        Predictor(folder / "best.pt", confidence=50, **CPU)(folder / "0.png")

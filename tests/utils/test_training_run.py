@@ -1,0 +1,200 @@
+"""A run with its files: resumed, stopped early, its best remembered."""
+
+import os
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
+from utils import training_run
+from utils.checkpoint import load_checkpoint
+from utils.inference import detect_dataset
+from utils.run_folder import read_metrics
+from utils.trainer import EpochResult
+from utils.training_run import Evaluation, Progress, RunSettings, conclude, find_run, fit, resume
+
+PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return drawn_index(tmp_path_factory.mktemp("drawn"))
+
+
+def run_in(folder, **changes):
+    folder.mkdir(exist_ok=True)
+    return replace(RunSettings(folder, "yolox_nano", 1, 0, 0, 2), **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(index, tmp_path_factory):
+    """The folder of a run of three epochs that nothing interrupted, with a checkpoint of each."""
+    folder = tmp_path_factory.mktemp("whole")
+    trainer = make_trainer(index, PHASES)
+    fit(trainer, index, run_in(folder, save_period=1), Progress())
+    return folder
+
+
+def test_what_is_in_the_folder(whole):
+    names = {path.name for path in whole.iterdir() if not path.name.startswith("events.out.tfevents")}
+    pictures = {"curves.png", "train_batch.jpg"}
+    epochs = {f"epoch_00{number}.pt" for number in (1, 2, 3)}
+    assert names == {"metrics.csv", "best.pt", "last.pt", *pictures, *epochs}
+    assert any(path.name.startswith("events.out.tfevents") for path in whole.iterdir())
+
+
+def test_rows_of_the_figures(whole):
+    metrics = read_metrics(whole)
+    losses = [
+        f"{kind}_{name}" for kind in ("loss", "val_loss") for name in ("box", "objectness", "class", "l1")
+    ]
+    expected = ["epoch", "lr", "loss", *losses, "map50", "map50_95", "images_per_second", "seconds"]
+    assert list(metrics) == expected
+    assert metrics["epoch"] == [1, 2, 3]
+    parts = sum(metrics[name][1] for name in losses[:4])
+    assert metrics["loss"][1] == pytest.approx(parts)
+    assert all(value > 0 for value in metrics["seconds"] + metrics["images_per_second"])
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_path, epoch):
+    """Killed in the next epoch: last.pt is of `epoch`, and metrics.csv may already hold a row more."""
+    shutil.copy(whole / f"epoch_00{epoch}.pt", tmp_path / "last.pt")
+    shutil.copy(whole / "metrics.csv", tmp_path)
+    trainer = make_trainer(index, PHASES, weights_seed=99)  # other weights than the run had at its start
+    progress = resume(trainer, tmp_path)
+    assert (progress.epoch, trainer.step) == (epoch, 2 * epoch)
+    fit(trainer, index, run_in(tmp_path), progress)
+    first, second = (load_checkpoint(folder / "last.pt") for folder in (whole, tmp_path))
+    assert same_bits(first["model"], second["model"]) and same_bits(first["ema"], second["ema"])
+    momenta = [checkpoint["optimizer"]["state"] for checkpoint in (first, second)]
+    assert momenta[0].keys() == momenta[1].keys() and len(momenta[0]) > 100
+    for key in momenta[0]:
+        assert torch.equal(momenta[0][key]["momentum_buffer"], momenta[1][key]["momentum_buffer"])
+    for name in ("epoch", "step", "best", "best_epoch", "waited", "scaler"):
+        assert first[name] == second[name], name
+    rows, again = read_metrics(whole), read_metrics(tmp_path)
+    for name in rows.keys() - {"seconds", "images_per_second"}:
+        assert str(rows[name]) == str(again[name]), name  # as text: NaN is NaN
+
+
+def test_a_finished_run_has_nothing_to_resume(index, whole, tmp_path):
+    shutil.copy(whole / "last.pt", tmp_path)
+    trainer = make_trainer(index, PHASES)
+    progress = fit(trainer, index, run_in(tmp_path), resume(trainer, tmp_path))
+    assert progress.epoch == 3 and trainer.step == 6
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def scripted(monkeypatch, trainer, maps):
+    """Let epochs take no time and evaluations give these mAPs; returns the epochs that were trained."""
+    trained, figures = [], iter(maps)
+
+    def train_epoch(phase, loader, epoch):
+        trained.append(epoch + 1)
+        trainer.step += 2
+        return EpochResult({"box": 1.0 + epoch}, 0.01, 10.0, 0.1, [])
+
+    def evaluate(*_):
+        value = next(figures)
+        return Evaluation(
+            SimpleNamespace(map50=1.0 - value, map50_95=value), {"box": 9.0 - epoch_of(trained)}
+        )
+
+    monkeypatch.setattr(trainer, "train_epoch", train_epoch)
+    monkeypatch.setattr(training_run, "_evaluate", evaluate)
+    monkeypatch.setattr(training_run, "plot_run", lambda folder: None)
+    return trained
+
+
+def epoch_of(trained):
+    return trained[-1]
+
+
+def test_best_is_by_map_over_all_overlaps(index, tmp_path, monkeypatch):
+    """Not by mAP50, which falls here as it rises, nor by a loss."""
+    trainer = make_trainer(index, [replace(PHASE, epochs=5)])
+    scripted(monkeypatch, trainer, [0.1, 0.4, 0.3, 0.4, 0.2])
+    progress = fit(trainer, index, run_in(tmp_path), Progress())
+    assert (progress.best, progress.best_epoch, progress.waited) == (0.4, 2, 3)
+    best, last = (load_checkpoint(tmp_path / name) for name in ("best.pt", "last.pt"))
+    assert (best["epoch"], best["best"], best["best_epoch"]) == (2, 0.4, 2)
+    assert (last["epoch"], last["best"], last["best_epoch"], last["waited"]) == (5, 0.4, 2, 3)
+
+
+def test_the_best_is_remembered_when_resuming(index, tmp_path, monkeypatch):
+    trainer = make_trainer(index, [replace(PHASE, epochs=2)])
+    scripted(monkeypatch, trainer, [0.5, 0.1])
+    fit(trainer, index, run_in(tmp_path), Progress())
+    longer = make_trainer(index, [replace(PHASE, epochs=4)])
+    scripted(monkeypatch, longer, [0.4, 0.45])
+    fit(longer, index, run_in(tmp_path), resume(longer, tmp_path))
+    assert load_checkpoint(tmp_path / "best.pt")["epoch"] == 1
+
+
+def test_patience(index, tmp_path, monkeypatch, capsys):
+    trainer = make_trainer(index, [replace(PHASE, epochs=4), replace(PHASE, epochs=4)])
+    trained = scripted(monkeypatch, trainer, [0.1, 0.3, 0.2, 0.3, 0.2, 0.9, 0.9, 0.9])
+    progress = fit(trainer, index, run_in(tmp_path, patience=3), Progress())
+    assert trained == [1, 2, 3, 4, 5] and progress.best_epoch == 2  # the phase after it does not begin anew
+    assert "stopped: no better mAP in 3 evaluations" in capsys.readouterr().out
+
+
+def test_evaluated_now_and_then_and_at_the_end(index, tmp_path, monkeypatch):
+    trainer = make_trainer(index, [replace(PHASE, epochs=5)])
+    scripted(monkeypatch, trainer, [0.1, 0.2, 0.3])
+    fit(trainer, index, run_in(tmp_path, eval_period=2, save_period=2), Progress())
+    text = [str(value) for value in read_metrics(tmp_path)["map50_95"]]
+    assert text == ["nan", "0.1", "nan", "0.2", "0.3"]
+    assert sorted(path.name for path in tmp_path.glob("epoch_*.pt")) == ["epoch_002.pt", "epoch_004.pt"]
+
+
+def test_the_best_weights_are_measured_at_the_end(index, whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    trainer = make_trainer(index, PHASES, weights_seed=5)
+    metrics = conclude(trainer, index, run_in(tmp_path))
+    best = load_checkpoint(tmp_path / "best.pt")
+    assert same_bits(trainer.evaluated.state_dict(), best["ema"])
+    assert (tmp_path / "predictions.jpg").is_file() and metrics.map50_95 == best["best"]
+    output = capsys.readouterr().out
+    assert f"of epoch {best['best_epoch']}, on 4 images" in output
+    assert f"--weights {tmp_path / 'best.pt'}" in output
+
+
+def test_skipped_pictures_are_named_up_to_ten():
+    result = EpochResult({"box": 1.0}, 0.1, 5.0, 1.0, [f"/data/{k}.jpg" for k in range(12)])
+    line = training_run._line(Progress(1), 3, result, None, 60.0)
+    assert "epoch 1/3" in line and "1.0 min left" in line
+    assert "/data/9.jpg" in line and "/data/10.jpg" not in line and "and 2 more skipped" in line
+
+
+def test_which_run_to_resume(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(("new", "old")):
+        (tmp_path / "logs" / name).mkdir(parents=True)
+        path = tmp_path / "logs" / name / "last.pt"
+        path.touch()
+        os.utime(path, (1000 - number, 1000 - number))
+    logs = tmp_path / "logs"
+    assert find_run("last", logs) == logs / "new"
+    assert find_run("old", logs) == logs / "old" and find_run("logs/old", logs).resolve() == logs / "old"
+    with pytest.raises(ValueError, match=r"--resume lost: there is no last\.pt in .*lost or .*lost"):
+        find_run("lost", logs)
+    with pytest.raises(ValueError, match="--resume last: there is no run"):
+        find_run("last", tmp_path / "empty")
+
+
+def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
+    """What the last row says is what last.pt gives when it is evaluated anew."""
+    trainer = make_trainer(index, PHASES, weights_seed=7)
+    resume_from = load_checkpoint(whole / "last.pt")
+    trainer.evaluated.load_state_dict(resume_from["ema"])
+    losses = detect_dataset(
+        trainer.evaluated, index, (SIDE, SIDE), 2, 0, trainer.settings.detect, with_losses=True
+    ).losses
+    rows = read_metrics(whole)
+    for name, value in losses.items():
+        assert str(value) == str(rows[f"val_loss_{name}"][-1])
