@@ -18,6 +18,7 @@ from utils.evaluator import evaluate
 from utils.inference import DetectSettings, detect_dataset
 from utils.loader import automatic_workers
 from utils.predictor import load_trained
+from utils.preflight import check_values
 from utils.text_file import write_text
 
 
@@ -45,8 +46,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect on every image, compare with the objects, print and write the figures."""
-    if config.batch_size < 1:
-        raise ValueError(f"--batch-size is at least 1, not {config.batch_size}")
+    check_values(vars(config), {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers",)})
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
     autocast = choose_autocast(config.amp, device)

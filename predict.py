@@ -19,6 +19,7 @@ from utils.device import Amp
 from utils.drawing import draw_detections, save_image, show_image
 from utils.image import ImageError, read_image
 from utils.predictor import Predictor, explain_empty
+from utils.preflight import check_values
 from utils.results import count_classes, output_names, results_json, save_crops, save_json, save_text
 from utils.sources import find_images
 
@@ -48,8 +49,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect on every picture in batches, and save what was asked for."""
-    if config.batch_size < 1:
-        raise ValueError(f"--batch-size is at least 1, not {config.batch_size}")
+    check_values(vars(config), {"at least 1": ("batch_size",)})
     torch.manual_seed(config.seed)
     paths = pictures_to_read(config)
     predictor = Predictor(

@@ -16,14 +16,14 @@ from nets.detector import Detector
 from utils.augment import Augmentation
 from utils.classes import read_classes
 from utils.cli import ROOT, run
-from utils.data_spec import read_data, require_boxes, require_images
+from utils.data_spec import absolute_spec, read_data, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.loader import automatic_workers
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, plan_phases
-from utils.preflight import Preflight, check_image_size
+from utils.preflight import Preflight, check_image_size, check_values
 from utils.recipe import (
     DEFAULT_LEARNING_RATE,
     DEFAULT_WEIGHT_DECAY,
@@ -31,12 +31,21 @@ from utils.recipe import (
     suggest_epochs,
     suggest_freeze_epochs,
 )
-from utils.run_folder import create_run_folder, write_config
+from utils.run_folder import changed_data, create_run_folder, write_config
 from utils.sample_run import has_own_data, sample_settings
 from utils.schedule import Decay, scale_learning_rate
 from utils.trainer import Trainer, TrainSettings
 from utils.training_run import Progress, RunSettings, conclude, find_run, fit, resume
 from utils.weights import load_weights, read_weights
+
+RANGES = {
+    "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
+    "at least 0": ("freeze_epochs", "warmup_epochs", "clip", "workers", "save_period", "patience", "seed"),
+    "from 0 to 1": ("mosaic", "mixup", "clean_share", "translate", "flip"),
+    "above 0": ("lr",),
+    "above 0 and below 1": ("momentum",),
+    "a plain name": ("name",),
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Config:
     freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
     batch_size: int = 8  # pictures a step
     freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
-    optimizer: OptimizerName = "sgd"  # sgd or adamw
+    optimizer: OptimizerName = "adamw"  # sgd or adamw
     lr: float | None = None  # peak learning rate for a batch of 64; by default the optimizer's
     momentum: float = 0.9  # of SGD; the first beta of AdamW
     weight_decay: float | None = None  # not on BatchNorm and biases; by default the optimizer's
@@ -101,6 +110,8 @@ def main(config: Config) -> None:
     trainer = Trainer(detector, data["train"], phases, settings, device)
     progress = Progress()
     if folder:
+        for name in changed_data(folder, data):
+            print(f"note: the {name} data is not what it was when this run was started")
         progress = resume(trainer, folder)
     else:
         folder = create_run_folder(config.output, config.name)
@@ -131,13 +142,20 @@ def with_data(config: Config) -> Config:
 
 
 def complete(config: Config) -> Config:
-    """The configuration with a value wherever it leaves the choice to the program, but for the epochs."""
-    for name in ("batch_size", "freeze_batch_size", "eval_period"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} is at least 1, not {getattr(config, name)}")
+    """The configuration with a value for each open choice but the epochs, and with absolute paths.
+
+    So the run can be resumed from any directory. ValueError for a value out of its range.
+    """
+    check_values(asdict(config), RANGES)
     rate, decay = DEFAULT_LEARNING_RATE[config.optimizer], DEFAULT_WEIGHT_DECAY[config.optimizer]
     return replace(
         config,
+        train=absolute_spec(config.train),
+        val=absolute_spec(config.val),
+        test=absolute_spec(config.test) if config.test else "",
+        classes=config.classes.absolute(),
+        output=config.output.absolute(),
+        weights=str(Path(config.weights).absolute()) if Path(config.weights).is_file() else config.weights,
         image_size=config.image_size or preset(config.model).image_size,
         lr=rate if config.lr is None else config.lr,
         weight_decay=decay if config.weight_decay is None else config.weight_decay,
@@ -205,10 +223,10 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
     )
     assert config.lr is not None
     frozen, unfrozen = (
-        Phase(name, 0, batch, scale_learning_rate(config.lr, min(batch, images)), parts, augmentation)
+        Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
         for name, batch, parts in (
-            ("frozen", config.freeze_batch_size, ("backbone",)),
-            ("unfrozen", config.batch_size, ()),
+            ("frozen", min(config.freeze_batch_size, images), ("backbone",)),
+            ("unfrozen", min(config.batch_size, images), ()),
         )
     )
     print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch")

@@ -48,6 +48,14 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
     return read_list(base, class_names)
 
 
+def absolute_spec(spec: str) -> str:
+    """The same data set, named so that it is found from any directory."""
+    base, option = _split_spec(spec)
+    if not option:
+        return str(base.absolute())
+    return f"{base.absolute()}:{option if base.is_dir() else Path(option).absolute()}"
+
+
 def missing_images(index: DatasetIndex) -> list[Path]:
     """The images of the index that do not exist, in its order; found by one listing a folder."""
     folders: dict[str, frozenset[str]] = {}
@@ -78,11 +86,11 @@ def require_boxes(index: DatasetIndex, spec: str) -> None:
     """Raise `ValueError` if there is nothing to learn from: no image, or no box in any of them."""
     if len(index) == 0:
         raise ValueError(f"{spec} holds no image")
-    if len(index.boxes) == 0:
+    if not (~(index.difficult | index.crowd)).any():
         names = ", ".join(index.class_names[:20])
         raise ValueError(
-            f"{spec}: {len(index)} images and no box. Usually the names in the annotations are not those in "
-            f"--classes ({names}): python voc_annotation.py lists the names that it finds"
+            f"{spec}: {len(index)} images and no box that counts. Usually the names in the annotations "
+            f"are not those in --classes ({names}): python voc_annotation.py lists the names that it finds"
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -19,7 +18,7 @@ from utils.detections import Detections
 from utils.index import DatasetIndex
 from utils.letterbox import Letterbox
 from utils.loader import evaluation_loader
-from utils.nms import nms
+from utils.nms import Kept, nms
 
 
 @dataclass(frozen=True)
@@ -41,17 +40,22 @@ def detect_batch(
     with autocasting(images.device, settings.autocast):
         decoded = detector.detect(images)
     found = nms(decoded, settings.confidence, settings.nms_iou, settings.max_detections)
-    return [
-        Detections(
-            boxes=letterbox.inverse(kept.boxes.cpu().numpy()).astype(np.float32),
-            scores=kept.scores.float().cpu().numpy(),
-            labels=kept.labels.cpu().numpy(),
-            best_score=kept.best_score,
-            best_label=kept.best_label,
-            candidates=decoded.scores.shape[1],
-        )
-        for kept, letterbox in zip(found, letterboxes, strict=True)
-    ]
+    candidates = decoded.scores.shape[1]
+    return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
+
+
+def _to_image(kept: Kept, letterbox: Letterbox, candidates: int) -> Detections:
+    """Back in the original image's pixels, without boxes that lie in the padding alone."""
+    boxes = letterbox.inverse(kept.boxes.cpu().numpy())
+    inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    return Detections(
+        boxes=boxes[inside],
+        scores=kept.scores.float().cpu().numpy()[inside],
+        labels=kept.labels.cpu().numpy()[inside],
+        best_score=kept.best_score,
+        best_label=kept.best_label,
+        candidates=candidates,
+    )
 
 
 class DatasetDetections(NamedTuple):

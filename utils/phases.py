@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from torch import nn
+
 from nets.detector import PARTS, Detector
 from utils.augment import NO_AUGMENTATION, Augmentation
 
@@ -29,6 +31,8 @@ class Phase:
         """One line that says what trains and how."""
         trains = ", ".join(part for part in PARTS if part not in self.frozen)
         frozen = f"{', '.join(self.frozen)} frozen" if self.frozen else "nothing frozen"
+        if self.batch_size == 1:
+            frozen += ", BatchNorm statistics still"
         varied = _describe_augmentation(self.augmentation)
         return (
             f"phase '{self.name}': {self.epochs} epochs, batch {self.batch_size}, peak learning rate "
@@ -60,17 +64,22 @@ def plan_phases(
     return tuple(phase for phase in phases if phase.epochs)
 
 
-def apply_freezing(detector: Detector, frozen: Sequence[str]) -> None:
-    """Put the detector into training, and its frozen parts to rest.
+def apply_freezing(detector: Detector, phase: Phase) -> None:
+    """Put the detector into training, and the phase's frozen parts to rest.
 
-    Call it again after evaluation: `train()` would set the frozen BatchNorms moving.
+    Call it again after evaluation: `train()` would set the frozen BatchNorms moving. With one picture a step
+    all BatchNorms keep their statistics: those of a single picture are no measure of the others.
     """
     detector.train()
     for part in PARTS:
         module = getattr(detector, part)
-        module.requires_grad_(part not in frozen)
-        if part in frozen:
+        module.requires_grad_(part not in phase.frozen)
+        if part in phase.frozen:
             module.eval()
+    if phase.batch_size == 1:
+        for module in detector.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:

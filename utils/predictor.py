@@ -1,5 +1,6 @@
 """A trained detector ready for pictures: from a weights file and an image to detections."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -112,7 +113,10 @@ class Predictor:
 
 def explain_empty(detections: Detections, confidence: float, class_names: Sequence[str]) -> str:
     """Why nothing was found, in numbers: how near the best candidate came."""
-    best = f"{detections.best_score:.2f} ({class_names[detections.best_label]})"
+    if detections.best_label < 0:
+        return "there was no candidate at all"
+    # Rounded down: a best of 0.4999 at confidence 0.5 must not read as 0.50.
+    best = f"{math.floor(100 * detections.best_score) / 100:.2f} ({class_names[detections.best_label]})"
     return f"0 of {detections.candidates} candidates reached confidence {confidence:g}; the best was {best}"
 
 

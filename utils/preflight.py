@@ -1,7 +1,9 @@
 """Looking at everything a run needs before its first step, and naming all that is wrong at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 
 class Preflight:
@@ -31,6 +33,31 @@ class Preflight:
         if self.problems:
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, 1))
             raise ValueError(f"{len(self.problems)} things to mend before this can run:\n{lines}")
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "at least 1": lambda value: value >= 1,
+    "at least 0": lambda value: value >= 0,
+    "from 0 to 1": lambda value: 0 <= value <= 1,
+    "above 0": lambda value: value > 0,
+    "above 0 and below 1": lambda value: 0 < value < 1,
+    "a plain name": lambda value: Path(value).name == value,
+}
+
+
+def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]]) -> None:
+    """ValueError that names every flag whose value is out of its range; None is in every range.
+
+    `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1", "above 0",
+    "above 0 and below 1" or "a plain name".
+    """
+    preflight = Preflight()
+    for allowed, names in ranges.items():
+        for name in names:
+            with preflight.check():
+                if values[name] is not None and not _FITS[allowed](values[name]):
+                    raise ValueError(f"--{name.replace('_', '-')} is {allowed}, not {values[name]}")
+    preflight.finish()
 
 
 def check_image_size(size: tuple[int, int], stride: int) -> None:

@@ -23,9 +23,11 @@ def create_run_folder(output: Path, name: str) -> Path:
     """Make `output/name`; without a name, one from the date and time. An existing run is not touched."""
     folder = output / (name or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
     if folder.exists():
-        raise ValueError(
-            f"{folder} exists: choose another --name, or continue that run with --resume {folder}"
+        begun = (folder / "last.pt").exists()
+        other = (
+            f"continue that run with --resume {folder}" if begun else "remove it: no epoch of it was saved"
         )
+        raise ValueError(f"{folder} exists: choose another --name, or {other}")
     folder.mkdir(parents=True)
     return folder
 
@@ -44,6 +46,12 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
     }
     with replacing(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:
+    """Which of the data sets are no longer those that the run in `folder` was started with."""
+    recorded = json.loads((folder / "config.json").read_text("utf-8"))["data"]
+    return [name for name, index in indexes.items() if recorded[name]["sha256"] != hash_index(index)]
 
 
 def hash_index(index: DatasetIndex) -> str:

@@ -5,7 +5,6 @@ things are turned, scaled, shaded, partly hidden and cut by the border, among cl
 Boxes are the extent of each thing's own drawn pixels, so they are exact.
 """
 
-import colorsys
 import os
 import shutil
 import xml.etree.ElementTree as ElementTree
@@ -16,21 +15,14 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from utils.sample_scene import Colour, any_colour, background, photograph, slope
 from utils.sample_shapes import SHAPES, Part, Sprite, distractor, draw_sprite
 
 SAMPLE_CLASSES = tuple(SHAPES)
-SPLITS = {"train": 280, "val": 40, "test": 80}  # pictures of each
-SIZES = [(240, 320), (320, 240), (300, 400), (400, 300), (320, 320), (270, 480), (360, 480)]  # height, width
-LEAST_VISIBLE = 0.45  # of a thing's own area, after what lies over it and the border have hidden the rest
-UPRIGHT = {
-    "cup": 25,
-    "fish": 180,
-    "house": 18,
-    "key": 180,
-    "tree": 18,
-}  # most degrees it is turned either way
-
-Colour = tuple[float, float, float]
+SPLITS = {"train": 320, "val": 40, "test": 80}  # pictures of each
+SIZES = [(256, 320), (320, 256), (300, 360), (360, 300), (320, 320)]  # height, width
+LEAST_VISIBLE = 0.8  # of a thing's own area, after what lies over it and the border have hidden the rest
+UPRIGHT = {"cup": 15, "fish": 20, "house": 10, "key": 30, "tree": 10}  # most degrees it is turned either way
 
 
 class Picture(NamedTuple):
@@ -71,9 +63,9 @@ def sample_picture(seed: int, number: int) -> Picture:
     """Draw picture number `number` of the data set of this seed."""
     rng = np.random.default_rng([seed, number])
     height, width = SIZES[rng.integers(len(SIZES))]
-    image = _background(rng, height, width)
+    image = background(rng, height, width)
     light = rng.uniform(0, 2 * np.pi)  # where the light of the whole picture comes from
-    for _ in range(rng.integers(0, 5)):
+    for _ in range(rng.integers(0, 4)):
         _paste(image, _figure(rng, image, distractor(rng), 180, (0.08, 0.3), light), light)
     for _ in range(rng.integers(0, 4)):
         _scribble(rng, image)
@@ -83,24 +75,24 @@ def sample_picture(seed: int, number: int) -> Picture:
     boxes = np.array([box for box, _, _ in things], np.int64).reshape(-1, 4)
     labels = np.array([label for _, label, _ in things], np.int64)
     truncated = np.array([cut for _, _, cut in things], bool)
-    return Picture(_photograph(rng, image, light), boxes, labels, truncated)
+    return Picture(photograph(rng, image, light), boxes, labels, truncated)
 
 
 # What lies on the picture.
 
 
 def _place_things(rng: Generator, image: np.ndarray, light: float) -> list[tuple[np.ndarray, int, bool]]:
-    """Draw one to six things on the picture; give box, label and whether the border cuts it for each."""
+    """Draw three to six things on the picture; give box, label and whether the border cuts it for each."""
     owner = np.full(image.shape[:2], -1, np.int64)  # which thing is on top at each pixel
     areas: list[int] = []
     things: list[tuple[np.ndarray, int, bool]] = []
-    wanted = rng.choice(6, p=[0.2, 0.25, 0.22, 0.16, 0.1, 0.07]) + 1
+    wanted = rng.integers(3, 7)
     for _ in range(4 * wanted):
         if len(things) == wanted:
             break
         label = int(rng.integers(len(SAMPLE_CLASSES)))
         name = SAMPLE_CLASSES[label]
-        span = (0.11, 0.2) if rng.random() < 0.12 else (0.2, 0.62)
+        span = (0.18, 0.28) if rng.random() < 0.1 else (0.28, 0.55)
         sprite = _figure(rng, image, SHAPES[name](rng), UPRIGHT[name], span, light)
         box, cut, area = _extent(sprite, image.shape)
         after = _covered(owner, sprite, len(things))
@@ -125,21 +117,21 @@ def _figure(
     stretch = np.diag([rng.choice([-1, 1]), rng.uniform(0.85, 1.15)])
     x, y = rng.uniform(0.06, 0.94, 2) * (width, height)
     beneath = image[int(y), int(x)]
-    line = rng.choice([0.0, 0.02, 0.035]) * size
+    line = rng.choice([0.02, 0.03, 0.04]) * size
     sprite = draw_sprite(parts, _palette(rng, beneath), size * rotation @ stretch, (x, y), line)
-    shade = 1 + rng.uniform(0.05, 0.3) * _slope(len(sprite.alpha), len(sprite.alpha[0]), light)
+    shade = 1 + rng.uniform(0.05, 0.3) * slope(len(sprite.alpha), len(sprite.alpha[0]), light)
     return sprite._replace(colour=np.minimum(sprite.colour * shade[..., None], 255 * sprite.alpha[..., None]))
 
 
 def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, Colour]:
     """Colours of one thing: any, but the main one stands out from what lies beneath it."""
-    main = _colour(rng, (0.15, 1.0), (0.3, 1.0))
-    while np.abs(np.subtract(main, beneath)).sum() < 150:
-        main = _colour(rng, (0.15, 1.0), (0.3, 1.0))
+    main = any_colour(rng, (0.15, 1.0), (0.3, 1.0))
+    while np.abs(np.subtract(main, beneath)).sum() < 200:
+        main = any_colour(rng, (0.15, 1.0), (0.3, 1.0))
     glass = (255.0, 225.0, 140.0) if rng.random() < 0.4 else (150.0, 200.0, 230.0)
     return {
         "main": main,
-        "second": _colour(rng, (0.2, 1.0), (0.35, 1.0)),
+        "second": any_colour(rng, (0.2, 1.0), (0.35, 1.0)),
         "light": _mixed(main, (255, 255, 255), 0.4),
         "dark": _mixed(main, (20, 15, 20), 0.6),
         "line": _mixed(main, (10, 10, 20), 0.75),
@@ -147,11 +139,6 @@ def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, Colour]:
         "white": (245, 245, 240),
         "black": (20, 20, 25),
     }
-
-
-def _colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
-    r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
-    return 255 * r, 255 * g, 255 * b
 
 
 def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
@@ -177,7 +164,7 @@ def _scribble(rng: Generator, image: np.ndarray) -> None:
         cv2.putText(ink, word, (x, y), font, rng.uniform(0.4, 1.1), 255, min(thickness, 2), cv2.LINE_AA)
     share = ink[..., None] / np.float32(255)
     image *= 1 - share
-    image += share * np.array(_colour(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
+    image += share * np.array(any_colour(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
 
 
 # Pixels.
@@ -226,87 +213,6 @@ def _paste(image: np.ndarray, sprite: Sprite, light: float) -> None:
         on_picture, on_sprite = _clipped(layer, image.shape)
         image[on_picture] *= 1 - layer.alpha[on_sprite][..., None]
         image[on_picture] += layer.colour[on_sprite]
-
-
-def _slope(height: int, width: int, angle: float) -> np.ndarray:
-    """float32 [height, width] from -1 to 1, rising evenly towards `angle`."""
-    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
-    plane = x[None] * np.float32(np.cos(angle)) + y[:, None] * np.float32(np.sin(angle))
-    return plane / np.abs(plane).max()
-
-
-def _noise(rng: Generator, height: int, width: int, cells: tuple[int, int]) -> np.ndarray:
-    """float32 [height, width] from 0 to 1: random values on a coarse grid of `cells`, smoothly joined."""
-    return cv2.resize(rng.random(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-
-
-def _background(rng: Generator, height: int, width: int) -> np.ndarray:
-    """float32 [height, width, 3], 0 to 255: one of several surfaces in two muted colours."""
-    first, second = (np.array(_colour(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
-    second = 0.5 * first + 0.5 * second
-    surfaces = [_even, _clouds, _planks, _tiles, _cloth, _landscape]
-    share = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
-    return np.ascontiguousarray((1 - share) * first + share * second)
-
-
-def _even(rng: Generator, height: int, width: int) -> np.ndarray:
-    return 0.5 + 0.5 * _slope(height, width, rng.uniform(0, 2 * np.pi))
-
-
-def _clouds(rng: Generator, height: int, width: int) -> np.ndarray:
-    octaves = [_noise(rng, height, width, (3 * 2**k, 4 * 2**k)) / 2**k for k in range(5)]
-    return np.clip(1.6 * (sum(octaves) / 1.94 - 0.5) + 0.5, 0, 1).astype(np.float32)
-
-
-def _planks(rng: Generator, height: int, width: int) -> np.ndarray:
-    boards = int(rng.integers(3, 7))
-    grain = 0.5 * _noise(rng, height, width, (height // 3, 3)) + 0.2 * _noise(rng, height, width, (8, 8))
-    row = np.arange(height) * boards // height
-    return grain + 0.3 * rng.random(boards, np.float32)[row][:, None] + _seams(height, boards)[:, None]
-
-
-def _tiles(rng: Generator, height: int, width: int) -> np.ndarray:
-    down, across = int(rng.integers(4, 10)), int(rng.integers(3, 8))
-    tone = rng.random((down, across), np.float32)
-    row, column = np.arange(height) * down // height, np.arange(width) * across // width
-    seams = np.maximum(_seams(height, down)[:, None], _seams(width, across)[None])
-    return 0.5 * tone[row][:, column] + 0.2 * _noise(rng, height, width, (40, 60)) + seams
-
-
-def _seams(length: int, pieces: int) -> np.ndarray:
-    """0.5 at the joints between equal pieces of a length, 0 elsewhere."""
-    return np.where(np.arange(length) * pieces % length < 2 * pieces, 0.5, 0).astype(np.float32)
-
-
-def _cloth(rng: Generator, height: int, width: int) -> np.ndarray:
-    angle, stripes = rng.uniform(0, np.pi), rng.uniform(6, 22)
-    along, across = _slope(height, width, angle), _slope(height, width, angle + np.pi / 2)
-    waves = np.sin(stripes * along) + rng.choice([0.0, 1.0]) * np.sin(stripes * across)
-    return np.clip(0.5 + 0.35 * waves, 0, 1) * 0.8 + 0.2 * _noise(
-        rng, height, width, (height // 2, width // 2)
-    )
-
-
-def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
-    ground = 0.3 * (0.5 + 0.5 * _slope(height, width, np.pi / 2))
-    x, y = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
-    for level, tone in ((0.45, 0.55), (0.65, 0.9)):
-        hills = level + 0.08 * np.sin(rng.uniform(3, 9) * x + rng.uniform(0, 6)) + rng.uniform(-0.1, 0.1)
-        ground = np.where(y > hills, tone + 0.1 * _noise(rng, height, width, (50, 60)), ground)
-    return ground.astype(np.float32)
-
-
-def _photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
-    """Light, blur and grain over the whole: the float picture becomes uint8."""
-    height, width = image.shape[:2]
-    exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * _slope(height, width, light))
-    across, down = _slope(height, width, 0), _slope(height, width, np.pi / 2)
-    exposure *= 1 - rng.uniform(0, 0.15) * (across**2 + down**2)
-    image = image * exposure[..., None].astype(np.float32)
-    if rng.random() < 0.5:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
-    image += rng.uniform(0.5, 9) * rng.standard_normal(image.shape, np.float32)
-    return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
 # Files.

@@ -3,6 +3,8 @@
 import math
 from typing import Literal
 
+from utils.optimizer import OptimizerName
+
 Decay = Literal["cosine", "step", "constant"]
 
 
@@ -23,6 +25,13 @@ def warmup_factor(steps_trained: int, warmup_steps: int) -> float:
     return min(1.0, (steps_trained + 1) / max(warmup_steps, 1)) ** 2
 
 
-def scale_learning_rate(learning_rate: float, batch_size: int, nominal_batch: int = 64) -> float:
-    """The rate for a batch: given for `nominal_batch` images, in proportion to the batch."""
-    return learning_rate * batch_size / nominal_batch
+def scale_learning_rate(
+    learning_rate: float, batch_size: int, optimizer: OptimizerName, nominal_batch: int = 64
+) -> float:
+    """The rate for a batch, from the one for `nominal_batch` images.
+
+    SGD's grows in proportion to the batch (https://arxiv.org/abs/1706.02677), AdamW's, whose step is already
+    divided by the size of the gradient, with its square root (https://arxiv.org/abs/2205.10287).
+    """
+    ratio = batch_size / nominal_batch
+    return learning_rate * (ratio if optimizer == "sgd" else math.sqrt(ratio))

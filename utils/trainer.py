@@ -112,7 +112,7 @@ class Trainer:
 
     def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
         """Train on every picture once. ValueError with the fix if the loss is no longer a number."""
-        apply_freezing(self.detector, phase.frozen)
+        apply_freezing(self.detector, phase)
         start, images = time.perf_counter(), 0
         sums: dict[str, Tensor] = {}
         skipped: list[str] = []
@@ -125,12 +125,12 @@ class Trainer:
             skipped += batch.skipped
             if number % LOG_EVERY == 0:
                 means = {name: float(value) / number for name, value in sums.items()}
-                self._check_finite(means, learning_rate)
+                self.check_finite(means, learning_rate)
                 speed = images / (time.perf_counter() - start)
                 shown = {name: f"{value:.3f}" for name, value in means.items()}
                 bar.set_postfix(shown | {"images/s": f"{speed:.1f}"})
         means = {name: float(value) / len(loader) for name, value in sums.items()}
-        self._check_finite(means, learning_rate)
+        self.check_finite(means, learning_rate)
         seconds = time.perf_counter() - start
         return EpochResult(means, learning_rate, images / seconds, seconds, skipped)
 
@@ -171,7 +171,8 @@ class Trainer:
             step += phase.epochs * self.steps_per_epoch(phase)
         return step
 
-    def _check_finite(self, losses: dict[str, float], learning_rate: float) -> None:
+    def check_finite(self, losses: dict[str, float], learning_rate: float) -> None:
+        """ValueError with the fix if the losses are no longer numbers."""
         total = sum(losses.values())
         if not -1e30 < total < 1e30:  # false for NaN too
             raise ValueError(

@@ -72,6 +72,8 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
                 progress.epoch = epoch + 1
                 due = progress.epoch % run.eval_period == 0 or progress.epoch == total
                 evaluation = _evaluate(trainer, validation, run) if due else None
+                if evaluation is not None:
+                    trainer.check_finite(evaluation.losses, result.learning_rate)
                 _record(trainer, run, progress, result, evaluation, writer)
                 left = (time.perf_counter() - started) / (progress.epoch - first) * (total - progress.epoch)
                 print(_line(progress, total, result, evaluation, left))

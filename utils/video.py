@@ -44,10 +44,12 @@ def process_video(
     The frames go to the file `save`, which appears when it is whole, also after Ctrl+C. ValueError with
     the fix if the source cannot be opened or the file cannot be written.
     """
+    if save is not None and Path(source).exists() and save.resolve() == Path(source).resolve():
+        raise ValueError(f"--save {save} is the source itself: choose another file")
     capture = _open(source)
     result = VideoResult()
     writer: cv2.VideoWriter | None = None
-    whole = False
+    whole = interrupted = False
     beside = save.with_name(f"{save.stem}.tmp{save.suffix}") if save is not None else None
     try:
         while not max_frames or result.frames < max_frames:
@@ -70,7 +72,7 @@ def process_video(
             result.objects += len(found)
         whole = True
     except KeyboardInterrupt:
-        whole = True
+        whole = interrupted = True
         print("stopped by Ctrl+C; what was done is kept")
     finally:
         capture.release()
@@ -78,6 +80,8 @@ def process_video(
             writer.release()
         if beside is not None and not whole:
             beside.unlink(missing_ok=True)
+    if not result.frames and interrupted:
+        return result
     if not result.frames:
         raise ValueError(f"--source {source}: it opens, but gives no frame; is the file whole?")
     if beside is not None and save is not None:

@@ -102,10 +102,12 @@ def test_more_frozen_epochs_than_epochs(train):
 
 
 def test_an_existing_run_is_not_touched(train, tmp_path):
-    (tmp_path / "logs" / "r").mkdir(parents=True)
+    folder = tmp_path / "logs" / "r"
+    folder.mkdir(parents=True)
+    (folder / "last.pt").touch()
     message = train()
     assert "--name" in message and "--resume" in message
-    assert not list((tmp_path / "logs" / "r").iterdir())
+    assert [path.name for path in folder.iterdir()] == ["last.pt"]
 
 
 def test_an_unknown_model_and_a_missing_gpu(train):

@@ -118,4 +118,4 @@ def test_no_picture_at_all_is_refused(tmp_path):
 
 def test_automatic_workers():
     assert [automatic_workers(cores, cuda=True) for cores in (1, 2, 8, 64)] == [1, 1, 7, 12]
-    assert [automatic_workers(cores, cuda=False) for cores in (1, 2, 8)] == [0, 1, 2]
+    assert [automatic_workers(cores, cuda=False) for cores in (1, 2, 8)] == [0, 0, 2]

@@ -101,10 +101,10 @@ def test_frozen_parts_do_not_move_at_all(index):
 
 def test_freezing_can_be_taken_back(index):
     detector = make_trainer(index).detector
-    apply_freezing(detector, ("backbone", "neck"))
+    apply_freezing(detector, replace(UNFROZEN, frozen=("backbone", "neck")))
     assert {p.requires_grad for p in detector.backbone.parameters()} == {False}
     assert not detector.neck.training and detector.head.training
-    apply_freezing(detector, ("neck",))
+    apply_freezing(detector, replace(UNFROZEN, frozen=("neck",)))
     assert {p.requires_grad for p in detector.backbone.parameters()} == {True}
     assert all(module.training for module in detector.backbone.modules())
     assert not any(module.training for module in detector.neck.modules())

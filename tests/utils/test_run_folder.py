@@ -29,6 +29,9 @@ def make_index(root="/data", label=0, name="猫.jpg"):
 def test_a_run_is_never_overwritten(tmp_path):
     folder = create_run_folder(tmp_path / "logs", "first")
     assert folder == tmp_path / "logs" / "first" and folder.is_dir()
+    with pytest.raises(ValueError, match=r"first exists: choose another --name, or remove it"):
+        create_run_folder(tmp_path / "logs", "first")
+    (folder / "last.pt").touch()
     with pytest.raises(ValueError, match=r"first exists: choose another --name, or .*--resume .*first"):
         create_run_folder(tmp_path / "logs", "first")
 

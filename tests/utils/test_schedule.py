@@ -1,7 +1,5 @@
 """The learning rate at chosen points, worked out by hand."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +53,7 @@ def test_warmup_rises_to_one(step, steps):
 
 
 def test_rate_is_in_proportion_to_the_batch():
-    assert scale_learning_rate(0.04, 64) == 0.04
-    assert scale_learning_rate(0.04, 8) == pytest.approx(0.005)
-    assert scale_learning_rate(0.04, 8, nominal_batch=16) == pytest.approx(0.02)
-    assert not math.isclose(scale_learning_rate(0.04, 1), 0.04)
+    assert scale_learning_rate(0.04, 64, "sgd") == scale_learning_rate(0.04, 64, "adamw") == 0.04
+    assert scale_learning_rate(0.04, 8, "sgd") == pytest.approx(0.005)  # an eighth
+    assert scale_learning_rate(0.04, 8, "sgd", nominal_batch=16) == pytest.approx(0.02)
+    assert scale_learning_rate(0.04, 16, "adamw") == pytest.approx(0.02)  # the root of a quarter
