@@ -21,8 +21,8 @@ from utils.sample_shapes import SHAPES, Part, Sprite, distractor, draw_sprite
 SAMPLE_CLASSES = tuple(SHAPES)
 SPLITS = {"train": 320, "val": 40, "test": 80}  # pictures of each
 SIZES = [(256, 320), (320, 256), (300, 360), (360, 300), (320, 320)]  # height, width
-LEAST_VISIBLE = 0.8  # of a thing's own area, after what lies over it and the border have hidden the rest
-UPRIGHT = {"cup": 15, "fish": 20, "house": 10, "key": 30, "tree": 10}  # most degrees it is turned either way
+LEAST_VISIBLE = 0.85  # of a thing's own area, after what lies over it and the border have hidden the rest
+UPRIGHT = {"cup": 15, "fish": 15, "house": 10, "key": 20, "tree": 10}  # most degrees it is turned either way
 
 
 class Picture(NamedTuple):
