@@ -22,7 +22,7 @@ def plot_run(folder: Path) -> None:
         _line(left, epochs, metrics[name], name.removeprefix("loss_"), "-", colour)
         if f"val_{name}" in metrics:
             _line(left, epochs, metrics[f"val_{name}"], "", "--", colour)
-    left.set(title="loss by component; dashed: on the validation data", xlabel="epoch", yscale="log")
+    left.set(title="loss; dashed: validation data", xlabel="epoch", yscale="log")
     for name, title in (("map50", "mAP50"), ("map50_95", "mAP50-95")):
         _line(middle, epochs, metrics[name], title, "-")
     middle.set(title="mAP on the validation data", xlabel="epoch", ylim=(0, 1))
