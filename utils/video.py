@@ -58,10 +58,11 @@ def process_video(
             if not there:
                 break
             with result.timed("detect"):
-                found = predictor.detect([cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)])[0]
+                image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+                found = predictor.detect([image])[0]
             with result.timed("draw"):
-                rgb = draw_detections(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), found, predictor.class_names)
-                drawn = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+                picture = draw_detections(image, found, predictor.class_names)
+                drawn = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
             with result.timed("write"):
                 if beside is not None:
                     writer = writer or _writer(beside, capture, drawn)
