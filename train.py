@@ -11,8 +11,10 @@ from pathlib import Path
 
 import torch
 
-from nets import build_detector, preset, stride_of
+from nets import LossSettings, Preset, build, preset, strides_of
 from nets.detector import Detector
+from nets.loss_settings import BoxLoss
+from utils.anchor_file import read_anchors
 from utils.augment import Augmentation
 from utils.classes import read_classes
 from utils.cli import ROOT, run
@@ -41,7 +43,7 @@ from utils.weights import load_weights, read_weights
 RANGES = {
     "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
     "at least 0": ("freeze_epochs", "warmup_epochs", "clip", "workers", "save_period", "patience", "seed"),
-    "from 0 to 1": ("mosaic", "mixup", "clean_share", "translate", "flip"),
+    "from 0 to 1": ("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
     "above 0": ("lr",),
     "above 0 and below 1": ("momentum",),
     "a plain name": ("name",),
@@ -56,13 +58,20 @@ class Config:
     val: str = str(ROOT / "2007_val.txt")  # validation data, in the same forms
     test: str = ""  # what the best weights are measured on at the end, in the same forms
     classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
-    model: str = "yolox_nano"  # yolox_nano, yolox_tiny, yolox_s, yolox_m, yolox_l or yolox_x
+    model: str = "yolox_nano"  # a name of the table in README.md; a wrong one lists them all
+    backbone: str = ""  # another backbone for the model; a wrong name lists them all
+    neck: str = ""  # another neck
+    head: str = ""  # another head
+    anchors: str = ""  # a file of anchors, w,h, w,h, ..., finest level first; by default the model's own
     weights: str = "none"  # a weights file to start from, none, or pretrained
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
     epochs: int | None = None  # passes over the training data; by default chosen by its size
     freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
     batch_size: int = 8  # pictures a step
     freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
+    box_loss: BoxLoss | None = None  # iou, giou, diou, ciou or siou; by default the head's own
+    label_smoothing: float = 0.0  # how far class targets move from 0 and 1 towards one half
+    focal: bool = False  # let what is told well already count less, in classes and objectness
     optimizer: OptimizerName = "adamw"  # sgd or adamw
     lr: float | None = None  # peak learning rate for a batch of 64; by default the optimizer's
     momentum: float = 0.9  # of SGD; the first beta of AdamW
@@ -103,7 +112,8 @@ def main(config: Config) -> None:
     print(describe_device(device, autocast))
     data = read_all_data(config)
     torch.manual_seed(config.seed)
-    detector = prepare_detector(config, data["train"])
+    model = model_of(config)
+    detector = prepare_detector(config, model, data["train"])
     phases = phases_of(config, len(data["train"]))
     settings = settings_of(config, device, DetectSettings(autocast=autocast))
 
@@ -118,7 +128,7 @@ def main(config: Config) -> None:
         write_config(folder, asdict(config), data)
     print(f"run folder: {folder}")
     run_settings = RunSettings(
-        folder, config.model, config.eval_period, config.save_period, config.patience, config.batch_size
+        folder, model, config.eval_period, config.save_period, config.patience, config.batch_size
     )
     fit(trainer, data["val"], run_settings, progress)
     conclude(trainer, data.get("test", data["val"]), run_settings)
@@ -154,6 +164,7 @@ def complete(config: Config) -> Config:
         val=absolute_spec(config.val),
         test=absolute_spec(config.test) if config.test else "",
         classes=config.classes.absolute(),
+        anchors=str(Path(config.anchors).absolute()) if config.anchors else "",
         output=config.output.absolute(),
         weights=str(Path(config.weights).absolute()) if Path(config.weights).is_file() else config.weights,
         image_size=config.image_size or preset(config.model).image_size,
@@ -170,7 +181,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     with preflight.check():
         names = read_classes(config.classes)
     with preflight.check():
-        check_image_size(config.image_size or preset(config.model).image_size, stride_of(config.model))
+        model = model_of(config)
+        check_image_size(config.image_size or model.image_size, strides_of(model)[-1])
     with preflight.check():
         if config.weights == "pretrained":
             raise ValueError(
@@ -192,13 +204,23 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     return data
 
 
-def prepare_detector(config: Config, train: DatasetIndex) -> Detector:
+def model_of(config: Config) -> Preset:
+    """The model with the parts that the configuration chooses. ValueError if there is none such."""
+    parts = {part: getattr(config, part) or None for part in ("backbone", "neck", "head")}
+    model = preset(config.model, **parts)
+    if config.anchors:
+        model = preset(config.model, **parts, anchors=read_anchors(config.anchors, len(strides_of(model))))
+    return model
+
+
+def prepare_detector(config: Config, model: Preset, train: DatasetIndex) -> Detector:
     """Build the detector and load the weights it starts from, with a report."""
-    detector = build_detector(config.model, len(train.class_names))
+    loss = LossSettings(config.box_loss, config.label_smoothing, config.focal)
+    detector = build(model, len(train.class_names), loss)
     if config.weights != "none":
         weights = read_weights(config.weights)
         print(f"weights: {config.weights}")
-        print(load_weights(detector, weights, config.model, train.class_names).text())
+        print(load_weights(detector, weights, model, train.class_names).text())
     print(expectation(len(train), config.weights != "none"))
     return detector
 

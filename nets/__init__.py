@@ -1,5 +1,18 @@
 """What a detector is: backbone, neck, head, loss and decoding. Imports nothing of `utils`."""
 
-from nets.zoo import ZOO, build_detector, preset, stride_of
+from nets.loss_settings import LossSettings
+from nets.zoo import BACKBONES, HEADS, NECKS, ZOO, Preset, build, build_detector, parts_of, preset, strides_of
 
-__all__ = ["ZOO", "build_detector", "preset", "stride_of"]
+__all__ = [
+    "BACKBONES",
+    "HEADS",
+    "NECKS",
+    "ZOO",
+    "LossSettings",
+    "Preset",
+    "build",
+    "build_detector",
+    "parts_of",
+    "preset",
+    "strides_of",
+]

@@ -1,25 +1,38 @@
-"""The convolution blocks that YOLOX networks are made of.
+"""The convolution blocks that networks are made of.
 
 YOLOX: Exceeding YOLO Series in 2021, https://arxiv.org/abs/2107.08430
 CSPNet, https://arxiv.org/abs/1911.11929; spatial pyramid pooling, https://arxiv.org/abs/1406.4729
 """
+
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
+SILU = partial(nn.SiLU, inplace=True)
 
 
 class ConvBNAct(nn.Module):
-    """Convolution, BatchNorm, SiLU. Padding keeps the size at stride 1."""
+    """Convolution, BatchNorm, activation. Padding keeps the size at stride 1."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int = 1,
+        groups: int = 1,
+        activation: Callable[[], nn.Module] = SILU,
+        eps: float = BN_EPS,
+    ) -> None:
         super().__init__()
         padding = (kernel - 1) // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=BN_EPS, momentum=BN_MOMENTUM)
-        self.act = nn.SiLU(inplace=True)
+        self.bn = nn.BatchNorm2d(outputs, eps=eps, momentum=BN_MOMENTUM)
+        self.act = activation()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.bn(self.conv(x)))

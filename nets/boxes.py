@@ -21,3 +21,8 @@ def aligned_iou(first: Tensor, second: Tensor) -> Tensor:
 def area(boxes: Tensor) -> Tensor:
     """Areas of boxes xyxy [..., 4] in square pixels -> [...]."""
     return (boxes[..., 2:] - boxes[..., :2]).prod(dim=-1)
+
+
+def gather_rows(values: Tensor, index: Tensor) -> Tensor:
+    """Rows of values [B, M, D] by their numbers [B, A] -> [B, A, D]."""
+    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))

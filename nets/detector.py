@@ -35,8 +35,8 @@ class Detector(nn.Module):
         self.head = head
         self.pixels = pixels
         self.stride = stride
-        self._loss = loss
-        self._decode = decode
+        self.loss = loss
+        self.decode = decode
 
     def forward(self, images: Tensor) -> Any:
         """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
@@ -46,10 +46,10 @@ class Detector(nn.Module):
         """Losses by component, scalars on the device; their sum is what to minimise."""
         raw = self(images)
         with torch.autocast(images.device.type, enabled=False):  # small sums of small numbers: in float32
-            return self._loss(raw, targets)
+            return self.loss(raw, targets)
 
     def detect(self, images: Tensor) -> Decoded:
         """Boxes [B, A, 4] xyxy in pixels of the input and scores [B, A, C], before NMS."""
         raw = self(images)
         with torch.autocast(images.device.type, enabled=False):
-            return self._decode(raw)
+            return self.decode(raw)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.blocks import ConvBNAct, CSPLayer, spatial_conv
+from nets.levels import require_levels
 
 
 class PAFPN(nn.Module):
@@ -19,9 +20,7 @@ class PAFPN(nn.Module):
 
     def __init__(self, channels: Sequence[int], depth: float, separable: bool = False) -> None:
         super().__init__()
-        if len(channels) != 3:
-            raise ValueError(f"PAFPN mixes three levels of features, the backbone gives {len(channels)}")
-        fine, middle, coarse = channels
+        fine, middle, coarse = require_levels(channels, 3, "pafpn")
         blocks = round(3 * depth)
 
         def csp(inputs: int, outputs: int) -> CSPLayer:

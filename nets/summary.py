@@ -27,7 +27,7 @@ def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
     device = next(detector.parameters()).device
     training = detector.training
     detector.eval()
-    counter = FlopCounterMode(display=False, custom_mapping={_BATCH_NORM: _batch_norm_flops})
+    counter = FlopCounterMode(display=False, custom_mapping=_BATCH_NORMS)
     with torch.no_grad(), counter:
         detector(torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=device))
     detector.train(training)
@@ -37,8 +37,12 @@ def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
     return Summary(parameters, gflops)
 
 
-_BATCH_NORM = torch.ops.aten.native_batch_norm
-
-
 def _batch_norm_flops(shape: Sequence[int], *args: Any, **kwargs: Any) -> int:
     return 4 * math.prod(shape)
+
+
+# Versions of torch from 2.6 to 2.15 run it as one or the other.
+_BATCH_NORMS = {
+    torch.ops.aten.native_batch_norm: _batch_norm_flops,
+    torch.ops.aten._native_batch_norm_legit_no_training: _batch_norm_flops,
+}

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.boxes import aligned_iou
+from nets.box_losses import BOX_LOSSES
+from nets.boxes import aligned_iou, gather_rows
+from nets.loss_settings import LossSettings, binary_loss, smoothed
 from nets.simota import Assignment, simota
 from nets.structures import Targets
 from nets.yolox_head import YOLOXRaw, decode_boxes
@@ -15,7 +17,7 @@ from nets.yolox_head import YOLOXRaw, decode_boxes
 BOX_WEIGHT = 5.0
 
 
-def yolox_loss(raw: YOLOXRaw, targets: Targets) -> dict[str, Tensor]:
+def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
     """Losses by component; their sum is what to minimise. Each is divided by the number of positive cells.
 
     Masked sums rather than selected rows: the same value, but no wait for the device, and no NaN where
@@ -23,18 +25,20 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets) -> dict[str, Tensor]:
     """
     boxes = decode_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
-    wanted = _gather(targets.boxes, found.target)  # [B, A, 4]
+    wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     positive = found.positive.float()
     number = positive.sum().clamp(min=1)
 
-    iou_loss = 1 - aligned_iou(boxes, wanted) ** 2
+    # The paper's own box loss is 1 - IoU^2.
+    box_loss = (
+        BOX_LOSSES[settings.box](boxes, wanted) if settings.box else 1 - aligned_iou(boxes, wanted) ** 2
+    )
     l1_loss = F.l1_loss(raw.boxes, encode_boxes(wanted, raw), reduction="none").sum(dim=-1)
-    objectness_loss = F.binary_cross_entropy_with_logits(raw.objectness, positive, reduction="sum")
-    class_loss = F.binary_cross_entropy_with_logits(
-        raw.classes, class_targets(found, targets, raw.classes.shape[-1]), reduction="none"
-    ).sum(dim=-1)
+    objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
+    wanted_classes = smoothed(class_targets(found, targets, raw.classes.shape[-1]), settings.label_smoothing)
+    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
     return {
-        "box": BOX_WEIGHT * (iou_loss * positive).sum() / number,
+        "box": BOX_WEIGHT * (box_loss * positive).sum() / number,
         "objectness": objectness_loss / number,
         "class": (class_loss * positive).sum() / number,
         "l1": (l1_loss * positive).sum() / number,
@@ -53,8 +57,3 @@ def encode_boxes(boxes: Tensor, raw: YOLOXRaw) -> Tensor:
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2 / strides - raw.cells
     size = (boxes[..., 2:] - boxes[..., :2]) / strides
     return torch.cat((centre, (size + 1e-8).log()), dim=-1)
-
-
-def _gather(values: Tensor, index: Tensor) -> Tensor:
-    """Values [B, M, D] at [B, A] -> [B, A, D]."""
-    return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[-1]))

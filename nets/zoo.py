@@ -1,94 +1,199 @@
 """The zoo: which parts make which detector. A new network is one entry here and the parts that it names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from nets import anchor_head, yolox_head
+from nets.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
+from nets.anchor_loss import anchor_loss
 from nets.csp_darknet import CSPDarknet
+from nets.csp_darknet53 import CSPDarknet53, CSPDarknet53Tiny
+from nets.darknet import Darknet53, DarknetTiny
+from nets.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.detector import Detector
+from nets.loss_settings import LossSettings
 from nets.pafpn import PAFPN
 from nets.pixels import PixelFormat
-from nets.structures import Decoded, Targets
-from nets.yolox_head import YOLOXHead, decode
-from nets.yolox_keys import from_official
+from nets.structures import Decoded
+from nets.yolox_head import YOLOXHead
 from nets.yolox_loss import yolox_loss
 
 
 class HeadFamily(NamedTuple):
-    """A head with the loss and the decoder that know what its raw outputs mean."""
+    """A head, with the loss and the decoder that know what its raw outputs mean.
+
+    build     (channels, strides, num_classes) -> the head; `anchors=` too where it has anchors
+    loss      (raw, targets, settings: LossSettings) -> losses by component
+    anchored  whether it has anchors
+    """
 
     build: Callable[..., nn.Module]
-    loss: Callable[[Any, Targets], dict[str, Tensor]]
+    loss: Callable[..., dict[str, Tensor]]
     decode: Callable[[Any], Decoded]
+    anchored: bool = False
 
 
 class Preset(NamedTuple):
-    """One named detector.
+    """One named detector: its parts by their names in the tables, and what its published figures go with.
 
-    depth, width      multiples of the family's number of blocks and of channels
-    separable         depthwise convolutions in place of full ones
-    image_size        height and width that its published figures are given for
-    from_official     turns an official state dict into ours, or None where it is not of that family
+    image_size  height and width that they are given for
+    pixels      what the network expects of pixels
+    anchors     of a head with anchors; None for the head's own
     """
 
+    name: str
     backbone: str
     neck: str
     head: str
-    depth: float
-    width: float
-    separable: bool
     image_size: tuple[int, int]
     pixels: PixelFormat
-    from_official: Callable[[Any], dict[str, Tensor] | None]
+    anchors: Anchors | None = None
 
 
-BACKBONES = {"csp_darknet": CSPDarknet}
-NECKS = {"pafpn": PAFPN}
-HEADS = {"yolox": HeadFamily(YOLOXHead, yolox_loss, decode)}
+# name -> () -> a module with `channels` and `strides`, finest level first
+BACKBONES: dict[str, Callable[[], Any]] = {
+    "darknet_tiny": DarknetTiny,
+    "darknet53": Darknet53,
+    "csp_darknet53": CSPDarknet53,
+    "csp_darknet53_tiny": CSPDarknet53Tiny,
+    "csp_darknet_nano": partial(CSPDarknet, 0.33, 0.25, separable=True),
+    "csp_darknet_tiny": partial(CSPDarknet, 0.33, 0.375),
+    "csp_darknet_s": partial(CSPDarknet, 0.33, 0.5),
+    "csp_darknet_m": partial(CSPDarknet, 0.67, 0.75),
+    "csp_darknet_l": partial(CSPDarknet, 1.0, 1.0),
+    "csp_darknet_x": partial(CSPDarknet, 1.33, 1.25),
+}
 
-_YOLOX_PIXELS = PixelFormat(channels="bgr", scale=1.0, pad_centred=False)
-
-
-def _yolox(depth: float, width: float, side: int, separable: bool = False) -> Preset:
-    return Preset(
-        "csp_darknet", "pafpn", "yolox", depth, width, separable, (side, side), _YOLOX_PIXELS, from_official
-    )
-
-
-ZOO: dict[str, Preset] = {
-    "yolox_nano": _yolox(0.33, 0.25, 416, separable=True),
-    "yolox_tiny": _yolox(0.33, 0.375, 416),
-    "yolox_s": _yolox(0.33, 0.5, 640),
-    "yolox_m": _yolox(0.67, 0.75, 640),
-    "yolox_l": _yolox(1.0, 1.0, 640),
-    "yolox_x": _yolox(1.33, 1.25, 640),
+# name -> (channels of the backbone) -> a module with `channels` of its own
+NECKS: dict[str, Callable[[Sequence[int]], Any]] = {
+    "tiny_fpn": TinyFPN,
+    "yolov3_fpn": YOLOv3FPN,
+    "yolov4_pan": YOLOv4PAN,
+    "pafpn_nano": partial(PAFPN, depth=0.33, separable=True),
+    "pafpn_s": partial(PAFPN, depth=0.33),
+    "pafpn_m": partial(PAFPN, depth=0.67),
+    "pafpn_l": partial(PAFPN, depth=1.0),
+    "pafpn_x": partial(PAFPN, depth=1.33),
 }
 
 
-def preset(name: str) -> Preset:
-    """The zoo's entry for `name`; ValueError that lists the names if there is none."""
+def _anchored(**options: Any) -> HeadFamily:
+    return HeadFamily(partial(AnchorHead, **options), anchor_loss, anchor_head.decode, anchored=True)
+
+
+HEADS: dict[str, HeadFamily] = {
+    "anchors": _anchored(),
+    "anchors_tiny": _anchored(hidden=(256, 512)),
+    "anchors_v4": _anchored(centre_scales=(1.2, 1.1, 1.05)),
+    "anchors_v4_tiny": _anchored(hidden=(256, 512), centre_scales=(1.05, 1.05)),
+    "yolox": HeadFamily(YOLOXHead, yolox_loss, yolox_head.decode),
+    "yolox_nano": HeadFamily(partial(YOLOXHead, separable=True), yolox_loss, yolox_head.decode),
+}
+
+_DARKNET = PixelFormat(pad_value=128)
+_YOLOX = PixelFormat(channels="bgr", scale=1.0, pad_centred=False)
+
+_PRESETS = (
+    Preset("yolov3", "darknet53", "yolov3_fpn", "anchors", (416, 416), _DARKNET, YOLOV3_ANCHORS),
+    Preset("yolov3_tiny", "darknet_tiny", "tiny_fpn", "anchors_tiny", (416, 416), _DARKNET, TINY_ANCHORS),
+    Preset("yolov4", "csp_darknet53", "yolov4_pan", "anchors_v4", (608, 608), _DARKNET, YOLOV4_ANCHORS),
+    Preset(
+        "yolov4_tiny", "csp_darknet53_tiny", "tiny_fpn", "anchors_v4_tiny", (416, 416), _DARKNET, TINY_ANCHORS
+    ),
+    Preset("yolox_nano", "csp_darknet_nano", "pafpn_nano", "yolox_nano", (416, 416), _YOLOX),
+    Preset("yolox_tiny", "csp_darknet_tiny", "pafpn_s", "yolox", (416, 416), _YOLOX),
+    Preset("yolox_s", "csp_darknet_s", "pafpn_s", "yolox", (640, 640), _YOLOX),
+    Preset("yolox_m", "csp_darknet_m", "pafpn_m", "yolox", (640, 640), _YOLOX),
+    Preset("yolox_l", "csp_darknet_l", "pafpn_l", "yolox", (640, 640), _YOLOX),
+    Preset("yolox_x", "csp_darknet_x", "pafpn_x", "yolox", (640, 640), _YOLOX),
+)
+ZOO: dict[str, Preset] = {entry.name: entry for entry in _PRESETS}
+
+
+def preset(
+    name: str,
+    *,
+    backbone: str | None = None,
+    neck: str | None = None,
+    head: str | None = None,
+    anchors: Sequence[Sequence[Sequence[float]]] | None = None,
+) -> Preset:
+    """The zoo's entry for `name`, with other parts or anchors where they are given.
+
+    ValueError that lists the names if there is none of that name, or if the parts do not fit together.
+    """
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
-    return ZOO[name]
+    chosen = ZOO[name]
+    if head is not None and head != chosen.head:
+        chosen = chosen._replace(anchors=None)  # they were the other head's
+    chosen = chosen._replace(
+        backbone=backbone or chosen.backbone, neck=neck or chosen.neck, head=head or chosen.head
+    )
+    for part, table in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
+        _require(getattr(chosen, part), part, table)
+    if anchors is not None and not HEADS[chosen.head].anchored:
+        raise ValueError(f"--anchors: the head '{chosen.head}' of {name} has no anchors; leave them out")
+    if anchors is not None:
+        chosen = chosen._replace(anchors=tuple(tuple((w, h) for w, h in level) for level in anchors))
+    if chosen != ZOO[name]:
+        with torch.device("meta"):
+            build(chosen, 1)  # says what does not fit together, without memory or time
+    return chosen
 
 
-def stride_of(name: str) -> int:
-    """What the image size of a detector of the zoo must be a multiple of."""
-    with torch.device("meta"):  # built without memory or time
-        return build_detector(name, 1).stride
+def parts_of(chosen: Preset) -> dict[str, Any]:
+    """What `preset(chosen.name, **parts)` needs to give the same preset again, as plain data."""
+    anchors = (
+        {} if chosen.anchors is None else {"anchors": [[list(a) for a in level] for level in chosen.anchors]}
+    )
+    return {"backbone": chosen.backbone, "neck": chosen.neck, "head": chosen.head} | anchors
 
 
-def build_detector(name: str, num_classes: int) -> Detector:
-    """A detector of the zoo with fresh weights, initialised as its paper says."""
+def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) -> Detector:
+    """A detector of a preset's parts with fresh weights, initialised as its paper says."""
     if num_classes < 1:
         raise ValueError(f"a detector needs at least one class, not {num_classes}")
-    chosen = preset(name)
     head_family = HEADS[chosen.head]
-    backbone = BACKBONES[chosen.backbone](chosen.depth, chosen.width, chosen.separable)
-    neck = NECKS[chosen.neck](backbone.channels, chosen.depth, chosen.separable)
-    head = head_family.build(neck.channels, backbone.strides, num_classes, chosen.width, chosen.separable)
+    backbone = BACKBONES[chosen.backbone]()
+    neck = NECKS[chosen.neck](backbone.channels)
+    anchors = {"anchors": chosen.anchors} if head_family.anchored else {}
+    head = head_family.build(neck.channels, backbone.strides, num_classes, **anchors)
     return Detector(
-        backbone, neck, head, head_family.loss, head_family.decode, chosen.pixels, stride=backbone.strides[-1]
+        backbone,
+        neck,
+        head,
+        partial(head_family.loss, settings=loss or LossSettings()),
+        head_family.decode,
+        chosen.pixels,
+        stride=backbone.strides[-1],
     )
+
+
+def build_detector(
+    name: str,
+    num_classes: int,
+    *,
+    backbone: str | None = None,
+    neck: str | None = None,
+    head: str | None = None,
+    anchors: Anchors | None = None,
+    loss: LossSettings | None = None,
+) -> Detector:
+    """A detector of the zoo with fresh weights; parts, anchors and loss can be exchanged."""
+    return build(preset(name, backbone=backbone, neck=neck, head=head, anchors=anchors), num_classes, loss)
+
+
+def strides_of(chosen: Preset) -> tuple[int, ...]:
+    """The strides of the levels of features, finest first; the image size is a multiple of the last."""
+    with torch.device("meta"):  # built without memory or time
+        return BACKBONES[chosen.backbone]().strides
+
+
+def _require(name: str, part: str, table: Mapping[str, Any]) -> None:
+    if name not in table:
+        raise ValueError(f"there is no {part} '{name}'; --{part} takes one of: {', '.join(table)}")

@@ -1,5 +1,6 @@
 """Which row of a file's class layers belongs to which class here: by the classes' names, not by position."""
 
+import functools
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -7,42 +8,88 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets import build_detector
+from nets import Preset, build
 
 # COCO and VOC write these differently; both are trained from and for all the time.
 _VOC_SPELLING = {"airplane": "aeroplane", "motorcycle": "motorbike", "couch": "sofa", "tv": "tvmonitor"}
 
 
-class ClassTransfer(NamedTuple):
-    """Rows of the class layers to copy: here[target] = file[source].
+class ClassLayer(NamedTuple):
+    """How the rows of a tensor belong to classes: `groups` (anchors, say), each with a row for every class.
 
-    layers  names of the tensors with one row a class
+    before  rows of each group that come before the classes' (the background's, say)
     """
 
-    layers: frozenset[str]
+    groups: int
+    before: int
+
+    def classes(self, rows: int) -> int:
+        """The number of classes of a tensor with so many rows."""
+        return rows // self.groups - self.before
+
+    def fits(self, rows: int) -> bool:
+        """Whether a tensor for some number of classes has so many rows."""
+        return rows % self.groups == 0 and self.classes(rows) > 0
+
+    def grouped(self, tensor: Tensor) -> Tensor:
+        """[rows, ...] -> [groups, before + classes, ...], a view."""
+        return tensor.unflatten(0, (self.groups, -1))
+
+
+class ClassTransfer(NamedTuple):
+    """Rows of the class layers to copy: here[target] = file[source], counted in classes.
+
+    layers  the tensors that have rows for classes, by name
+    """
+
+    layers: Mapping[str, ClassLayer]
     target: tuple[int, ...]
     source: tuple[int, ...]
 
+    def rows(self, layer: ClassLayer) -> int:
+        """How many rows of a class layer are copied."""
+        return layer.groups * (layer.before + len(self.target))
 
-def zoo_shapes(model_name: str, num_classes: int) -> dict[str, torch.Size]:
-    """Shapes of the floating tensors of one of the zoo's models, by name. Allocates nothing."""
+    def copy(self, name: str, theirs: Tensor, ours: Tensor) -> None:
+        """Copy into `ours` the rows of the classes carried over, and those that belong to no class."""
+        layer = self.layers[name]
+        source, target = layer.grouped(theirs.to(ours)), layer.grouped(ours)
+        target[:, : layer.before] = source[:, : layer.before]
+        for here, there in zip(self.target, self.source, strict=True):
+            target[:, layer.before + here] = source[:, layer.before + there]
+
+
+@functools.cache
+def model_shapes(model: Preset, num_classes: int) -> dict[str, torch.Size]:
+    """Shapes of the floating tensors of a model, by name. Allocates nothing."""
     with torch.device("meta"):
-        state = build_detector(model_name, num_classes).state_dict()
+        state = build(model, num_classes).state_dict()
     return {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
 
 
-def class_layers(model_name: str) -> frozenset[str]:
-    """Names of the tensors with one row a class: one class more makes them one row longer."""
-    one, two = zoo_shapes(model_name, 1), zoo_shapes(model_name, 2)
-    return frozenset(name for name, shape in one.items() if two[name] == (2, *shape[1:]) != shape)
+def class_layers(model: Preset) -> dict[str, ClassLayer]:
+    """The tensors that have rows for classes: those that grow with the number of classes."""
+    one, two = model_shapes(model, 1), model_shapes(model, 2)
+    layers = {}
+    for name, shape in one.items():
+        groups = two[name][0] - shape[0] if shape else 0
+        if groups:
+            layers[name] = ClassLayer(groups, shape[0] // groups - 1)
+    return layers
 
 
-def class_rows(state: Mapping[str, Tensor], layers: frozenset[str]) -> frozenset[int]:
-    """The numbers of rows of the class layers in a state dict: one, or none if it holds no class layer."""
-    return frozenset(len(state[name]) for name in layers if name in state and state[name].ndim)
+def class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLayer]) -> frozenset[int]:
+    """For how many classes a state dict's class layers are: one number, or none without such layers."""
+    return frozenset(
+        layer.classes(len(state[name]))
+        for name, layer in layers.items()
+        if name in state and state[name].ndim
+    )
 
 
-def match_classes(theirs: Sequence[str], ours: Sequence[str], layers: frozenset[str]) -> ClassTransfer:
+def match_classes(
+    theirs: Sequence[str], ours: Sequence[str], layers: Mapping[str, ClassLayer]
+) -> ClassTransfer:
     """Pair the classes of a file with ours: same name, else same but for case, else but for spelling."""
     tables = [
         (key, {key(name): row for row, name in enumerate(theirs)}) for key in (str, fold_name, _spelling)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nets.detector import PARTS
-from utils.class_transfer import ClassTransfer
+from utils.class_transfer import ClassLayer, ClassTransfer
 
 SHOWN = 3  # names listed of each kind; the report has them all
 
@@ -42,12 +42,14 @@ class LoadReport:
     classes_carried  our classes whose rows came from the file by name; None where the file's classes are
                      unknown, and the class layers were loaded by position or not at all
     classes_fresh    our classes that the file does not know
+    by_order         parts whose tensors have other names in the file, and were matched by order and shape
     """
 
     parts: Mapping[str, PartReport]
     unused: tuple[str, ...]
     classes_carried: tuple[str, ...] | None
     classes_fresh: tuple[str, ...]
+    by_order: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -58,7 +60,8 @@ class LoadReport:
         """A compact table to print."""
         lines = []
         for name, part in self.parts.items():
-            lines.append(f"{name:<9} loaded {_counts(part)}")
+            order = ", by order and shape: the names differ" if name in self.by_order else ""
+            lines.append(f"{name:<9} loaded {_counts(part)}{order}")
             lines += [f"          {line}" for line in problems(part)]
         if self.classes_carried is not None:
             lines.append(f"classes carried over: {shortened(self.classes_carried, 20)}")
@@ -74,6 +77,7 @@ def compare(
     theirs: Mapping[str, Tensor],
     transfer: ClassTransfer | None,
     class_names: Sequence[str],
+    by_order: Sequence[str] = (),
 ) -> LoadReport:
     """What loading `theirs` into `ours` would do; class layers go by `transfer` where it is given."""
     parts = {}
@@ -83,34 +87,38 @@ def compare(
     unused = tuple(name for name in theirs if name not in ours)
     carried = None if transfer is None else tuple(class_names[row] for row in transfer.target)
     fresh = () if carried is None else tuple(name for name in class_names if name not in carried)
-    return LoadReport(parts, unused, carried, fresh)
+    return LoadReport(parts, unused, carried, fresh, tuple(by_order))
 
 
 def _compare_part(
     ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor], transfer: ClassTransfer | None
 ) -> PartReport:
-    loaded, by_class, missing, mismatched, loaded_parameters = [], [], [], {}, 0
+    loaded: list[str] = []
+    by_class: list[str] = []
+    missing: list[str] = []
+    mismatched: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    loaded_parameters = 0
     for name, value in ours.items():
-        rows = len(transfer.target) if transfer and name in transfer.layers else None
+        layer = transfer.layers.get(name) if transfer else None
         if name not in theirs:
             missing.append(name)
-        elif not _fits(theirs[name], value, whole=rows is None):
+        elif not _fits(theirs[name], value, layer):
             mismatched[name] = (tuple(theirs[name].shape), tuple(value.shape))
-        elif rows is None or rows == len(value):
-            loaded.append(name)
-            loaded_parameters += value.numel()
         else:
-            by_class.append(name)
-            loaded_parameters += rows * value[0].numel()
+            rows = transfer.rows(layer) if transfer and layer else None
+            (loaded if rows is None or rows == len(value) else by_class).append(name)
+            loaded_parameters += value.numel() if rows is None else rows * value[0].numel()
     parameters = sum(value.numel() for value in ours.values())
     return PartReport(
         tuple(loaded), tuple(by_class), tuple(missing), mismatched, loaded_parameters, parameters
     )
 
 
-def _fits(theirs: Tensor, ours: Tensor, whole: bool) -> bool:
-    """Whether the shapes are equal; where not `whole`, but for the number of rows."""
-    return theirs.shape == ours.shape if whole else theirs.shape[1:] == ours.shape[1:] and theirs.ndim > 0
+def _fits(theirs: Tensor, ours: Tensor, layer: ClassLayer | None) -> bool:
+    """Whether the shapes are equal; in a class layer, but for the number of classes."""
+    if layer is None:
+        return theirs.shape == ours.shape
+    return theirs.ndim == ours.ndim and theirs.shape[1:] == ours.shape[1:] and layer.fits(len(theirs))
 
 
 def problems(part: PartReport) -> list[str]:

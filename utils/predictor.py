@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nets import build_detector, preset
+from nets import build, preset
 from nets.detector import Detector
 from utils.classes import read_classes
 from utils.detections import Detections
@@ -49,12 +49,13 @@ def load_trained(
     """
     content = read_weights(weights)
     name = model or content.model_name or _recognised(content)
-    names = read_classes(classes) if classes else known_classes(content, name)
+    design = preset(name, **(content.parts if name == content.model_name else {}))
+    names = read_classes(classes) if classes else known_classes(content, design)
     if names is None:
         raise ValueError(f"{weights} does not say what its classes are called: name a file with --classes")
-    detector = build_detector(name, len(names))
-    load_weights(detector, content, name, names, strict=True)
-    size = image_size or content.image_size or preset(name).image_size
+    detector = build(design, len(names))
+    load_weights(detector, content, design, names, strict=True)
+    size = image_size or content.image_size or design.image_size
     check_image_size(size, detector.stride)
     return TrainedDetector(place(detector.eval(), device), name, names, size)
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from nets import Preset, parts_of
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.evaluator import Metrics, evaluate
 from utils.index import DatasetIndex
@@ -28,7 +29,7 @@ class RunSettings:
     """
 
     folder: Path
-    model_name: str
+    model: Preset
     eval_period: int
     save_period: int
     patience: int
@@ -203,7 +204,8 @@ def _save(trainer: Trainer, run: RunSettings, progress: Progress, path: Path) ->
         best_epoch=progress.best_epoch,
         waited=progress.waited,
         class_names=trainer.train_index.class_names,
-        model_name=run.model_name,
+        model_name=run.model.name,
+        model_parts=parts_of(run.model),
         image_size=trainer.settings.image_size,
         torch_version=str(torch.__version__),
     )

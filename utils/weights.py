@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +11,28 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from nets import ZOO, preset
+from nets import ZOO, Preset
 from nets.detector import Detector
+from nets.official import DARKNET, from_official
 from utils.checkpoint import check_is_file, damaged, load_torch_file
 from utils.class_transfer import (
     ClassTransfer,
+    class_counts,
     class_layers,
-    class_rows,
     fold_name,
     match_classes,
-    zoo_shapes,
+    model_shapes,
 )
 from utils.classes import read_classes
 from utils.cli import ROOT
+from utils.darknet_file import read_darknet
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
+from utils.order_match import match_by_order
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
 _WRAPPERS = re.compile(r"^module\.|_orig_mod\.")  # what DataParallel and torch.compile add to names
+# Where checkpoints keep their weights, averaged ones first.
+_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict")
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Weights:
 
     state  floating tensors under the names of the file
     class_names, model_name, image_size (height, width)  None where the file does not say
+    parts  names of parts that differ from the model's own, and its anchors
     """
 
     path: Path
@@ -43,110 +49,123 @@ class Weights:
     class_names: tuple[str, ...] | None = None
     model_name: str | None = None
     image_size: tuple[int, int] | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read `.safetensors`, or what `torch.save` wrote: a checkpoint (its EMA, if it has one) or a state dict.
+    """Read `.safetensors`, a Darknet `.weights`, or what `torch.save` wrote: a checkpoint or a state dict.
 
-    ValueError if the file is missing, damaged, unsafe to load, or holds no tensors.
+    Of a checkpoint it takes the averaged weights, if it has any. ValueError if the file is missing, damaged,
+    unsafe to load, or holds no tensors.
     """
     path = Path(path)
+    if path.suffix.lower() == ".weights":
+        return Weights(path, {DARKNET: read_darknet(path)})
     safe = path.suffix.lower() == ".safetensors"
     content = _read_safetensors(path) if safe else load_torch_file(path, mmap=True)
     content = content if isinstance(content, Mapping) else {}
-    wrapped = (
-        content[key] for key in ("ema", "model", "state_dict") if isinstance(content.get(key), Mapping)
-    )
+    wrapped = (content[key] for key in _KEYS if isinstance(content.get(key), Mapping))
     state = {
         _WRAPPERS.sub("", str(name)): value
         for name, value in next(wrapped, content).items()
         if isinstance(value, Tensor) and value.is_floating_point()
     }
+    while state and all(name.startswith("model.") for name in state):
+        state = {name.removeprefix("model."): value for name, value in state.items()}
     if not state:
         raise ValueError(f"{path} holds no weights: give a checkpoint, or a state dict saved with torch.save")
     return Weights(path, state, *_metadata(content))
 
 
 def load_weights(
-    detector: Detector,
-    weights: Weights,
-    model_name: str,
-    class_names: Sequence[str],
-    strict: bool = False,
+    detector: Detector, weights: Weights, model: Preset, class_names: Sequence[str], strict: bool = False
 ) -> LoadReport:
-    """Copy into `detector`, the zoo's `model_name` for `class_names`, what fits in name and shape.
+    """Copy into `detector`, a `model` for `class_names`, what fits in name and shape.
 
-    Rows of the class layers follow the names of their classes where the file's are known; classes that it
-    lacks stay as they are. With `strict`, for prediction, everything has to fit, row by row. ValueError
-    if that fails, or if less than half of the backbone fits; the detector is then unchanged.
+    Where the file has none of a part's names, what fits in order and shape. Rows of the class layers follow
+    the names of their classes where the file's are known; classes that it lacks stay as they are. With
+    `strict`, for prediction, everything has to fit, row by row. ValueError if that fails, or if less than
+    half of the backbone fits; the detector is then unchanged.
     """
-    official = preset(model_name).from_official(weights.state)
-    state = weights.state if official is None else official
-    layers = class_layers(model_name)
-    rows = class_rows(state, layers)
-    known = _known_classes(weights, rows, is_official=official is not None)
+    state, is_official = our_names(weights, model)
+    layers = class_layers(model)
+    counts = class_counts(state, layers)
+    known = _known_classes(weights, counts, is_official)
     transfer = None if known is None or strict else match_classes(known, class_names, layers)
 
     ours = {name: value for name, value in detector.state_dict().items() if value.is_floating_point()}
-    report = compare(ours, state, transfer, class_names)
-    _check_backbone(report.parts["backbone"], weights, model_name)
+    state, by_order = match_by_order(ours, state)
+    report = compare(ours, state, transfer, class_names, by_order)
+    _check_backbone(report.parts["backbone"], weights, model)
     if strict:
-        _check_classes(weights, rows, class_names)
-        _check_complete(report, weights, model_name)
+        _check_classes(weights, counts, class_names)
+        _check_complete(report, weights, model)
     _copy(ours, state, report, transfer)
     return report
 
 
-def known_classes(weights: Weights, model_name: str) -> tuple[str, ...] | None:
-    """Names of the classes that the weights detect, as `model_name`; None if that cannot be known."""
-    official = preset(model_name).from_official(weights.state)
-    rows = class_rows(weights.state if official is None else official, class_layers(model_name))
-    return _known_classes(weights, rows, is_official=official is not None)
+def known_classes(weights: Weights, model: Preset) -> tuple[str, ...] | None:
+    """Names of the classes that the weights detect, as `model`; None if that cannot be known."""
+    state, is_official = our_names(weights, model)
+    return _known_classes(weights, class_counts(state, class_layers(model)), is_official)
 
 
-def _known_classes(weights: Weights, rows: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
-    """Names of the classes that the rows of a file's class layers stand for, if that can be known."""
+def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bool]:
+    """The file's tensors under our names, and whether it is in the format of published weights."""
+    try:
+        official = from_official(weights.state, model.name)
+    except ValueError as error:
+        raise ValueError(f"{weights.path} does not fit {model.name}: {error}") from None
+    return (weights.state, False) if official is None else (official, True)
+
+
+def _known_classes(weights: Weights, counts: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
+    """Names of the classes that a file's class layers are for, if that can be known."""
     if weights.class_names is None:
-        return read_classes(COCO_CLASSES) if is_official and rows == {80} else None
-    if rows and rows != {len(weights.class_names)}:
+        return read_classes(COCO_CLASSES) if is_official and counts == {80} else None
+    if counts and counts != {len(weights.class_names)}:
         raise ValueError(
             f"{weights.path} contradicts itself: it names {len(weights.class_names)} classes and has "
-            f"class layers for {max(rows)}; save it again"
+            f"class layers for {max(counts)}; save it again"
         )
     return weights.class_names
 
 
-def _check_backbone(backbone: PartReport, weights: Weights, model_name: str) -> None:
+def _check_backbone(backbone: PartReport, weights: Weights, model: Preset) -> None:
     if 2 * len(backbone.loaded) >= backbone.tensors:
         return
     best, fraction = best_fit(weights)
-    if best != model_name and fraction > 0.9:
-        raise ValueError(f"{weights.path} holds weights of {best}, not of {model_name}: use --model {best}")
+    if best != model.name and fraction > 0.9:
+        raise ValueError(f"{weights.path} holds weights of {best}, not of {model.name}: use --model {best}")
     raise ValueError(
-        f"{weights.path} holds no weights of {model_name}: only {len(backbone.loaded)} of {backbone.tensors} "
+        f"{weights.path} holds no weights of {model.name}: only {len(backbone.loaded)} of {backbone.tensors} "
         "tensors of the backbone fit; give another file as --weights, or the model it was made for as --model"
     )
 
 
 def best_fit(weights: Weights) -> tuple[str, float]:
     """The zoo's model that the weights fit best, and the fraction of its tensors that fit."""
-    fractions = {}
-    for name, entry in ZOO.items():
-        state = entry.from_official(weights.state) or weights.state
-        shapes = zoo_shapes(name, num_classes=1)  # class layers count as misfits: they are few
-        fits = sum(key in state and state[key].shape == shape for key, shape in shapes.items())
-        fractions[name] = fits / len(shapes)
+    fractions = {name: _fitting_share(weights, model) for name, model in ZOO.items()}
     best = max(fractions, key=lambda name: fractions[name])
     return best, fractions[best]
 
 
-def _check_classes(weights: Weights, rows: frozenset[int], class_names: Sequence[str]) -> None:
+def _fitting_share(weights: Weights, model: Preset) -> float:
+    try:
+        state, _ = our_names(weights, model)
+    except ValueError:
+        return 0.0
+    shapes = model_shapes(model, 1)  # class layers count as misfits: they are few
+    return sum(name in state and state[name].shape == shape for name, shape in shapes.items()) / len(shapes)
+
+
+def _check_classes(weights: Weights, counts: frozenset[int], class_names: Sequence[str]) -> None:
     """ValueError if weights to predict with are for other classes than `class_names`."""
     theirs = weights.class_names
     if theirs is None:
-        if rows and rows != {len(class_names)}:
+        if counts and counts != {len(class_names)}:
             raise ValueError(
-                f"{weights.path} has {max(rows)} classes, --classes names {len(class_names)}: "
+                f"{weights.path} has {max(counts)} classes, --classes names {len(class_names)}: "
                 "give the class list that the weights were trained with"
             )
     elif [*map(fold_name, theirs)] != [*map(fold_name, class_names)]:
@@ -156,13 +175,13 @@ def _check_classes(weights: Weights, rows: frozenset[int], class_names: Sequence
         )
 
 
-def _check_complete(report: LoadReport, weights: Weights, model_name: str) -> None:
+def _check_complete(report: LoadReport, weights: Weights, model: Preset) -> None:
     """ValueError if weights to predict with leave a tensor as it was, or have some left over."""
     misfits = [line for part in report.parts.values() for line in problems(part)]
     if report.unused:
-        misfits.append(f"{len(report.unused)} that {model_name} does not have: {shortened(report.unused)}")
+        misfits.append(f"{len(report.unused)} that {model.name} does not have: {shortened(report.unused)}")
     if misfits:
-        raise ValueError(f"{weights.path} does not fit {model_name}; tensors {'; '.join(misfits)}")
+        raise ValueError(f"{weights.path} does not fit {model.name}; tensors {'; '.join(misfits)}")
 
 
 @torch.no_grad()
@@ -175,8 +194,7 @@ def _copy(
     for part in report.parts.values():
         for name in (*part.loaded, *part.by_class):
             if transfer is not None and name in transfer.layers:
-                rows = theirs[name][list(transfer.source)]
-                ours[name][list(transfer.target)] = rows.to(ours[name])
+                transfer.copy(name, theirs[name], ours[name])
             else:
                 ours[name].copy_(theirs[name])
 
@@ -202,11 +220,13 @@ def _parsed(text: str) -> Any:
 
 def _metadata(
     content: Mapping[str, Any],
-) -> tuple[tuple[str, ...] | None, str | None, tuple[int, int] | None]:
-    """Class names, model name and image size; None for what the file does not say, or says in another way."""
+) -> tuple[tuple[str, ...] | None, str | None, tuple[int, int] | None, Mapping[str, Any]]:
+    """Class names, model name, image size, parts; None for what the file does not say, or says otherwise."""
     names, model, size = content.get("class_names"), content.get("model_name"), content.get("image_size")
+    parts = content.get("model_parts")
     return (
         tuple(names) if isinstance(names, list | tuple) and {*map(type, names)} == {str} else None,
         model if isinstance(model, str) else None,
         (size[0], size[1]) if isinstance(size, list | tuple) and [*map(type, size)] == [int, int] else None,
+        parts if isinstance(parts, Mapping) else {},
     )

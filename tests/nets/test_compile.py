@@ -5,29 +5,30 @@ import torch
 from torch import nn
 
 from nets import build_detector
-from nets.yolox_head import decode
 from tests.nets.batches import pictures, targets
 
+SMALL = ("yolox_nano", "yolov3_tiny", "yolov4_tiny")
 
-@pytest.fixture(scope="module")
-def nano():
+
+@pytest.fixture(scope="module", params=SMALL)
+def detector(request):
     torch.manual_seed(0)
-    return build_detector("yolox_nano", 3).eval()
+    return build_detector(request.param, 3).eval()
 
 
-def test_losses_compile_whole(nano):
+def test_losses_compile_whole(detector):
     batch = pictures(2, 64, 64), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
-    compiled = torch.compile(nano.losses, fullgraph=True, backend="eager")
+    compiled = torch.compile(detector.losses, fullgraph=True, backend="eager")
     with torch.no_grad():
-        torch.testing.assert_close(compiled(*batch), nano.losses(*batch))
+        torch.testing.assert_close(compiled(*batch), detector.losses(*batch))
 
 
-def test_decoding_compiles_whole(nano):
+def test_decoding_compiles_whole(detector):
     """The network itself is in the losses above; tracing it again takes long."""
     with torch.no_grad():
-        raw = nano(pictures(1, 64, 96))
-        compiled = torch.compile(decode, fullgraph=True, backend="eager")
-        torch.testing.assert_close(compiled(raw), decode(raw))
+        raw = detector(pictures(1, 64, 96))
+        compiled = torch.compile(detector.decode, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(raw), detector.decode(raw))
 
 
 class Detect(nn.Module):
@@ -41,9 +42,9 @@ class Detect(nn.Module):
         return self.detector.detect(images)
 
 
-def test_detect_exports_with_any_batch_size(nano):
+def test_detect_exports_with_any_batch_size(detector):
     sizes = {"images": {0: torch.export.Dim("batch", min=1, max=64)}}
-    exported = torch.export.export(Detect(nano), (pictures(2, 64, 96),), dynamic_shapes=sizes)
+    exported = torch.export.export(Detect(detector), (pictures(2, 64, 96),), dynamic_shapes=sizes)
     images = pictures(3, 64, 96, seed=1)
     with torch.no_grad():
-        torch.testing.assert_close(exported.module()(images), nano.detect(images))
+        torch.testing.assert_close(exported.module()(images), detector.detect(images))

@@ -7,6 +7,10 @@ from nets import ZOO, build_detector, preset
 from nets.summary import summarise
 
 PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo
+    "yolov3": (61.9, 65.9),
+    "yolov3_tiny": (8.85, 5.6),
+    "yolov4": (64.4, 128.5),
+    "yolov4_tiny": (6.06, 6.9),
     "yolox_nano": (0.91, 1.08),
     "yolox_tiny": (5.06, 6.45),
     "yolox_s": (9.0, 26.8),

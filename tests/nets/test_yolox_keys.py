@@ -12,7 +12,7 @@ from utils.image import read_image
 from utils.letterbox import letterbox
 
 
-@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("yolox")])
 def test_every_name_comes_back(name):
     with torch.device("meta"):
         ours = list(build_detector(name, 80).state_dict())

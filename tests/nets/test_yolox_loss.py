@@ -5,15 +5,22 @@ import math
 import pytest
 import torch
 
+from nets.levels import cell_grid
+from nets.loss_settings import LossSettings
 from nets.structures import Level
-from nets.yolox_head import YOLOXRaw, cell_grid, decode, decode_boxes
-from nets.yolox_loss import encode_boxes, yolox_loss
+from nets.yolox_head import YOLOXRaw, decode, decode_boxes
+from nets.yolox_loss import encode_boxes
+from nets.yolox_loss import yolox_loss as loss_with_settings
 from tests.nets.batches import targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
 CELLS = 64 + 16 + 4
 CELL = 64 + 2 * 4 + 2  # row 2, column 2 of stride 16: its corner is at (32, 32)
 LN2 = math.log(2)
+
+
+def yolox_loss(raw, wanted):
+    return loss_with_settings(raw, wanted, LossSettings())
 
 
 def raw_outputs(batch=1, classes=2):

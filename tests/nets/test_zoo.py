@@ -6,17 +6,14 @@ import hashlib
 import pytest
 import torch
 
-from nets import ZOO, build_detector, preset
+from nets import BACKBONES, HEADS, NECKS, ZOO, build, build_detector, parts_of, preset, strides_of
+from nets.anchor_head import YOLOV3_ANCHORS
 from nets.detector import PARTS
 from nets.structures import Targets
-from nets.yolox_head import decode
-from nets.yolox_loss import yolox_loss
 from tests.nets.batches import pictures, targets
 
-SMALL = ("yolox_nano", "yolox_tiny")
-COMPONENTS = {"box", "objectness", "class", "l1"}
-# Nearly the boxes that cells (1, 1), (3, 1) and (1, 1) of the three levels propose where all outputs are 0.
-ONE_A_LEVEL = [(0, (4.0, 4.0, 13.0, 12.0)), (1, (40.0, 8.0, 57.0, 24.0)), (2, (16.0, 16.0, 50.0, 48.0))]
+SMALL = ("yolox_nano", "yolox_tiny", "yolov3_tiny", "yolov4_tiny")
+SOME = [(0, (4.0, 4.0, 13.0, 12.0)), (1, (40.0, 8.0, 57.0, 24.0)), (2, (16.0, 16.0, 50.0, 48.0))]
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -26,30 +23,39 @@ def detector(request):
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])
-def test_detect_gives_a_box_and_scores_for_each_cell(detector, height, width):
+def test_detect_gives_boxes_and_scores(detector, height, width):
     found = detector.eval().detect(pictures(2, height, width))
-    cells = sum(height // s * (width // s) for s in (8, 16, 32))
-    assert found.boxes.shape == (2, cells, 4) and found.scores.shape == (2, cells, 3)
+    candidates = found.boxes.shape[1]
+    cells = sum(height // s * (width // s) for s in detector.backbone.strides)
+    assert candidates % cells == 0  # as many from each cell
+    assert found.boxes.shape == (2, candidates, 4) and found.scores.shape == (2, candidates, 3)
     assert found.boxes.dtype == found.scores.dtype == torch.float32
     assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
     assert (found.scores >= 0).all() and (found.scores <= 1).all()
 
 
-@pytest.mark.parametrize("objects", [ONE_A_LEVEL, []], ids=["objects", "empty"])
+@pytest.mark.parametrize("objects", [SOME, []], ids=["objects", "empty"])
 def test_losses_are_finite(detector, objects):
     losses = detector.train().losses(pictures(2, 64, 64), targets(objects, []))
-    assert losses.keys() == COMPONENTS
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     if not objects:
-        assert losses["objectness"] > 0 and not any(losses[k] for k in COMPONENTS - {"objectness"})
+        assert losses["objectness"] > 0 and not any(losses[k] for k in losses if k != "objectness")
 
 
 def test_every_parameter_learns(detector):
+    """With objects of many sizes and places, so that each level finds some."""
     detector = copy.deepcopy(detector).train()
     for conv in detector.head.box_preds:  # so that each level gets an object, whatever the features are
         torch.nn.init.zeros_(conv.weight)
         torch.nn.init.zeros_(conv.bias)
-    losses = detector.losses(pictures(2, 64, 64), targets(ONE_A_LEVEL, ONE_A_LEVEL[:2]))
+    sizes = (9, 16, 24, 34, 48, 70, 100, 170, 250)
+    objects = [
+        (number % 3, (x, y, x + size, y + size))
+        for number, size in enumerate(sizes)
+        for x in (0.0, 130.0)
+        for y in (0.0, 140.0)
+    ]
+    losses = detector.losses(pictures(2, 256, 256), targets(objects, SOME))
     sum(losses.values()).backward()
     for name, parameter in detector.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -72,15 +78,15 @@ def test_a_batch_gives_what_single_pictures_give(detector):
             torch.testing.assert_close(together.scores[number], alone.scores[0], rtol=1e-4, atol=1e-6)
 
 
-def test_saved_and_loaded_is_the_same(detector, tmp_path):
-    name = "yolox_nano" if sum(p.numel() for p in detector.parameters()) < 2e6 else "yolox_tiny"
-    torch.save(detector.state_dict(), tmp_path / "weights.pt")
-    other = build_detector(name, 3).eval()
+@pytest.mark.parametrize("name", SMALL)
+def test_saved_and_loaded_is_the_same(name, tmp_path):
+    first, other = build_detector(name, 3).eval(), build_detector(name, 3).eval()
+    torch.save(first.state_dict(), tmp_path / "weights.pt")
     images = pictures(1, 64, 64)
     with torch.no_grad():
-        assert not torch.equal(other.detect(images).scores, detector.eval().detect(images).scores)
+        assert not torch.equal(other.detect(images).scores, first.detect(images).scores)
         other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
-        assert all(map(torch.equal, other.detect(images), detector.detect(images)))
+        assert all(map(torch.equal, other.detect(images), first.detect(images)))
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -96,18 +102,19 @@ def test_shapes_and_no_wait_for_the_device(name):
             torch.empty(2, 7, dtype=torch.bool),
         )
         raw = detector(images)
-        losses = yolox_loss(raw, wanted)
-        found = decode(raw)
-    cells = sum(height // s * (width // s) for s in (8, 16, 32))
-    assert found.boxes.shape == (2, cells, 4) and found.scores.shape == (2, cells, 80)
-    assert losses.keys() == COMPONENTS and all(loss.shape == () for loss in losses.values())
+        losses = detector.loss(raw, wanted)
+        found = detector.decode(raw)
+    candidates = found.boxes.shape[1]
+    assert found.boxes.shape == (2, candidates, 4) and found.scores.shape == (2, candidates, 80)
+    assert all(loss.shape == () for loss in losses.values())
 
 
-def test_parts_are_all_there_is():
+@pytest.mark.parametrize("name", ZOO)
+def test_parts_are_all_there_is(name):
     with torch.device("meta"):
-        detector = build_detector("yolox_nano", 3)
-    assert tuple(name for name, _ in detector.named_children()) == PARTS
-    assert {name.split(".")[0] for name in detector.state_dict()} == set(PARTS)
+        detector = build_detector(name, 3)
+    assert tuple(part for part, _ in detector.named_children()) == PARTS
+    assert {key.split(".")[0] for key in detector.state_dict()} == set(PARTS)
     assert detector.stride == 32
 
 
@@ -127,16 +134,72 @@ def test_names_and_shapes_of_tensors_are_frozen(name):
     assert "backbone.stage4.1.merge.conv.weight" in state and "head.class_preds.2.bias" in state
 
 
-def test_a_fresh_network_finds_little():
+@pytest.mark.parametrize("name", SMALL)
+def test_a_fresh_network_finds_little(name):
     """The bias of classes and objectness starts at one in a hundred: .01 * .01 together."""
     torch.manual_seed(0)
     with torch.no_grad():
-        scores = build_detector("yolox_nano", 3).eval().detect(pictures(1, 64, 64)).scores
+        scores = build_detector(name, 3).eval().detect(pictures(1, 64, 64)).scores
     assert scores.median().item() == pytest.approx(1e-4, rel=0.5)
 
 
 def test_wrong_names_and_numbers_are_refused():
-    with pytest.raises(ValueError, match=r"no model 'yolo5'; --model takes one of: yolox_nano, .*yolox_x"):
+    with pytest.raises(ValueError, match=r"no model 'yolo5'; --model takes one of: yolov3, .*yolox_x"):
         build_detector("yolo5", 3)
     with pytest.raises(ValueError, match="at least one class, not 0"):
         build_detector("yolox_nano", 0)
+
+
+# Exchanging parts
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("yolox_nano", {"head": "anchors"}),
+        ("yolox_s", {"backbone": "darknet53", "neck": "yolov3_fpn"}),
+        ("yolov3_tiny", {"backbone": "csp_darknet53_tiny", "head": "yolox"}),
+        ("yolov4_tiny", {"anchors": (((1.0, 2.0),), ((3.0, 4.0),))}),
+    ],
+)
+def test_parts_can_be_exchanged(name, parts):
+    model = preset(name, **parts)
+    assert model.name == name and all(getattr(model, part) == value for part, value in parts.items())
+    with torch.device("meta"):
+        detector = build(model, 3)
+        found = detector.decode(detector(torch.empty(1, 3, 64, 64, dtype=torch.uint8)))
+    assert found.scores.shape[::2] == (1, 3)
+    assert preset(name, **parts_of(model)) == model
+
+
+def test_parts_come_back_from_plain_data():
+    assert parts_of(preset("yolov3"))["anchors"][0][0] == [10, 13]
+    assert preset("yolov3").anchors == YOLOV3_ANCHORS
+    assert all(preset(name, **parts_of(model)) == model for name, model in ZOO.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "parts", "message"),
+    [
+        ("yolox_s", {"head": "x"}, "no head 'x'; --head takes one of: anchors, "),
+        ("yolox_s", {"backbone": "x"}, "no backbone 'x'; --backbone takes one of: darknet_tiny, "),
+        ("yolox_s", {"backbone": "darknet_tiny"}, "--neck pafpn mixes 3 levels .* the backbone gives 2"),
+        ("yolox_s", {"head": "anchors_tiny"}, "this head is for 2 levels of features, .* gives 3"),
+        ("yolox_s", {"anchors": YOLOV3_ANCHORS}, "--anchors: the head 'yolox' of yolox_s has no anchors"),
+        (
+            "yolov4_tiny",
+            {"anchors": YOLOV3_ANCHORS},
+            "anchors for 3 levels of features, .* the network has 2",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(name, parts, message):
+    with pytest.raises(ValueError, match=message):
+        preset(name, **parts)
+
+
+def test_every_part_is_used():
+    """By a model of the zoo, or as a part for any of them."""
+    used = {part: {getattr(model, part) for model in ZOO.values()} for part in PARTS}
+    assert used == {"backbone": {*BACKBONES}, "neck": {*NECKS}, "head": {*HEADS}}
+    assert strides_of(preset("yolov3_tiny")) == (16, 32)

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from nets import preset
 from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils import training_run
 from utils.checkpoint import load_checkpoint
@@ -26,7 +27,7 @@ def index(tmp_path_factory):
 
 def run_in(folder, **changes):
     folder.mkdir(exist_ok=True)
-    return replace(RunSettings(folder, "yolox_nano", 1, 0, 0, 2), **changes)
+    return replace(RunSettings(folder, preset("yolox_nano"), 1, 0, 0, 2), **changes)
 
 
 @pytest.fixture(scope="module")

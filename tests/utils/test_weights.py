@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nets import build_detector
+from nets import build_detector, preset
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
@@ -16,6 +16,7 @@ from utils.class_transfer import class_layers
 from utils.classes import read_classes
 from utils.weights import COCO_CLASSES, Weights, best_fit, load_weights, read_weights
 
+NANO = preset("yolox_nano")
 LAYERS = [f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]
 
 
@@ -88,14 +89,14 @@ def test_every_kind_of_file_reads_and_loads(tmp_path, donor, kind):
         ("yolox_nano", (416, 320)) if has_metadata else (None, None)
     )
     detector = fresh(3)
-    report = load_weights(detector, weights, "yolox_nano", ["a", "猫", "c"], strict=True)
+    report = load_weights(detector, weights, NANO, ["a", "猫", "c"], strict=True)
     assert report.complete and equal(detector, donor)
 
 
 def test_half_precision_weights_load_into_a_full_detector(donor):
     halves = {name: value.half() for name, value in floating(donor).items()}
     detector = fresh(3)
-    report = load_weights(detector, Weights("half.pt", halves, ("a", "b", "c")), "yolox_nano", "abc")
+    report = load_weights(detector, Weights("half.pt", halves, ("a", "b", "c")), NANO, "abc")
     assert report.complete
     found = floating(detector)
     assert all(found[name].dtype == torch.float32 for name in halves)
@@ -132,7 +133,7 @@ def test_strange_metadata_counts_as_none(tmp_path):
 
 
 def test_class_layers_are_found():
-    assert sorted(class_layers("yolox_nano")) == sorted(LAYERS)
+    assert sorted(class_layers(NANO)) == sorted(LAYERS)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_class_rows_follow_their_names(donor, theirs, ours, rows):
     theirs, ours = (tuple(text.split("|" if "|" in text else None)) for text in (theirs, ours))
     detector = fresh(len(ours))
     before = copy.deepcopy(detector.state_dict())
-    report = load_weights(detector, weights_of(donor, theirs), "yolox_nano", ours)
+    report = load_weights(detector, weights_of(donor, theirs), NANO, ours)
     source = donor.state_dict()
     for name in LAYERS:
         expected = before[name].clone()
@@ -170,9 +171,9 @@ def test_class_rows_follow_their_names(donor, theirs, ours, rows):
 
 def test_unknown_classes_load_by_position_or_not_at_all(donor):
     same, other, before = fresh(3), fresh(2), fresh(2)
-    report = load_weights(same, weights_of(donor), "yolox_nano", "xyz")
+    report = load_weights(same, weights_of(donor), NANO, "xyz")
     assert report.complete and report.classes_carried is None and equal(same, donor)
-    report = load_weights(other, weights_of(donor), "yolox_nano", "xy")
+    report = load_weights(other, weights_of(donor), NANO, "xy")
     assert sorted(report.parts["head"].mismatched) == sorted(LAYERS)
     assert report.parts["head"].mismatched["head.class_preds.0.bias"] == ((3,), (2,))
     assert all(torch.equal(other.state_dict()[k], before.state_dict()[k]) for k in LAYERS)
@@ -180,7 +181,7 @@ def test_unknown_classes_load_by_position_or_not_at_all(donor):
 
 def test_names_that_contradict_the_layers_are_refused(donor):
     with pytest.raises(ValueError, match=r"donor\.pt contradicts itself: it names 2 .* for 3"):
-        load_weights(fresh(2), weights_of(donor, ("a", "b")), "yolox_nano", "ab")
+        load_weights(fresh(2), weights_of(donor, ("a", "b")), NANO, "ab")
 
 
 def test_official_weights_of_80_classes_are_those_of_coco():
@@ -188,18 +189,18 @@ def test_official_weights_of_80_classes_are_those_of_coco():
     official = build_detector("yolox_nano", 80)
     weights = Weights("w.pth", as_official(weights_of(official).state))
     detector = fresh(2)
-    report = load_weights(detector, weights, "yolox_nano", ("kite2", "person"))
+    report = load_weights(detector, weights, NANO, ("kite2", "person"))
     assert report.classes_carried == ("person",) and report.classes_fresh == ("kite2",)
     assert torch.equal(detector.head.class_preds[1].weight[1], official.head.class_preds[1].weight[0])
     assert torch.equal(detector.backbone.stem.conv.conv.weight, official.backbone.stem.conv.conv.weight)
     # Under our own names, 80 classes may be anyone's.
-    report = load_weights(detector, weights_of(official), "yolox_nano", ("kite2", "person"))
+    report = load_weights(detector, weights_of(official), NANO, ("kite2", "person"))
     assert report.classes_carried is None
 
 
 def test_official_weights_may_be_of_other_classes(donor):
     official = Weights("w.pth", as_official(floating(donor)))
-    report = load_weights(fresh(3), official, "yolox_nano", ("person", "x", "y"))
+    report = load_weights(fresh(3), official, NANO, ("person", "x", "y"))
     assert report.classes_carried is None and report.complete, "by position: the names are unknown"
 
 
@@ -207,22 +208,22 @@ def test_to_predict_80_classes_may_be_called_in_any_language():
     official = fresh(80)
     weights, detector = Weights("w.pth", as_official(floating(official))), build_detector("yolox_nano", 80)
     names = [f"第{number}类" for number in range(80)]
-    assert load_weights(detector, weights, "yolox_nano", names, strict=True).complete
+    assert load_weights(detector, weights, NANO, names, strict=True).complete
     assert equal(detector, official)
 
 
 def test_a_class_layer_without_rows_does_not_fit(donor):
     state = floating(donor) | {"head.class_preds.0.bias": torch.tensor(1.0)}
-    report = load_weights(fresh(3), Weights("w.pt", state, ("a", "b", "c")), "yolox_nano", "cab")
+    report = load_weights(fresh(3), Weights("w.pt", state, ("a", "b", "c")), NANO, "cab")
     assert report.parts["head"].mismatched == {"head.class_preds.0.bias": ((), (3,))}
 
 
 @needs_shared
 def test_the_published_nano_loads_whole_and_for_two_of_its_classes():
     weights, coco = read_weights(SHARED / "weights" / "yolox_nano_coco.pth"), read_classes(COCO_CLASSES)
-    assert load_weights(fresh(80), weights, "yolox_nano", coco, strict=True).complete
+    assert load_weights(fresh(80), weights, NANO, coco, strict=True).complete
     detector = fresh(2)
-    assert load_weights(detector, weights, "yolox_nano", ("traffic light", "Person")).complete
+    assert load_weights(detector, weights, NANO, ("traffic light", "Person")).complete
     for level in range(3):
         published = weights.state[f"head.cls_preds.{level}.weight"]
         assert torch.equal(detector.head.class_preds[level].weight, published[[9, 0]])
@@ -236,7 +237,7 @@ def test_report_by_part(donor):
     del state["neck.lateral_coarse.conv.weight"], state["neck.lateral_coarse.bn.bias"]
     state["backbone.stem.conv.conv.weight"] = torch.zeros(24, 12, 3, 3)
     state["head.extra"] = torch.zeros(4)
-    report = load_weights(fresh(2), Weights("w.pt", state, ("a", "b", "c")), "yolox_nano", ("c", "x"))
+    report = load_weights(fresh(2), Weights("w.pt", state, ("a", "b", "c")), NANO, ("c", "x"))
     backbone, neck, head = report.parts.values()
     assert backbone.mismatched == {"backbone.stem.conv.conv.weight": ((24, 12, 3, 3), (16, 12, 3, 3))}
     assert neck.missing == ("neck.lateral_coarse.conv.weight", "neck.lateral_coarse.bn.bias")
@@ -261,7 +262,7 @@ def test_weights_of_another_model_are_named(theirs, ours, official):
     with pytest.raises(
         ValueError, match=f"w.pt holds weights of {theirs}, not of {ours}: use --model {theirs}"
     ):
-        load_weights(detector, weights, ours, "ab")
+        load_weights(detector, weights, preset(ours), "ab")
     assert equal(detector, fresh(2, ours)), "a refused load changes nothing"
     assert best_fit(weights)[0] == theirs
 
@@ -271,7 +272,7 @@ def test_weights_of_no_model_of_the_zoo_are_refused():
     with pytest.raises(
         ValueError, match=r"resnet.pt holds no weights of yolox_nano: only 0 of 235 .*--model"
     ):
-        load_weights(fresh(2), foreign, "yolox_nano", "ab")
+        load_weights(fresh(2), foreign, NANO, "ab")
 
 
 @pytest.mark.parametrize(("kept", "enough"), [(118, True), (117, False)])
@@ -280,10 +281,10 @@ def test_half_of_the_backbone_is_enough(donor, kept, enough):
     names = [name for name in floating(donor) if name.startswith("backbone.")][:kept]
     weights = Weights("w.pt", {name: floating(donor)[name] for name in names})
     if enough:
-        assert len(load_weights(fresh(3), weights, "yolox_nano", "abc").parts["backbone"].missing) == 117
+        assert len(load_weights(fresh(3), weights, NANO, "abc").parts["backbone"].missing) == 117
     else:
         with pytest.raises(ValueError, match="only 117 of 235 tensors of the backbone fit"):
-            load_weights(fresh(3), weights, "yolox_nano", "abc")
+            load_weights(fresh(3), weights, NANO, "abc")
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ def test_half_of_the_backbone_is_enough(donor, kept, enough):
 )
 def test_to_predict_classes_must_agree(donor, names, given, message):
     with pytest.raises(ValueError, match=message):
-        load_weights(fresh(len(given)), weights_of(donor, names), "yolox_nano", given, strict=True)
+        load_weights(fresh(len(given)), weights_of(donor, names), NANO, given, strict=True)
 
 
 @pytest.mark.parametrize(
@@ -316,5 +317,5 @@ def test_to_predict_every_tensor_must_fit(donor, name, value, message):
     weights = Weights("w.pt", {k: v for k, v in state.items() if v is not None})
     detector = fresh(3)
     with pytest.raises(ValueError, match="w.pt does not fit yolox_nano; .*" + message):
-        load_weights(detector, weights, "yolox_nano", "abc", strict=True)
+        load_weights(detector, weights, NANO, "abc", strict=True)
     assert equal(detector, fresh(3)), "a refused load changes nothing"

@@ -1,0 +1,162 @@
+"""The head of YOLOv3 and YOLOv4: every cell predicts boxes relative to a few anchor sizes.
+
+YOLOv3: https://arxiv.org/abs/1804.02767; centre scale: YOLOv4, https://arxiv.org/abs/2004.10934
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nets.boxes import centre_to_corners
+from nets.darknet_blocks import conv
+from nets.decoupled import PRIOR_LOGIT, set_bias
+from nets.levels import cell_grid, flatten_cells, levels_of
+from nets.structures import Decoded, Level
+
+# Width and height in pixels, level by level, finest first.
+Anchors = tuple[tuple[tuple[float, float], ...], ...]
+
+YOLOV3_ANCHORS: Anchors = (
+    ((10, 13), (16, 30), (33, 23)),
+    ((30, 61), (62, 45), (59, 119)),
+    ((116, 90), (156, 198), (373, 326)),
+)
+YOLOV4_ANCHORS: Anchors = (
+    ((12, 16), (19, 36), (40, 28)),
+    ((36, 75), (76, 55), (72, 146)),
+    ((142, 110), (192, 243), (459, 401)),
+)
+# Both tiny networks use the anchor of 81 x 82 on both levels.
+TINY_ANCHORS: Anchors = (((23, 27), (37, 58), (81, 82)), ((81, 82), (135, 169), (344, 319)))
+
+
+class AnchorRaw(NamedTuple):
+    """What the head returns, in training as in evaluation.
+
+    A counts anchors, of all cells of all levels: finest level first, row by row, the anchors of a cell beside
+    each other.
+
+    boxes       [B, A, 4], logits of the centre x, y in the cell, log of width, height by the anchor's
+    objectness  [B, A] logits
+    classes     [B, A, C] logits
+    cells       [A, 2], column and row of the anchor's cell in its level
+    strides     [A], pixels of the network input a cell is wide
+    anchors     [A, 2], width and height in pixels
+    centre_scales  [A], how far the centre can move: 1 is as far as the cell's border
+    levels      the levels' sizes
+    per_cell    number of anchors in a cell
+    """
+
+    boxes: Tensor
+    objectness: Tensor
+    classes: Tensor
+    cells: Tensor
+    strides: Tensor
+    anchors: Tensor
+    centre_scales: Tensor
+    levels: tuple[Level, ...]
+    per_cell: int
+
+
+class AnchorHead(nn.Module):
+    """A 3x3 and a 1x1 convolution on each level.
+
+    anchors        for each level as many, finest first; by default YOLOv3's for three levels, and those of
+                   the tiny networks for two
+    hidden         channels between the convolutions on each level; by default twice the features'
+    centre_scales  for each level, how far a centre can move; YOLOv3's 1 hardly reaches the border
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        num_classes: int,
+        anchors: Anchors | None = None,
+        hidden: Sequence[int] | None = None,
+        centre_scales: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.strides = tuple(strides)
+        self.anchors = fit_anchors(anchors, len(channels))
+        self.centre_scales = tuple(centre_scales or (1.0,) * len(channels))
+        self.per_cell = len(self.anchors[0])
+        hidden = hidden or [2 * inputs for inputs in channels]
+        if not len(channels) == len(hidden) == len(self.centre_scales):
+            raise ValueError(
+                f"this head is for {len(hidden)} levels of features, and the neck gives {len(channels)}: "
+                "choose --head anchors, which takes any number"
+            )
+        self.convs = nn.ModuleList(conv(a, b, 3) for a, b in zip(channels, hidden, strict=True))
+
+        def predictors(outputs: int) -> nn.ModuleList:
+            return nn.ModuleList(nn.Conv2d(inputs, self.per_cell * outputs, 1) for inputs in hidden)
+
+        self.box_preds = predictors(4)
+        self.objectness_preds = predictors(1)
+        self.class_preds = predictors(num_classes)
+        set_bias(self.box_preds, 0.0)  # boxes start at their anchors
+        for starting_low in (self.objectness_preds, self.class_preds):
+            set_bias(starting_low, PRIOR_LOGIT)
+
+    def forward(self, features: Sequence[Tensor]) -> AnchorRaw:
+        convolved = [convolution(x) for convolution, x in zip(self.convs, features, strict=True)]
+
+        def predict(predictors: nn.ModuleList) -> Tensor:
+            """[B, A, outputs of an anchor], over all levels."""
+            levels = [flatten_cells(pred(x)) for pred, x in zip(predictors, convolved, strict=True)]
+            return torch.cat([x.unflatten(2, (self.per_cell, -1)).flatten(1, 2) for x in levels], 1).float()
+
+        levels = levels_of(features, self.strides)
+        cells, strides = cell_grid(levels, features[0].device)
+        number = [level.rows * level.columns for level in levels]
+        anchors = [
+            cells.new_tensor(sizes).repeat(n, 1) for sizes, n in zip(self.anchors, number, strict=True)
+        ]
+        scales = [
+            cells.new_full((n * self.per_cell,), scale)
+            for scale, n in zip(self.centre_scales, number, strict=True)
+        ]
+        return AnchorRaw(
+            predict(self.box_preds),
+            predict(self.objectness_preds).squeeze(-1),
+            predict(self.class_preds),
+            cells.repeat_interleave(self.per_cell, dim=0),
+            strides.repeat_interleave(self.per_cell),
+            torch.cat(anchors),
+            torch.cat(scales),
+            levels,
+            self.per_cell,
+        )
+
+
+def decode_boxes(raw: AnchorRaw) -> Tensor:
+    """Boxes xyxy [B, A, 4] in pixels of the network input."""
+    scale = raw.centre_scales[:, None]
+    centre = (raw.boxes[..., :2].sigmoid() * scale - (scale - 1) / 2 + raw.cells) * raw.strides[:, None]
+    # A box 1000 times its anchor's size is no box; without the bound a wild start overflows to infinity.
+    return centre_to_corners(centre, raw.boxes[..., 2:].clamp(max=7).exp() * raw.anchors)
+
+
+def decode(raw: AnchorRaw) -> Decoded:
+    """Boxes and scores (objectness times class probability) before NMS."""
+    return Decoded(decode_boxes(raw), raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1))
+
+
+def fit_anchors(anchors: Anchors | None, levels: int) -> Anchors:
+    """The anchors for so many levels, or the published ones; ValueError if they do not fit."""
+    if anchors is None:
+        published = {2: TINY_ANCHORS, 3: YOLOV3_ANCHORS}
+        if levels not in published:
+            raise ValueError(
+                f"there are no published anchors for {levels} levels of features: give --anchors"
+            )
+        return published[levels]
+    if len(anchors) != levels or len({len(level) for level in anchors}) != 1:
+        raise ValueError(
+            f"anchors for {len(anchors)} levels of features, and the network has {levels}: "
+            f"give as many for each of {levels} levels"
+        )
+    return anchors

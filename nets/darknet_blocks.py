@@ -1,0 +1,42 @@
+"""The blocks of the Darknet family, with its activations and its BatchNorm.
+
+YOLOv3: https://arxiv.org/abs/1804.02767; YOLOv4: https://arxiv.org/abs/2004.10934
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct
+
+LEAKY = partial(nn.LeakyReLU, 0.1, inplace=True)
+MISH = partial(nn.Mish, inplace=True)  # https://arxiv.org/abs/1908.08681
+BN_EPS = 1e-5
+
+
+def conv(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, activation: Callable[[], nn.Module] = LEAKY
+) -> ConvBNAct:
+    """Convolution, BatchNorm, and the leaky ReLU or Mish of the family."""
+    return ConvBNAct(inputs, outputs, kernel, stride, activation=activation, eps=BN_EPS)
+
+
+class Residual(nn.Module):
+    """1x1 then 3x3 convolution, and the input added."""
+
+    def __init__(self, channels: int, hidden: int, activation: Callable[[], nn.Module] = LEAKY) -> None:
+        super().__init__()
+        self.reduce = conv(channels, hidden, 1, activation=activation)
+        self.spatial = conv(hidden, channels, 3, activation=activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.spatial(self.reduce(x))
+
+
+def alternating(inputs: int, outputs: int, depth: int = 5) -> nn.Sequential:
+    """1x1 convolutions to `outputs` channels, with 3x3 ones to twice as many between them."""
+    layers: list[nn.Module] = [conv(inputs, outputs, 1)]
+    for _ in range(depth // 2):
+        layers += [conv(outputs, 2 * outputs, 3), conv(2 * outputs, outputs, 1)]
+    return nn.Sequential(*layers)

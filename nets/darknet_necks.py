@@ -1,0 +1,95 @@
+"""The necks of YOLOv3 and YOLOv4 and of their tiny networks.
+
+Feature pyramids: https://arxiv.org/abs/1612.03144; YOLOv3: https://arxiv.org/abs/1804.02767
+Path aggregation: https://arxiv.org/abs/1803.01534; YOLOv4: https://arxiv.org/abs/2004.10934
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nets.darknet_blocks import alternating, conv
+from nets.levels import require_levels
+
+
+class YOLOv3FPN(nn.Module):
+    """Mixes three levels of features from coarse to fine; each comes out with half its channels."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        fine, middle, coarse = require_levels(channels, 3, "yolov3_fpn")
+        self.channels = (fine // 2, middle // 2, coarse // 2)
+        self.coarse = alternating(coarse, coarse // 2)
+        self.up_middle = conv(coarse // 2, middle // 2, 1)
+        self.middle = alternating(middle // 2 + middle, middle // 2)
+        self.up_fine = conv(middle // 2, fine // 2, 1)
+        self.fine = alternating(fine // 2 + fine, fine // 2)
+        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        fine, middle, coarse = features
+        coarse = self.coarse(coarse)
+        middle = self.middle(torch.cat((self.upsample(self.up_middle(coarse)), middle), dim=1))
+        fine = self.fine(torch.cat((self.upsample(self.up_fine(middle)), fine), dim=1))
+        return fine, middle, coarse
+
+
+class TinyFPN(nn.Module):
+    """Mixes two levels of features from coarse to fine."""
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        fine, coarse = require_levels(channels, 2, "tiny_fpn")
+        self.channels = (128 + fine, 256)
+        self.coarse = conv(coarse, 256, 1)
+        self.up_fine = conv(256, 128, 1)
+        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        fine, coarse = features
+        coarse = self.coarse(coarse)
+        return torch.cat((self.upsample(self.up_fine(coarse)), fine), dim=1), coarse
+
+
+class YOLOv4PAN(nn.Module):
+    """Spatial pyramid pooling, a pyramid down from coarse to fine, and a path back up.
+
+    Each level comes out with half its channels.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        fine, middle, coarse = (c // 2 for c in require_levels(channels, 3, "yolov4_pan"))
+        self.channels = (fine, middle, coarse)
+        self.before_pool = alternating(2 * coarse, coarse, depth=3)
+        self.after_pool = alternating(4 * coarse, coarse, depth=3)
+        self.up_middle = conv(coarse, middle, 1)
+        self.lateral_middle = conv(2 * middle, middle, 1)
+        self.pyramid_middle = alternating(2 * middle, middle)
+        self.up_fine = conv(middle, fine, 1)
+        self.lateral_fine = conv(2 * fine, fine, 1)
+        self.pyramid_fine = alternating(2 * fine, fine)
+        self.down_fine = conv(fine, middle, 3, 2)
+        self.path_middle = alternating(2 * middle, middle)
+        self.down_middle = conv(middle, coarse, 3, 2)
+        self.path_coarse = alternating(2 * coarse, coarse)
+        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
+        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        fine, middle, coarse = features
+        coarse = self.after_pool(self._pooled(self.before_pool(coarse)))
+        up = self.upsample(self.up_middle(coarse))
+        middle = self.pyramid_middle(torch.cat((self.lateral_middle(middle), up), dim=1))
+        up = self.upsample(self.up_fine(middle))
+        fine = self.pyramid_fine(torch.cat((self.lateral_fine(fine), up), dim=1))
+        middle = self.path_middle(torch.cat((self.down_fine(fine), middle), dim=1))
+        coarse = self.path_coarse(torch.cat((self.down_middle(middle), coarse), dim=1))
+        return fine, middle, coarse
+
+    def _pooled(self, x: Tensor) -> Tensor:
+        """Maxima over 13, 9 and 5 cells beside the features themselves, each from the one before."""
+        pool5 = self.pool(x)
+        pool9 = self.pool(pool5)
+        return torch.cat((self.pool(pool9), pool9, pool5, x), dim=1)

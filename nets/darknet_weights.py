@@ -1,0 +1,132 @@
+"""The floats of a Darknet `.weights` file under our names: they stand in the order of the network's layers.
+
+For each convolution in the order of the cfg file: with BatchNorm its bias, scale, mean, variance and the
+kernel; without, the bias and the kernel. https://github.com/AlexeyAB/darknet (public domain)
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct
+from nets.zoo import build_detector
+
+# Our modules in the order in which the cfg files list their convolutions; "predict" marks the last 1x1
+# convolution of a level, whose outputs we have in three convolutions.
+ORDERS: dict[str, tuple[str, ...]] = {
+    "yolov3": (
+        *("backbone", "neck.coarse", "head.convs.2", "predict.2"),
+        *("neck.up_middle", "neck.middle", "head.convs.1", "predict.1"),
+        *("neck.up_fine", "neck.fine", "head.convs.0", "predict.0"),
+    ),
+    "yolov3_tiny": (
+        *("backbone", "neck.coarse", "head.convs.1", "predict.1"),
+        *("neck.up_fine", "head.convs.0", "predict.0"),
+    ),
+    "yolov4": (
+        *("backbone", "neck.before_pool", "neck.after_pool"),
+        *("neck.up_middle", "neck.lateral_middle", "neck.pyramid_middle"),
+        *("neck.up_fine", "neck.lateral_fine", "neck.pyramid_fine", "head.convs.0", "predict.0"),
+        *("neck.down_fine", "neck.path_middle", "head.convs.1", "predict.1"),
+        *("neck.down_middle", "neck.path_coarse", "head.convs.2", "predict.2"),
+    ),
+    "yolov4_tiny": (
+        *("backbone", "neck.coarse", "head.convs.1", "predict.1"),
+        *("neck.up_fine", "head.convs.0", "predict.0"),
+    ),
+}
+
+
+def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
+    """The floats of a file [N] as a state dict of the zoo's `name`, if it is one of Darknet's networks.
+
+    The number of classes follows from the number of floats. A file may end after any layer from the end of
+    the backbone on: such files are published to start a training from. ValueError with the counts if the
+    number is none that a file of this network can have.
+    """
+    if name not in ORDERS:
+        raise ValueError(
+            f"it is a Darknet file, and those hold one of {', '.join(ORDERS)}: name that as --model"
+        )
+    one, two = (sum(map(math.prod, file_shapes(name, classes).values())) for classes in (1, 2))
+    classes, rest = divmod(len(floats) - one, two - one)
+    if classes >= 0 and rest == 0:
+        return _split(floats, file_shapes(name, classes + 1))
+    return _split(floats, _beginning(floats, name, one, two - one))
+
+
+def file_shapes(name: str, num_classes: int) -> dict[str, torch.Size]:
+    """Names and shapes of a network's tensors in the order of its Darknet file."""
+    with torch.device("meta"):
+        detector = build_detector(name, num_classes)
+    shapes: dict[str, torch.Size] = {}
+    modules = dict(detector.named_modules())
+    for place in ORDERS[name]:
+        kind, _, level = place.partition(".")
+        if kind == "predict":
+            shapes |= _predictor_shapes(modules, level)
+        else:
+            shapes |= _layer_shapes(place, modules[place])
+    return shapes
+
+
+def _layer_shapes(prefix: str, module: nn.Module) -> dict[str, torch.Size]:
+    shapes: dict[str, torch.Size] = {}
+    for name, layer in module.named_modules(prefix=prefix):
+        if isinstance(layer, ConvBNAct):
+            entries = ("bn.bias", "bn.weight", "bn.running_mean", "bn.running_var", "conv.weight")
+            state = layer.state_dict()
+            shapes |= {f"{name}.{entry}": state[entry].shape for entry in entries}
+    return shapes
+
+
+def _predictor_shapes(modules: Mapping[str, nn.Module], level: str) -> dict[str, torch.Size]:
+    """The one convolution of the file that ours are cut from, under the name `predict`."""
+    weights = [
+        modules[f"head.{kind}_preds.{level}"].get_parameter("weight")
+        for kind in ("box", "objectness", "class")
+    ]
+    rows = sum(len(weight) for weight in weights)
+    whole = torch.Size((rows, *weights[0].shape[1:]))
+    return {f"predict.{level}.bias": whole[:1], f"predict.{level}.weight": whole}
+
+
+def _split(floats: Tensor, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+    pieces = floats.split([math.prod(shape) for shape in shapes.values()])
+    state = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+    for name in [name for name in state if name.startswith("predict.")]:
+        state |= _cut_predictor(name, state.pop(name))
+    return state
+
+
+def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
+    """The file has for each of three anchors four rows of the box, one of objectness, and the classes'."""
+    _, level, kind = name.split(".")
+    anchors = whole.view(3, -1, *whole.shape[1:])
+    cuts = {"box": anchors[:, :4], "objectness": anchors[:, 4:5], "class": anchors[:, 5:]}
+    return {f"head.{cut}_preds.{level}.{kind}": rows.flatten(0, 1) for cut, rows in cuts.items()}
+
+
+def _beginning(floats: Tensor, name: str, one: int, each: int) -> dict[str, torch.Size]:
+    """The shapes of a file that ends after some layer; ValueError with the counts if it ends within one."""
+    chosen: dict[str, torch.Size] = {}
+    total = 0
+    for tensor, shape in file_shapes(name, 1).items():
+        if tensor.startswith("predict."):
+            break  # from here on the number of classes matters
+        chosen[tensor] = shape
+        total += math.prod(shape)
+        if total == len(floats) and tensor.endswith("conv.weight") and not _in_backbone_only(chosen, name):
+            return chosen
+    raise ValueError(
+        f"it holds {len(floats):,} floats, and a Darknet file of {name} holds {one - each:,}, and {each:,} "
+        f"more for each class, {one + 79 * each:,} for COCO's 80: it is cut off, too long, or another's"
+    )
+
+
+def _in_backbone_only(chosen: Mapping[str, torch.Size], name: str) -> bool:
+    """Whether the layers end before the backbone does."""
+    backbone = [tensor for tensor in file_shapes(name, 1) if tensor.startswith("backbone.")]
+    return len(chosen) < len(backbone)

@@ -1,0 +1,53 @@
+"""The decoupled towers of YOLOX's head: what classes are told by, and what boxes are told by.
+
+YOLOX: https://arxiv.org/abs/2107.08430
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct, spatial_conv
+
+# The score that every cell starts with is 0.01: few cells hold an object. https://arxiv.org/abs/1708.02002
+PRIOR_LOGIT = -math.log((1 - 0.01) / 0.01)
+
+
+class DecoupledTowers(nn.Module):
+    """A 1x1 stem on each level, then two 3x3 convolutions for classes and two for boxes beside each other.
+
+    All are as wide as the finest level. A head adds its predictors to them.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], separable: bool = False) -> None:
+        super().__init__()
+        hidden = channels[0]
+
+        def branch() -> nn.Sequential:
+            return nn.Sequential(*(spatial_conv(hidden, hidden, 3, 1, separable) for _ in range(2)))
+
+        self.strides = tuple(strides)
+        self.hidden = hidden
+        self.stems = nn.ModuleList(ConvBNAct(inputs, hidden, 1) for inputs in channels)
+        self.class_convs = nn.ModuleList(branch() for _ in channels)
+        self.box_convs = nn.ModuleList(branch() for _ in channels)
+
+    def predictors(self, outputs: int) -> nn.ModuleList:
+        """A 1x1 convolution to `outputs` channels for each level."""
+        return nn.ModuleList(nn.Conv2d(self.hidden, outputs, 1) for _ in self.strides)
+
+    def towers(self, features: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """For each level, the features that tell classes and those that tell boxes."""
+        stems = [stem(feature) for stem, feature in zip(self.stems, features, strict=True)]
+        return [
+            (class_conv(stem), box_conv(stem))
+            for stem, class_conv, box_conv in zip(stems, self.class_convs, self.box_convs, strict=True)
+        ]
+
+
+def set_bias(convs: Iterable[nn.Module], value: float, first: int = 0) -> None:
+    """Set the bias of each convolution from channel `first` on."""
+    for conv in convs:
+        assert isinstance(conv, nn.Conv2d) and conv.bias is not None
+        nn.init.constant_(conv.bias[first:], value)

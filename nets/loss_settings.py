@@ -1,0 +1,48 @@
+"""What of a loss a user can choose, whatever the network."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BoxLoss = Literal["iou", "giou", "diou", "ciou", "siou"]
+
+
+class LossSettings(NamedTuple):
+    """Choices that every loss of ours follows.
+
+    box              which loss boxes are drawn to objects by; None is the head's own
+    label_smoothing  how far the class targets of found objects move from 0 and 1 towards 1/2 (of it, half)
+    focal            whether what is already told well counts less, in classes and objectness
+    """
+
+    box: BoxLoss | None = None
+    label_smoothing: float = 0.0
+    focal: bool = False
+
+
+FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
+
+
+def binary_loss(logits: Tensor, targets: Tensor, focal: bool) -> Tensor:
+    """Binary cross-entropy of each logit against its target between 0 and 1; same shape.
+
+    With `focal`, an element counts by |target - probability|^2, and positives by 1/4 against 3/4: the focal
+    loss (https://arxiv.org/abs/1708.02002), which for targets between 0 and 1 is the quality focal loss
+    (https://arxiv.org/abs/2006.04388).
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    if not focal:
+        return loss
+    share = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
+    return share * (targets - logits.sigmoid()).abs() ** FOCAL_GAMMA * loss
+
+
+def smoothed(targets: Tensor, smoothing: float) -> Tensor:
+    """Targets moved towards one half: 1 becomes 1 - s/2, and 0 becomes s/2.
+
+    Classes are told apart by a yes or no for each, so the uniform answer is one half.
+    https://arxiv.org/abs/1512.00567 (section 7)
+    """
+    return torch.lerp(targets, torch.full_like(targets, 0.5), smoothing) if smoothing else targets

@@ -1,0 +1,21 @@
+"""Weights that others published, under our names: every format of foreign checkpoints is recognised here."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from nets import yolox_keys
+from nets.darknet_weights import from_darknet
+
+DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
+
+
+def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
+    """A published state dict under our names; None if it is in no format that we know.
+
+    `model_name` says whose layers the floats of a Darknet file are: they have no names. ValueError if they
+    cannot be that model's.
+    """
+    if DARKNET in state:
+        return from_darknet(state[DARKNET], model_name)
+    return yolox_keys.from_official(state)

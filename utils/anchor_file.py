@@ -1,0 +1,31 @@
+"""Anchor sizes as text: `w,h, w,h, ...`, finest level first, as `model_data/yolo_anchors.txt` has them."""
+
+from pathlib import Path
+
+from nets.anchor_head import Anchors
+from utils.text_file import read_text
+
+
+def read_anchors(path: str | Path, levels: int) -> Anchors:
+    """The anchors of a file, as many for each of `levels` levels. ValueError that says what is wrong."""
+    numbers = []
+    for word in read_text(Path(path)).replace(",", " ").split():
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            raise ValueError(f"{path}: '{word}' is no number; anchors are written as w,h, w,h, ...") from None
+    if not numbers or len(numbers) % (2 * levels):
+        raise ValueError(
+            f"{path} has {len(numbers)} numbers: it needs a width and a height for each anchor, "
+            f"and as many anchors for each of the {levels} levels of the network"
+        )
+    if min(numbers) <= 0:
+        raise ValueError(f"{path}: an anchor's width and height are above 0, not {min(numbers):g}")
+    sizes = [*zip(numbers[::2], numbers[1::2], strict=True)]
+    each = len(sizes) // levels
+    return tuple(tuple(sizes[level * each : (level + 1) * each]) for level in range(levels))
+
+
+def write_anchors(anchors: Anchors) -> str:
+    """The text of a file for these anchors."""
+    return ",  ".join(f"{width:g},{height:g}" for level in anchors for width, height in level) + "\n"
