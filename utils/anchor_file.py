@@ -19,8 +19,9 @@ def read_anchors(path: str | Path, levels: int) -> Anchors:
             f"{path} has {len(numbers)} numbers: it needs a width and a height for each anchor, "
             f"and as many anchors for each of the {levels} levels of the network"
         )
-    if min(numbers) <= 0:
-        raise ValueError(f"{path}: an anchor's width and height are above 0, not {min(numbers):g}")
+    for number in numbers:
+        if not 0 < number < float("inf"):  # false for NaN too
+            raise ValueError(f"{path}: an anchor's width and height are above 0, not {number:g}")
     sizes = [*zip(numbers[::2], numbers[1::2], strict=True)]
     each = len(sizes) // levels
     return tuple(tuple(sizes[level * each : (level + 1) * each]) for level in range(levels))

@@ -1,0 +1,35 @@
+"""Anchors as text, there and back."""
+
+import pytest
+
+from nets.anchor_head import TINY_ANCHORS, YOLOV4_ANCHORS
+from utils.anchor_file import read_anchors, write_anchors
+
+
+@pytest.mark.parametrize("anchors", [YOLOV4_ANCHORS, TINY_ANCHORS, (((0.5, 2.25),),)])
+def test_what_is_written_is_read(tmp_path, anchors):
+    (tmp_path / "a.txt").write_text(write_anchors(anchors))
+    assert read_anchors(tmp_path / "a.txt", len(anchors)) == anchors
+
+
+def test_any_spacing_is_read(tmp_path):
+    (tmp_path / "a.txt").write_text("\ufeff10,13,  16,30\n33,23 , 30 61\n\n", encoding="utf-8")
+    assert read_anchors(tmp_path / "a.txt", 2) == (((10, 13), (16, 30)), ((33, 23), (30, 61)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has 0 numbers"),
+        ("1,2, 3,4, 5,6", "has 6 numbers: .* as many anchors for each of the 2 levels"),
+        ("1,2, 3", "has 3 numbers"),
+        ("1,2, 3,x", "'x' is no number"),
+        ("1,2, 3,0", "above 0, not 0"),
+        ("1,2, 3,nan", "above 0, not nan"),
+        ("1,2, 3,inf", "above 0, not inf"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path, text, message):
+    (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_anchors(tmp_path / "a.txt", 2)
