@@ -40,21 +40,26 @@ ORDERS: dict[str, tuple[str, ...]] = {
 
 
 def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
-    """The floats of a file [N] as a state dict of the zoo's `name`, if it is one of Darknet's networks.
+    """The floats of a file [N] as a state dict of the zoo's `name`, or of the network that they are of.
 
-    The number of classes follows from the number of floats. A file may end after any layer from the end of
-    the backbone on: such files are published to start a training from. ValueError with the counts if the
-    number is none that a file of this network can have.
+    Which one, and for how many classes, follows from the number of floats. A file may end after any layer
+    from the end of the backbone on: such files are published to start a training from, and are taken to be
+    of `name`. ValueError with the counts if no file has so many.
     """
+    for network in sorted(ORDERS, key=lambda network: network != name):
+        none, each = _floats_by_classes(network)
+        classes, rest = divmod(len(floats) - none, each)
+        if classes > 0 and rest == 0:
+            return _split(floats, file_shapes(network, classes))
     if name not in ORDERS:
-        raise ValueError(
-            f"it is a Darknet file, and those hold one of {', '.join(ORDERS)}: name that as --model"
-        )
+        raise ValueError(f"it is a Darknet file, of none of the networks {', '.join(ORDERS)}")
+    return _split(floats, _beginning(floats, name))
+
+
+def _floats_by_classes(name: str) -> tuple[int, int]:
+    """How many floats the file of a network has without classes, and how many more for each class."""
     one, two = (sum(map(math.prod, file_shapes(name, classes).values())) for classes in (1, 2))
-    classes, rest = divmod(len(floats) - one, two - one)
-    if classes >= 0 and rest == 0:
-        return _split(floats, file_shapes(name, classes + 1))
-    return _split(floats, _beginning(floats, name, one, two - one))
+    return 2 * one - two, two - one
 
 
 def file_shapes(name: str, num_classes: int) -> dict[str, torch.Size]:
@@ -109,24 +114,21 @@ def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
     return {f"head.{cut}_preds.{level}.{kind}": rows.flatten(0, 1) for cut, rows in cuts.items()}
 
 
-def _beginning(floats: Tensor, name: str, one: int, each: int) -> dict[str, torch.Size]:
+def _beginning(floats: Tensor, name: str) -> dict[str, torch.Size]:
     """The shapes of a file that ends after some layer; ValueError with the counts if it ends within one."""
+    shapes = file_shapes(name, 1)
+    layers_left = sum(tensor.startswith("backbone.") for tensor in shapes)
     chosen: dict[str, torch.Size] = {}
-    total = 0
-    for tensor, shape in file_shapes(name, 1).items():
+    for tensor, shape in shapes.items():
         if tensor.startswith("predict."):
             break  # from here on the number of classes matters
         chosen[tensor] = shape
-        total += math.prod(shape)
-        if total == len(floats) and tensor.endswith("conv.weight") and not _in_backbone_only(chosen, name):
+        layers_left -= 1
+        ends_a_layer = tensor.endswith("conv.weight") and layers_left <= 0
+        if ends_a_layer and sum(map(math.prod, chosen.values())) == len(floats):
             return chosen
+    none, each = _floats_by_classes(name)
     raise ValueError(
-        f"it holds {len(floats):,} floats, and a Darknet file of {name} holds {one - each:,}, and {each:,} "
-        f"more for each class, {one + 79 * each:,} for COCO's 80: it is cut off, too long, or another's"
+        f"it holds {len(floats):,} floats, and a Darknet file of {name} holds {none:,}, and {each:,} more "
+        f"for each class, {none + 80 * each:,} for COCO's 80: it is cut off, too long, or another's"
     )
-
-
-def _in_backbone_only(chosen: Mapping[str, torch.Size], name: str) -> bool:
-    """Whether the layers end before the backbone does."""
-    backbone = [tensor for tensor in file_shapes(name, 1) if tensor.startswith("backbone.")]
-    return len(chosen) < len(backbone)

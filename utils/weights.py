@@ -1,7 +1,6 @@
 """Weights from a file into a detector: what fits is loaded, and a report says what does not."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,9 +29,10 @@ from utils.load_report import LoadReport, PartReport, compare, problems, shorten
 from utils.order_match import match_by_order
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
-_WRAPPERS = re.compile(r"^module\.|_orig_mod\.")  # what DataParallel and torch.compile add to names
+_WRAPPERS = ("module.", "model.")  # what DataParallel and wrapping classes put before all names
+_COMPILED = "_orig_mod."  # what torch.compile puts into them
 # Where checkpoints keep their weights, averaged ones first.
-_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict")
+_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict", "module")
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,30 @@ def read_weights(path: str | Path) -> Weights:
     safe = path.suffix.lower() == ".safetensors"
     content = _read_safetensors(path) if safe else load_torch_file(path, mmap=True)
     content = content if isinstance(content, Mapping) else {}
-    wrapped = (content[key] for key in _KEYS if isinstance(content.get(key), Mapping))
-    state = {
-        _WRAPPERS.sub("", str(name)): value
-        for name, value in next(wrapped, content).items()
-        if isinstance(value, Tensor) and value.is_floating_point()
-    }
-    while state and all(name.startswith("model.") for name in state):
-        state = {name.removeprefix("model."): value for name, value in state.items()}
+    state = _unwrapped(_tensors_in(content))
     if not state:
         raise ValueError(f"{path} holds no weights: give a checkpoint, or a state dict saved with torch.save")
     return Weights(path, state, *_metadata(content))
+
+
+def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:
+    """The floating tensors of a checkpoint's model, however deep in it; or of the mapping itself."""
+    for key in _KEYS:
+        if isinstance(content.get(key), Mapping) and (found := _tensors_in(content[key])):
+            return found
+    return {
+        str(name).replace(_COMPILED, ""): value
+        for name, value in content.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+
+
+def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same tensors without what stands before all of their names."""
+    for prefix in _WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            return _unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
+    return state
 
 
 def load_weights(

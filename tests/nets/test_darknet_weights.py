@@ -144,8 +144,13 @@ def test_a_wrong_number_of_floats_is_refused_with_the_counts(name, change):
 
 
 def test_other_networks_have_no_darknet_file():
-    with pytest.raises(ValueError, match="those hold one of yolov3, yolov3_tiny, yolov4, yolov4_tiny"):
+    with pytest.raises(ValueError, match="of none of the networks yolov3, yolov3_tiny, yolov4, yolov4_tiny"):
         from_darknet(torch.zeros(100), "yolox_nano")
+
+
+@pytest.mark.parametrize("name", ["yolox_nano", "yolov3_tiny"])
+def test_the_network_is_known_by_the_number_of_floats(name):
+    assert "backbone.last.conv.weight" in from_darknet(floats_of("yolov4_tiny", 3), name)
 
 
 def test_the_beginning_of_a_file_is_enough_from_the_end_of_the_backbone_on():

@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import save_file
 
 from nets import build_detector, preset
+from nets.darknet_weights import file_shapes
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
-from utils.class_transfer import class_layers
+from utils.class_transfer import ClassLayer, class_layers, match_classes
 from utils.classes import read_classes
 from utils.weights import COCO_CLASSES, Weights, best_fit, load_weights, read_weights
 
@@ -90,6 +91,7 @@ def test_every_kind_of_file_reads_and_loads(tmp_path, donor, kind):
     )
     detector = fresh(3)
     report = load_weights(detector, weights, NANO, ["a", "猫", "c"], strict=True)
+    assert not report.by_order
     assert report.complete and equal(detector, donor)
 
 
@@ -167,6 +169,65 @@ def test_class_rows_follow_their_names(donor, theirs, ours, rows):
     assert (len(head.loaded), len(head.by_class)) == ((153, 0) if len(rows) == len(ours) else (147, 6))
     # What is no class layer is loaded all the same.
     assert equal(detector.backbone, donor.backbone) and equal(detector.head.box_preds, donor.head.box_preds)
+
+
+def test_class_rows_of_anchors_follow_their_names():
+    """Each of three anchors has a row for every class: class b has the rows 1, 4 and 7."""
+    model, donor = preset("yolov4_tiny"), fresh(3, "yolov4_tiny")
+    assert {name.rsplit(".", 2)[0] for name in class_layers(model)} == {"head.class_preds"}
+    assert {*class_layers(model).values()} == {ClassLayer(groups=3, before=0)}
+    detector = fresh(3, "yolov4_tiny")
+    torch.nn.init.constant_(detector.head.class_preds[1].weight, 7.0)
+    report = load_weights(detector, weights_of(donor, tuple("abc")), model, tuple("cxb"))
+    ours, theirs = detector.head.class_preds[1].weight, donor.head.class_preds[1].weight
+    assert torch.equal(ours[[0, 2, 3, 5, 6, 8]], theirs[[2, 1, 5, 4, 8, 7]])
+    assert (ours[[1, 4, 7]] == 7).all()
+    assert report.classes_carried == ("c", "b") and report.classes_fresh == ("x",)
+    head = report.parts["head"]  # 3 fresh rows in each of 2 levels: 512 and 256 weights and a bias
+    assert head.parameters - head.loaded_parameters == 3 * (512 + 1 + 256 + 1)
+
+
+def test_rows_before_the_classes_are_copied_too():
+    """A background row at the head of each of two groups: [b0 x0 y0 b1 x1 y1] -> [b0 y0 b1 y1]."""
+    layer = ClassLayer(groups=2, before=1)
+    assert layer.classes(6) == 2 and layer.fits(6) and not layer.fits(5) and not layer.fits(2)
+    theirs, ours = torch.arange(6.0), torch.full((4,), -1.0)
+    match_classes("xy", "y", {"layer": layer}).copy("layer", theirs, ours)
+    assert ours.tolist() == [0, 2, 3, 5]
+
+
+# Other names
+
+
+def test_a_part_with_other_names_is_loaded_by_order_and_shape(donor):
+    state = {f"features.{n}": v for n, v in enumerate(floating(donor.backbone).values())}
+    state |= {"classifier": torch.zeros(10)}
+    detector = fresh(3)
+    report = load_weights(detector, Weights("w.pt", state), NANO, "abc")
+    assert equal(detector.backbone, donor.backbone) and equal(detector.neck, fresh(3).neck)
+    assert report.by_order == ("backbone",) and report.unused == ("classifier",)
+    assert "0.47 M parameters), by order and shape: the names differ" in report.text()
+
+
+def test_order_counts_only_where_it_is_certain(donor):
+    backbone = list(floating(donor.backbone).values())
+    twice = {f"a.{n}": v for n, v in enumerate(backbone + backbone)}  # which of the two?
+    turned = {f"a.{n}": v for n, v in enumerate(reversed(backbone))}
+    for state in (twice, turned):
+        with pytest.raises(ValueError, match="only 0 of 235"):
+            load_weights(fresh(3), Weights("w.pt", state), NANO, "abc")
+
+
+def test_wrappers_of_names_are_taken_off(donor, tmp_path):
+    for prefix in ("model.", "module.", "model.module.", "module.model.", "model.model.", "_orig_mod."):
+        state = {prefix + name: value for name, value in floating(donor).items()}
+        for content in (
+            state,
+            {"ema_state_dict": state, "state_dict": {}},
+            {"ema": {"module": state, "updates": 3}},
+        ):
+            torch.save(content, tmp_path / "w.pt")
+            assert read_weights(tmp_path / "w.pt").state.keys() == floating(donor).keys()
 
 
 def test_unknown_classes_load_by_position_or_not_at_all(donor):
@@ -265,6 +326,18 @@ def test_weights_of_another_model_are_named(theirs, ours, official):
         load_weights(detector, weights, preset(ours), "ab")
     assert equal(detector, fresh(2, ours)), "a refused load changes nothing"
     assert best_fit(weights)[0] == theirs
+
+
+def test_darknet_weights_of_another_network_are_named():
+    floats = torch.zeros(sum(shape.numel() for shape in file_shapes("yolov4_tiny", 5).values()))
+    weights = Weights("x.weights", {"darknet": floats})
+    for name in ("yolov3_tiny", "yolox_nano"):
+        with pytest.raises(
+            ValueError, match=f"weights of yolov4_tiny, not of {name}: use --model yolov4_tiny"
+        ):
+            load_weights(fresh(2, name), weights, preset(name), "ab")
+    with pytest.raises(ValueError, match=r"x.weights does not fit yolov4_tiny: it holds 99 floats"):
+        load_weights(fresh(2), Weights("x.weights", {"darknet": floats[:99]}), preset("yolov4_tiny"), "ab")
 
 
 def test_weights_of_no_model_of_the_zoo_are_refused():

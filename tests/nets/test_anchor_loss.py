@@ -1,0 +1,154 @@
+"""Which anchors find which objects, beside a plain reading of the rules, and losses worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from nets.anchor_head import AnchorRaw, decode, decode_boxes
+from nets.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap
+from nets.levels import cell_grid
+from nets.loss_settings import LossSettings
+from nets.structures import Level
+from tests.nets.batches import targets
+
+LEVELS = (Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
+SIZES = (((8.0, 8.0), (16.0, 24.0)), ((32.0, 32.0), (64.0, 48.0)))
+TOTAL = 2 * (16 + 4)
+LN2 = math.log(2)
+
+
+def raw_outputs(batch=1, classes=2, scale=1.0):
+    """All outputs zero: each anchor proposes its own size around the centre of its cell."""
+    cells, strides = cell_grid(LEVELS, torch.device("cpu"))
+    anchors = [
+        torch.tensor(sizes).repeat(level.rows * level.columns, 1)
+        for sizes, level in zip(SIZES, LEVELS, strict=True)
+    ]
+    return AnchorRaw(
+        torch.zeros(batch, TOTAL, 4),
+        torch.zeros(batch, TOTAL),
+        torch.zeros(batch, TOTAL, classes),
+        cells.repeat_interleave(2, dim=0),
+        strides.repeat_interleave(2),
+        torch.cat(anchors),
+        torch.full((TOTAL,), scale),
+        LEVELS,
+        2,
+    )
+
+
+def number(level, row, column, anchor):
+    first = (0, 32)[level]
+    return first + 2 * (row * LEVELS[level].columns + column) + anchor
+
+
+def losses(raw, *objects, **settings):
+    found = anchor_loss(raw, targets(*objects), LossSettings(**settings))
+    return {name: loss.item() for name, loss in found.items()}
+
+
+def test_decoding_by_hand():
+    raw = raw_outputs(scale=1.2)
+    at = number(0, 2, 1, 1)  # column 1, row 2 of stride 16, anchor 16 x 24
+    raw.boxes[0, at] = torch.tensor([math.log(3), 0.0, math.log(2), -math.log(2)])
+    raw.objectness[0, at], raw.classes[0, at, 0] = math.log(3), -math.log(3)
+    boxes, scores = decode(raw)
+    # Centre x: (1.2 * 3/4 - .1 + 1) * 16 = 28.8; y: (1.2 / 2 - .1 + 2) * 16 = 40. Size 32 x 12.
+    torch.testing.assert_close(boxes[0, at], torch.tensor([12.8, 34.0, 44.8, 46.0]))
+    torch.testing.assert_close(scores[0, at], torch.tensor([0.75 * 0.25, 0.75 * 0.5]))
+
+
+def test_a_perfect_box():
+    """An object as large as the second anchor of stride 16, in the centre of a cell.
+
+    That anchor's overlap is 1, the first's 64 / 384 = .17, the third's 384 / 1024 = .375: it fits too, in the
+    cell (1, 0) of stride 32, and proposes 32 x 32 pixels around (16, 48).
+    """
+    objects = [(1, (16.0, 28.0, 32.0, 52.0))]  # centre (24, 40): column 1, row 2
+    found = assign_anchors(raw_outputs(), targets(objects))
+    assert found.positive[0].nonzero().flatten().tolist() == [number(0, 2, 1, 1), number(1, 1, 0, 0)]
+    loss = losses(raw_outputs(), objects, box="iou")
+    # The third's box 0..32, 32..64 shares 16 x 20 pixels of 384 + 1024 - 320.
+    assert loss["box"] == pytest.approx(5 * (1 - 320 / 1088) / 2, rel=1e-5)
+    assert loss["class"] == pytest.approx(2 * LN2, rel=1e-5)  # ln 2 for each of two classes
+    assert loss["objectness"] == pytest.approx(TOTAL * LN2 / 2, rel=1e-5)
+
+
+def test_boxes_that_overlap_an_object_well_are_no_mistakes():
+    """An anchor elsewhere that proposes the object exactly is left out of the objectness."""
+    raw = raw_outputs()
+    neighbour = number(0, 2, 2, 1)  # its centre is 16 pixels to the right
+    raw.boxes[0, neighbour, 0] = -50.0  # sigmoid 0: 8 pixels back; then the cell's border
+    objects = [(1, (24.0, 28.0, 40.0, 52.0))]  # centre (32, 40), just in column 2
+    assert number(0, 2, 2, 1) in assign_anchors(raw, targets(objects)).positive[0].nonzero()
+    other = number(0, 2, 1, 1)
+    raw.boxes[0, other, 0] = 50.0  # the cell before, at its right border: the same box
+    overlap = best_overlap(decode_boxes(raw), targets(objects))[0]
+    assert overlap[other] > 0.99 and overlap[neighbour] > 0.99
+    without = anchor_loss(raw, targets(objects), LossSettings())["objectness"]
+    raw.objectness[0, other] = 9.0  # it may say what it likes
+    assert anchor_loss(raw, targets(objects), LossSettings())["objectness"] == without
+
+
+def plain_assignment(objects):
+    """The rules read one object after the other: {anchor: object}."""
+    claims = {}
+    for index, (_, box) in enumerate(objects):
+        x1, y1, x2, y2 = box
+        width, height = x2 - x1, y2 - y1
+        overlaps = {}
+        for level, (rows, columns, stride) in enumerate(LEVELS):
+            column = min(max(math.floor((x1 + width / 2) / stride), 0), columns - 1)
+            row = min(max(math.floor((y1 + height / 2) / stride), 0), rows - 1)
+            for anchor, (w, h) in enumerate(SIZES[level]):
+                common = min(w, width) * min(h, height)
+                overlaps[number(level, row, column, anchor)] = common / (w * h + width * height - common)
+        best = max(overlaps, key=overlaps.get)
+        for at, overlap in overlaps.items():
+            if at == best or overlap > FITS:
+                claims.setdefault(at, []).append((overlap, index))
+    return {at: max(c, key=lambda pair: (pair[0], -pair[1]))[1] for at, c in claims.items()}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_assignment_is_the_plain_one(seed):
+    random = np.random.default_rng(seed)
+    batch = []
+    for count in (random.integers(1, 9), 0, random.integers(1, 4)):
+        corner = random.uniform(0, 50, (count, 2))
+        size = random.choice([2.0, 8.0, 16.0, 30.0, 70.0], (count, 2))
+        batch.append([(0, (x, y, x + w, y + h)) for (x, y), (w, h) in zip(corner, size, strict=True)])
+    found = assign_anchors(raw_outputs(batch=3), targets(*batch))
+    for image, objects in enumerate(batch):
+        at = found.positive[image].nonzero().flatten().tolist()
+        assert {n: found.target[image, n].item() for n in at} == plain_assignment(objects)
+        assert not found.target[image][~found.positive[image]].any()
+
+
+def test_of_two_equal_objects_the_first_is_found():
+    twice = [(0, (16.0, 28.0, 32.0, 52.0)), (1, (16.0, 28.0, 32.0, 52.0))]
+    found = assign_anchors(raw_outputs(), targets(twice))
+    assert not found.target.any() and found.positive.any()
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 64.0, 64.0), (-90.0, -90.0, 90.0, 90.0), (60.0, 60.0, 64.0, 64.0)],
+    ids=["no area", "all", "beyond", "corner"],
+)
+def test_odd_boxes_give_finite_losses_and_gradients(box):
+    raw = raw_outputs(batch=2)
+    raw = raw._replace(boxes=raw.boxes.clone().requires_grad_(), classes=raw.classes.requires_grad_())
+    found = anchor_loss(raw, targets([(0, box)], [(1, box), (1, box)]), LossSettings())
+    sum(found.values()).backward()
+    assert all(loss.isfinite() for loss in found.values())
+    assert raw.boxes.grad.isfinite().all() and raw.classes.grad.isfinite().all()
+
+
+def test_many_objects_are_compared_with_all_boxes():
+    """More than are looked at at a time: each box's best object may be any of them."""
+    objects = [(0, (float(n), 0.0, n + 8.0, 8.0)) for n in range(40)]
+    boxes = torch.tensor([[[39.0, 0, 47, 8], [0, 0, 8, 8], [20.0, 0, 28, 4], [0, 50, 8, 60]]])
+    assert best_overlap(boxes, targets(objects))[0].tolist() == pytest.approx([1, 1, 0.5, 0])

@@ -1,0 +1,79 @@
+"""Focal loss and label smoothing, and that no setting is without effect on any head."""
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
+
+from nets import HEADS, LossSettings, build_detector
+from nets.box_losses import BOX_LOSSES
+from nets.loss_settings import binary_loss, smoothed
+from tests.nets.batches import pictures, targets
+
+
+def test_focal_loss_is_torchvisions():
+    generator = torch.Generator().manual_seed(0)
+    logits = 4 * torch.randn(50, 7, generator=generator)
+    wanted = torch.randint(0, 2, (50, 7), generator=generator).float()
+    torch.testing.assert_close(binary_loss(logits, wanted, focal=True), sigmoid_focal_loss(logits, wanted))
+    plain = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    torch.testing.assert_close(binary_loss(logits, wanted, focal=False), plain)
+
+
+def test_focal_loss_between_0_and_1_by_hand():
+    """Probability 3/4 where 1/2 is wanted: share (.25 + .75) / 2, times (1/4)^2, times the entropy."""
+    entropy = -(math.log(0.75) + math.log(0.25)) / 2
+    found = binary_loss(torch.tensor(math.log(3)), torch.tensor(0.5), focal=True)
+    assert found.item() == pytest.approx(0.5 / 16 * entropy)
+
+
+def test_smoothing_by_hand():
+    assert smoothed(torch.tensor([0.0, 1.0, 0.5]), 0.2).tolist() == pytest.approx([0.1, 0.9, 0.5])
+    assert smoothed(torch.tensor([0.0, 1.0]), 0.0).tolist() == [0, 1]
+
+
+@pytest.fixture(scope="module", params=HEADS)
+def head_losses(request):
+    """What a detector with each head loses under given settings, always with the same weights."""
+    model = next(
+        (name, parts)
+        for name, parts in [("yolox_nano", {}), ("yolov4_tiny", {})]
+        if _fits(name, request.param)
+    )
+
+    def losses(**settings):
+        torch.manual_seed(0)
+        detector = build_detector(model[0], 3, head=request.param, loss=LossSettings(**settings))
+        objects = [(1, (10.0, 20, 60, 50)), (0, (30.0, 30, 90, 80))]
+        return detector.eval().losses(pictures(2, 96, 96), targets(objects, objects[:1]))
+
+    return losses
+
+
+def _fits(name, head):
+    try:
+        build_detector(name, 3, head=head)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("box", BOX_LOSSES)
+def test_the_box_loss_changes_the_box_component_alone(head_losses, box):
+    one, other = head_losses(box=box), head_losses(box="iou" if box != "iou" else "giou")
+    assert one["box"] != other["box"]
+    assert all(torch.equal(one[name], other[name]) for name in one if name != "box")
+
+
+def test_smoothing_changes_the_classes_alone(head_losses):
+    plain, smooth = head_losses(), head_losses(label_smoothing=0.1)
+    assert plain["class"] != smooth["class"]
+    assert all(torch.equal(plain[name], smooth[name]) for name in plain if name != "class")
+
+
+def test_focal_lowers_what_classes_and_objectness_lose(head_losses):
+    plain, focal = head_losses(), head_losses(focal=True)
+    for name in plain:
+        assert focal[name] < plain[name] if name in ("class", "objectness") else focal[name] == plain[name]
