@@ -26,7 +26,7 @@ from utils.text_file import write_text
 class Config:
     """Measure a detector on a data set."""
 
-    weights: Path  # a checkpoint of train.py, or other weights
+    weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     data: str = str(ROOT / "2007_val.txt")  # list file, VOCdevkit/VOC2007:test, or instances.json:images/
     min_overlap: float = 0.5  # overlap with an object that a correct box needs, in all but the COCO figures
     confidence: float = 0.001  # least score of a box; small, since AP is measured over all thresholds

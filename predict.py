@@ -29,7 +29,7 @@ class Config:
     """Find objects on pictures."""
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional]  # pictures: files, folders or patterns
-    weights: Path  # a checkpoint of train.py, or other weights
+    weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     confidence: float = 0.5  # least score of a box
     nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
     output: Path = Path("predictions")  # folder for the results

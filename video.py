@@ -19,7 +19,7 @@ class Config:
     """Find objects on a video."""
 
     source: str  # a camera's number (0 is the first), a video file, or the address of a stream
-    weights: Path  # a checkpoint of train.py, or other weights
+    weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     save: Path | None = None  # video file to write, .mp4 or .avi
     show: bool = False  # show the frames in a window, q ends; needs a display
     max_frames: int = 0  # stop after this many frames; 0 goes on to the end

@@ -1,48 +1,81 @@
-"""Parameters and floating-point operations of a detector, by part.
+"""What a detector takes: layers, parameters, operations and memory by part, and its levels.
 
 Counted are convolutions and matrix products, and BatchNorm as four operations an element (minus the mean,
 over the deviation, times the weight, plus the bias): this gives the figures that the papers publish.
 """
 
-import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from nets.detector import PARTS, Detector
+from nets.structures import Level
 
 
 class Summary(NamedTuple):
-    """parameters: count by part; gflops: 1e9 operations for one image by part, multiply and add apart."""
+    """Figures by part for one image, and the levels of predictions.
 
+    layers            modules with a matrix of weights: convolutions, as a rule
+    parameters        numbers that are trained
+    gflops            1e9 operations, multiply and add apart
+    activation_bytes  of the outputs of all modules without modules inside, as float32; training keeps most of
+                      them for the gradient
+    levels            finest first; empty if the raw outputs have none
+    """
+
+    layers: dict[str, int]
     parameters: dict[str, int]
     gflops: dict[str, float]
+    activation_bytes: dict[str, int]
+    levels: tuple[Level, ...]
 
 
 def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
     """Count what a forward pass of one image of `image_size` (height, width) takes. Changes nothing."""
-    parameters = {part: sum(p.numel() for p in getattr(detector, part).parameters()) for part in PARTS}
-    device = next(detector.parameters()).device
+    parts = {part: getattr(detector, part) for part in PARTS}
+    norm_flops, activation_bytes = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
+    handles = []
+    for part, module in parts.items():
+        for leaf in _leaves(module):
+            handles.append(leaf.register_forward_hook(_adding(activation_bytes, part, factor=4)))
+            if isinstance(leaf, _BatchNorm):  # which operation it runs as changes with torch and the device
+                handles.append(leaf.register_forward_hook(_adding(norm_flops, part, factor=4)))
     training = detector.training
     detector.eval()
-    counter = FlopCounterMode(display=False, custom_mapping=_BATCH_NORMS)
+    counter = FlopCounterMode(display=False)
+    images = torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=next(detector.parameters()).device)
     with torch.no_grad(), counter:
-        detector(torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=device))
+        raw = detector(images)
     detector.train(training)
+    for handle in handles:
+        handle.remove()
     counts = counter.get_flop_counts()
     root = type(detector).__name__
-    gflops = {part: sum(counts.get(f"{root}.{part}", {}).values()) / 1e9 for part in PARTS}
-    return Summary(parameters, gflops)
+    return Summary(
+        {part: sum(map(_is_layer, module.modules())) for part, module in parts.items()},
+        {part: sum(p.numel() for p in module.parameters()) for part, module in parts.items()},
+        {part: (sum(counts.get(f"{root}.{part}", {}).values()) + norm_flops[part]) / 1e9 for part in PARTS},
+        activation_bytes,
+        tuple(getattr(raw, "levels", ())),
+    )
 
 
-def _batch_norm_flops(shape: Sequence[int], *args: Any, **kwargs: Any) -> int:
-    return 4 * math.prod(shape)
+def _leaves(module: nn.Module) -> list[nn.Module]:
+    return [inner for inner in module.modules() if not any(inner.children())]
 
 
-# Versions of torch from 2.6 to 2.15 run it as one or the other.
-_BATCH_NORMS = {
-    torch.ops.aten.native_batch_norm: _batch_norm_flops,
-    torch.ops.aten._native_batch_norm_legit_no_training: _batch_norm_flops,
-}
+def _is_layer(module: nn.Module) -> bool:
+    return any(p.ndim > 1 for p in module.parameters(recurse=False))
+
+
+def _adding(totals: dict[str, int], part: str, factor: int) -> Any:
+    """A hook that adds a multiple of the number of output elements to `totals[part]`."""
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+        outputs = output if isinstance(output, tuple | list) else (output,)
+        totals[part] += factor * sum(x.numel() for x in outputs if isinstance(x, Tensor))
+
+    return hook

@@ -18,6 +18,7 @@ from utils.image import read_image
 from utils.inference import DetectSettings, detect_batch
 from utils.letterbox import letterbox
 from utils.preflight import check_image_size
+from utils.pretrained import WORD, pretrained_weights
 from utils.weights import Weights, best_fit, known_classes, load_weights, read_weights
 
 Image = np.ndarray | str | PathLike[str]
@@ -44,9 +45,11 @@ def load_trained(
     """Build the detector that a weights file is for, and load it; every tensor has to fit.
 
     A checkpoint says itself which model, classes and image size it is for. For a bare state dict the model is
-    found by its tensors; `model`, `classes` and `image_size` say it otherwise. ValueError with the flag that
-    is needed.
+    found by its tensors; `model`, `classes` and `image_size` say it otherwise. "pretrained" stands for the
+    published weights of `model`. ValueError with the flag that is needed.
     """
+    if str(weights) == WORD:
+        weights = _published(model)
     content = read_weights(weights)
     name = model or content.model_name or _recognised(content)
     design = preset(name, **(content.parts if name == content.model_name else {}))
@@ -63,7 +66,8 @@ def load_trained(
 class Predictor:
     """Finds objects on images: `Predictor("logs/run/best.pt")("street.jpg")`.
 
-    weights     a checkpoint of `train.py`, or other weights with `model` and `classes`
+    weights     a checkpoint of `train.py`, other weights with `model` and `classes`, or "pretrained" with
+                `model`
     confidence  least score of a detection
     nms_iou     of two boxes of one class that overlap more than this, the better one stays
     max_detections  on one image
@@ -119,6 +123,12 @@ def explain_empty(detections: Detections, confidence: float, class_names: Sequen
     # Rounded down: a best of 0.4999 at confidence 0.5 must not read as 0.50.
     best = f"{math.floor(100 * detections.best_score) / 100:.2f} ({class_names[detections.best_label]})"
     return f"0 of {detections.candidates} candidates reached confidence {confidence:g}; the best was {best}"
+
+
+def _published(model: str | None) -> Path:
+    if model is None:
+        raise ValueError("--weights pretrained: name the model whose published weights to use with --model")
+    return pretrained_weights(model)
 
 
 def _recognised(weights: Weights) -> str:

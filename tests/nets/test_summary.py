@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector, preset
+from nets.blocks import SPP
+from nets.structures import Level
 from nets.summary import summarise
 
 PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo
@@ -56,6 +58,28 @@ def test_stem_by_hand():
     found = summarise(detector, (64, 64))
     assert found.parameters == {"backbone": 12 * 16 * 9 + 2 * 16, "neck": 0, "head": 0}
     assert found.gflops["backbone"] * 1e9 == pytest.approx(32 * 32 * (2 * 12 * 16 * 9 + 4 * 16))
+    assert found.layers == {"backbone": 1, "neck": 0, "head": 0}
+    # Convolution, BatchNorm and SiLU each give 16 channels of 32 x 32 numbers of 4 bytes; then they pass on.
+    output = 16 * 32 * 32 * 4
+    assert found.activation_bytes == {"backbone": 3 * output, "neck": output, "head": output}
+    assert found.levels == ()
+
+
+def test_layers_and_levels():
+    """Darknet-53 without its classifier has 52 convolutions; ours has the last of each level in three."""
+    with torch.device("meta"):
+        found = summarise(build_detector("yolov3", 80), (320, 416))
+    assert found.layers == {"backbone": 52, "neck": 3 * 5 + 2, "head": 3 * (1 + 3)}
+    assert found.levels == (Level(40, 52, 8), Level(20, 26, 16), Level(10, 13, 32))
+
+
+def test_outputs_are_counted_each_time_a_module_is_called():
+    """The one pool of SPP, called three times: three outputs, beside three of each of its two blocks."""
+    detector = build_detector("yolox_nano", 3)
+    detector.backbone, detector.neck = _Part(detector.backbone.stem), _Part(SPP(16, 8))
+    detector.head = _Part(None)
+    found = summarise(detector, (64, 64))
+    assert found.activation_bytes["neck"] == 4 * 32 * 32 * (3 * 8 + 3 * 8 + 3 * 8)
 
 
 class _Part(torch.nn.Module):

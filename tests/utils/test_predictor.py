@@ -127,3 +127,13 @@ def test_image_sizes_are_checked(folder):
 def test_thresholds_are_checked(folder):
     with pytest.raises(ValueError, match="--confidence"):
         Predictor(folder / "best.pt", confidence=50, **CPU)(folder / "0.png")
+
+
+def test_published_weights_are_used_by_name(folder, monkeypatch):
+    monkeypatch.setattr("utils.predictor.pretrained_weights", lambda model: folder / f"{model}.pth")
+    (folder / "yolox_nano.pth").write_bytes((folder / "bare.pth").read_bytes())
+    options = {"classes": folder / "classes.txt", "image_size": (64, 96)}
+    found = Predictor("pretrained", model="yolox_nano", **options, **CPU)
+    assert found.class_names == NAMES
+    with pytest.raises(ValueError, match="with --model"):
+        Predictor("pretrained", **options, **CPU)

@@ -1,0 +1,132 @@
+"""How many pixels of the input a prediction depends on: the theoretical receptive field.
+
+Measured on the network itself rather than derived from its layers, so that it holds for any: in a copy, every
+layer becomes an average of what it looks at, and the gradient of a prediction is then positive at the pixels
+that it depends on, and 0 elsewhere. https://distill.pub/2019/computing-receptive-fields/
+"""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules import activation, batchnorm, dropout, normalization
+
+from nets.detector import Detector
+
+FIRST_LENGTH = 1024  # pixels of the input that is tried first; doubled where a prediction sees to its ends
+MOST_LENGTH = 8192
+# What acts on each position by itself, or is taken to.
+_POINTWISE = (batchnorm._NormBase, normalization.GroupNorm, normalization.LayerNorm, dropout._DropoutNd)
+
+Extent = tuple[int, int]
+
+
+def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
+    """Height and width in pixels that a prediction in the middle sees, level by level, finest first.
+
+    None where it sees the whole image however large that is. Empty if the raw outputs are not laid out by
+    levels, as [B, cells, ...]. Where features are upsampled, cells beside each other can differ by some
+    pixels. The detector may be on the meta device; it is not changed.
+    """
+    network = _averaging(detector)
+    heights, widths = (_extents(network, detector.stride, axis) for axis in (2, 3))
+    return tuple(
+        None if height is None or width is None else (height, width)
+        for height, width in zip(heights, widths, strict=True)
+    )
+
+
+class _Marked(torch.autograd.Function):
+    """The features themselves, and of their gradient whether it is positive.
+
+    The corner of what 100 layers of 3x3 see would count 9^-100, which is 0 in float32.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return (gradient > 0).to(gradient.dtype)
+
+
+class _Average(nn.Module):
+    """A convolution whose weights are all equal: a sum over channels, spread, and shown on each channel."""
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.conv = [conv]  # in a list, so that its weights are none of ours
+
+    def forward(self, x: Tensor) -> Tensor:
+        (conv,) = self.conv
+        groups, per_group = conv.groups, conv.in_channels // conv.groups
+        x = _Marked.apply(x).unflatten(1, (groups, per_group)).sum(dim=2)
+        weight = 1 / (per_group * conv.kernel_size[0] * conv.kernel_size[1])
+        kernel = x.new_full((groups, 1, *conv.kernel_size), weight)
+        x = F.conv2d(x, kernel, None, conv.stride, conv.padding, conv.dilation, groups)
+        return x.unsqueeze(2).expand(-1, -1, conv.out_channels // groups, -1, -1).flatten(1, 2)
+
+
+def _averaging(detector: Detector) -> Detector:
+    """A copy of the detector that is linear with positive weights."""
+    network = copy.deepcopy(detector).requires_grad_(False).eval()
+    for parent in [*network.modules()]:
+        for name, child in parent.named_children():
+            setattr(parent, name, _averaged(child))
+    network.to_empty(device="cpu").float()
+    for tensor in (*network.parameters(), *network.buffers()):
+        tensor.fill_(1 / tensor[0].numel() if tensor.ndim > 1 else 1)
+    return network
+
+
+def _averaged(module: nn.Module) -> nn.Module:
+    """What sees the same as `module`, without zeros in the gradient. Itself where nothing stands for it."""
+    if isinstance(module, nn.Conv2d):
+        return _Average(module)
+    if isinstance(module, nn.MaxPool2d):
+        return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
+    if isinstance(module, nn.AdaptiveMaxPool2d):
+        return nn.AdaptiveAvgPool2d(module.output_size)
+    is_activation = type(module).__module__ == activation.__name__ and not any(module.children())
+    return nn.Identity() if is_activation or isinstance(module, _POINTWISE) else module
+
+
+def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
+    """How far the prediction in the middle of each level sees along an axis: 2 is the height, 3 the width."""
+    length = FIRST_LENGTH
+    extents = _extents_within(network, stride, axis, length)
+    while None in extents and length < MOST_LENGTH:
+        length *= 2
+        extents = _extents_within(network, stride, axis, length)
+    return extents
+
+
+def _extents_within(network: Detector, stride: int, axis: int, length: int) -> list[int | None]:
+    """The same on a strip of so many pixels along the axis; None for what reaches its ends."""
+    shape = [1, 3, stride, stride]
+    shape[axis] = length // stride * stride
+    image = torch.ones(shape, requires_grad=True)
+    raw = network.head(network.neck(network.backbone(image)))
+    extents: list[int | None] = []
+    for prediction in _middle_predictions(raw):
+        (gradient,) = torch.autograd.grad(prediction, image, retain_graph=True)
+        seen = gradient.movedim(axis, 0).flatten(1).any(dim=1).nonzero().flatten().tolist()
+        inside = seen[0] > 0 and seen[-1] < shape[axis] - 1
+        extents.append(seen[-1] - seen[0] + 1 if inside else None)
+    return extents
+
+
+def _middle_predictions(raw: Any) -> Iterator[Tensor]:
+    """For each level, the sum of all that is predicted for the cell in the middle."""
+    levels = getattr(raw, "levels", ())
+    cells = sum(level.rows * level.columns for level in levels)
+    first = 0
+    for level in levels:
+        middle = first + level.rows // 2 * level.columns + level.columns // 2
+        first += level.rows * level.columns
+        outputs = [x for x in raw if isinstance(x, Tensor) and x.requires_grad and x.shape[1] % cells == 0]
+        yield torch.stack([x.unflatten(1, (cells, -1))[:, middle].sum() for x in outputs]).sum()
