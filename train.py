@@ -11,10 +11,8 @@ from pathlib import Path
 
 import torch
 
-from nets import LossSettings, Preset, build, preset, strides_of
-from nets.detector import Detector
+from nets import LossSettings, Preset, preset, strides_of
 from nets.loss_settings import BoxLoss
-from utils.anchor_file import read_anchors
 from utils.augment import Augmentation
 from utils.classes import read_classes
 from utils.cli import ROOT, run
@@ -23,22 +21,18 @@ from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.loader import automatic_workers
+from utils.model_choice import choose_model
+from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, plan_phases
 from utils.preflight import Preflight, check_image_size, check_values
-from utils.recipe import (
-    DEFAULT_LEARNING_RATE,
-    DEFAULT_WEIGHT_DECAY,
-    expectation,
-    suggest_epochs,
-    suggest_freeze_epochs,
-)
+from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
 from utils.run_folder import changed_data, create_run_folder, write_config
 from utils.sample_run import has_own_data, sample_settings
 from utils.schedule import Decay, scale_learning_rate
+from utils.start import check_weights, prepare_detector, weights_file
 from utils.trainer import Trainer, TrainSettings
 from utils.training_run import Progress, RunSettings, conclude, find_run, fit, resume
-from utils.weights import load_weights, read_weights
 
 RANGES = {
     "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
@@ -63,7 +57,7 @@ class Config:
     neck: str = ""  # another neck
     head: str = ""  # another head
     anchors: str = ""  # a file of anchors, w,h, w,h, ..., finest level first; by default the model's own
-    weights: str = "none"  # a weights file to start from, none, or pretrained
+    weights: str = "none"  # a file to start from, none, or pretrained: the model's published weights
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
     epochs: int | None = None  # passes over the training data; by default chosen by its size
     freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
@@ -99,10 +93,14 @@ class Config:
     name: str = ""  # the run's name; by default the date and time
     seed: int = 0  # the same seed gives the same run
     resume: str = ""  # a run's folder, or last: continue that run
+    summary: bool = False  # print what the model is made of, and what it costs, and stop
 
 
 def main(config: Config) -> None:
     """Prepare, train, and measure the best weights."""
+    if config.summary:
+        print(summary_of(config))
+        return
     folder = find_run(config.resume, config.output) if config.resume else None
     if folder:
         print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
@@ -111,9 +109,12 @@ def main(config: Config) -> None:
     autocast = choose_autocast(config.amp, device)
     print(describe_device(device, autocast))
     data = read_all_data(config)
+    config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
     model = model_of(config)
-    detector = prepare_detector(config, model, data["train"])
+    assert config.image_size is not None
+    loss = LossSettings(config.box_loss, config.label_smoothing, config.focal)
+    detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss)
     phases = phases_of(config, len(data["train"]))
     settings = settings_of(config, device, DetectSettings(autocast=autocast))
 
@@ -184,13 +185,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         model = model_of(config)
         check_image_size(config.image_size or model.image_size, strides_of(model)[-1])
     with preflight.check():
-        if config.weights == "pretrained":
-            raise ValueError(
-                "--weights pretrained is not there yet: download the official weights of the model into "
-                "model_data/ and give that file as --weights"
-            )
-        if config.weights != "none":
-            read_weights(config.weights)
+        check_weights(config.weights, config.model)
     for name in ("train", "val", "test"):
         spec = getattr(config, name)
         if spec and names:
@@ -205,24 +200,17 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
 
 
 def model_of(config: Config) -> Preset:
-    """The model with the parts that the configuration chooses. ValueError if there is none such."""
-    parts = {part: getattr(config, part) or None for part in ("backbone", "neck", "head")}
-    model = preset(config.model, **parts)
-    if config.anchors:
-        model = preset(config.model, **parts, anchors=read_anchors(config.anchors, len(strides_of(model))))
-    return model
+    """The model with the parts that the configuration chooses."""
+    return choose_model(config.model, config.backbone, config.neck, config.head, config.anchors)
 
 
-def prepare_detector(config: Config, model: Preset, train: DatasetIndex) -> Detector:
-    """Build the detector and load the weights it starts from, with a report."""
-    loss = LossSettings(config.box_loss, config.label_smoothing, config.focal)
-    detector = build(model, len(train.class_names), loss)
-    if config.weights != "none":
-        weights = read_weights(config.weights)
-        print(f"weights: {config.weights}")
-        print(load_weights(detector, weights, model, train.class_names).text())
-    print(expectation(len(train), config.weights != "none"))
-    return detector
+def summary_of(config: Config) -> str:
+    """What the model is made of and what it costs; for COCO's 80 classes where there is no class list."""
+    model = model_of(config)
+    image_size = config.image_size or model.image_size
+    check_image_size(image_size, strides_of(model)[-1])
+    classes = len(read_classes(config.classes)) if config.classes.exists() else 80
+    return full_summary(model, classes, image_size)
 
 
 def phases_of(config: Config, images: int) -> tuple[Phase, ...]:

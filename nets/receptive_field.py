@@ -75,8 +75,9 @@ def _averaging(detector: Detector) -> Detector:
     """A copy of the detector that is linear with positive weights."""
     network = copy.deepcopy(detector).requires_grad_(False).eval()
     for parent in [*network.modules()]:
-        for name, child in parent.named_children():
-            setattr(parent, name, _averaged(child))
+        for name, child in [*parent._modules.items()]:  # named_children leaves out those that come again
+            if child is not None:
+                setattr(parent, name, _averaged(child))
     network.to_empty(device="cpu").float()
     for tensor in (*network.parameters(), *network.buffers()):
         tensor.fill_(1 / tensor[0].numel() if tensor.ndim > 1 else 1)
@@ -88,9 +89,8 @@ def _averaged(module: nn.Module) -> nn.Module:
     if isinstance(module, nn.Conv2d):
         return _Average(module)
     if isinstance(module, nn.MaxPool2d):
+        assert module.dilation in (1, (1, 1)), "AvgPool2d has no dilation"
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
-    if isinstance(module, nn.AdaptiveMaxPool2d):
-        return nn.AdaptiveAvgPool2d(module.output_size)
     is_activation = type(module).__module__ == activation.__name__ and not any(module.children())
     return nn.Identity() if is_activation or isinstance(module, _POINTWISE) else module
 
@@ -112,7 +112,7 @@ def _extents_within(network: Detector, stride: int, axis: int, length: int) -> l
     image = torch.ones(shape, requires_grad=True)
     raw = network.head(network.neck(network.backbone(image)))
     extents: list[int | None] = []
-    for prediction in _middle_predictions(raw):
+    for prediction in _middle_predictions(raw, axis):
         (gradient,) = torch.autograd.grad(prediction, image, retain_graph=True)
         seen = gradient.movedim(axis, 0).flatten(1).any(dim=1).nonzero().flatten().tolist()
         inside = seen[0] > 0 and seen[-1] < shape[axis] - 1
@@ -120,13 +120,14 @@ def _extents_within(network: Detector, stride: int, axis: int, length: int) -> l
     return extents
 
 
-def _middle_predictions(raw: Any) -> Iterator[Tensor]:
-    """For each level, the sum of all that is predicted for the cell in the middle."""
+def _middle_predictions(raw: Any, axis: int) -> Iterator[Tensor]:
+    """For each level, the sum of all that is predicted in its middle row (axis 2) or column (axis 3)."""
     levels = getattr(raw, "levels", ())
     cells = sum(level.rows * level.columns for level in levels)
     first = 0
-    for level in levels:
-        middle = first + level.rows // 2 * level.columns + level.columns // 2
-        first += level.rows * level.columns
+    for rows, columns, _ in levels:
+        numbers = torch.arange(first, first + rows * columns).view(rows, columns)
+        middle = numbers[rows // 2] if axis == 2 else numbers[:, columns // 2]
         outputs = [x for x in raw if isinstance(x, Tensor) and x.requires_grad and x.shape[1] % cells == 0]
         yield torch.stack([x.unflatten(1, (cells, -1))[:, middle].sum() for x in outputs]).sum()
+        first += rows * columns

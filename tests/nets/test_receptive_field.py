@@ -76,6 +76,17 @@ class Beside(Shortcut):
         return torch.cat((x, self.inner(x)), dim=1)[:, -3:]
 
 
+class Halves(nn.Module):
+    """For an odd number of rows: every second one, and the maximum of two, of the last one alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.MaxPool2d(2, 2, ceil_mode=True)
+
+    def forward(self, x):
+        return x[..., ::2, ::2] + self.pool(x)
+
+
 @pytest.mark.parametrize(
     ("layers", "stride", "expected"),
     [
@@ -94,6 +105,10 @@ class Beside(Shortcut):
         ([conv(3, 2), nn.Upsample(scale_factor=2), conv(3)], 1, 5),
         ([SPP(4, 4)], 1, 13),
         ([Focus(3, 4, 3)], 2, 6),  # three cells of two pixels
+        ([conv(3, 2), nn.ConvTranspose2d(3, 3, 2, 2)], 1, 3),
+        ([conv(3)] * 120, 1, 241),  # where a corner counts 9^-120
+        ([conv(3, 2)] * 5 + [nn.AvgPool2d(41, 1, 20)], 32, 1343),  # 63 and 40 * 32: more than the first try
+        ([nn.ZeroPad2d((0, 1, 0, 1)), Halves()], 2, 2),
         ([nn.AvgPool2d(2), nn.Conv2d(3, 6, 1), nn.GroupNorm(2, 6), nn.Dropout2d(), nn.PReLU()], 2, 2),
     ],
 )
@@ -113,7 +128,7 @@ def test_the_whole_picture():
         def forward(self, x):
             return x * self.inner(x).sigmoid()
 
-    squeeze = Squeeze(nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Conv2d(3, 3, 1)))
+    squeeze = Squeeze(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(3, 3, 1)))
     assert field(conv(3), squeeze) is None
 
 

@@ -4,10 +4,12 @@ import csv
 import json
 import shutil
 
+import pytest
 import torch
 from PIL import Image
 
-from tests.scripts.running import CLASSES, SIZE, script
+from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
+from utils.pretrained import SOURCES
 
 LOSSES = ("box", "objectness", "class", "l1")
 
@@ -74,6 +76,8 @@ def test_it_says_what_it_does(trained_run):
     for text in (
         "device: CPU",
         "train: 8 images",
+        f"yolox_nano for 5 classes, one picture of {SIZE} x {SIZE}",
+        "32 (2 x 2)",
         "backbone  loaded",
         "backbone frozen",
         "nothing frozen",
@@ -112,3 +116,35 @@ def test_resuming_continues_the_run_bit_for_bit(trained_run):
         changing = {"seconds", "images_per_second"}
         assert all(one[name] == two[name] for name in one.keys() - changing)
     assert (folder / "predictions.jpg").is_file()
+
+
+def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("utils.start.pretrained_weights", lambda model: home / "start.pt")
+    year = home / "VOC2007"
+    data = ["--train", f"{year}:train", "--val", f"{year}:val", "--classes", year / "classes.txt"]
+    size = ["--image-size", SIZE, SIZE, "--epochs", 1, "--workers", 0, "--device", "cpu"]
+    where = ["--weights", "pretrained", "--output", tmp_path / "logs", "--name", "r"]
+    output = accepted(capsys, "train.py", *data, *size, *where)
+    assert f"weights: {home / 'start.pt'}" in output and "backbone  loaded" in output
+    found = json.loads((tmp_path / "logs" / "r" / "config.json").read_text(encoding="utf-8"))
+    assert found["config"]["weights"] == str(home / "start.pt")
+
+
+def test_nothing_is_fetched_before_all_else_is_right(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("utils.start.pretrained_weights", lambda model: pytest.fail("fetched"))
+    gone = ["--train", tmp_path / "gone.txt", "--weights", "pretrained", "--device", "cpu"]
+    assert "gone.txt does not exist" in refused(capsys, "train.py", *gone)
+    monkeypatch.delitem(SOURCES, "yolox_nano")
+    assert "no weights are known for the model 'yolox_nano'" in refused(capsys, "train.py", *gone)
+
+
+def test_the_summary_needs_no_data(home, tmp_path, capsys):
+    flags = ["--summary", "--model", "yolov4_tiny", "--output", tmp_path / "logs"]
+    classes = ["--classes", home / "VOC2007" / "classes.txt"]
+    output = accepted(capsys, "train.py", *flags, *classes, "--image-size", 320, 416)
+    assert output.startswith("yolov4_tiny for 5 classes, one picture of 320 x 416")
+    assert "10 x 13" in output and "331 x 331" in output
+    flags += ["--classes", tmp_path / "gone.txt"]
+    assert "yolov4_tiny for 80 classes, one picture of 416 x 416" in accepted(capsys, "train.py", *flags)
+    assert "96 or 128" in refused(capsys, "train.py", *flags, "--image-size", 100, 64)
+    assert not (tmp_path / "logs").exists()

@@ -33,3 +33,7 @@ def test_wrong_files_are_refused(tmp_path, text, message):
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_anchors(tmp_path / "a.txt", 2)
+
+
+def test_the_form_of_the_file():
+    assert write_anchors((((10, 13), (16.5, 30)),)) == "10,13,  16.5,30\n"

@@ -1,6 +1,8 @@
 """Downloads from a server on this machine, with the faults that networks have."""
 
+import errno
 import hashlib
+import io
 import os
 import shutil
 import threading
@@ -60,7 +62,8 @@ def leave_part(path, content, age=0.0, name=""):
 
 
 def test_a_file_arrives_whole(path):
-    assert ranges(fetched(path, whole)) == [None]
+    requests = fetched(path, whole)
+    assert ranges(requests) == [None] and requests[0].headers["User-Agent"] == "boxwright"
 
 
 @pytest.mark.parametrize("sha256", [SUM[:8], ""])
@@ -83,6 +86,7 @@ def test_a_later_call_goes_on_where_the_last_broke(path):
 def test_a_file_without_a_sum_begins_anew_in_a_later_call(path):
     refused(path, cut(100_000), status(503), sha256="")
     assert list(path.parent.iterdir()) == []
+    leave_part(path, CONTENT[:100])
     assert ranges(fetched(path, whole, sha256="")) == [None]
 
 
@@ -203,11 +207,12 @@ def test_a_disk_that_is_full_before_or_while_writing(path, monkeypatch):
         patch.setattr(shutil, "disk_usage", lambda folder: usage(10, 10, 1000))
         assert "it takes 0 MB, and 0 MB of the disk are free" in refused(path, whole)[0]
 
-    def full(file, mode="r", *rest):
-        raise OSError(28, "No space left on device", str(file))
+    class Full(io.FileIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", full)
+        patch.setattr(Path, "open", lambda file, mode: Full(file, mode))
         assert "No space left on device" in refused(path, whole)[0]
     assert list(path.parent.iterdir()) == []
 

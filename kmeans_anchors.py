@@ -1,0 +1,64 @@
+"""Choose anchors for a data set: python kmeans_anchors.py --data 2007_train.txt --model yolov3
+
+Says how well the model's own anchors fit the boxes, finds anchors that fit them better, and writes those to a
+file that `train.py --anchors` takes. Give the image size that you train with.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nets import strides_of
+from utils.anchor_advice import advice, fit_text
+from utils.anchor_file import write_anchors
+from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
+from utils.classes import read_classes
+from utils.cli import ROOT, run
+from utils.data_spec import read_data, require_boxes
+from utils.model_choice import anchors_of, choose_model
+from utils.preflight import check_image_size, check_values
+from utils.text_file import write_text
+
+
+@dataclass(frozen=True)
+class Config:
+    """Choose anchors for a data set."""
+
+    data: str = str(ROOT / "2007_train.txt")  # training data: list, VOCdevkit/VOC2007:train, a.json:images/
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
+    model: str = "yolov3"  # the model that the anchors are for; a wrong name lists them all
+    backbone: str = ""  # another backbone for the model
+    neck: str = ""  # another neck
+    head: str = ""  # another head
+    image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
+    output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # the file to write
+    overwrite: bool = False  # replace the file if there is one
+    seed: int = 0  # another seed may find slightly better or worse anchors
+
+
+def main(config: Config) -> None:
+    """Measure the model's anchors, find better ones, and say whether they are worth it."""
+    check_values(vars(config), {"at least 0": ("seed",)})
+    if config.output.exists() and not config.overwrite:
+        raise ValueError(f"{config.output} exists: choose another --output, or replace it with --overwrite")
+    model = choose_model(config.model, config.backbone, config.neck, config.head)
+    own = anchors_of(model)
+    image_size = config.image_size or model.image_size
+    check_image_size(image_size, strides_of(model)[-1])
+    index = read_data(config.data, read_classes(config.classes))
+    require_boxes(index, config.data)
+    sizes = box_sizes(index, image_size)
+    if len(sizes) == 0:
+        raise ValueError(f"{config.data}: no picture with a box can be read, so its size is not known")
+    print(f"{len(sizes):,} boxes of {len(index):,} images, at {image_size[0]} x {image_size[1]}")
+
+    found = to_levels(kmeans_anchors(sizes, len(to_array(own)), config.seed), len(own))
+    before, after = (anchor_fit(sizes, to_array(anchors)) for anchors in (own, found))
+    print(f"anchors of {model.name}: {fit_text(before)}\n  {write_anchors(own).strip()}")
+    print(f"anchors by k-means: {fit_text(after)}\n  {write_anchors(found).strip()}")
+    print(advice(before, after))
+    write_text(config.output, write_anchors(found))
+    print(f"wrote {config.output}; to train with them: python train.py --anchors {config.output}")
+
+
+if __name__ == "__main__":
+    run(main, Config)

@@ -1,0 +1,34 @@
+"""A model of the zoo as the flags of a script choose it."""
+
+from typing import Any
+
+import torch
+
+from nets import HEADS, ZOO, Preset, build, preset, strides_of
+from nets.anchor_head import Anchors
+from utils.anchor_file import read_anchors
+
+
+def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", anchors: str = "") -> Preset:
+    """The model of that name with other parts, and the anchors of a file, where they are named.
+
+    ValueError if there is none such.
+    """
+    parts: dict[str, Any] = {"backbone": backbone or None, "neck": neck or None, "head": head or None}
+    model = preset(name, **parts)
+    if anchors:
+        model = preset(name, **parts, anchors=read_anchors(anchors, len(strides_of(model))))
+    return model
+
+
+def anchors_of(model: Preset) -> Anchors:
+    """The model's anchors, level by level. ValueError if it has none."""
+    if not HEADS[model.head].anchored:
+        heads = ", ".join(name for name, family in HEADS.items() if family.anchored)
+        models = ", ".join(name for name, entry in ZOO.items() if HEADS[entry.head].anchored)
+        raise ValueError(
+            f"the head '{model.head}' of {model.name} has no anchors: --model takes one of {models}, "
+            f"or --head one of {heads}"
+        )
+    with torch.device("meta"):  # built without memory or time
+        return build(model, 1).head.anchors  # type: ignore[return-value]
