@@ -13,6 +13,7 @@ from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import aligned_iou, gather_rows
 from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.settle import settle
 from nets.structures import Targets
 
 BOX_WEIGHT = 5.0
@@ -62,15 +63,8 @@ def assign_anchors(raw: AnchorRaw, targets: Targets) -> AnchorAssignment:
     overlap, anchor = _anchors_at_centres(raw, targets)  # [B, M, anchors of all levels]
     best = F.one_hot(overlap.argmax(dim=-1), overlap.shape[-1]).bool()
     chosen = (best | (overlap > FITS)) & targets.valid.unsqueeze(-1)
-    batch, objects, kinds = overlap.shape
-    claim = torch.where(chosen, overlap, -1.0).flatten(1)
-    anchor = anchor.flatten(1)
-    highest = claim.new_full((batch, raw.boxes.shape[1]), -1.0).scatter_reduce(1, anchor, claim, "amax")
-    wins = chosen.flatten(1) & (claim >= highest.gather(1, anchor))
-    number = torch.arange(objects, device=anchor.device).repeat_interleave(kinds).expand_as(anchor)
-    number = torch.where(wins, number, objects)
-    owner = number.new_full(highest.shape, objects).scatter_reduce(1, anchor, number, "amin")
-    positive = owner < objects
+    owner, _ = settle(overlap, chosen, anchor, raw.boxes.shape[1])
+    positive = owner < overlap.shape[1]
     return AnchorAssignment(positive, torch.where(positive, owner, 0))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from nets import yolox_keys
+from nets import yolov9_keys, yolox_keys
 from nets.darknet_weights import from_darknet
 
 DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
@@ -18,4 +18,4 @@ def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Ten
     """
     if DARKNET in state:
         return from_darknet(state[DARKNET], model_name)
-    return yolox_keys.from_official(state)
+    return yolox_keys.from_official(state) or yolov9_keys.from_official(state)

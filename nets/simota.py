@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nets.boxes import aligned_iou
+from nets.settle import settle
 from nets.structures import Level, Targets
 
 MOST_CELLS = 10  # an object gets at most as many cells as IoUs are summed
@@ -100,17 +101,9 @@ def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor
 
 def _settle(chosen: Tensor, cost: Tensor, cell: Tensor, iou: Tensor, num_cells: int) -> Assignment:
     """Give a cell that several objects chose to the one with the lowest cost (the first, if equal)."""
-    batch, objects, most = cell.shape
-    cell, iou, chosen = cell.flatten(1), iou.flatten(1), chosen.flatten(1)
-    cost = torch.where(chosen, cost.flatten(1), NEVER)
-    lowest = cost.new_full((batch, num_cells), NEVER).scatter_reduce(1, cell, cost, "amin")
-    cheapest = chosen & (cost <= lowest.gather(1, cell))
-    number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand_as(cell)
-    number = torch.where(cheapest, number, objects)
-    owner = number.new_full((batch, num_cells), objects).scatter_reduce(1, cell, number, "amin")
-    won = cheapest & (number == owner.gather(1, cell))
-    owner_iou = iou.new_zeros((batch, num_cells)).scatter_reduce(1, cell, iou * won, "amax")
-    positive = owner < objects
+    owner, won = settle(-cost, chosen, cell, num_cells)
+    owner_iou = iou.new_zeros(owner.shape).scatter_reduce(1, cell.flatten(1), (iou * won).flatten(1), "amax")
+    positive = owner < cell.shape[1]
     return Assignment(positive, torch.where(positive, owner, 0), owner_iou)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nets import anchor_head, yolox_head
+from nets import anchor_head, dfl_head, yolox_head
 from nets.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
 from nets.anchor_loss import anchor_loss
 from nets.csp_darknet import CSPDarknet
@@ -15,10 +15,14 @@ from nets.csp_darknet53 import CSPDarknet53, CSPDarknet53Tiny
 from nets.darknet import Darknet53, DarknetTiny
 from nets.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.detector import Detector
+from nets.dfl_head import DFLHead
+from nets.dfl_loss import dfl_loss
+from nets.gelan import GELAN, GELANPAN
 from nets.loss_settings import LossSettings
 from nets.pafpn import PAFPN
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
+from nets.yolov9_head import YOLOv9Head
 from nets.yolox_head import YOLOXHead
 from nets.yolox_loss import yolox_loss
 
@@ -66,6 +70,10 @@ BACKBONES: dict[str, Callable[[], Any]] = {
     "csp_darknet_m": partial(CSPDarknet, 0.67, 0.75),
     "csp_darknet_l": partial(CSPDarknet, 1.0, 1.0),
     "csp_darknet_x": partial(CSPDarknet, 1.33, 1.25),
+    "gelan_t": partial(GELAN, (16, 32), (32, 64, 96, 128), depth=3, simple=True),
+    "gelan_s": partial(GELAN, (32, 64), (64, 128, 192, 256), depth=3, simple=True),
+    "gelan_m": partial(GELAN, (32, 64), (128, 240, 360, 480)),
+    "gelan_c": partial(GELAN, (64, 128), (256, 512, 512, 512), (128, 256, 512, 512), split_down=True),
 }
 
 # name -> (channels of the backbone) -> a module with `channels` of its own
@@ -78,6 +86,10 @@ NECKS: dict[str, Callable[[Sequence[int]], Any]] = {
     "pafpn_m": partial(PAFPN, depth=0.67),
     "pafpn_l": partial(PAFPN, depth=1.0),
     "pafpn_x": partial(PAFPN, depth=1.33),
+    "gelan_pan_t": partial(GELANPAN, widths=(64, 96, 128), downs=(48, 64), depth=3),
+    "gelan_pan_s": partial(GELANPAN, widths=(128, 192, 256), downs=(96, 128), depth=3),
+    "gelan_pan_m": partial(GELANPAN, widths=(240, 360, 480), downs=(184, 240)),
+    "gelan_pan_c": partial(GELANPAN, widths=(256, 512, 512), downs=(256, 512), split_down=True),
 }
 
 
@@ -92,10 +104,14 @@ HEADS: dict[str, HeadFamily] = {
     "anchors_v4_tiny": _anchored(hidden=(256, 512), centre_scales=(1.05, 1.05)),
     "yolox": HeadFamily(YOLOXHead, yolox_loss, yolox_head.decode),
     "yolox_nano": HeadFamily(partial(YOLOXHead, separable=True), yolox_loss, yolox_head.decode),
+    "dfl": HeadFamily(DFLHead, dfl_loss, dfl_head.decode),
+    "dfl_nano": HeadFamily(partial(DFLHead, separable=True), dfl_loss, dfl_head.decode),
+    "dfl_yolov9": HeadFamily(YOLOv9Head, dfl_loss, dfl_head.decode),
 }
 
 _DARKNET = PixelFormat(pad_value=128)
 _YOLOX = PixelFormat(channels="bgr", scale=1.0, pad_centred=False)
+_YOLOV9 = PixelFormat()
 
 _PRESETS = (
     Preset("yolov3", "darknet53", "yolov3_fpn", "anchors", (416, 416), _DARKNET, YOLOV3_ANCHORS),
@@ -110,6 +126,10 @@ _PRESETS = (
     Preset("yolox_m", "csp_darknet_m", "pafpn_m", "yolox", (640, 640), _YOLOX),
     Preset("yolox_l", "csp_darknet_l", "pafpn_l", "yolox", (640, 640), _YOLOX),
     Preset("yolox_x", "csp_darknet_x", "pafpn_x", "yolox", (640, 640), _YOLOX),
+    Preset("yolov9_t", "gelan_t", "gelan_pan_t", "dfl_yolov9", (640, 640), _YOLOV9),
+    Preset("yolov9_s", "gelan_s", "gelan_pan_s", "dfl_yolov9", (640, 640), _YOLOV9),
+    Preset("yolov9_m", "gelan_m", "gelan_pan_m", "dfl_yolov9", (640, 640), _YOLOV9),
+    Preset("yolov9_c", "gelan_c", "gelan_pan_c", "dfl_yolov9", (640, 640), _YOLOV9),
 )
 ZOO: dict[str, Preset] = {entry.name: entry for entry in _PRESETS}
 

@@ -7,29 +7,9 @@ import pytest
 import torch
 
 from nets.simota import Assignment, simota
-from nets.structures import Level, Targets
+from nets.structures import Targets
 from tests.nets.batches import targets
-
-LEVELS = (Level(8, 12, 8), Level(4, 6, 16), Level(2, 3, 32))  # an input of 64 x 96
-CELLS = 8 * 12 + 4 * 6 + 2 * 3
-
-
-def cell_centres():
-    """(x, y, stride) of each cell in pixels."""
-    return [
-        ((column + 0.5) * stride, (row + 0.5) * stride, stride)
-        for rows, columns, stride in LEVELS
-        for row in range(rows)
-        for column in range(columns)
-    ]
-
-
-def slow_iou(first, second):
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    overlap = max(width, 0) * max(height, 0)
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (first, second)]
-    return overlap / (sum(areas) - overlap + 1e-9)
+from tests.nets.cells import CELLS, LEVELS, around_cells, cell_centres, random_object, slow_iou
 
 
 def slow_cost(objectness, classes, label, iou):
@@ -83,21 +63,6 @@ def agree(boxes, objectness, classes, wanted):
     assert torch.equal(fast.target, slow.target)
     torch.testing.assert_close(fast.iou, slow.iou, rtol=1e-4, atol=1e-5)
     return int(fast.positive.sum())
-
-
-def around_cells(rng, batch, spread):
-    """Predicted boxes around the cells, the better the smaller the spread. float32 [B, A, 4]"""
-    x, y, stride = np.array(cell_centres()).T
-    centre = np.stack((x, y), axis=-1) + rng.normal(0, spread, (batch, CELLS, 2)) * stride[:, None]
-    size = np.exp(rng.normal(0.5, spread, (batch, CELLS, 2))) * stride[:, None]
-    return torch.tensor(np.concatenate((centre - size / 2, centre + size / 2), axis=-1)).float()
-
-
-def random_object(rng):
-    """A box anywhere on the input or over its border, from a speck to all of it."""
-    centre = rng.uniform(-10, (106, 74))
-    size = np.exp(rng.uniform(np.log(0.5), np.log(120), 2))
-    return tuple(np.concatenate((centre - size / 2, centre + size / 2)).tolist())
 
 
 def random_logits(rng, batch):

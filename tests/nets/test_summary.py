@@ -1,10 +1,11 @@
-"""Parameters and operations beside the figures that the YOLOX paper and repository publish."""
+"""Parameters and operations beside the figures that papers and repositories publish."""
 
 import pytest
 import torch
 
 from nets import ZOO, build_detector, preset
-from nets.blocks import SPP
+from nets.blocks import SPP, ConvBNAct
+from nets.gelan_blocks import RepConv
 from nets.structures import Level
 from nets.summary import summarise
 
@@ -19,6 +20,10 @@ PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo
     "yolox_m": (25.3, 73.8),
     "yolox_l": (54.2, 155.6),
     "yolox_x": (99.1, 281.9),
+    "yolov9_t": (2.0, 7.7),
+    "yolov9_s": (7.1, 26.4),
+    "yolov9_m": (20.0, 76.3),
+    "yolov9_c": (25.3, 102.1),
 }
 
 
@@ -30,10 +35,36 @@ def test_every_model_has_a_published_figure():
 def test_size_and_work_are_as_published(name):
     with torch.device("meta"):
         detector = build_detector(name, 80)
+        if name.startswith("yolov9"):
+            deploy(detector)
     found = summarise(detector, preset(name).image_size)
     millions, gflops = PUBLISHED[name]
     assert sum(found.parameters.values()) / 1e6 == pytest.approx(millions, rel=0.01)
     assert sum(found.gflops.values()) == pytest.approx(gflops, rel=0.01)
+
+
+def deploy(module):
+    """Replace each convolution with BatchNorm, and both of a RepConv, by one convolution with a bias.
+
+    YOLOv9's figures are published for this: what remains when training is over.
+    """
+    for name, child in module.named_children():
+        layer = child.spatial if isinstance(child, RepConv) else child
+        if isinstance(layer, ConvBNAct):
+            old = layer.conv
+            sizes = old.kernel_size, old.stride, old.padding, old.dilation, old.groups
+            setattr(module, name, torch.nn.Conv2d(old.in_channels, old.out_channels, *sizes))
+        else:
+            deploy(child)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("yolov9")])
+def test_training_takes_a_little_more_than_is_published(name):
+    with torch.device("meta"):
+        found = summarise(build_detector(name, 80), preset(name).image_size)
+    millions, gflops = PUBLISHED[name]
+    assert 1.005 * millions < sum(found.parameters.values()) / 1e6 < 1.024 * millions
+    assert 1.005 * gflops < sum(found.gflops.values()) < 1.024 * gflops
 
 
 def test_counting_with_numbers_and_without_agrees_and_changes_nothing():

@@ -1,0 +1,64 @@
+"""The losses of a head with distributions of distances: boxes by CIoU, classes, and the distributions.
+
+Task alignment: https://arxiv.org/abs/2108.07755; distributions: https://arxiv.org/abs/2006.04388
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nets.box_losses import BOX_LOSSES
+from nets.boxes import gather_rows
+from nets.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
+from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.structures import Targets
+from nets.tal import AlignedCells, align_tasks
+
+BOX_WEIGHT, CLASS_WEIGHT, DISTANCE_WEIGHT = 7.5, 0.5, 1.5
+
+
+def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
+    """Losses by component; their sum is what to minimise. Each is divided by the sum of the target scores.
+
+    Masked sums rather than selected rows: the same value, but no wait for the device, and no NaN where
+    the batch holds no object.
+    """
+    boxes = decode_boxes(raw)
+    found = align_tasks(boxes, raw.classes, cell_centres(raw), raw.levels[0].stride, targets)
+    wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
+    total = found.score.sum().clamp(min=1)
+
+    box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
+    wanted_classes = class_targets(found, targets, raw.classes, settings.label_smoothing)
+    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal)
+    distance_loss = distribution_loss(raw.distances, encode_boxes(wanted, raw)).mean(dim=-1)
+    return {
+        "box": BOX_WEIGHT * (box_loss * found.score).sum() / total,
+        "class": CLASS_WEIGHT * class_loss.sum() / total,
+        "dfl": DISTANCE_WEIGHT * (distance_loss * found.score).sum() / total,
+    }
+
+
+def class_targets(found: AlignedCells, targets: Targets, classes: Tensor, smoothing: float) -> Tensor:
+    """What each score should be: the alignment in the object's class, 0 in all others. [B, A, C]"""
+    labels = targets.labels.gather(1, found.target).unsqueeze(-1)
+    one_hot = torch.zeros_like(classes).scatter(-1, labels, 1.0)
+    return smoothed(one_hot, smoothing) * found.score.unsqueeze(-1)
+
+
+def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
+    """Cross-entropy against the two bins beside each distance, the nearer counting more.
+
+    logits [..., BINS], distances [...] between 0 and BINS - 1 -> [...]
+    """
+    lower = distances.floor().clamp(max=BINS - 2)
+    bins = torch.stack((lower, lower + 1), dim=-1).long()
+    first, second = F.log_softmax(logits, dim=-1).gather(-1, bins).unbind(dim=-1)
+    return -torch.lerp(first, second, distances - lower)
+
+
+def encode_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
+    """Distances in strides from cells' centres to the sides of boxes xyxy [B, A, 4], as far as bins go."""
+    centres = cell_centres(raw)
+    distances = torch.cat((centres - boxes[..., :2], boxes[..., 2:] - centres), dim=-1)
+    return (distances / raw.strides[:, None]).clamp(0, BINS - 1)

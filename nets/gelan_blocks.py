@@ -1,0 +1,115 @@
+"""The blocks of YOLOv9: an aggregation of layers whose convolutions train as two and count as one.
+
+GELAN: YOLOv9, https://arxiv.org/abs/2402.13616; ELAN: https://arxiv.org/abs/2211.04800
+Reparametrised convolutions: RepVGG, https://arxiv.org/abs/2101.03697
+"""
+
+import torch
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct, CSPLayer
+
+
+class RepConv(nn.Module):
+    """A 3x3 and a 1x1 convolution, each with its BatchNorm, added before the activation.
+
+    Both are linear, so that one 3x3 convolution can take their place when training is over.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.spatial = ConvBNAct(inputs, outputs, 3, activation=nn.Identity)
+        self.pointwise = ConvBNAct(inputs, outputs, 1, activation=nn.Identity)
+        self.act = nn.SiLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.spatial(x) + self.pointwise(x))
+
+
+class RepBottleneck(nn.Module):
+    """A reparametrised convolution, a 3x3 one, and the input added."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.rep = RepConv(channels, channels)
+        self.spatial = ConvBNAct(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.spatial(self.rep(x))
+
+
+class RepCSPLayer(CSPLayer):
+    """A cross-stage partial layer of reparametrised bottlenecks."""
+
+    def __init__(self, inputs: int, outputs: int, depth: int) -> None:
+        super().__init__(inputs, outputs, 0, shortcut=True, separable=False)
+        self.blocks = nn.Sequential(*(RepBottleneck(outputs // 2) for _ in range(depth)))
+
+
+class ELAN(nn.Module):
+    """Layers one after the other, and the features after each of them merged.
+
+    A 1x1 convolution to `hidden` channels; their second half passes through two layers of half as many. A
+    layer is a 3x3 convolution; in GELAN, before it, a partial layer of `depth` bottlenecks.
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: int, depth: int = 0) -> None:
+        super().__init__()
+        half = hidden // 2
+
+        def layer() -> nn.Module:
+            spatial = ConvBNAct(half, half, 3)
+            return nn.Sequential(RepCSPLayer(half, half, depth), spatial) if depth else spatial
+
+        self.split = ConvBNAct(inputs, hidden, 1)
+        self.first = layer()
+        self.second = layer()
+        self.merge = ConvBNAct(4 * half, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.split(x)
+        first = self.first(x.chunk(2, dim=1)[1])
+        return self.merge(torch.cat((x, first, self.second(first)), dim=1))
+
+
+class AverageDown(nn.Module):
+    """Half the size: means over 2 x 2 cells, then a convolution of stride 2."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.average = nn.AvgPool2d(2, stride=1)
+        self.conv = ConvBNAct(inputs, outputs, 3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(self.average(x))
+
+
+class SplitDown(nn.Module):
+    """Half the size: means over 2 x 2 cells; then half of the channels by a convolution, half by maxima."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.average = nn.AvgPool2d(2, stride=1)
+        self.spatial = ConvBNAct(inputs // 2, outputs // 2, 3, 2)
+        self.maximum = nn.MaxPool2d(3, stride=2, padding=1)
+        self.pointwise = ConvBNAct(inputs // 2, outputs // 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        convolved, pooled = self.average(x).chunk(2, dim=1)
+        return torch.cat((self.spatial(convolved), self.pointwise(self.maximum(pooled))), dim=1)
+
+
+class SPPELAN(nn.Module):
+    """Maxima over 5 x 5 cells, three times one after the other, merged with the features before them."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = ConvBNAct(inputs, outputs // 2, 1)
+        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
+        self.merge = ConvBNAct(4 * (outputs // 2), outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [self.reduce(x)]
+        for _ in range(3):
+            features.append(self.pool(features[-1]))
+        return self.merge(torch.cat(features, dim=1))

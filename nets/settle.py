@@ -1,0 +1,23 @@
+"""Cells that several objects claim: who gets them, for the whole batch at once."""
+
+import torch
+from torch import Tensor
+
+
+def settle(claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int) -> tuple[Tensor, Tensor]:
+    """Give each cell to the object whose claim is highest; to the first of them if equal.
+
+    claim and chosen [B, M, K]: how strongly each of M objects claims each of its K cells, and whether at all;
+    cell int64 [B, M, K], their numbers. Returns the owner of each cell int64 [B, num_cells], M where nobody
+    claims it, and which claims have won, bool [B, M, K].
+    """
+    batch, objects, most = cell.shape
+    number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand(batch, -1)
+    cell, chosen = cell.flatten(1), chosen.flatten(1)
+    claim = torch.where(chosen, claim.flatten(1), -torch.inf)
+    highest = claim.new_full((batch, num_cells), -torch.inf).scatter_reduce(1, cell, claim, "amax")
+    best = chosen & (claim >= highest.gather(1, cell))
+    owner = number.new_full((batch, num_cells), objects)
+    owner = owner.scatter_reduce(1, cell, torch.where(best, number, objects), "amin")
+    won = best & (number == owner.gather(1, cell))
+    return owner, won.view(batch, objects, most)

@@ -1,0 +1,46 @@
+"""The head of YOLOv9: two towers on each level, that of boxes in four groups, one for each side.
+
+YOLOv9: https://arxiv.org/abs/2402.13616
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from nets.blocks import ConvBNAct
+from nets.dfl_head import BINS, DFLRaw, raw_outputs, start_predictors
+
+SIDES = 4
+
+
+class YOLOv9Head(nn.Module):
+    """Predicts C class logits and 4 distributions of distances for every cell of every level.
+
+    The tower of classes is as wide as published for 80 classes, whatever their number: so a detector of
+    other classes can start from the published one's.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int], num_classes: int) -> None:
+        super().__init__()
+        quarter = channels[0] // SIDES
+        box_hidden = max(quarter + -quarter % SIDES, SIDES * BINS)
+        class_hidden = max(channels[0], 80)
+        self.strides = tuple(strides)
+
+        def tower(inputs: int, hidden: int, groups: int) -> nn.Sequential:
+            return nn.Sequential(ConvBNAct(inputs, hidden, 3), ConvBNAct(hidden, hidden, 3, groups=groups))
+
+        self.class_convs = nn.ModuleList(tower(inputs, class_hidden, 1) for inputs in channels)
+        self.box_convs = nn.ModuleList(tower(inputs, box_hidden, SIDES) for inputs in channels)
+        self.class_preds = nn.ModuleList(nn.Conv2d(class_hidden, num_classes, 1) for _ in channels)
+        self.distance_preds = nn.ModuleList(
+            nn.Conv2d(box_hidden, SIDES * BINS, 1, groups=SIDES) for _ in channels
+        )
+        start_predictors(self.class_preds, self.distance_preds, strides)
+
+    def forward(self, features: Sequence[Tensor]) -> DFLRaw:
+        classes, distances = [], []
+        for level, x in enumerate(features):
+            classes.append(self.class_preds[level](self.class_convs[level](x)))
+            distances.append(self.distance_preds[level](self.box_convs[level](x)))
+        return raw_outputs(classes, distances, self.strides)

@@ -1,0 +1,178 @@
+"""Losses and decoding of the head with distributions of distances, worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from nets.dfl_head import BINS, DFLRaw, decode, decode_boxes
+from nets.dfl_loss import dfl_loss, distribution_loss, encode_boxes
+from nets.levels import cell_grid
+from nets.loss_settings import LossSettings
+from nets.structures import Level
+from tests.nets.batches import targets
+
+LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
+CELLS = 64 + 16 + 4
+CELL = 64 + 2 * 4 + 1  # row 2, column 1 of stride 16: its centre is at (24, 40)
+LN2 = math.log(2)
+NEVER = -100.0  # the logit of a bin that is out of the question
+
+
+def raw_outputs(batch=1, classes=2):
+    """All chances one half. Each cell's box is a point, but CELL's: 1 or 2 strides to each side."""
+    cells, strides = cell_grid(LEVELS, torch.device("cpu"))
+    distances = torch.full((batch, CELLS, 4, BINS), NEVER)
+    distances[..., 0] = 0
+    distances[:, CELL] = NEVER
+    distances[:, CELL, :, 1:3] = 0
+    return DFLRaw(distances, torch.zeros(batch, CELLS, classes), cells, strides, LEVELS)
+
+
+def random_raw(batch=2, classes=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    raw = raw_outputs(batch, classes)
+    noise = (torch.randn(value.shape, generator=generator) for value in raw[:2])
+    return DFLRaw(*(value.requires_grad_() for value in noise), *raw[2:])
+
+
+# 1.5 strides of 16 pixels from (24, 40) on. The points of the other cells do not overlap it.
+OBJECT = (1, (0.0, 16.0, 48.0, 64.0))
+
+
+def found(raw, *objects, **settings):
+    losses = dfl_loss(raw, targets(*objects), LossSettings(**settings))
+    return {name: loss.item() for name, loss in losses.items()}
+
+
+def test_decoding_by_hand():
+    raw = raw_outputs()
+    raw.distances[0, CELL] = torch.tensor([NEVER] * BINS)
+    raw.distances[0, CELL, 0, 15] = 0  # left: 15 strides
+    raw.distances[0, CELL, 1, 0] = 0  # top: none
+    raw.distances[0, CELL, 2, :] = 0  # right: every bin as likely, 7.5
+    raw.distances[0, CELL, 3, 2:4] = torch.tensor([math.log(3), 0])  # bottom: 2 in three of four cases, 2.25
+    raw.classes[0, CELL, 1] = math.log(3)
+    boxes, scores = decode(raw)
+    expected = torch.tensor([24.0 - 15 * 16, 40, 24 + 7.5 * 16, 40 + 2.25 * 16])
+    torch.testing.assert_close(boxes[0, CELL], expected)
+    torch.testing.assert_close(scores[0, CELL], torch.tensor([0.5, 0.75]))
+
+
+def test_encoding_inverts_decoding():
+    raw = random_raw()
+    bins = torch.arange(BINS).float()
+    distances = (raw.distances.softmax(dim=-1) * bins).sum(dim=-1)
+    torch.testing.assert_close(encode_boxes(decode_boxes(raw), raw), distances, rtol=1e-4, atol=1e-4)
+    beyond = torch.tensor([-9000.0, 50, 9000, 9000]).expand(2, CELLS, 4)  # the top lies below the centre
+    assert encode_boxes(beyond, raw)[0, CELL].tolist() == [15, 0, 15, 15]
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [
+        (0.0, -math.log(0.1)),
+        (1.0, -math.log(0.2)),
+        (1.25, -0.75 * math.log(0.2) - 0.25 * math.log(0.4)),  # nearer to 1: it counts three times as much
+        (14.5, -0.5 * math.log(0.1) - 0.5 * math.log(0.2)),
+        (15.0, -math.log(0.2)),
+    ],
+)
+def test_a_distribution_against_the_two_bins_beside_the_distance(distance, expected):
+    logits = torch.full((BINS,), NEVER)
+    logits[torch.tensor([0, 1, 2, 14, 15])] = torch.tensor([0.1, 0.2, 0.4, 0.1, 0.2]).log()
+    loss = distribution_loss(logits.expand(1, 1, BINS), torch.tensor([[distance]]))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_perfect_box():
+    losses = found(raw_outputs(), [OBJECT])
+    # One cell with the target score 1. A chance of one half costs ln 2 whatever is right, for each cell and
+    # class; for 1.5, bins 1 and 2 are right by half each, and each has a chance of one half.
+    expected = {"box": 0, "class": 0.5 * 2 * CELLS * LN2, "dfl": 1.5 * LN2}
+    assert losses == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_half_the_height_and_a_surer_class():
+    raw = raw_outputs()
+    raw.distances[0, CELL, 1] = torch.tensor([0.0, *[NEVER] * (BINS - 1)])  # the top at the centre
+    raw.classes[0, CELL, 1] = math.log(3)  # probability 3/4
+    losses = found(raw, [OBJECT], box="iou")
+    # IoU 1/2, so the target score is 1/2, and the sum of them is taken as 1. Of four distances, that to the
+    # top should be 1.5, and costs 100: bin 1 and 2 are out of the question.
+    expected = {
+        "box": 7.5 * 0.5 * (1 - 0.5),
+        "class": 0.5 * ((2 * CELLS - 1) * LN2 - 0.5 * math.log(0.75) - 0.5 * math.log(0.25)),
+        "dfl": 1.5 * 0.5 * (3 * LN2 + 100) / 4,
+    }
+    assert losses == pytest.approx(expected, rel=1e-4)
+    # CIoU adds the centres' distance (12 px up to the enclosing box's diagonal of 48 * sqrt 2) and the aspect
+    # ratio's: atan(1) - atan(2).
+    difference = 4 / math.pi**2 * (math.atan(1) - math.atan(2)) ** 2
+    ciou = 0.5 - 12**2 / (2 * 48**2) - difference**2 / (0.5 + difference)
+    assert found(raw, [OBJECT])["box"] == pytest.approx(7.5 * 0.5 * (1 - ciou), rel=1e-4)
+
+
+def test_sums_are_divided_by_the_target_scores_of_the_whole_batch():
+    losses = found(raw_outputs(batch=3), [OBJECT], [OBJECT], [])  # two cells of score 1, one empty picture
+    expected = {"box": 0, "class": 0.5 * 3 * 2 * CELLS * LN2 / 2, "dfl": 1.5 * LN2}
+    assert losses == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+def test_smoothing_moves_the_classes_of_positives_alone():
+    raw = raw_outputs()
+    raw.classes[:] = -math.log(3)  # probability 1/4
+    quiet = -(2 * CELLS - 2) * math.log(0.75)  # all others should be 0, smoothing or not
+    hit, miss = -math.log(0.25), -math.log(0.75)
+    plain = 0.5 * (quiet + hit + miss)
+    assert found(raw, [OBJECT])["class"] == pytest.approx(plain, rel=1e-4)
+    smooth = 0.5 * (quiet + (0.9 * hit + 0.1 * miss) + (0.1 * hit + 0.9 * miss))
+    assert found(raw, [OBJECT], label_smoothing=0.2)["class"] == pytest.approx(smooth, rel=1e-4)
+
+
+def test_focal_makes_the_many_easy_cells_count_less():
+    raw = raw_outputs()
+    raw.classes[:] = -math.log(3)
+    # |target - probability|^2 of the cross-entropy, a quarter of it where found, three quarters elsewhere.
+    quiet = 0.75 * 0.25**2 * -(2 * CELLS - 1) * math.log(0.75)
+    expected = 0.5 * (quiet + 0.25 * 0.75**2 * -math.log(0.25))
+    assert found(raw, [OBJECT], focal=True)["class"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_objects_only_classes_are_left():
+    expected = {"box": 0, "class": 0.5 * 2 * 2 * CELLS * LN2, "dfl": 0}
+    assert found(raw_outputs(batch=2), [], []) == pytest.approx(expected, rel=1e-5)
+    raw = random_raw()
+    sum(dfl_loss(raw, targets([], []), LossSettings()).values()).backward()
+    assert not raw.distances.grad.any() and (raw.classes.grad > 0).all()
+
+
+def test_padding_and_order_do_not_matter():
+    objects = [(0, (3.0, 5.0, 20.0, 31.0)), (2, (30.0, 22.0, 61.0, 60.0)), (1, (40.0, 2.0, 47.0, 9.0))]
+    expected = found(random_raw(), objects, objects[:1])
+    padded = dfl_loss(random_raw(), targets(objects, objects[:1], entries=40), LossSettings())
+    assert {name: loss.item() for name, loss in padded.items()} == pytest.approx(expected, rel=1e-5)
+    assert found(random_raw(), objects[::-1], objects[:1]) == pytest.approx(expected, rel=1e-5)
+    assert found(random_raw(), objects[1:], objects[:1]) != pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [(10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 64.0, 64.0), (31.9, 31.9, 32.1, 32.1), (-90.0, -90.0, 90.0, 90.0)],
+    ids=["no area", "all", "speck", "beyond"],
+)
+def test_odd_boxes_give_finite_losses_and_gradients(box):
+    raw = random_raw()
+    losses = dfl_loss(raw, targets([(0, box)], [(1, box), (1, box)]), LossSettings())
+    sum(losses.values()).backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    assert all(value.grad.isfinite().all() for value in raw[:2])
+
+
+def test_a_step_against_the_gradient_lowers_the_loss():
+    raw = random_raw()
+    wanted = targets([OBJECT], [(0, (4.0, 4.0, 30.0, 50.0))])
+    before = sum(dfl_loss(raw, wanted, LossSettings()).values())
+    before.backward()
+    stepped = raw._replace(**{n: getattr(raw, n) - 0.003 * getattr(raw, n).grad for n in raw._fields[:2]})
+    assert sum(dfl_loss(stepped, wanted, LossSettings()).values()) < before
