@@ -4,6 +4,7 @@ Counted are convolutions and matrix products, and BatchNorm as four operations a
 over the deviation, times the weight, plus the bias): this gives the figures that the papers publish.
 """
 
+from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import torch
@@ -37,21 +38,17 @@ def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
     """Count what a forward pass of one image of `image_size` (height, width) takes. Changes nothing."""
     parts = {part: getattr(detector, part) for part in PARTS}
     norm_flops, activation_bytes = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
-    handles = []
-    for part, module in parts.items():
-        for leaf in _leaves(module):
-            handles.append(leaf.register_forward_hook(_adding(activation_bytes, part, factor=4)))
-            if isinstance(leaf, _BatchNorm):  # which operation it runs as changes with torch and the device
-                handles.append(leaf.register_forward_hook(_adding(norm_flops, part, factor=4)))
-    training = detector.training
-    detector.eval()
     counter = FlopCounterMode(display=False)
     images = torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=next(detector.parameters()).device)
-    with torch.no_grad(), counter:
-        raw = detector(images)
-    detector.train(training)
-    for handle in handles:
-        handle.remove()
+    with ExitStack() as until_done:
+        until_done.callback(detector.train, detector.training)
+        for part, module in parts.items():
+            for leaf in _leaves(module):
+                counting = _counting(part, activation_bytes, norm_flops)
+                until_done.enter_context(leaf.register_forward_hook(counting))
+        detector.eval()
+        with torch.no_grad(), counter:
+            raw = detector(images)
     counts = counter.get_flop_counts()
     root = type(detector).__name__
     return Summary(
@@ -71,11 +68,17 @@ def _is_layer(module: nn.Module) -> bool:
     return any(p.ndim > 1 for p in module.parameters(recurse=False))
 
 
-def _adding(totals: dict[str, int], part: str, factor: int) -> Any:
-    """A hook that adds a multiple of the number of output elements to `totals[part]`."""
+def _counting(part: str, activation_bytes: dict[str, int], norm_flops: dict[str, int]) -> Any:
+    """A hook that adds up what a module gives out, and the operations of BatchNorm.
 
-    def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+    These not by the operation that it runs as, which changes with the version of torch and the device.
+    """
+
+    def count(module: nn.Module, inputs: Any, output: Any) -> None:
         outputs = output if isinstance(output, tuple | list) else (output,)
-        totals[part] += factor * sum(x.numel() for x in outputs if isinstance(x, Tensor))
+        elements = sum(x.numel() for x in outputs if isinstance(x, Tensor))
+        activation_bytes[part] += 4 * elements
+        if isinstance(module, _BatchNorm):
+            norm_flops[part] += 4 * elements
 
-    return hook
+    return count

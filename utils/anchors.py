@@ -141,7 +141,6 @@ def _spread_out(sizes: np.ndarray, counts: np.ndarray, number: int, rng: np.rand
     distance = np.ones(len(sizes))
     while len(chosen) < number:
         distance = np.minimum(distance, 1 - _iou(sizes, sizes[chosen[-1]]))
-        distance[chosen] = 0
         weight = counts * distance**2
         chosen.append(int(rng.choice(len(sizes), p=weight / weight.sum())))
     return sizes[chosen]

@@ -22,8 +22,7 @@ sees         pixels of the input, height x width, that a prediction in the middl
 
 def short_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
     """Figures by part and the levels, in a few lines for the log."""
-    with torch.device("meta"):  # shapes are all that is needed: no memory, no time
-        summary = summarise(build(model, num_classes), image_size)
+    summary = _summary(model, num_classes, image_size)
     levels = ", ".join(f"{level.stride} ({level.rows} x {level.columns})" for level in summary.levels)
     strides = f"\nstrides of the levels, and their cells: {levels}" if levels else ""
     return f"{_title(model, num_classes, image_size)}\n{_part_table(summary)}{strides}"
@@ -31,11 +30,11 @@ def short_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) 
 
 def full_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
     """The same with the parts' names, what each level sees, and what the figures mean."""
-    with torch.device("meta"):
-        detector = build(model, num_classes)
-        summary = summarise(detector, image_size)
+    summary = _summary(model, num_classes, image_size)
     fields: Sequence[Extent | None] | None
     try:
+        with torch.device("meta"):
+            detector = build(model, num_classes)
         fields = receptive_fields(detector)
     except Exception:  # a foreign network raises whatever it likes; all other figures are still of use
         fields = None
@@ -44,6 +43,15 @@ def full_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -
     if summary.levels:
         blocks.append(_level_table(summary.levels, fields))
     return "\n\n".join(blocks) + "\n" + NOTES
+
+
+def _summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> Summary:
+    try:
+        with torch.device("meta"):  # shapes are all that most networks need: no memory, no time
+            return summarise(build(model, num_classes), image_size)
+    except RuntimeError:  # some compute one thing or another by the numbers themselves
+        with torch.random.fork_rng(devices=[]):
+            return summarise(build(model, num_classes), image_size)
 
 
 def _title(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:

@@ -82,14 +82,28 @@ def test_clear_clusters_are_found():
     assert kmeans_anchors(sizes, 3).tolist() == [[10, 20], [50, 40], [100, 300]]
 
 
+def test_it_starts_from_boxes_far_apart():
+    """Fifty boxes of about 10 x 10, and one each of two other kinds: all kinds are drawn."""
+    rng = np.random.default_rng(0)
+    sizes = np.concatenate([10 + 0.01 * rng.random((50, 2)), [[1000, 1000], [10, 1000]]])
+    for seed in range(20):
+        drawn = anchors._spread_out(sizes, np.ones(52), 3, np.random.default_rng(seed))
+        assert {tuple(size) for size in drawn.round(-1)} == {(10, 10), (1000, 1000), (10, 1000)}
+
+
 def test_an_empty_cluster_takes_the_box_that_fits_worst():
-    sizes = np.array([[10, 10], [12, 12], [50, 50]], float)
-    owner, orders = np.array([0, 0, 0]), [np.argsort(side) for side in sizes.T]
-    centres = anchors._centres(sizes, np.array([2, 1, 1]), owner, 2, orders)
-    assert centres.tolist() == [
-        [10, 10],
-        [50, 50],
-    ]  # the median of 10, 10, 12, 50 with the lower in the middle
+    """The median of 10, 30 and 31 is 30; of these boxes, 10 x 10 fits it worst."""
+    sizes = np.array([[10, 10], [30, 30], [31, 31], [50, 50]], float)
+    orders = [np.argsort(side) for side in sizes.T]
+    centres = anchors._centres(sizes, np.ones(4, int), np.array([0, 0, 0, 2]), 3, orders)
+    assert centres.tolist() == [[30, 30], [10, 10], [50, 50]]
+
+
+def test_medians_count_each_box_as_often_as_it_is_there():
+    sizes = np.array([[10, 40], [20, 30], [30, 20]], float)
+    orders = [np.argsort(side) for side in sizes.T]
+    centres = anchors._centres(sizes, np.array([1, 1, 3]), np.zeros(3, int), 1, orders)
+    assert centres.tolist() == [[30, 20]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,13 +129,17 @@ def test_what_k_means_promises(sizes, number, seed, random):
 
 
 def test_of_very_many_boxes_some_are_drawn(monkeypatch):
-    monkeypatch.setattr(anchors, "MOST_BOXES", 1500)
     sizes = np.exp(np.random.default_rng(0).normal(3.5, 1.0, (6000, 2)))
-    found = kmeans_anchors(sizes, 6)
-    assert (found == kmeans_anchors(sizes[::-1], 6)).all()
-    monkeypatch.setattr(anchors, "MOST_BOXES", 6000)
     whole = anchor_fit(sizes, kmeans_anchors(sizes, 6)).mean_iou
-    assert anchor_fit(sizes, found).mean_iou == pytest.approx(whole, abs=0.01)
+    monkeypatch.setattr(anchors, "MOST_BOXES", 1500)
+    one = anchors._kmeans
+    drawn = []
+    monkeypatch.setattr(
+        anchors, "_kmeans", lambda sizes, *more: drawn.append(len(sizes)) or one(sizes, *more)
+    )
+    found = kmeans_anchors(sizes, 6)
+    assert max(drawn) <= 1500 and anchor_fit(sizes, found).mean_iou == pytest.approx(whole, abs=0.01)
+    assert (found == kmeans_anchors(sizes[::-1], 6)).all()
 
 
 def test_levels_get_as_many_each_in_whole_pixels():

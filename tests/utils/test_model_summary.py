@@ -1,8 +1,10 @@
 """The summary as text."""
 
 import pytest
+import torch
 
 from nets import preset
+from nets.summary import summarise
 from utils import model_summary
 from utils.model_summary import full_summary, short_summary
 
@@ -39,3 +41,17 @@ def test_what_a_level_sees_may_be_all_or_not_known(monkeypatch, fields, shown):
     monkeypatch.setattr(model_summary, "receptive_fields", found)
     lines = [line for line in full_summary(TINY, 2, (64, 64)).splitlines() if line.startswith(("1 ", "2 "))]
     assert all(line.endswith(text) for line, text in zip(lines, shown, strict=True))
+
+
+def test_a_network_that_needs_numbers_gets_them(monkeypatch):
+    """As one that chooses boxes by their scores; and the random numbers of the run are not touched."""
+    expected = short_summary(TINY, 2, (64, 64))
+
+    def needing_numbers(detector, image_size):
+        next(detector.parameters()).sum().item()
+        return summarise(detector, image_size)
+
+    monkeypatch.setattr(model_summary, "summarise", needing_numbers)
+    state = torch.get_rng_state()
+    assert short_summary(TINY, 2, (64, 64)) == expected
+    assert torch.equal(state, torch.get_rng_state())
