@@ -140,6 +140,15 @@ def test_every_name_and_shape_comes_back(size, classes):
     assert len(found) + len(unused) == len(official) and all("anc2vec" in name for name in unused)
 
 
+@pytest.mark.parametrize("size", LAYOUTS)
+def test_all_but_the_rows_of_classes_fits_another_number_of_classes(size):
+    published = from_official(official_state(size))
+    with torch.device("meta"):
+        ours = build_detector(size, 3).state_dict()
+    unlike = {name for name, value in published.items() if value.shape != ours[name].shape}
+    assert unlike == {f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")}
+
+
 def test_every_size_is_tested():
     assert LAYOUTS.keys() == {name for name in ZOO if name.startswith("yolov9")}
 
