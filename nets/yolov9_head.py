@@ -16,8 +16,9 @@ SIDES = 4
 class YOLOv9Head(nn.Module):
     """Predicts C class logits and 4 distributions of distances for every cell of every level.
 
-    The tower of classes is as wide as published for 80 classes, whatever their number: so a detector of
-    other classes can start from the published one's.
+    The tower of classes is as wide as published for 80 classes, whatever their number: so a detector of other
+    classes can start from the published one's. The least width of 80 matters in the smallest size alone: with
+    128, as newer code has it, it would have 2.4 M parameters rather than the published 2.0 M.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], num_classes: int) -> None:

@@ -1,11 +1,18 @@
 """Official YOLOv9 names become ours: all of them, each with the shape that the published layout gives it."""
 
+import math
+import zlib
+
+import numpy as np
 import pytest
 import torch
 
 from nets import ZOO, build_detector
+from nets.dfl_head import decode_boxes
+from nets.dfl_loss import encode_boxes
 from nets.official import from_official as any_official
 from nets.yolov9_keys import from_official, our_name
+from tests.nets.batches import pictures
 
 # The published layout, written apart from nets/: for each size the stem, the first stage, three stages as
 # (channels that come down, channels out), the neck's (down, out) for P4 and P5, bottlenecks, kind of "down".
@@ -106,6 +113,16 @@ def official_shapes(size, classes):
     return shapes | detection(22, (fine, b4, b5), class_width, classes)
 
 
+def known_values(name, shape):
+    """The same random values for a name each time, of a size that keeps features from vanishing."""
+    values = np.random.default_rng(zlib.crc32(str(name).encode())).uniform(-1, 1, tuple(shape))
+    if len(shape) > 1:
+        values *= 2.1 / math.sqrt(math.prod(shape[1:]))
+    else:
+        values = values / 2 + ("running_var" in name or name.endswith("bn.weight"))
+    return torch.from_numpy(values).float()
+
+
 def official_state(size, classes=80):
     return {name: torch.empty(shape, device="meta") for name, shape in official_shapes(size, classes).items()}
 
@@ -121,6 +138,15 @@ def test_every_name_and_shape_comes_back(size, classes):
     assert {name: value.shape for name, value in found.items()} == ours
     unused = [name for name in official if our_name(name) is None]
     assert len(found) + len(unused) == len(official) and all("anc2vec" in name for name in unused)
+
+
+@pytest.mark.parametrize("size", LAYOUTS)
+def test_all_but_the_rows_of_classes_fits_another_number_of_classes(size):
+    published = from_official(official_state(size))
+    with torch.device("meta"):
+        ours = build_detector(size, 3).state_dict()
+    unlike = {name for name, value in published.items() if value.shape != ours[name].shape}
+    assert unlike == {f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")}
 
 
 def test_every_size_is_tested():
@@ -171,3 +197,33 @@ def test_other_names_are_not_taken_for_official_ones():
     assert from_official({"0.conv.weight": torch.zeros(1)}) is None
     with torch.device("meta"):
         assert any_official(build_detector("yolov9_t", 2).state_dict(), "yolov9_t") is None
+
+
+# What the published code makes of `known_values` and of pictures(1, 64, 96), on one cell of each level: three
+# class logits, and the distances in strides. Its class branch of the smallest size is as wide as ours for 40.
+PUBLISHED_OUTPUTS = {
+    "yolov9_t": (
+        40,
+        [[5.7318, 1.1743, 1.4486], [-33.7062, -29.9356, -0.0983], [2.7791, 1.503, 1.7024]],
+        [[4.0028, 9.3222, 6.9365, 4.3438], [10.9671, 13.0, 2.0, 3.0028], [8.4181, 10.6352, 2.5322, 8.3445]],
+    ),
+    "yolov9_c": (
+        80,
+        [[-0.2816, 0.6614, 0.001], [-1.184, 1.0987, 0.0295], [-0.3477, 0.4858, -0.1586]],
+        [[7.8309, 7.4325, 8.0532, 7.8084], [7.3812, 7.5693, 7.5201, 6.773], [6.3239, 7.7768, 7.7681, 8.2186]],
+    ),
+}
+
+
+@pytest.mark.parametrize("size", PUBLISHED_OUTPUTS)
+def test_outputs_are_those_of_the_published_code(size):
+    classes, logits, distances = PUBLISHED_OUTPUTS[size]
+    state = {str(n): known_values(n, shape) for n, shape in official_shapes(size, classes).items()}
+    detector = build_detector(size, classes).eval()
+    detector.load_state_dict(from_official(state), strict=False)  # it counts batches too
+    with torch.no_grad():
+        raw = detector(pictures(1, 64, 96))
+    cells = [5, 96 + 3, 96 + 24 + 5]
+    torch.testing.assert_close(raw.classes[0, cells, :3], torch.tensor(logits), rtol=1e-3, atol=2e-3)
+    found = encode_boxes(decode_boxes(raw), raw)[0, cells]
+    torch.testing.assert_close(found, torch.tensor(distances), rtol=1e-3, atol=2e-3)
