@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from nets import LossSettings, Preset, build, preset, strides_of
+from nets import LossSettings, Preset, build, preset, require_loss, stride_of, strides_of
 from nets.detector import Detector
 from nets.loss_settings import BoxLoss
 from utils.anchor_file import read_anchors
@@ -182,7 +182,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         names = read_classes(config.classes)
     with preflight.check():
         model = model_of(config)
-        check_image_size(config.image_size or model.image_size, strides_of(model)[-1])
+        require_loss(model, loss_of(config))
+        check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
     with preflight.check():
         if config.weights == "pretrained":
             raise ValueError(
@@ -213,10 +214,14 @@ def model_of(config: Config) -> Preset:
     return model
 
 
+def loss_of(config: Config) -> LossSettings:
+    """What the configuration chooses of the loss."""
+    return LossSettings(config.box_loss, config.label_smoothing, config.focal)
+
+
 def prepare_detector(config: Config, model: Preset, train: DatasetIndex) -> Detector:
     """Build the detector and load the weights it starts from, with a report."""
-    loss = LossSettings(config.box_loss, config.label_smoothing, config.focal)
-    detector = build(model, len(train.class_names), loss)
+    detector = build(model, len(train.class_names), loss_of(config))
     if config.weights != "none":
         weights = read_weights(config.weights)
         print(f"weights: {config.weights}")

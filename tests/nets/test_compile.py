@@ -6,14 +6,19 @@ from torch import nn
 
 from nets import build_detector
 from tests.nets.batches import pictures, targets
+from tests.nets.torchvision_models import shortened
 
-SMALL = ("yolox_nano", "yolov3_tiny", "yolov4_tiny")
+SMALL = ("yolox_nano", "yolov3_tiny", "yolov4_tiny", "ssdlite320", "retinanet", "fcos")
 
 
 @pytest.fixture(scope="module", params=SMALL)
 def detector(request):
+    return traced_detector(request.param)
+
+
+def traced_detector(name):
     torch.manual_seed(0)
-    return build_detector(request.param, 3).eval()
+    return shortened(build_detector(name, 3)).eval()
 
 
 def test_losses_compile_whole(detector):
@@ -48,3 +53,11 @@ def test_detect_exports_with_any_batch_size(detector):
     images = pictures(3, 64, 96, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(exported.module()(images), detector.detect(images))
+
+
+def test_two_stages_compile_in_pieces():
+    """How many boxes the first stage proposes depends on the values: no single graph, and no export."""
+    detector, images = traced_detector("fasterrcnn"), pictures(1, 64, 64)
+    compiled = torch.compile(detector.detect, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(images), detector.detect(images))
