@@ -7,7 +7,7 @@ file that `train.py --anchors` takes. Give the image size that you train with.
 from dataclasses import dataclass
 from pathlib import Path
 
-from nets import strides_of
+from nets import stride_of
 from utils.anchor_advice import advice, fit_text
 from utils.anchor_file import write_anchors
 from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
@@ -43,7 +43,7 @@ def main(config: Config) -> None:
     model = choose_model(config.model, config.backbone, config.neck, config.head)
     own = anchors_of(model)
     image_size = config.image_size or model.image_size
-    check_image_size(image_size, strides_of(model)[-1])
+    check_image_size(image_size, stride_of(model), model.smallest)
     index = read_data(config.data, read_classes(config.classes))
     require_boxes(index, config.data)
     sizes = box_sizes(index, image_size)
@@ -57,7 +57,10 @@ def main(config: Config) -> None:
     print(f"anchors by k-means: {fit_text(after)}\n  {write_anchors(found).strip()}")
     print(advice(before, after))
     write_text(config.output, write_anchors(found))
-    print(f"wrote {config.output}; to train with them: python train.py --anchors {config.output}")
+    print(
+        f"wrote {config.output}; to train with them: "
+        f"python train.py --model {model.name} --anchors {config.output}"
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from nets import LossSettings, Preset, preset, strides_of
+from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
 from utils.classes import read_classes
@@ -113,8 +113,7 @@ def main(config: Config) -> None:
     torch.manual_seed(config.seed)
     model = model_of(config)
     assert config.image_size is not None
-    loss = LossSettings(config.box_loss, config.label_smoothing, config.focal)
-    detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss)
+    detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss_of(config))
     phases = phases_of(config, len(data["train"]))
     settings = settings_of(config, device, DetectSettings(autocast=autocast))
 
@@ -183,7 +182,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         names = read_classes(config.classes)
     with preflight.check():
         model = model_of(config)
-        check_image_size(config.image_size or model.image_size, strides_of(model)[-1])
+        require_loss(model, loss_of(config))
+        check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
     with preflight.check():
         check_weights(config.weights, config.model)
     for name in ("train", "val", "test"):
@@ -204,11 +204,16 @@ def model_of(config: Config) -> Preset:
     return choose_model(config.model, config.backbone, config.neck, config.head, config.anchors)
 
 
+def loss_of(config: Config) -> LossSettings:
+    """What the configuration chooses of the loss."""
+    return LossSettings(config.box_loss, config.label_smoothing, config.focal)
+
+
 def summary_of(config: Config) -> str:
     """What the model is made of and what it costs; for COCO's 80 classes where there is no class list."""
     model = model_of(config)
     image_size = config.image_size or model.image_size
-    check_image_size(image_size, strides_of(model)[-1])
+    check_image_size(image_size, stride_of(model), model.smallest)
     classes = len(read_classes(config.classes)) if config.classes.exists() else 80
     return full_summary(model, classes, image_size)
 

@@ -53,3 +53,18 @@ class Detector(nn.Module):
         raw = self(images)
         with torch.autocast(images.device.type, enabled=False):
             return self.decode(raw)
+
+
+class SizedDetector(Detector):
+    """A detector whose head is given the size of the input too, (height, width), beside the features.
+
+    For heads that lay boxes over the input: the sizes of the features, rounded up, do not tell it.
+    """
+
+    def features(self, images: Tensor) -> Any:
+        """uint8 RGB [B, 3, H, W] -> what the neck makes of them."""
+        return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
+
+    def forward(self, images: Tensor) -> Any:
+        """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
+        return self.head(self.features(images), (images.shape[-2], images.shape[-1]))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from nets import yolov9_keys, yolox_keys
+from nets import torchvision_keys, yolov9_keys, yolox_keys
 from nets.darknet_weights import from_darknet
 
 DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
@@ -13,9 +13,16 @@ DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
 def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
     """A published state dict under our names; None if it is in no format that we know.
 
-    `model_name` says whose layers the floats of a Darknet file are: they have no names. ValueError if they
-    cannot be that model's.
+    `model_name` says whose layers the floats of a Darknet file are: they have no names; and which of
+    torchvision's detectors is meant. ValueError if the floats cannot be that model's.
     """
     if DARKNET in state:
         return from_darknet(state[DARKNET], model_name)
-    return yolox_keys.from_official(state) or yolov9_keys.from_official(state)
+    for ours in (
+        torchvision_keys.from_official(state, model_name),
+        yolox_keys.from_official(state),
+        yolov9_keys.from_official(state),
+    ):
+        if ours is not None:
+            return ours
+    return None

@@ -22,6 +22,7 @@ from nets.loss_settings import LossSettings
 from nets.pafpn import PAFPN
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
+from nets.torchvision_detectors import WHOLE
 from nets.yolov9_head import YOLOv9Head
 from nets.yolox_head import YOLOXHead
 from nets.yolox_loss import yolox_loss
@@ -47,6 +48,9 @@ class Preset(NamedTuple):
     image_size  height and width that they are given for
     pixels      what the network expects of pixels
     anchors     of a head with anchors; None for the head's own
+    whole       (number of classes, pixels) -> the detector, where its parts cannot be exchanged; the names of
+                its parts are then empty
+    smallest    the least height and width of an input
     """
 
     name: str
@@ -56,6 +60,13 @@ class Preset(NamedTuple):
     image_size: tuple[int, int]
     pixels: PixelFormat
     anchors: Anchors | None = None
+    whole: Callable[[int, PixelFormat], Detector] | None = None
+    smallest: int = 1
+
+    @property
+    def has_anchors(self) -> bool:
+        """Whether it has a head whose anchors can be chosen."""
+        return self.whole is None and HEADS[self.head].anchored
 
 
 # name -> () -> a module with `channels` and `strides`, finest level first
@@ -130,6 +141,10 @@ _PRESETS = (
     Preset("yolov9_s", "gelan_s", "gelan_pan_s", "dfl_yolov9", (640, 640), _YOLOV9),
     Preset("yolov9_m", "gelan_m", "gelan_pan_m", "dfl_yolov9", (640, 640), _YOLOV9),
     Preset("yolov9_c", "gelan_c", "gelan_pan_c", "dfl_yolov9", (640, 640), _YOLOV9),
+    *(
+        Preset(name, "", "", "", whole.image_size, whole.pixels, whole=whole.build, smallest=whole.smallest)
+        for name, whole in WHOLE.items()
+    ),
 )
 ZOO: dict[str, Preset] = {entry.name: entry for entry in _PRESETS}
 
@@ -149,6 +164,9 @@ def preset(
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
     chosen = ZOO[name]
+    if chosen.whole is not None:
+        _refuse_parts(name, backbone=backbone, neck=neck, head=head, anchors=anchors)
+        return chosen
     if head is not None and head != chosen.head:
         chosen = chosen._replace(anchors=None)  # they were the other head's
     chosen = chosen._replace(
@@ -156,7 +174,7 @@ def preset(
     )
     for part, table in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
         _require(getattr(chosen, part), part, table)
-    if anchors is not None and not HEADS[chosen.head].anchored:
+    if anchors is not None and not chosen.has_anchors:
         raise ValueError(f"--anchors: the head '{chosen.head}' of {name} has no anchors; leave them out")
     if anchors is not None:
         chosen = chosen._replace(anchors=tuple(tuple((w, h) for w, h in level) for level in anchors))
@@ -168,6 +186,8 @@ def preset(
 
 def parts_of(chosen: Preset) -> dict[str, Any]:
     """What `preset(chosen.name, **parts)` needs to give the same preset again, as plain data."""
+    if chosen.whole is not None:
+        return {}
     anchors = (
         {} if chosen.anchors is None else {"anchors": [[list(a) for a in level] for level in chosen.anchors]}
     )
@@ -178,6 +198,9 @@ def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) ->
     """A detector of a preset's parts with fresh weights, initialised as its paper says."""
     if num_classes < 1:
         raise ValueError(f"a detector needs at least one class, not {num_classes}")
+    require_loss(chosen, loss or LossSettings())
+    if chosen.whole is not None:
+        return chosen.whole(num_classes, chosen.pixels)
     head_family = HEADS[chosen.head]
     backbone = BACKBONES[chosen.backbone]()
     neck = NECKS[chosen.neck](backbone.channels)
@@ -209,9 +232,36 @@ def build_detector(
 
 
 def strides_of(chosen: Preset) -> tuple[int, ...]:
-    """The strides of the levels of features, finest first; the image size is a multiple of the last."""
+    """The strides of the levels of features that the backbone gives, finest first."""
     with torch.device("meta"):  # built without memory or time
-        return BACKBONES[chosen.backbone]().strides
+        backbone: Any = BACKBONES[chosen.backbone]() if chosen.whole is None else build(chosen, 1).backbone
+        return backbone.strides
+
+
+def stride_of(chosen: Preset) -> int:
+    """What the image size must be a multiple of."""
+    with torch.device("meta"):
+        return build(chosen, 1).stride
+
+
+def require_loss(chosen: Preset, loss: LossSettings) -> None:
+    """ValueError that names the flags if the detector's loss does not follow such settings."""
+    flags = {"box": "--box-loss", "label_smoothing": "--label-smoothing", "focal": "--focal"}
+    changed = [flag for name, flag in flags.items() if getattr(loss, name) != getattr(LossSettings(), name)]
+    if chosen.whole is not None and changed:
+        raise ValueError(
+            f"{', '.join(changed)}: the loss of {chosen.name} is its paper's own; leave that out, "
+            "or choose another --model"
+        )
+
+
+def _refuse_parts(name: str, **parts: Any) -> None:
+    flags = [f"--{part}" for part, value in parts.items() if value is not None]
+    if flags:
+        raise ValueError(
+            f"{', '.join(flags)}: the parts of {name} cannot be exchanged; leave that out, or choose another "
+            "--model"
+        )
 
 
 def _require(name: str, part: str, table: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Whether a model's anchors suit a data set, in words: a line for the log of a training, and advice."""
 
-from nets import HEADS, Preset
+from nets import Preset
 from utils.anchors import FACTOR, Fit, anchor_fit, box_sizes, to_array
 from utils.index import DatasetIndex
 from utils.model_choice import anchors_of
@@ -14,7 +14,7 @@ IMAGES = 2000  # a training looks at so many pictures, evenly over the data set,
 
 def fit_line(train: DatasetIndex, model: Preset, image_size: tuple[int, int]) -> str:
     """How the model's anchors fit the training data, for the log; empty if it has none."""
-    if not HEADS[model.head].anchored:
+    if not model.has_anchors:
         return ""
     sizes = box_sizes(train, image_size, IMAGES)
     if len(sizes) == 0:

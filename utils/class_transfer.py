@@ -14,26 +14,32 @@ from nets import Preset, build
 _VOC_SPELLING = {"airplane": "aeroplane", "motorcycle": "motorbike", "couch": "sofa", "tv": "tvmonitor"}
 
 
-class ClassLayer(NamedTuple):
-    """How the rows of a tensor belong to classes: `groups` (anchors, say), each with a row for every class.
+# Tensors with several rows beside each other for each class, by the end of their names: those of its boxes.
+_ROWS_EACH = {".box_predictor.bbox_pred.weight": 4, ".box_predictor.bbox_pred.bias": 4}
 
-    before  rows of each group that come before the classes' (the background's, say)
+
+class ClassLayer(NamedTuple):
+    """How the rows of a tensor belong to classes: `groups` (anchors, say), each with rows for every class.
+
+    before  classes of each group that come before ours (the background, say)
+    each    rows beside each other for each class
     """
 
     groups: int
     before: int
+    each: int = 1
 
     def classes(self, rows: int) -> int:
         """The number of classes of a tensor with so many rows."""
-        return rows // self.groups - self.before
+        return rows // (self.groups * self.each) - self.before
 
     def fits(self, rows: int) -> bool:
         """Whether a tensor for some number of classes has so many rows."""
-        return rows % self.groups == 0 and self.classes(rows) > 0
+        return rows % (self.groups * self.each) == 0 and self.classes(rows) > 0
 
     def grouped(self, tensor: Tensor) -> Tensor:
-        """[rows, ...] -> [groups, before + classes, ...], a view."""
-        return tensor.unflatten(0, (self.groups, -1))
+        """[rows, ...] -> [groups, before + classes, each, ...], a view."""
+        return tensor.unflatten(0, (self.groups, -1, self.each))
 
 
 class ClassTransfer(NamedTuple):
@@ -48,7 +54,7 @@ class ClassTransfer(NamedTuple):
 
     def rows(self, layer: ClassLayer) -> int:
         """How many rows of a class layer are copied."""
-        return layer.groups * (layer.before + len(self.target))
+        return layer.groups * layer.each * (layer.before + len(self.target))
 
     def copy(self, name: str, theirs: Tensor, ours: Tensor) -> None:
         """Copy into `ours` the rows of the classes carried over, and those that belong to no class."""
@@ -72,9 +78,10 @@ def class_layers(model: Preset) -> dict[str, ClassLayer]:
     one, two = model_shapes(model, 1), model_shapes(model, 2)
     layers = {}
     for name, shape in one.items():
-        groups = two[name][0] - shape[0] if shape else 0
-        if groups:
-            layers[name] = ClassLayer(groups, shape[0] // groups - 1)
+        rows = two[name][0] - shape[0] if shape else 0  # of one class
+        if rows:
+            each = next((n for end, n in _ROWS_EACH.items() if name.endswith(end)), 1)
+            layers[name] = ClassLayer(rows // each, shape[0] // rows - 1, each)
     return layers
 
 

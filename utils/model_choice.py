@@ -23,11 +23,11 @@ def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", 
 
 def anchors_of(model: Preset) -> Anchors:
     """The model's anchors, level by level. ValueError if it has none."""
-    if not HEADS[model.head].anchored:
+    if not model.has_anchors:
         heads = ", ".join(name for name, family in HEADS.items() if family.anchored)
-        models = ", ".join(name for name, entry in ZOO.items() if HEADS[entry.head].anchored)
+        models = ", ".join(name for name, entry in ZOO.items() if entry.has_anchors)
         raise ValueError(
-            f"the head '{model.head}' of {model.name} has no anchors: --model takes one of {models}, "
+            f"{model.name} has no anchors that can be chosen: --model takes one of {models}, "
             f"or --head one of {heads}"
         )
     with torch.device("meta"):  # built without memory or time

@@ -59,7 +59,7 @@ def load_trained(
     detector = build(design, len(names))
     load_weights(detector, content, design, names, strict=True)
     size = image_size or content.image_size or design.image_size
-    check_image_size(size, detector.stride)
+    check_image_size(size, detector.stride, design.smallest)
     return TrainedDetector(place(detector.eval(), device), name, names, size)
 
 

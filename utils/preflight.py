@@ -60,8 +60,8 @@ def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]])
     preflight.finish()
 
 
-def check_image_size(size: tuple[int, int], stride: int) -> None:
-    """ValueError that names the two nearest sizes that fit, if a side is no multiple of `stride`."""
+def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> None:
+    """ValueError that names sizes that fit, if a side is no multiple of `stride` or below `smallest`."""
     for name, side in zip(("height", "width"), size, strict=True):
         if side <= 0 or side % stride:
             lower = max(stride, side // stride * stride)
@@ -69,4 +69,8 @@ def check_image_size(size: tuple[int, int], stride: int) -> None:
             raise ValueError(
                 f"--image-size {size[0]} {size[1]}: the {name} must be a multiple of {stride}; "
                 f"the nearest that fit are {nearest}"
+            )
+        if side < smallest:
+            raise ValueError(
+                f"--image-size {size[0]} {size[1]}: the {name} must be at least {smallest} for this model"
             )

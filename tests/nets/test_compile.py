@@ -6,16 +6,23 @@ from torch import nn
 
 from nets import build_detector
 from tests.nets.batches import pictures, targets
+from tests.nets.torchvision_models import shortened
 
 # With the heads that they are named with, or another; the time goes into tracing the convolutions.
-SMALL = (("yolox_nano", None), ("yolov3_tiny", None), ("yolov4_tiny", None), ("yolov4_tiny", "dfl"))
+SMALL = (
+    *(("yolox_nano", None), ("yolov3_tiny", None), ("yolov4_tiny", None), ("yolov4_tiny", "dfl")),
+    *(("ssdlite320", None), ("retinanet", None), ("fcos", None)),
+)
 
 
 @pytest.fixture(scope="module", params=SMALL, ids=str)
 def detector(request):
+    return traced_detector(*request.param)
+
+
+def traced_detector(name, head=None):
     torch.manual_seed(0)
-    name, head = request.param
-    return build_detector(name, 3, head=head).eval()
+    return shortened(build_detector(name, 3, head=head)).eval()
 
 
 def test_losses_compile_whole(detector):
@@ -50,3 +57,11 @@ def test_detect_exports_with_any_batch_size(detector):
     images = pictures(3, 64, 96, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(exported.module()(images), detector.detect(images))
+
+
+def test_two_stages_compile_in_pieces():
+    """How many boxes the first stage proposes depends on the values: no single graph, and no export."""
+    detector, images = traced_detector("fasterrcnn"), pictures(1, 64, 64)
+    compiled = torch.compile(detector.detect, backend="eager")
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(images), detector.detect(images))

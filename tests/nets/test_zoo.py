@@ -6,41 +6,92 @@ import hashlib
 import pytest
 import torch
 
-from nets import BACKBONES, HEADS, NECKS, ZOO, build, build_detector, parts_of, preset, strides_of
+from nets import (
+    BACKBONES,
+    HEADS,
+    NECKS,
+    ZOO,
+    LossSettings,
+    build,
+    build_detector,
+    parts_of,
+    preset,
+    stride_of,
+    strides_of,
+)
 from nets.anchor_head import YOLOV3_ANCHORS
 from nets.detector import PARTS
 from nets.structures import Targets
 from tests.nets.batches import pictures, targets
+from tests.nets.torchvision_models import shortened
 
-SMALL = ("yolox_nano", "yolox_tiny", "yolov3_tiny", "yolov4_tiny", "yolov9_t")
+# Those that a test can afford to run; of torchvision's on ResNet-50 the three differ in their heads.
+SMALL = (
+    "yolox_nano",
+    "yolox_tiny",
+    "yolov3_tiny",
+    "yolov4_tiny",
+    "yolov9_t",
+    "ssdlite320",
+)
+RUN = (*SMALL, "fasterrcnn", "retinanet", "fcos")
+# How many boxes its first stage proposes depends on the values: that has to wait for the device.
+TWO_STAGES = ("fasterrcnn",)
+# What is to be learned where there is no object.
+OF_BACKGROUND = {
+    "yolov9_t": {"class"},
+    "ssdlite320": set(),
+    "fasterrcnn": {"objectness", "class"},
+    "retinanet": {"class"},
+    "fcos": {"class"},
+}
 SOME = [(0, (4.0, 4.0, 13.0, 12.0)), (1, (40.0, 8.0, 57.0, 24.0)), (2, (16.0, 16.0, 50.0, 48.0))]
 
 
-@pytest.fixture(scope="module", params=SMALL)
-def detector(request):
+@pytest.fixture(scope="module", params=RUN)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def detector(name):
     torch.manual_seed(0)
-    return build_detector(request.param, 3)
+    return shortened(build_detector(name, 3))
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])
-def test_detect_gives_boxes_and_scores(detector, height, width):
+def test_detect_gives_boxes_and_scores(name, detector, height, width):
     found = detector.eval().detect(pictures(2, height, width))
     candidates = found.boxes.shape[1]
-    cells = sum(height // s * (width // s) for s in detector.backbone.strides)
-    assert candidates % cells == 0  # as many from each cell
     assert found.boxes.shape == (2, candidates, 4) and found.scores.shape == (2, candidates, 3)
     assert found.boxes.dtype == found.scores.dtype == torch.float32
-    assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
     assert (found.scores >= 0).all() and (found.scores <= 1).all()
+    if ZOO[name].whole is None:
+        cells = sum(height // s * (width // s) for s in detector.backbone.strides)
+        assert candidates % cells == 0  # as many from each cell
+        assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
+    else:  # the best ones, cut off at the borders
+        assert 100 < candidates <= 1000
+        assert (found.boxes[..., 2:] >= found.boxes[..., :2]).all() and found.boxes.min() >= 0
+        assert (found.boxes.amax(dim=(0, 1)) <= torch.tensor([width, height, width, height])).all()
 
 
 @pytest.mark.parametrize("objects", [SOME, []], ids=["objects", "empty"])
-def test_losses_are_finite(detector, objects):
+def test_losses_are_finite(name, detector, objects):
     losses = detector.train().losses(pictures(2, 64, 64), targets(objects, []))
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
-    if not objects:  # what every cell has something to learn from remains
-        left = "objectness" if "objectness" in losses else "class"
-        assert losses[left] > 0 and not any(losses[k] for k in losses if k != left)
+    if not objects:
+        assert {key for key in losses if losses[key] > 0} == OF_BACKGROUND.get(name, {"objectness"})
+        assert not any(losses[key] < 0 for key in losses)
+
+
+def test_losses_in_evaluation_change_nothing(detector):
+    """They are measured on the validation data too, where BatchNorm must stand still."""
+    before = {key: value.clone() for key, value in detector.state_dict().items()}
+    with torch.inference_mode():
+        losses = detector.eval().losses(pictures(2, 64, 64), targets(SOME, []))
+    assert all(loss > 0 for loss in losses.values()) and not detector.training
+    assert all(torch.equal(value, before[key]) for key, value in detector.state_dict().items())
 
 
 def propose_the_same_boxes(head):
@@ -72,18 +123,38 @@ def test_every_parameter_learns(detector):
 
 def test_without_objects_gradients_are_finite_too(detector):
     detector.train().zero_grad()
-    sum(detector.losses(pictures(1, 64, 64), targets([])).values()).backward()
-    assert all(p.grad.isfinite().all() for p in detector.parameters())
+    sum(detector.losses(pictures(2, 64, 64), targets([], [])).values()).backward()
+    assert all(p.grad.isfinite().all() for p in detector.parameters() if p.grad is not None)
 
 
-def test_a_batch_gives_what_single_pictures_give(detector):
+def test_a_batch_gives_what_single_pictures_give(name, detector):
     images = pictures(3, 64, 96)
     with torch.no_grad():
         together = detector.eval().detect(images)
         for number in range(3):
             alone = detector.detect(images[number : number + 1])
-            torch.testing.assert_close(together.boxes[number], alone.boxes[0], rtol=1e-4, atol=1e-3)
-            torch.testing.assert_close(together.scores[number], alone.scores[0], rtol=1e-4, atol=1e-6)
+            if ZOO[name].whole is None:
+                torch.testing.assert_close(together.boxes[number], alone.boxes[0], rtol=1e-4, atol=1e-3)
+                torch.testing.assert_close(together.scores[number], alone.scores[0], rtol=1e-4, atol=1e-6)
+            else:
+                first, second = (listed(found, image) for found, image in ((together, number), (alone, 0)))
+                assert_same_but_for_order(first, second)
+
+
+def listed(found, image):
+    """Label, score and box of each candidate of an image that is no padding."""
+    scores, labels = found.scores[image].max(dim=1)
+    real = scores > 0
+    return labels[real], scores[real], found.boxes[image, real]
+
+
+def assert_same_but_for_order(first, second):
+    """The best candidates of a fresh network score nearly the same: rounding decides which are the last."""
+    most = min(len(scores) for _, scores, _ in (first, second))
+    torch.testing.assert_close(first[1][:most], second[1][:most], rtol=1e-3, atol=1e-4)
+    equal = (first[2].unsqueeze(1) - second[2]).abs().amax(dim=-1) < 0.01
+    equal &= first[0].unsqueeze(1) == second[0]
+    assert equal.any(dim=0).float().mean() > 0.97 and equal.any(dim=1).float().mean() > 0.97
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -112,6 +183,11 @@ def test_shapes_and_no_wait_for_the_device(name):
             torch.empty(2, 7, dtype=torch.int64),
             torch.empty(2, 7, dtype=torch.bool),
         )
+        if name in TWO_STAGES:
+            features, size = detector.features(images), (height, width)
+            first = detector.head.first_stage(features, size)
+            assert first.objectness.shape == (2 * len(first.anchors), 1) and sum(first.per_level) > 10_000
+            return
         raw = detector(images)
         losses = detector.loss(raw, wanted)
         found = detector.decode(raw)
@@ -126,7 +202,8 @@ def test_parts_are_all_there_is(name):
         detector = build_detector(name, 3)
     assert tuple(part for part, _ in detector.named_children()) == PARTS
     assert {key.split(".")[0] for key in detector.state_dict()} == set(PARTS)
-    assert detector.stride == 32
+    assert detector.stride == stride_of(preset(name)) == (1 if name == "ssd300_vgg16" else 32)
+    assert strides_of(preset(name)) == detector.backbone.strides
 
 
 # Weights that users have trained are found under these names: a change of one orphans them all.
@@ -146,7 +223,7 @@ def test_names_and_shapes_of_tensors_are_frozen(name):
     assert "backbone.stage4.1.merge.conv.weight" in state and "head.class_preds.2.bias" in state
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [name for name in SMALL if ZOO[name].whole is None])
 def test_a_fresh_network_finds_little(name):
     """The bias of classes and objectness starts at one in a hundred: .01 * .01 together.
 
@@ -214,6 +291,12 @@ def test_parts_come_back_from_plain_data():
             {"anchors": YOLOV3_ANCHORS},
             "anchors for 3 levels of features, .* the network has 2",
         ),
+        ("fcos", {"head": "yolox"}, "--head: the parts of fcos cannot be exchanged; .*another --model"),
+        (
+            "ssdlite320",
+            {"backbone": "darknet53", "anchors": ()},
+            "--backbone, --anchors: the parts of ssdlite",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(name, parts, message):
@@ -221,9 +304,22 @@ def test_parts_that_do_not_fit_are_refused(name, parts, message):
         preset(name, **parts)
 
 
+@pytest.mark.parametrize(
+    ("loss", "flags"),
+    [
+        (LossSettings(box="giou"), "--box-loss"),
+        (LossSettings(label_smoothing=0.1, focal=True), "--label-smoothing, --focal"),
+    ],
+)
+def test_a_loss_that_cannot_be_chosen_is_refused(loss, flags):
+    with pytest.raises(ValueError, match=f"^{flags}: the loss of retinanet is .*another --model"):
+        build(preset("retinanet"), 3, loss)
+
+
 def test_every_part_is_used():
     """By a model of the zoo, or as a part for any of them."""
     models = [*ZOO.values(), *(preset(name, **parts) for name, parts in EXCHANGED)]
+    models = [model for model in models if model.whole is None]
     used = {part: {getattr(model, part) for model in models} for part in PARTS}
     assert used == {"backbone": {*BACKBONES}, "neck": {*NECKS}, "head": {*HEADS}}
     assert strides_of(preset("yolov3_tiny")) == (16, 32)

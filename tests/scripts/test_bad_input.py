@@ -115,6 +115,14 @@ def test_an_unknown_model_and_a_missing_gpu(train):
     assert "--device" in train("--device", "gpu")
 
 
+def test_what_torchvisions_detectors_do_not_take(train):
+    assert "--head: the parts of fcos cannot be exchanged" in train("--model", "fcos", "--head", "yolox")
+    assert "--box-loss, --focal: the loss of fcos" in train(
+        "--model", "fcos", "--box-loss", "giou", "--focal"
+    )
+    assert "at least 268" in train("--model", "ssd300_vgg16", "--image-size", 256, 300)
+
+
 def test_nothing_to_resume(train):
     assert "there is no last.pt" in train("--resume", "never")
 

@@ -56,7 +56,9 @@ def test_wrong_input(flags, tmp_path, capsys):
     def message(*more):
         return refused(capsys, "kmeans_anchors.py", *flags, *more)
 
-    assert "has no anchors: --model takes one of yolov3" in message("--model", "yolox_nano")
+    assert "has no anchors that can be chosen: --model takes one of yolov3" in message(
+        "--model", "yolox_nano"
+    )
     assert "--head takes one of" in message("--head", "none")
     assert "--image-size 100 64" in message("--image-size", 100, 64)
     assert "gone.txt does not exist" in message("--data", tmp_path / "gone.txt")

@@ -58,6 +58,12 @@ def test_image_sizes_refused_with_the_nearest_that_fit(size, side, nearest):
         check_image_size(size, 32)
 
 
+def test_an_image_size_below_the_least_is_refused():
+    check_image_size((268, 300), 1, 268)
+    with pytest.raises(ValueError, match="--image-size 300 267: the width must be at least 268 for this"):
+        check_image_size((300, 267), 1, 268)
+
+
 @given(st.integers(1, 50), st.integers(1, 50), st.sampled_from([8, 32, 64]))
 def test_multiples_are_accepted(rows, columns, stride):
     check_image_size((rows * stride, columns * stride), stride)

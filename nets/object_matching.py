@@ -1,0 +1,55 @@
+"""Which anchor overlaps which object: what SSD, RetinaNet and their like choose their targets by."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nets.boxes import aligned_iou, area
+from nets.structures import Targets
+
+OBJECTS_AT_ONCE = 16
+
+
+class Matches(NamedTuple):
+    """For M objects and A anchors.
+
+    overlap      [B, A], the largest IoU with an object; 0 where there is none
+    target       int64 [B, A], the object, the first if equal; 0 where there is none
+    is_best      bool [B, A], whether no other anchor overlaps some object more
+    best_anchor  int64 [B, M], the anchor that overlaps the object most, the first if equal; A if none does
+    """
+
+    overlap: Tensor
+    target: Tensor
+    is_best: Tensor
+    best_anchor: Tensor
+
+
+def real_objects(targets: Targets) -> Tensor:
+    """Which entries [B, M] are boxes with an area: neither padding nor boxes that nothing can overlap."""
+    return targets.valid & (area(targets.boxes) > 0)
+
+
+@torch.no_grad()
+def match(anchors: Tensor, targets: Targets) -> Matches:
+    """Compare anchors xyxy [A, 4] with the objects of each picture.
+
+    A few objects at a time: a tensor of all anchors times all objects would take gigabytes on large batches.
+    """
+    real = real_objects(targets)
+    batch, number = real.shape[0], anchors.shape[0]
+    overlap = anchors.new_zeros(batch, number)
+    target = torch.zeros(batch, number, dtype=torch.int64, device=anchors.device)
+    is_best = torch.zeros_like(target, dtype=torch.bool)
+    best_anchors = []
+    for first in range(0, real.shape[1], OBJECTS_AT_ONCE):
+        some = slice(first, first + OBJECTS_AT_ONCE)
+        iou = aligned_iou(targets.boxes[:, some].unsqueeze(2), anchors) * real[:, some].unsqueeze(2)
+        largest, which = iou.max(dim=1)
+        target = torch.where(largest > overlap, which + first, target)
+        overlap = torch.maximum(largest, overlap)
+        highest, anchor = iou.max(dim=2)
+        is_best |= ((iou == highest.unsqueeze(2)) & (iou > 0)).any(dim=1)
+        best_anchors.append(torch.where(highest > 0, anchor, number))
+    return Matches(overlap, target, is_best, torch.cat(best_anchors, dim=1))

@@ -1,0 +1,98 @@
+"""The names and rows of torchvision's published checkpoints, and ours.
+
+Their 91 rows for classes are COCO's category numbers: background, 80 categories, and 10 that were never used.
+https://github.com/pytorch/vision (BSD-3-Clause)
+"""
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+
+# (official, ours): patterns and what they become, for each detector
+_FPN = (
+    (r"^backbone\.fpn\.", "neck.fpn."),
+    # as older files have them
+    (r"^(neck\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
+)
+_NAMES: dict[str, tuple[tuple[str, str], ...]] = {
+    "ssd300_vgg16": (
+        (r"^backbone\.features\.", "backbone.blocks.0."),
+        (r"^backbone\.extra\.0\.", "backbone.blocks.1."),
+        *((rf"^backbone\.extra\.{level}\.", f"neck.extra.{level - 1}.") for level in range(1, 5)),
+        (r"^backbone\.scale_weight$", "neck.scale"),
+    ),
+    "ssdlite320": ((r"^backbone\.features\.", "backbone.blocks."), (r"^backbone\.extra\.", "neck.extra.")),
+    "fasterrcnn": (
+        *_FPN,
+        (r"^(rpn|roi_heads)\.", r"head.\1."),
+        (r"^(head\.rpn\.head\.conv)\.(weight|bias)$", r"\1.0.0.\2"),
+    ),
+    "retinanet": (
+        *_FPN,
+        # older files number the activations between the convolutions too
+        *(
+            (rf"^(head\.\w+_head\.conv)\.{2 * number}\.(weight|bias)$", rf"\1.{number}.0.\2")
+            for number in range(4)
+        ),
+    ),
+    "fcos": _FPN,
+}
+_MARKS = re.compile(r"^backbone\.(fpn|extra)\.")  # what ours never begin with
+
+_CLASS_ROWS = re.compile(
+    r"^head\.(classification_head\.(module_list\.\d+(\.1)?|cls_logits)|roi_heads\.box_predictor\.\w+)\.\w+$"
+)
+_CATEGORIES = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+_USED = [row for row, name in enumerate(_CATEGORIES) if name not in ("__background__", "N/A")]
+_WITH_BACKGROUND = ("ssd300_vgg16", "ssdlite320", "fasterrcnn")
+
+# The published networks of these two divide by the deviation alone; BatchNorm adds EPS to the variance.
+_WITHOUT_EPS = ("fasterrcnn", "retinanet")
+EPS = 1e-5
+
+
+def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
+    """A state dict of torchvision's detector under the names of ours; None if it is no such.
+
+    Of COCO's 91 rows those of the 80 categories remain, in order. Rows for any other number of classes stay,
+    and so do names that `model_name` does not know.
+    """
+    if model_name not in _NAMES or not any(_MARKS.match(name) for name in state):
+        return None
+    ours = {our_name(name, model_name): tensor for name, tensor in state.items()}
+    rows = {name: len(tensor) for name, tensor in ours.items() if _CLASS_ROWS.match(name)}
+    if not rows or any(number % len(_CATEGORIES) for number in rows.values()):
+        return ours
+    if model_name in _WITHOUT_EPS:
+        ours |= _with_eps(ours)
+    return ours | {name: _used_rows(name, ours[name], model_name) for name in rows}
+
+
+def our_name(official: str, model_name: str) -> str:
+    """Our name for one of torchvision's `model_name`; itself if we have none."""
+    for pattern, ours in _NAMES[model_name]:
+        official = re.sub(pattern, ours, official)
+    return official
+
+
+def _used_rows(name: str, tensor: Tensor, model_name: str) -> Tensor:
+    """Rows of the used categories, and of the background before them where the network has one."""
+    kept = [0, *_USED] if model_name in _WITH_BACKGROUND else _USED
+    if ".bbox_pred." in name:  # four rows beside each other for each class
+        return tensor.unflatten(0, (len(_CATEGORIES), 4))[kept].flatten(0, 1)
+    return tensor.unflatten(0, (-1, len(_CATEGORIES)))[:, kept].flatten(0, 1)
+
+
+def _with_eps(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """BatchNorm weights of the backbone that give with EPS what the state dict's give without."""
+    variances = {name: tensor for name, tensor in state.items() if name.endswith(".running_var")}
+    return {
+        weight: state[weight]
+        * ((variance + EPS) / variance.clamp(min=torch.finfo(variance.dtype).tiny)).sqrt()
+        for weight, variance in (
+            (name.replace("running_var", "weight"), variance) for name, variance in variances.items()
+        )
+    }
