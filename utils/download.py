@@ -2,14 +2,9 @@
 
 import glob
 import hashlib
-import http.client
 import secrets
 import shutil
-import ssl
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,19 +13,20 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
+from utils.http_file import (
+    DownloadError,
+    RangeError,
+    TemporaryError,
+    chunks,
+    extent,
+    is_allowed,
+    open_address,
+    version,
+)
+
 TIMEOUT = 30.0  # seconds without a byte after which a connection counts as dropped
 WAITS = (1.0, 3.0, 10.0)  # seconds before each further attempt
 ABANDONED = 600.0  # seconds; a part that nobody has written to for so long is of a process that was killed
-CHUNK = 1 << 20  # most bytes read at a time
-_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses of servers that are busy or restarting
-
-
-class DownloadError(Exception):
-    """Why a file cannot be had."""
-
-
-class _TemporaryError(DownloadError):
-    """It may work at the next attempt."""
 
 
 def download(
@@ -56,13 +52,6 @@ def download(
             _put(part, path, sha256)
     except (DownloadError, OSError) as error:
         raise ValueError(f"{address} could not be downloaded: {error}. {_by_hand(path)}") from None
-
-
-def is_allowed(address: str) -> bool:
-    """Whether it is an https address that ends in a file's name; http too on this machine itself."""
-    parts = urllib.parse.urlsplit(address)
-    secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
-    return secure and bool(Path(parts.path).suffix) and not parts.query
 
 
 def file_sha256(path: Path) -> str:
@@ -94,6 +83,7 @@ def _part_of_ours(path: Path, with_leftovers: bool) -> Iterator[Path]:
             if other == left or time.time() - other.stat().st_mtime > ABANDONED:
                 if with_leftovers and not ours.exists():
                     other.replace(ours)
+                    ours.touch()  # in use again
                 else:
                     other.unlink()
     try:
@@ -110,7 +100,7 @@ def _fetch(transfer: "_Transfer", sha256: str, waits: Sequence[float]) -> None:
         try:
             transfer.attempt()
             break
-        except _TemporaryError as error:
+        except TemporaryError as error:
             if wait is None:
                 raise DownloadError(f"{error}, {len(waits) + 1} times in a row") from None
             tqdm.write(f"download: {error}; trying again in {wait:g} s")
@@ -136,29 +126,25 @@ class _Transfer:
     version: str = ""
 
     def attempt(self) -> None:
-        """Fetch what the part lacks. _TemporaryError if that may work later, DownloadError if it cannot."""
+        """Fetch what the part lacks. TemporaryError if that may work later, DownloadError if it cannot."""
         have = self.part.stat().st_size if self.part.exists() else 0
-        headers = {"User-Agent": "boxwright"}  # pjreddie.com answers 403 to urllib's own name
-        if have:
-            headers["Range"] = f"bytes={have}-"
-            if self.version:
-                headers["If-Range"] = self.version
+        headers = {"Range": f"bytes={have}-"} if have else {}
+        if have and self.version:
+            headers["If-Range"] = self.version
         try:
-            response = _open(urllib.request.Request(self.address, headers=headers), self.timeout)
-        except urllib.error.HTTPError as error:
-            if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
-                return  # all is here already
-            self.part.unlink(missing_ok=True)
-            raise _TemporaryError("the server has no such rest of the file") from None
-        with response:
-            self._receive(response, have)
+            with open_address(self.address, headers, self.timeout) as response:
+                self._receive(response, have)
+        except RangeError as error:
+            if error.total != have:  # else all is here already
+                self.part.unlink(missing_ok=True)
+                raise TemporaryError("the server has no such rest of the file") from None
 
     def _receive(self, response: Any, have: int) -> None:
         """Write the response's bytes behind the `have` that are there, or in their place."""
-        start, total = _extent(response)
+        start, total = extent(response)
         if start not in (0, have):
-            raise _TemporaryError("the server sends another part than it was asked for")
-        self.version = _version(response)
+            raise TemporaryError("the server sends another part than it was asked for")
+        self.version = version(response)
         if total and total - start > (free := shutil.disk_usage(self.part.parent).free):
             raise DownloadError(
                 f"it takes {(total - start) / 1e6:.0f} MB, and {free / 1e6:.0f} MB of the disk are free"
@@ -176,12 +162,12 @@ class _Transfer:
                 disable=None,
             ) as bar,
         ):
-            for chunk in _chunks(response):
+            for chunk in chunks(response):
                 file.write(chunk)
                 size += len(chunk)
                 bar.update(len(chunk))
         if total and size != total:
-            raise _TemporaryError(f"the connection broke off after {size:,} of {total:,} bytes")
+            raise TemporaryError(f"the connection broke off after {size:,} of {total:,} bytes")
 
     @contextmanager
     def _open_part(self, start: int) -> Iterator[IO[bytes]]:
@@ -193,72 +179,6 @@ class _Transfer:
             with suppress(OSError):
                 self.part.unlink(missing_ok=True)
             raise
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a server to other addresses, but to none that may not be fetched."""
-
-    def redirect_request(
-        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> urllib.request.Request | None:
-        before, after = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
-        local = after.scheme == "http" and before.hostname == after.hostname == "127.0.0.1"
-        if after.scheme != "https" and not local:
-            raise DownloadError(f"the server sends us on to {newurl}, and only https is safe")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _open(request: urllib.request.Request, timeout: float) -> Any:
-    """The server's answer, if it brings a file. HTTPError only for a range that the server cannot send."""
-    try:
-        response = urllib.request.build_opener(_Redirects).open(request, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:
-            raise
-        kind = _TemporaryError if error.code in _TEMPORARY else DownloadError
-        raise kind(f"the server answers {error.code} {error.reason}") from None
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        certificate = isinstance(reason, ssl.SSLCertVerificationError)
-        raise (DownloadError if certificate else _TemporaryError)(_described(reason)) from None
-    if response.headers.get_content_type() == "text/html":  # of a site that moved, or of a hotel's network
-        response.close()
-        raise DownloadError("a web page comes from there, not the file")
-    return response
-
-
-def _chunks(response: Any) -> Iterator[bytes]:
-    """The bytes as they come."""
-    try:
-        while chunk := response.read1(CHUNK):
-            yield chunk
-    except (OSError, http.client.HTTPException) as error:
-        raise _TemporaryError(_described(error)) from None
-
-
-def _described(reason: object) -> str:
-    if isinstance(reason, TimeoutError):
-        return "nothing came in time"
-    return f"the connection failed ({reason})"
-
-
-def _extent(response: Any) -> tuple[int, int]:
-    """The first byte that a response brings, and how many bytes the whole file has; 0 if it does not say."""
-    try:
-        length = int(response.headers.get("Content-Length", 0))
-        if response.status != 206:
-            return 0, length
-        span, total = response.headers["Content-Range"].removeprefix("bytes ").split("/")
-        start = int(span.split("-")[0])
-        return start, int(total) if total != "*" else length and start + length
-    except (AttributeError, ValueError):
-        raise _TemporaryError("the server does not say which part it sends") from None
-
-
-def _version(response: Any) -> str:
-    """What tells this version of the file from later ones, for If-Range; empty if nothing does."""
-    tag = response.headers.get("ETag", "")
-    return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
 def _put(part: Path, path: Path, sha256: str) -> None:

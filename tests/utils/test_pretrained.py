@@ -7,7 +7,7 @@ import pytest
 
 from nets import ZOO
 from tests.utils.file_server import CONTENT, serve, whole
-from utils.download import is_allowed
+from utils.http_file import is_allowed
 from utils.pretrained import SOURCES, Source, pretrained_weights, source_of
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
