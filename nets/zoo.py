@@ -22,6 +22,7 @@ from nets.loss_settings import LossSettings
 from nets.pafpn import PAFPN
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
+from nets.timm_backbone import PREFIX, TimmBackbone, timm_pixels
 from nets.torchvision_detectors import WHOLE
 from nets.yolov9_head import YOLOv9Head
 from nets.yolox_head import YOLOXHead
@@ -172,7 +173,12 @@ def preset(
     chosen = chosen._replace(
         backbone=backbone or chosen.backbone, neck=neck or chosen.neck, head=head or chosen.head
     )
-    for part, table in (("backbone", BACKBONES), ("neck", NECKS), ("head", HEADS)):
+    if chosen.backbone.startswith(PREFIX):
+        pixels = timm_pixels(chosen.backbone.removeprefix(PREFIX), chosen.pixels)
+        chosen = chosen._replace(pixels=pixels)
+    else:
+        _require(chosen.backbone, "backbone", {**BACKBONES, f"{PREFIX}NAME": None})
+    for part, table in (("neck", NECKS), ("head", HEADS)):
         _require(getattr(chosen, part), part, table)
     if anchors is not None and not chosen.has_anchors:
         raise ValueError(f"--anchors: the head '{chosen.head}' of {name} has no anchors; leave them out")
@@ -202,7 +208,7 @@ def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) ->
     if chosen.whole is not None:
         return chosen.whole(num_classes, chosen.pixels)
     head_family = HEADS[chosen.head]
-    backbone = BACKBONES[chosen.backbone]()
+    backbone = _backbone(chosen.backbone)
     neck = NECKS[chosen.neck](backbone.channels)
     anchors = {"anchors": chosen.anchors} if head_family.anchored else {}
     head = head_family.build(neck.channels, backbone.strides, num_classes, **anchors)
@@ -234,7 +240,7 @@ def build_detector(
 def strides_of(chosen: Preset) -> tuple[int, ...]:
     """The strides of the levels of features that the backbone gives, finest first."""
     with torch.device("meta"):  # built without memory or time
-        backbone: Any = BACKBONES[chosen.backbone]() if chosen.whole is None else build(chosen, 1).backbone
+        backbone: Any = _backbone(chosen.backbone) if chosen.whole is None else build(chosen, 1).backbone
         return backbone.strides
 
 
@@ -253,6 +259,10 @@ def require_loss(chosen: Preset, loss: LossSettings) -> None:
             f"{', '.join(changed)}: the loss of {chosen.name} is its paper's own; leave that out, "
             "or choose another --model"
         )
+
+
+def _backbone(name: str) -> Any:
+    return TimmBackbone(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else BACKBONES[name]()
 
 
 def _refuse_parts(name: str, **parts: Any) -> None:

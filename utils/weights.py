@@ -13,6 +13,7 @@ from torch import Tensor
 from nets import ZOO, Preset
 from nets.detector import Detector
 from nets.official import DARKNET, from_official
+from nets.timm_backbone import PREFIX, from_timm
 from utils.checkpoint import check_is_file, damaged, load_torch_file
 from utils.class_transfer import (
     ClassTransfer,
@@ -129,6 +130,8 @@ def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bo
         official = from_official(weights.state, model.name)
     except ValueError as error:
         raise ValueError(f"{weights.path} does not fit {model.name}: {error}") from None
+    if official is None and model.backbone.startswith(PREFIX):
+        return from_timm(weights.state, model_shapes(model, 1)), False
     return (weights.state, False) if official is None else (official, True)
 
 

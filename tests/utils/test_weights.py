@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from nets import build_detector, preset
 from nets.darknet_weights import file_shapes
 from tests.helpers import SHARED, needs_shared
+from tests.nets.torchvision_models import random_model
 from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
 from utils.class_transfer import ClassLayer, class_layers, match_classes
@@ -288,6 +289,24 @@ def test_the_published_nano_loads_whole_and_for_two_of_its_classes():
     for level in range(3):
         published = weights.state[f"head.cls_preds.{level}.weight"]
         assert torch.equal(detector.head.class_preds[level].weight, published[[9, 0]])
+
+
+def test_torchvisions_checkpoint_is_recognised_and_loads_for_two_of_its_classes():
+    """Its rows are COCO's category numbers: 10 is the traffic light, 1 the person, and 0 the background."""
+    theirs = Weights("tv.pth", floating(random_model("fasterrcnn")))
+    assert best_fit(theirs)[0] == "fasterrcnn" and best_fit(theirs)[1] > 0.97
+    model, detector = preset("fasterrcnn"), fresh(3, "fasterrcnn")
+    report = load_weights(detector, theirs, model, ("traffic light", "kite2", "Person"))
+    assert report.classes_carried == ("traffic light", "Person") and not report.unused
+    ours, box = detector.head.roi_heads.box_predictor, "roi_heads.box_predictor.bbox_pred.weight"
+    score = theirs.state["roi_heads.box_predictor.cls_score.bias"]
+    assert torch.equal(ours.cls_score.bias[[0, 1, 3]], score[[0, 10, 1]])
+    assert torch.equal(ours.bbox_pred.weight[4:8], theirs.state[box][40:44])
+    assert torch.equal(ours.bbox_pred.weight[12:], theirs.state[box][4:8])
+    assert torch.equal(
+        ours.bbox_pred.weight[8:12],
+        fresh(3, "fasterrcnn").head.roi_heads.box_predictor.bbox_pred.weight[8:12],
+    )
 
 
 # Reports and refusals
