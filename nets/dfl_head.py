@@ -62,9 +62,10 @@ def start_predictors(
 ) -> None:
     """Set the biases that a fresh head starts with: five objects on each level, boxes about four cells wide.
 
-    Where every bin is as likely, boxes are 15 cells wide: an object that is small beside them has low scores
-    to learn, and hardly learns. Trained on 8 pictures of blood cells for 150 steps, yolov9_t reached AP .69
-    from there, .88 with boxes of four cells, and .94 with the five objects instead of a chance of .01.
+    Where every bin is as likely, boxes are 15 cells wide: objects that are small beside them have low scores
+    to learn, and hardly learn. yolov9_t, trained on 8 COCO images for 150 steps, reached AP .95 and found no
+    small object from there; from four cells .99, and .68 of small objects; from two .98 and .60. On 8
+    pictures of blood cells, five objects rather than a chance of .01 for each cell and class made .94 of .88.
     """
     geometric = torch.arange(BINS) * math.log(START_DISTANCE / (START_DISTANCE + 1))
     for classes, distances, stride in zip(class_preds, distance_preds, strides, strict=True):
