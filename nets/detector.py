@@ -38,9 +38,13 @@ class Detector(nn.Module):
         self.loss = loss
         self.decode = decode
 
+    def features(self, images: Tensor) -> Any:
+        """uint8 RGB [B, 3, H, W] -> what the neck makes of them, finest level first."""
+        return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
+
     def forward(self, images: Tensor) -> Any:
         """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
-        return self.head(self.neck(self.backbone(prepare_pixels(images, self.pixels))))
+        return self.head(self.features(images))
 
     def losses(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
         """Losses by component, scalars on the device; their sum is what to minimise."""
@@ -60,10 +64,6 @@ class SizedDetector(Detector):
 
     For heads that lay boxes over the input: the sizes of the features, rounded up, do not tell it.
     """
-
-    def features(self, images: Tensor) -> Any:
-        """uint8 RGB [B, 3, H, W] -> what the neck makes of them."""
-        return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
 
     def forward(self, images: Tensor) -> Any:
         """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""

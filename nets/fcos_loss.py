@@ -15,7 +15,7 @@ from nets.boxes import area, gather_rows
 from nets.dense_head import PointRaw, point_boxes
 from nets.dense_loss import class_targets
 from nets.loss_settings import binary_loss
-from nets.object_matching import real_objects
+from nets.object_matching import OBJECTS_AT_ONCE, real_objects
 from nets.structures import Targets
 
 RADIUS = 1.5  # strides between a point and the centre of its object, at most
@@ -49,21 +49,34 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def assign_points(raw: PointRaw, targets: Targets) -> PointAssignment:
-    """Give each point the smallest object that contains it, is near it, and has its level's size."""
-    sides = side_distances(raw.points, targets.boxes.unsqueeze(2))  # [B, M, A, 4]
-    centre = (targets.boxes[..., :2] + targets.boxes[..., 2:]) / 2
-    off_centre = (centre.unsqueeze(2) - raw.points).abs().amax(dim=-1)
+    """Give each point the smallest object that contains it, is near it, and has its level's size.
+
+    A few objects at a time: a tensor of all points times all objects would take gigabytes on large batches.
+    """
+    real, objects = real_objects(targets), area(targets.boxes)
+    smallest = raw.points.new_full((real.shape[0], raw.points.shape[0]), torch.inf)
+    target = torch.zeros_like(smallest, dtype=torch.int64)
+    for first in range(0, real.shape[1], OBJECTS_AT_ONCE):
+        some = slice(first, first + OBJECTS_AT_ONCE)
+        fits = _fits(raw, targets.boxes[:, some].unsqueeze(2)) & real[:, some].unsqueeze(2)
+        least, which = torch.where(fits, objects[:, some].unsqueeze(2), torch.inf).min(dim=1)
+        target = torch.where(least < smallest, which + first, target)
+        smallest = torch.minimum(least, smallest)
+    return PointAssignment(smallest < torch.inf, target)
+
+
+def _fits(raw: PointRaw, boxes: Tensor) -> Tensor:
+    """Whether a point may find an object: boxes xyxy [B, M, 1, 4] -> bool [B, M, A]."""
+    sides = side_distances(raw.points, boxes)
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     farthest = sides.amax(dim=-1)
     finest, coarsest = raw.strides == raw.strides[0], raw.strides == raw.strides[-1]
-    fits = (
+    return (
         (sides.amin(dim=-1) > 0)
-        & (off_centre < RADIUS * raw.strides)
+        & ((centre - raw.points).abs().amax(dim=-1) < RADIUS * raw.strides)
         & (farthest > torch.where(finest, 0, NEAREST * raw.strides))
         & (farthest < torch.where(coarsest, torch.inf, FARTHEST * raw.strides))
-        & real_objects(targets).unsqueeze(-1)
     )
-    smallest, target = torch.where(fits, area(targets.boxes).unsqueeze(-1), torch.inf).min(dim=1)
-    return PointAssignment(smallest < torch.inf, target)
 
 
 def wanted_centreness(points: Tensor, boxes: Tensor) -> Tensor:
