@@ -4,6 +4,7 @@ For each convolution in the order of the cfg file: with BatchNorm its bias, scal
 kernel; without, the bias and the kernel. https://github.com/AlexeyAB/darknet (public domain)
 """
 
+import functools
 import math
 from collections.abc import Mapping
 
@@ -56,12 +57,14 @@ def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
     return _split(floats, _beginning(floats, name))
 
 
+@functools.cache
 def _floats_by_classes(name: str) -> tuple[int, int]:
     """How many floats the file of a network has without classes, and how many more for each class."""
     one, two = (sum(map(math.prod, file_shapes(name, classes).values())) for classes in (1, 2))
     return 2 * one - two, two - one
 
 
+@functools.cache
 def file_shapes(name: str, num_classes: int) -> dict[str, torch.Size]:
     """Names and shapes of a network's tensors in the order of its Darknet file."""
     with torch.device("meta"):
