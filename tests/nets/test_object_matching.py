@@ -50,6 +50,12 @@ def test_many_objects_agree_with_torchvisions_overlap():
         assert torch.equal(found.is_best[image], best)
 
 
+def test_of_many_equal_objects_the_first_is_taken():
+    """Also where they are more than are compared at once."""
+    found = match(ANCHORS, targets([(0, (0.0, 0.0, 10.0, 10.0))] * 40))
+    assert found.target.tolist() == [[0, 0, 0, 0]] and found.best_anchor.tolist() == [[0] * 40]
+
+
 def test_padding_and_boxes_without_area_are_no_objects():
     found = real_objects(targets([(0, (1.0, 1.0, 1.0, 5.0)), (0, (1.0, 1.0, 2.0, 5.0))], entries=3))
     assert found.tolist() == [[False, True, False]]

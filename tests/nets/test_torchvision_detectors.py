@@ -61,6 +61,15 @@ def test_batchnorm_is_plain_and_every_parameter_trains(name):
 
 
 @pytest.mark.parametrize("name", WHOLE)
+def test_the_backbone_gives_levels_of_its_strides(name):
+    with torch.device("meta"):
+        backbone = build_detector(name, 3).backbone
+        levels = backbone(torch.empty(2, 3, 320, 384))
+    assert [level.shape[2:] for level in levels] == [(320 // s, 384 // s) for s in backbone.strides]
+    assert getattr(backbone, "channels", None) in (None, tuple(level.shape[1] for level in levels))
+
+
+@pytest.mark.parametrize("name", WHOLE)
 def test_nothing_is_downloaded(name, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a network is built from fresh weights")
