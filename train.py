@@ -52,7 +52,7 @@ class Config:
     val: str = str(ROOT / "2007_val.txt")  # validation data, in the same forms
     test: str = ""  # what the best weights are measured on at the end, in the same forms
     classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
-    model: str = "yolox_nano"  # a name of the table in README.md; a wrong one lists them all
+    model: str = "yolox_nano"  # a name of docs/models.md; a wrong one lists them all
     backbone: str = ""  # another backbone for the model, or timm:NAME; a wrong name lists them all
     neck: str = ""  # another neck
     head: str = ""  # another head

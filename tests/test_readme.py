@@ -39,8 +39,10 @@ def script_commands(text):
     for block in code_blocks(text):
         for line in re.sub(r"\\\n\s*", " ", block).splitlines():
             for command in line.split("&&"):
+                if not command.strip().startswith("python "):
+                    continue
                 words = shlex.split(command, comments=True)
-                if len(words) > 1 and words[0] == "python" and words[1].endswith(".py"):
+                if words[1].endswith(".py"):
                     found.append((words[1].removesuffix(".py"), words[2:]))
     return found
 
