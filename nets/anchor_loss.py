@@ -11,14 +11,13 @@ from torch.nn import functional as F
 
 from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.box_losses import BOX_LOSSES
-from nets.boxes import aligned_iou, gather_rows
+from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.loss_settings import LossSettings, binary_loss, smoothed
 from nets.settle import settle
 from nets.structures import Targets
 
 BOX_WEIGHT = 5.0
 FITS = 0.213  # an anchor also takes an object that its size overlaps by more, with centres laid together
-OBJECTS_AT_ONCE = 16
 IGNORED = 0.7  # a box that overlaps an object more is no mistake, even where another should find the object
 
 
@@ -63,9 +62,8 @@ def assign_anchors(raw: AnchorRaw, targets: Targets) -> AnchorAssignment:
     overlap, anchor = _anchors_at_centres(raw, targets)  # [B, M, anchors of all levels]
     best = F.one_hot(overlap.argmax(dim=-1), overlap.shape[-1]).bool()
     chosen = (best | (overlap > FITS)) & targets.valid.unsqueeze(-1)
-    owner, _ = settle(overlap, chosen, anchor, raw.boxes.shape[1])
-    positive = owner < overlap.shape[1]
-    return AnchorAssignment(positive, torch.where(positive, owner, 0))
+    positive, target, _ = settle(overlap, chosen, anchor, raw.boxes.shape[1])
+    return AnchorAssignment(positive, target)
 
 
 def _anchors_at_centres(raw: AnchorRaw, targets: Targets) -> tuple[Tensor, Tensor]:

@@ -98,18 +98,27 @@ class CSPLayer(nn.Module):
 
 
 class SPP(nn.Module):
-    """Spatial pyramid pooling: maxima over 5, 9 and 13 cells beside the features themselves."""
+    """Spatial pyramid pooling: maxima over 5, 9 and 13 cells beside the features themselves.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    `hidden` channels are pooled; by default half of the inputs.
+    """
+
+    def __init__(self, inputs: int, outputs: int, hidden: int | None = None) -> None:
         super().__init__()
-        hidden = inputs // 2
+        hidden = hidden or inputs // 2
         self.reduce = ConvBNAct(inputs, hidden, 1)
         self.merge = ConvBNAct(4 * hidden, outputs, 1)
         self.pool = nn.MaxPool2d(5, stride=1, padding=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.reduce(x)
-        # The maximum over 5 cells of maxima over 5 is the maximum over 9, and so on: a third of the work.
-        pool5 = self.pool(x)
-        pool9 = self.pool(pool5)
-        return self.merge(torch.cat((x, pool5, pool9, self.pool(pool9)), dim=1))
+        return self.merge(torch.cat(pyramid(self.reduce(x), self.pool), dim=1))
+
+
+def pyramid(x: Tensor, pool: nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The features themselves and their maxima over 5, 9 and 13 cells; `pool` gives those over 5.
+
+    The maximum over 5 cells of maxima over 5 is the maximum over 9, and so on: a third of the work.
+    """
+    pool5 = pool(x)
+    pool9 = pool(pool5)
+    return x, pool5, pool9, pool(pool9)

@@ -3,10 +3,22 @@
 import torch
 from torch import Tensor
 
+OBJECTS_AT_ONCE = 16  # compared with all boxes of a network: more would take gigabytes on large batches
+
 
 def centre_to_corners(centre: Tensor, size: Tensor) -> Tensor:
     """Centres [..., 2] and sizes [..., 2] (width, height) -> boxes xyxy [..., 4]."""
     return torch.cat((centre - size / 2, centre + size / 2), dim=-1)
+
+
+def sides_to_corners(points: Tensor, distances: Tensor) -> Tensor:
+    """Points [..., 2], and how far the left, top, right and bottom side are [..., 4] -> boxes xyxy."""
+    return torch.cat((points - distances[..., :2], points + distances[..., 2:]), dim=-1)
+
+
+def side_distances(points: Tensor, boxes: Tensor) -> Tensor:
+    """How far the left, top, right and bottom side are from a point within; negative outside. [..., 4]"""
+    return torch.cat((points - boxes[..., :2], boxes[..., 2:] - points), dim=-1)
 
 
 def aligned_iou(first: Tensor, second: Tensor) -> Tensor:

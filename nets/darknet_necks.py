@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from nets.blocks import pyramid
 from nets.darknet_blocks import alternating, conv
 from nets.levels import require_levels
 
@@ -79,7 +80,8 @@ class YOLOv4PAN(nn.Module):
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
         fine, middle, coarse = features
-        coarse = self.after_pool(self._pooled(self.before_pool(coarse)))
+        pooled = pyramid(self.before_pool(coarse), self.pool)
+        coarse = self.after_pool(torch.cat(pooled[::-1], dim=1))  # Darknet lists the widest maxima first
         up = self.upsample(self.up_middle(coarse))
         middle = self.pyramid_middle(torch.cat((self.lateral_middle(middle), up), dim=1))
         up = self.upsample(self.up_fine(middle))
@@ -87,9 +89,3 @@ class YOLOv4PAN(nn.Module):
         middle = self.path_middle(torch.cat((self.down_fine(fine), middle), dim=1))
         coarse = self.path_coarse(torch.cat((self.down_middle(middle), coarse), dim=1))
         return fine, middle, coarse
-
-    def _pooled(self, x: Tensor) -> Tensor:
-        """Maxima over 13, 9 and 5 cells beside the features themselves, each from the one before."""
-        pool5 = self.pool(x)
-        pool9 = self.pool(pool5)
-        return torch.cat((self.pool(pool9), pool9, pool5, x), dim=1)

@@ -7,12 +7,11 @@ FCOS: https://arxiv.org/abs/1904.01355
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nets import box_codes
 from nets.box_codes import PLAIN, SCALED
-from nets.boxes import gather_rows
+from nets.boxes import gather_rows, sides_to_corners
 from nets.candidates import as_decoded, best_pairs, clip
 from nets.dense_anchors import Size
 from nets.structures import Decoded
@@ -115,5 +114,4 @@ def decode_fcos(raw: PointRaw) -> Decoded:
 
 def point_boxes(raw: PointRaw) -> Tensor:
     """Boxes xyxy [B, A, 4] in pixels of the network input."""
-    distances = raw.boxes * raw.strides[:, None]
-    return torch.cat((raw.points - distances[..., :2], raw.points + distances[..., 2:]), dim=-1)
+    return sides_to_corners(raw.points, raw.boxes * raw.strides[:, None])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nets.boxes import sides_to_corners
 from nets.decoupled import DecoupledTowers, set_bias
 from nets.levels import cell_grid, flatten_cells, levels_of
 from nets.structures import Decoded, Level
@@ -99,8 +100,7 @@ def decode_boxes(raw: DFLRaw) -> Tensor:
     """Boxes xyxy [B, A, 4] in pixels of the network input."""
     bins = torch.arange(BINS, device=raw.distances.device, dtype=raw.distances.dtype)
     distances = (raw.distances.softmax(dim=-1) * bins).sum(dim=-1) * raw.strides[:, None]
-    centres = cell_centres(raw)
-    return torch.cat((centres - distances[..., :2], centres + distances[..., 2:]), dim=-1)
+    return sides_to_corners(cell_centres(raw), distances)
 
 
 def decode(raw: DFLRaw) -> Decoded:

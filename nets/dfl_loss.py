@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.box_losses import BOX_LOSSES
-from nets.boxes import gather_rows
+from nets.boxes import gather_rows, side_distances
 from nets.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
 from nets.loss_settings import LossSettings, binary_loss, smoothed
 from nets.structures import Targets
@@ -59,6 +59,5 @@ def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
 
 def encode_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
     """Distances in strides from cells' centres to the sides of boxes xyxy [B, A, 4], as far as bins go."""
-    centres = cell_centres(raw)
-    distances = torch.cat((centres - boxes[..., :2], boxes[..., 2:] - centres), dim=-1)
+    distances = side_distances(cell_centres(raw), boxes)
     return (distances / raw.strides[:, None]).clamp(0, BINS - 1)

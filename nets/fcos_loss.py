@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.box_losses import giou_loss
-from nets.boxes import area, gather_rows
+from nets.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.dense_head import PointRaw, point_boxes
 from nets.dense_loss import class_targets
 from nets.loss_settings import binary_loss
-from nets.object_matching import OBJECTS_AT_ONCE, real_objects
+from nets.object_matching import real_objects
 from nets.structures import Targets
 
 RADIUS = 1.5  # strides between a point and the centre of its object, at most
@@ -85,8 +85,3 @@ def wanted_centreness(points: Tensor, boxes: Tensor) -> Tensor:
     across = torch.minimum(left, right) / torch.maximum(left, right)
     down = torch.minimum(top, bottom) / torch.maximum(top, bottom)
     return (across * down).sqrt()
-
-
-def side_distances(points: Tensor, boxes: Tensor) -> Tensor:
-    """How far the left, top, right and bottom side are from a point within; negative outside. [..., 4]"""
-    return torch.cat((points - boxes[..., :2], boxes[..., 2:] - points), dim=-1)

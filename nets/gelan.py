@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct
-from nets.gelan_blocks import ELAN, SPPELAN, AverageDown, SplitDown
+from nets.blocks import SPP, ConvBNAct
+from nets.gelan_blocks import ELAN, AverageDown, SplitDown
 from nets.levels import require_levels
 
 
@@ -82,7 +82,7 @@ class GELANPAN(nn.Module):
         down = SplitDown if split_down else AverageDown
         self.channels = widths
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
-        self.pool = SPPELAN(coarse_in, coarse)
+        self.pool = SPP(coarse_in, coarse, hidden=coarse // 2)
         self.pyramid_middle = ELAN(coarse + middle_in, middle, middle, depth)
         self.pyramid_fine = ELAN(middle + fine_in, fine, fine, depth)
         self.down_fine = down(fine, downs[0])

@@ -97,19 +97,3 @@ class SplitDown(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         convolved, pooled = self.average(x).chunk(2, dim=1)
         return torch.cat((self.spatial(convolved), self.pointwise(self.maximum(pooled))), dim=1)
-
-
-class SPPELAN(nn.Module):
-    """Maxima over 5 x 5 cells, three times one after the other, merged with the features before them."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.reduce = ConvBNAct(inputs, outputs // 2, 1)
-        self.pool = nn.MaxPool2d(5, stride=1, padding=2)
-        self.merge = ConvBNAct(4 * (outputs // 2), outputs, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        features = [self.reduce(x)]
-        for _ in range(3):
-            features.append(self.pool(features[-1]))
-        return self.merge(torch.cat(features, dim=1))

@@ -13,7 +13,7 @@ class LossSettings(NamedTuple):
     """Choices that every loss of ours follows.
 
     box              which loss boxes are drawn to objects by; None is the head's own
-    label_smoothing  how far the class targets of found objects move from 0 and 1 towards 1/2 (of it, half)
+    label_smoothing  share of 1/2 in the class targets of found objects: .1 makes them .05 and .95
     focal            whether what is already told well counts less, in classes and objectness
     """
 

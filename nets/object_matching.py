@@ -5,10 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.boxes import aligned_iou, area
+from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, area
 from nets.structures import Targets
-
-OBJECTS_AT_ONCE = 16
 
 
 class Matches(NamedTuple):

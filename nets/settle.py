@@ -4,12 +4,12 @@ import torch
 from torch import Tensor
 
 
-def settle(claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int) -> tuple[Tensor, Tensor]:
+def settle(claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int) -> tuple[Tensor, Tensor, Tensor]:
     """Give each cell to the object whose claim is highest; to the first of them if equal.
 
     claim and chosen [B, M, K]: how strongly each of M objects claims each of its K cells, and whether at all;
-    cell int64 [B, M, K], their numbers. Returns the owner of each cell int64 [B, num_cells], M where nobody
-    claims it, and which claims have won, bool [B, M, K].
+    cell int64 [B, M, K], their numbers. Returns whether a cell has an owner, bool [B, num_cells], which
+    object that is, int64 [B, num_cells], 0 where there is none, and which claims have won, bool [B, M, K].
     """
     batch, objects, most = cell.shape
     number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand(batch, -1)
@@ -20,4 +20,5 @@ def settle(claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int) -> tuple
     owner = number.new_full((batch, num_cells), objects)
     owner = owner.scatter_reduce(1, cell, torch.where(best, number, objects), "amin")
     won = best & (number == owner.gather(1, cell))
-    return owner, won.view(batch, objects, most)
+    positive = owner < objects
+    return positive, torch.where(positive, owner, 0), won.view(batch, objects, most)

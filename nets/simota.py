@@ -101,10 +101,9 @@ def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor
 
 def _settle(chosen: Tensor, cost: Tensor, cell: Tensor, iou: Tensor, num_cells: int) -> Assignment:
     """Give a cell that several objects chose to the one with the lowest cost (the first, if equal)."""
-    owner, won = settle(-cost, chosen, cell, num_cells)
-    owner_iou = iou.new_zeros(owner.shape).scatter_reduce(1, cell.flatten(1), (iou * won).flatten(1), "amax")
-    positive = owner < cell.shape[1]
-    return Assignment(positive, torch.where(positive, owner, 0), owner_iou)
+    positive, target, won = settle(-cost, chosen, cell, num_cells)
+    owner_iou = iou.new_zeros(target.shape).scatter_reduce(1, cell.flatten(1), (iou * won).flatten(1), "amax")
+    return Assignment(positive, target, owner_iou)
 
 
 def _gather(values: Tensor, cell: Tensor) -> Tensor:

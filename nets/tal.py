@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.boxes import aligned_iou
+from nets.boxes import OBJECTS_AT_ONCE, aligned_iou
 from nets.settle import settle
 from nets.structures import Targets
 
 MOST_CELLS = 10
 SCORE_POWER, IOU_POWER = 0.5, 6.0
 NEVER = -1e8  # the alignment of what is no candidate
-OBJECTS_AT_ONCE = 16
 
 
 class AlignedCells(NamedTuple):
@@ -47,13 +46,12 @@ def align_tasks(
     alignment by the object's best, times the object's best IoU.
     """
     alignment, iou, cell = _best_cells(boxes, classes, centres, finest, targets)  # [B, M, K] each
-    owner, won = settle(iou, alignment > NEVER, cell, boxes.shape[1])
+    positive, target, won = settle(iou, alignment > NEVER, cell, boxes.shape[1])
     best = torch.where(won, alignment, NEVER).amax(dim=-1, keepdim=True)
     best_iou = (iou * won).amax(dim=-1, keepdim=True)
     score = torch.where(won, (alignment - best).exp() * best_iou, 0.0)
-    scores = boxes.new_zeros(owner.shape).scatter_reduce(1, cell.flatten(1), score.flatten(1), "amax")
-    positive = owner < targets.valid.shape[1]
-    return AlignedCells(positive, torch.where(positive, owner, 0), scores)
+    scores = boxes.new_zeros(target.shape).scatter_reduce(1, cell.flatten(1), score.flatten(1), "amax")
+    return AlignedCells(positive, target, scores)
 
 
 def _best_cells(

@@ -13,7 +13,6 @@ from nets import Preset, build
 # COCO and VOC write these differently; both are trained from and for all the time.
 _VOC_SPELLING = {"airplane": "aeroplane", "motorcycle": "motorbike", "couch": "sofa", "tv": "tvmonitor"}
 
-
 # Tensors with several rows beside each other for each class, by the end of their names: those of its boxes.
 _ROWS_EACH = {".box_predictor.bbox_pred.weight": 4, ".box_predictor.bbox_pred.bias": 4}
 

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import torch
-
-from nets import HEADS, ZOO, Preset, build, preset, strides_of
-from nets.anchor_head import Anchors
+from nets import HEADS, ZOO, Preset, preset, strides_of
+from nets.anchor_head import Anchors, fit_anchors
 from utils.anchor_file import read_anchors
 
 
@@ -30,5 +28,4 @@ def anchors_of(model: Preset) -> Anchors:
             f"{model.name} has no anchors that can be chosen: --model takes one of {models}, "
             f"or --head one of {heads}"
         )
-    with torch.device("meta"):  # built without memory or time
-        return build(model, 1).head.anchors  # type: ignore[return-value]
+    return fit_anchors(model.anchors, len(strides_of(model)))

@@ -2,9 +2,17 @@
 
 from collections.abc import Sequence
 
+import pytest
 import torch
 
 from nets.structures import Targets
+
+# On an input of 64 x 64 pixels.
+odd_boxes = pytest.mark.parametrize(
+    "box",
+    [(10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 64.0, 64.0), (31.9, 31.9, 32.1, 32.1), (-90.0, -90.0, 90.0, 90.0)],
+    ids=["no area", "all", "speck", "beyond"],
+)
 
 
 def pictures(batch: int, height: int, width: int, seed: int = 0) -> torch.Tensor:

@@ -10,7 +10,7 @@ from nets.dfl_loss import dfl_loss, distribution_loss, encode_boxes
 from nets.levels import cell_grid
 from nets.loss_settings import LossSettings
 from nets.structures import Level
-from tests.nets.batches import targets
+from tests.nets.batches import odd_boxes, targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
 CELLS = 64 + 16 + 4
@@ -156,11 +156,7 @@ def test_padding_and_order_do_not_matter():
     assert found(random_raw(), objects[1:], objects[:1]) != pytest.approx(expected, rel=1e-2)
 
 
-@pytest.mark.parametrize(
-    "box",
-    [(10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 64.0, 64.0), (31.9, 31.9, 32.1, 32.1), (-90.0, -90.0, 90.0, 90.0)],
-    ids=["no area", "all", "speck", "beyond"],
-)
+@odd_boxes
 def test_odd_boxes_give_finite_losses_and_gradients(box):
     raw = random_raw()
     losses = dfl_loss(raw, targets([(0, box)], [(1, box), (1, box)]), LossSettings())

@@ -37,15 +37,11 @@ def test_smoothing_by_hand():
 @pytest.fixture(scope="module", params=HEADS)
 def head_losses(request):
     """What a detector with each head loses under given settings, always with the same weights."""
-    model = next(
-        (name, parts)
-        for name, parts in [("yolox_nano", {}), ("yolov4_tiny", {})]
-        if _fits(name, request.param)
-    )
+    name = next(name for name in ("yolox_nano", "yolov4_tiny") if _fits(name, request.param))
 
     def losses(**settings):
         torch.manual_seed(0)
-        detector = build_detector(model[0], 3, head=request.param, loss=LossSettings(**settings))
+        detector = build_detector(name, 3, head=request.param, loss=LossSettings(**settings))
         objects = [(1, (10.0, 20, 60, 50)), (0, (30.0, 30, 90, 80))]
         return detector.eval().losses(pictures(2, 96, 96), targets(objects, objects[:1]))
 

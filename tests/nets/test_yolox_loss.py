@@ -11,7 +11,7 @@ from nets.structures import Level
 from nets.yolox_head import YOLOXRaw, decode, decode_boxes
 from nets.yolox_loss import encode_boxes
 from nets.yolox_loss import yolox_loss as loss_with_settings
-from tests.nets.batches import targets
+from tests.nets.batches import odd_boxes, targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
 CELLS = 64 + 16 + 4
@@ -105,11 +105,7 @@ def test_padding_and_order_do_not_matter():
     assert found(random_raw(), objects[1:], objects[:1]) != pytest.approx(expected, rel=1e-2)
 
 
-@pytest.mark.parametrize(
-    "box",
-    [(10.0, 10.0, 10.0, 10.0), (0.0, 0.0, 64.0, 64.0), (31.9, 31.9, 32.1, 32.1), (-90.0, -90.0, 90.0, 90.0)],
-    ids=["no area", "all", "speck", "beyond"],
-)
+@odd_boxes
 def test_odd_boxes_give_finite_losses_and_gradients(box):
     raw = random_raw()
     losses = yolox_loss(raw, targets([(0, box)], [(1, box), (1, box)]))
