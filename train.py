@@ -37,7 +37,10 @@ from utils.training_run import Progress, RunSettings, conclude, find_run, fit, r
 RANGES = {
     "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
     "at least 0": ("freeze_epochs", "warmup_epochs", "clip", "workers", "save_period", "patience", "seed"),
-    "from 0 to 1": ("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
+    "from 0 to 1": (
+        *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
+        *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
+    ),
     "above 0": ("lr",),
     "above 0 and below 1": ("momentum",),
     "a plain name": ("name",),
@@ -78,11 +81,16 @@ class Config:
     mixup: float = 0.0  # probability that a mosaic is blended with another picture
     scale: tuple[float, float] = (0.5, 1.5)  # smallest and largest zoom of a picture
     translate: float = 0.1  # largest shift, as a fraction of the input
+    rotation: float = 0.0  # largest turn of a picture either way, in degrees
+    shear: float = 0.0  # largest lean of a picture's sides either way, in degrees
     flip: float = 0.5  # probability of mirroring left to right
     hue: float = 0.015  # largest shift of the hue
     saturation: float = 0.7  # largest change of the saturation
     brightness: float = 0.4  # largest change of the brightness
-    clean_share: float = 0.3  # last share of the epochs, without mosaic and mixup
+    copy_paste: float = 0.0  # probability that objects of other pictures are pasted into a sample
+    cut_out: float = 0.0  # probability that a rectangle of a sample is covered
+    multi_scale: float = 0.0  # largest relative change of the input's size from step to step
+    clean_share: float = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cut-out
     workers: int | None = None  # processes that load pictures; by default chosen by the machine
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
@@ -226,16 +234,7 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
         frozen_epochs = suggest_freeze_epochs(epochs, config.weights != "none")
     if config.epochs is None:
         print(f"--epochs is not set: {epochs} for {images} images")
-    augmentation = Augmentation(
-        config.mosaic,
-        config.mixup,
-        config.scale,
-        config.translate,
-        config.flip,
-        config.hue,
-        config.saturation,
-        config.brightness,
-    )
+    augmentation = augmentation_of(config)
     assert config.lr is not None
     frozen, unfrozen = (
         Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
@@ -248,6 +247,12 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
     return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
 
 
+def augmentation_of(config: Config) -> Augmentation:
+    """What the configuration varies in the pictures."""
+    names = {field.name for field in fields(Augmentation)} & vars(config).keys()
+    return Augmentation(**{name: getattr(config, name) for name in names})
+
+
 def settings_of(config: Config, device: torch.device, detect: DetectSettings) -> TrainSettings:
     """What the training loop needs of the configuration."""
     assert config.image_size is not None and config.weight_decay is not None
@@ -256,6 +261,7 @@ def settings_of(config: Config, device: torch.device, detect: DetectSettings) ->
         workers = automatic_workers(os.cpu_count() or 1, device.type == "cuda")
     return TrainSettings(
         config.image_size,
+        preset(config.model).smallest,
         config.optimizer,
         config.momentum,
         config.weight_decay,

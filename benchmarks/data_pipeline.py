@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.augment import Augmentation
 from utils.cli import ROOT, run
 from utils.data_spec import read_data
-from utils.dataset import DetectionDataset
 from utils.index import DatasetIndex
 from utils.loader import training_loader
+from utils.training_dataset import DetectionDataset
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def main(config: Config) -> None:
 
 def images_per_second(config: Config, index: DatasetIndex) -> float:
     """One repeat: whole epochs until there are enough pictures, after a first one that starts the workers."""
-    dataset = DetectionDataset(index, (config.image_size, config.image_size), Augmentation())
+    dataset = DetectionDataset(index, [(config.image_size, config.image_size)], Augmentation())
     loader, batches = training_loader(dataset, config.batch_size, config.workers)
     for _ in loader:
         pass

@@ -14,15 +14,16 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nets.detector import Detector
-from utils.dataset import Batch, DetectionDataset
+from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, autocasting, to_device
-from utils.loader import EpochBatches, training_loader
+from utils.loader import EpochBatches, training_loader, training_sizes
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
 from utils.schedule import Decay, decay_factor, warmup_factor
+from utils.training_dataset import DetectionDataset
 
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
 
@@ -33,9 +34,11 @@ class TrainSettings:
 
     warmup_epochs  how long a part's learning rate rises when it starts to train
     clip           largest norm of the gradient; 0 does not clip
+    smallest       least side of the input that the model can take
     """
 
     image_size: tuple[int, int]
+    smallest: int
     optimizer: OptimizerName
     momentum: float
     weight_decay: float
@@ -99,16 +102,23 @@ class Trainer:
     def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
         """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
         pixels = self.detector.pixels
+        on_gpu = self.device.type == "cuda"
+        sizes = training_sizes(
+            self.settings.image_size,
+            self.detector.stride,
+            phase.augmentation.multi_scale,
+            self.settings.smallest,
+        )
         dataset = DetectionDataset(
             self.train_index,
-            self.settings.image_size,
+            sizes,
             phase.augmentation,
             self.settings.seed,
             pixels.pad_value,
             pixels.pad_centred,
+            vary_later=on_gpu,
         )
-        pinned = self.device.type == "cuda"
-        return training_loader(dataset, phase.batch_size, self.settings.workers, pinned)
+        return training_loader(dataset, phase.batch_size, self.settings.workers, pin_memory=on_gpu)
 
     def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
         """Train on every picture once. ValueError with the fix if the loss is no longer a number."""
