@@ -5,7 +5,7 @@ A picture is kept as the loader decodes it, so batches are the same with the cac
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,11 +30,8 @@ class PictureCache:
 
     def __init__(self, capacities: Sequence[int], path: Path | None = None) -> None:
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(capacities, dtype=np.int64)])
-        total = max(1, int(starts[-1]))
-        if path is None:
-            self.pixels = torch.empty(total, dtype=torch.uint8).share_memory_()
-        else:
-            self.pixels = torch.from_file(str(path), shared=True, size=total, dtype=torch.uint8)
+        self.path, self.total = path, max(1, int(starts[-1]))
+        self.pixels = self._in_memory() if path is None else self._in_file()
         self.starts = torch.from_numpy(starts).share_memory_()
         # Reduction, height and width of each; 0 where there is none yet.
         self.kept = torch.zeros((len(capacities), 3), dtype=torch.int32).share_memory_()
@@ -54,6 +51,21 @@ class PictureCache:
             self.pixels[start : start + image.size].numpy()[:] = image.reshape(-1)
             self.kept[picture] = torch.tensor([reduction, *image.shape[:2]])  # last: now it can be found
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For workers that are not forked: the file is opened again rather than copied."""
+        return {name: value for name, value in vars(self).items() if name != "pixels" or self.path is None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.path is not None:
+            self.pixels = self._in_file()
+
+    def _in_memory(self) -> torch.Tensor:
+        return torch.empty(self.total, dtype=torch.uint8).share_memory_()
+
+    def _in_file(self) -> torch.Tensor:
+        return torch.from_file(str(self.path), shared=True, size=self.total, dtype=torch.uint8)
+
 
 def open_cache(
     choice: Cache, index: DatasetIndex, reduction: Callable[[tuple[int, int]], int], path: Path
@@ -68,7 +80,7 @@ def open_cache(
     """
     if choice == "off":
         return None
-    capacities = [_decoded_bytes(index.path(image), reduction) for image in range(len(index))]
+    capacities = [decoded_bytes(index.path(image), reduction) for image in range(len(index))]
     total, free = sum(capacities), available_memory()
     takes = f"{len(index)} decoded pictures take {_gib(total)}, free are {_gib(free)}"
     if choice == "auto" and total > SHARE * free:
@@ -81,7 +93,7 @@ def open_cache(
     return PictureCache(capacities)
 
 
-def _decoded_bytes(path: Path, reduction: Callable[[tuple[int, int]], int]) -> int:
+def decoded_bytes(path: Path, reduction: Callable[[tuple[int, int]], int]) -> int:
     """What a picture takes when it is decoded; 0 if it cannot be read."""
     try:
         size = jpeg_size(read_bytes(path, HEADER))

@@ -1,6 +1,7 @@
 """Which pictures make up which batch, and that workers change nothing."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from utils.loader import (
     training_loader,
     training_sizes,
 )
+from utils.picture_cache import PictureCache
 from utils.training_dataset import DetectionDataset
 
 
@@ -145,3 +147,23 @@ def test_a_batch_has_one_of_the_sizes_alike_in_all_processes():
     rest = [batch[0].size for batch in batches]
     batches.set_epoch(0)
     assert rest == [batch[0].size for batch in batches][60:]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_resuming_at_any_step_gives_the_batches_of_the_run_that_was_not_stopped(tmp_path):
+    """With any number of workers, and while a cache fills."""
+    index = make_index(tmp_path, 10)
+    settings = Augmentation(mixup=0.3, copy_paste=0.3, cut_out=0.3)
+    dataset = DetectionDataset(index, [SIZE, (64, 96)], settings, seed=7)
+    loader, batches = training_loader(dataset, 2)
+    batches.set_epoch(3)
+    whole = list(loader)
+    for workers in (0, 1, 2, 4):
+        cache = PictureCache([150 * 120 * 3] * 10)
+        loader, batches = training_loader(replace(dataset, cache=cache), 2, workers)
+        for step in range(len(whole)):
+            batches.set_epoch(3, first_batch=step)
+            rest = list(loader)
+            assert len(rest) == len(whole) - step
+            assert all(same(*pair) for pair in zip(rest, whole[step:], strict=True))
+        assert all(cache.get(picture) is not None for picture in range(10))
