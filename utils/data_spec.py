@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from warnings import warn
 
+from utils.classes import read_classes
 from utils.coco_json import read_coco
 from utils.index import DatasetIndex
 from utils.join import join_indexes
@@ -68,6 +69,21 @@ def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) ->
         raise ValueError(f"no data set is named. {FORMS}")
     indexes = [read_data(spec, class_names) for spec in specs]
     return indexes[0] if len(indexes) == 1 else join_indexes(indexes, class_names, specs)
+
+
+def names_classes(spec: str) -> bool:
+    """Whether the data set itself names its classes; lists and YOLO text hold numbers only."""
+    base, option = _split_spec(spec)
+    if base.is_dir():
+        return bool(option) and (not _is_pair(base, option) or _holds_xml(base))
+    return base.suffix.lower() in (".json", *YAML) or (base.is_file() and bool(option))
+
+
+def given_classes(file: Path | None, specs: Sequence[str], default: Path) -> tuple[str, ...] | None:
+    """The names in the class file; without one, None if all data sets name their own, else the default's."""
+    if file is None and all(map(names_classes, specs)):
+        return None
+    return read_classes(file or default)
 
 
 def absolute_spec(spec: str) -> str:
@@ -163,11 +179,15 @@ def _is_pair(folder: Path, option: str) -> bool:
     return option not in split_names(folder) and Path(option).is_dir()
 
 
+def _holds_xml(folder: Path) -> bool:
+    return any(folder.glob("*.xml"))
+
+
 def _read_folder(folder: Path, option: str, class_names: Sequence[str] | None) -> DatasetIndex:
     """A folder with the name of a split, or with the folder of its images."""
     if not _is_pair(folder, option):
         return _checked_voc(f"{folder}:{option}", read_voc(folder, option, class_names))
-    if any(folder.glob("*.xml")):
+    if _holds_xml(folder):
         return _checked_voc(f"{folder}:{option}", read_voc_pair(folder, Path(option), class_names))
     return read_yolo_pair(folder, Path(option), _needed(class_names, folder))
 

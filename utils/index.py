@@ -144,6 +144,17 @@ def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
     )
 
 
+def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
+    """The same index with other paths for its images, in their order."""
+    assert len(paths) == len(index), "one path for each image"
+    encoded = [path.encode("utf-8") for path in paths]
+    return replace(
+        index,
+        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
+        path_offsets=_offsets([len(path) for path in encoded]),
+    )
+
+
 def concatenate(indexes: Sequence[DatasetIndex]) -> DatasetIndex:
     """All images of the indexes, one after the other; they have the same classes."""
     assert len({index.class_names for index in indexes}) == 1, "the same classes"

@@ -106,7 +106,7 @@ def label_files(images: Iterable[str]) -> Iterator[Path | None]:
             there = labels.iterdir() if labels.is_dir() else ()
             known[folder] = str(labels), frozenset(path.name for path in there)
         labels_folder, names = known[folder]
-        text = f"{name.rpartition('.')[0]}.txt"
+        text = f"{Path(name).stem}.txt"
         yield Path(labels_folder, text) if text in names else None
 
 
