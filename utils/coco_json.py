@@ -14,7 +14,7 @@ from warnings import warn
 import numpy as np
 
 from utils.classes import names_to_paste, names_with_counts
-from utils.index import DatasetIndex, flat_index, sound_boxes
+from utils.index import LARGEST, DatasetIndex, flat_index, sound_boxes
 from utils.text_file import read_text
 
 
@@ -24,9 +24,10 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
     class_names  the labels' order, matched by category name; None takes the categories of the file.
         Annotations of categories that are not among them are left out with a warning.
 
-    Images without annotations stay; crowds are flagged, and what has our own key "difficult"; areas are those
-    of the file. Raises `ValueError` if the file is no such JSON, an annotation names an unknown image or
-    category, no category matches, or an image's name leads out of the folder.
+    Images without annotations stay; a size that a box denies is not known; areas are those of the file;
+    crowds are flagged, and difficult objects by a key of our own. Raises `ValueError` if the file is no such
+    JSON, an annotation names an unknown image or category, no category matches, or the name of an image leads
+    out of the folder.
     """
     content = _load(path)
     try:
@@ -82,7 +83,7 @@ def _index(
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
-        sizes=_sizes(content["images"]),
+        sizes=_sizes(content["images"], owners[usable], boxes[usable]),
         difficult=difficult[usable],
         crowd=crowd[usable],
         areas=_areas(annotations)[usable],
@@ -150,9 +151,14 @@ def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
     return _table("area", areas, columns=1)[:, 0]
 
 
-def _sizes(images: list[dict[str, Any]]) -> np.ndarray:
-    sizes = [(image.get("height") or 0, image.get("width") or 0) for image in images]
-    return _table("height or width", sizes, columns=2).astype(np.int32)
+def _sizes(images: list[dict[str, Any]], owners: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Height and width [N, 2]; 0 where not stated, or where one of the boxes [M, 4] denies it by a pixel."""
+    stated = [(image.get("height") or 0, image.get("width") or 0) for image in images]
+    sizes = _table("height or width", stated, columns=2)
+    denied = np.zeros(len(sizes), bool)
+    denied[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
+    known = (sizes >= 1).all(axis=1) & (sizes < LARGEST).all(axis=1) & ~denied
+    return np.where(known[:, None], sizes, 0).astype(np.int32)
 
 
 def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndarray:

@@ -34,13 +34,13 @@ def fit_format(
         index = select_boxes(index, ~index.crowd)
     if target not in HAS_DIFFICULT:
         index = _without_difficult(index, target, keep_difficult, changes)
-    if target in CUTS_BOXES:
-        index = _cut(index, changes)
     if target != "coco":
         boxes = index.boxes.astype(np.float64)
         box_areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
         other = ~np.isclose(index.areas, box_areas, rtol=1e-4, atol=0)
         changes[f"areas of outlines not kept: {target} has no place for them"] = int(other.sum())
+    if target in CUTS_BOXES:
+        index = _cut(index, changes)
     return index, +changes
 
 
