@@ -1,18 +1,64 @@
-"""Making an index fit a format: what the format cannot hold is left out and counted, never silently."""
+"""Converting an index to a format: what that cannot hold is left out and counted, never silently."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from utils.data_writers import Format
+from utils.atomic import new_folder
+from utils.data_writers import IMAGE_FOLDERS, WRITERS, Format, Place
 from utils.image_files import header_size
+from utils.image_placing import How, common_folder, distinct_names, place_images, require_one_folder
 from utils.index import DatasetIndex, select_boxes, select_images, sound_boxes
+from utils.text_file import write_text
 
 HAS_SIZES: tuple[Format, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[Format, ...] = ("voc", "coco")
+BY_STEM: tuple[Format, ...] = ("voc", "yolo")  # annotations are found by the picture's name without suffix
+CLASS_FILE = "classes.txt"
 CUTS_BOXES: tuple[Format, ...] = ("voc", "yolo")  # their readers cut boxes at the picture's border
+
+
+class Converted(NamedTuple):
+    """A data set that was written.
+
+    spec     how to name it for `read_data`
+    classes  the file of its class names
+    data     what is in it; its paths are those of the pictures it was made of
+    changes  what was changed or left out, with counts
+    """
+
+    spec: str
+    classes: Path
+    data: DatasetIndex
+    changes: Counter[str]
+
+
+def convert(
+    index: DatasetIndex,
+    target: Format,
+    output: Path,
+    split: str = "train",
+    images: How = "link",
+    keep_difficult: bool = False,
+) -> Converted:
+    """Write the index to the folder `output`, which appears whole or not at all; see `fit_format`.
+
+    Raises `ValueError` if the folder is there and not empty, if no image can be read, or if a name cannot be
+    written.
+    """
+    index, changes = fit_format(index, target, keep_difficult)
+    if len(index) == 0:
+        raise ValueError("there is no image that can be read")
+    output = output.absolute()
+    with new_folder(output) as folder:
+        place = _place(index, target, images, Place(folder, output, split, output, ()))
+        spec = WRITERS[target](index, place)
+        write_text(folder / CLASS_FILE, "".join(f"{name}\n" for name in index.class_names))
+    return Converted(spec, output / CLASS_FILE, index, changes)
 
 
 def fit_format(
@@ -51,6 +97,24 @@ def require_plain_names(names: Sequence[str]) -> None:
             raise ValueError(
                 f"the class name {name!r} cannot be a line of a class list: rename it in the data"
             )
+
+
+def _place(index: DatasetIndex, target: Format, how: How, place: Place) -> Place:
+    """Bring the pictures into the folder, or find where they are."""
+    paths = [_without_dots(index.path(image)) for image in range(len(index))]
+    if how == "none":
+        if target in BY_STEM:
+            require_one_folder(paths)
+        images = common_folder(paths)
+        return place._replace(images=images, names=[path.relative_to(images).as_posix() for path in paths])
+    names = distinct_names(paths)
+    below = IMAGE_FOLDERS[target].format(split=place.split)
+    place_images(paths, place.folder / below, names, how)
+    return place._replace(images=place.final / below, names=names)
+
+
+def _without_dots(path: Path) -> Path:
+    return path.parent.resolve() / path.name if ".." in path.parts else path
 
 
 def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
