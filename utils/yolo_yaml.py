@@ -44,8 +44,11 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
     names = data.class_names or class_names
     if not names:
         raise ValueError(f"{path} has no names: give the class names with --classes FILE")
-    images = [image for place in data.splits[split] for image in _images_of(path, data.root, place)]
-    index = read_yolo(images, names, f"{path}:{split}")
+    try:
+        images = [image for place in data.splits[split] for image in _images_of(path, data.root, place)]
+        index = read_yolo(images, names, f"{path}:{split}")
+    except OSError as error:  # a name that is too long, a folder that may not be listed
+        raise ValueError(f"{path}:{split} names what cannot be read: {error}") from None
     return index if class_names is None else match_classes(index, class_names, f"{path}:{split}")
 
 

@@ -78,6 +78,7 @@ def test_pictures_below_are_read_in_order_with_the_labels_that_there_are(tmp_pat
         add(tmp_path, name, text)
     add(tmp_path / "images" / "sub", "d.jpg", "1 .5 .5 1 1", labels="images")
     (tmp_path / "images" / ".hidden.jpg").touch()
+    add(tmp_path / "images" / ".thumbnails", "e.jpg")
     (tmp_path / "images" / "notes.txt").write_text("no label")
     index = read_yolo_folder(tmp_path / "images", NAMES)
     assert [index.path(image).name for image in range(4)] == ["a.JPG", "b 图.x.png", "c.jpg", "d.jpg"]

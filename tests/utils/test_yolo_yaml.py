@@ -119,6 +119,21 @@ def test_what_is_wrong_is_said_in_a_sentence(data, text, message):
     assert "my.yaml" in str(error.value)
 
 
+def test_a_list_may_name_anything(data):
+    path = write(data, "train: list.txt\nnames: [cat, dog]\n")
+    for line, message in (
+        ("x" * 300 + ".jpg", r"1 of 1 images of .*do not exist|names what cannot be read"),
+        ("/".join(["x" * 300] * 2), "names what cannot be read"),
+        ("a\0b.jpg", "1 of 1 images of .*my.yaml:train do not exist"),
+        ("/", "1 of 1 images"),
+    ):
+        (data / "list.txt").write_text(line)
+        with pytest.raises(ValueError, match=message):
+            read_yolo_yaml(path, "train")
+    with pytest.raises(ValueError, match="names what cannot be read"):
+        read_yolo_yaml(write(data, f"train: {'x' * 300}\nnames: [cat]\n"), "train")
+
+
 def test_an_alias_does_not_swell(data):
     """Nine levels of ten aliases each would be a billion names."""
     levels = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
