@@ -25,9 +25,7 @@ from utils.preflight import check_values
 class Config:
     """Write data sets in another format."""
 
-    data: Annotated[
-        tuple[str, ...], tyro.conf.Positional
-    ]  # lists, VOC2007:train, a.json:images/, a.yaml:train
+    data: Annotated[tuple[str, ...], tyro.conf.Positional]  # data sets, as for --train of train.py
     to: Format  # the format to write: voc, coco, yolo or list
     output: Path  # the folder to write; it must be new or empty
     split: str = "train"  # the name of what is written: train, val, test or another

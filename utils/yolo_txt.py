@@ -2,14 +2,12 @@
 
 A line is `class cx cy w h`: the box's centre and size as fractions of the picture's width and height. A line
 `class x1 y1 x2 y2 x3 y3 ...` is an outline, also in fractions: its box is taken, and its own area, as COCO
-does. The labels of `images/train/a.jpg` are `labels/train/a.txt` (the last folder called images counts), or
-lie beside the picture. The text holds no sizes: they come from the pictures' headers (58 µs a picture).
+does. The text holds no sizes: they come from the pictures' headers (about 50 µs a picture with Pillow).
 """
 
 import math
-import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from warnings import warn
@@ -19,6 +17,7 @@ import numpy as np
 from utils.image_files import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
 from utils.text_file import read_text
+from utils.yolo_files import label_files, label_folder, pictures_below
 
 SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border
 SHOWN = 10  # bad lines or pictures named in one message
@@ -78,36 +77,6 @@ def read_yolo(images: Sequence[str], class_names: Sequence[str], source: str) ->
         sought = label_folder(str(Path(images[0]).parent))
         warn(f"{source}: none of {len(images)} pictures has a label file (looked in {sought})", stacklevel=3)
     return _index(images, files, class_names, source)
-
-
-def pictures_below(folder: Path) -> Iterator[str]:
-    """Absolute paths of the pictures in a folder and below it, sorted; what is hidden is left out."""
-    for parent, folders, names in os.walk(folder.absolute()):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
-                yield str(Path(parent, name))
-
-
-def label_folder(folder: str) -> str:
-    """Where the labels of the pictures in `folder` lie: beside them if there is no folder of labels."""
-    before, images, after = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
-    labels = f"{before}{os.sep}labels{os.sep}{after}".removesuffix(os.sep)
-    return labels if images and Path(labels).is_dir() else folder
-
-
-def label_files(images: Iterable[str]) -> Iterator[Path | None]:
-    """The label file of each picture, None where there is none; found by one listing a folder."""
-    known: dict[str, tuple[str, frozenset[str]]] = {}
-    for image in images:
-        folder, name = os.path.split(image)
-        if folder not in known:
-            labels = Path(label_folder(folder))
-            there = labels.iterdir() if labels.is_dir() else ()
-            known[folder] = str(labels), frozenset(path.name for path in there)
-        labels_folder, names = known[folder]
-        text = f"{Path(name).stem}.txt"
-        yield Path(labels_folder, text) if text in names else None
 
 
 def _index(
@@ -172,22 +141,29 @@ def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _La
 
 def _parse_line(line: str, classes: int) -> tuple[float, ...]:
     """Class, box xyxy cut at the border, and the outline's area (NaN for a box), in fractions."""
-    shown = repr(line.strip() if len(line) < 80 else line[:80] + "...")
     try:
-        label, *values = [float(word) for word in line.split()]
+        label, *values = map(float, line.split())
     except ValueError:
-        raise ValueError(f"{shown} is not numbers") from None
+        raise ValueError(f"{_shown(line)} is not numbers") from None
     if not (0 <= label < classes and label % 1 == 0):
-        raise ValueError(f"class {label:g} in {shown}, but there are {classes} classes: 0 to {classes - 1}")
+        raise ValueError(
+            f"class {label:g} in {_shown(line)}, but there are {classes} classes: 0 to {classes - 1}"
+        )
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
-        raise ValueError(f"{shown} is neither class, cx, cy, w, h nor class, x1, y1, x2, y2, x3, y3, ...")
+        raise ValueError(
+            f"{_shown(line)} is neither class, cx, cy, w, h nor class, x1, y1, x2, y2, x3, y3, ..."
+        )
     if not all(-SLACK <= value <= 1 + SLACK for value in values):
-        raise ValueError(f"{shown} has numbers that are no fractions of the picture, 0 to 1")
+        raise ValueError(f"{_shown(line)} has numbers that are no fractions of the picture, 0 to 1")
     box, area = _box_of(values) if len(values) == 4 else _box_of_outline(values)
     x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in box)
     if not (x2 > x1 and y2 > y1):
-        raise ValueError(f"{shown} is empty")
+        raise ValueError(f"{_shown(line)} is empty")
     return label, x1, y1, x2, y2, area
+
+
+def _shown(line: str) -> str:
+    return repr(line.strip() if len(line) < 80 else line[:80] + "...")
 
 
 def _box_of(values: Sequence[float]) -> tuple[tuple[float, ...], float]:

@@ -15,7 +15,8 @@ import yaml
 from utils.index import DatasetIndex
 from utils.join import match_classes
 from utils.text_file import read_text, write_text
-from utils.yolo_txt import pictures_below, read_yolo
+from utils.yolo_files import pictures_below
+from utils.yolo_txt import read_yolo
 
 SPLITS = ("train", "val", "test")
 NOTHING = ("", "null", "~")  # what "no such split" is written as

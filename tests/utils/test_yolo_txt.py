@@ -9,7 +9,7 @@ from PIL import Image
 from tests.helpers import ROOT, SHARED, needs_shared
 from utils.classes import read_classes
 from utils.coco_json import read_coco
-from utils.yolo_txt import label_folder, read_yolo, read_yolo_folder, read_yolo_pair
+from utils.yolo_txt import read_yolo, read_yolo_folder, read_yolo_pair
 
 NAMES = ("cat", "dog", "fox")
 
@@ -55,22 +55,6 @@ def test_the_size_is_that_of_the_upright_picture(tmp_path):
 def test_boxes_are_cut_at_the_border(tmp_path):
     index = read(tmp_path, "0 0.0 0.5 0.5 1.0005\n0 1.0 1.0 .5 .5\n")
     assert index.boxes.tolist() == [[0, 0, 50, 100], [150, 75, 200, 100]]
-
-
-@pytest.mark.parametrize(
-    ("folder", "there", "found"),
-    [
-        ("/x/images/train", ("/x/labels/train",), "/x/labels/train"),
-        ("/x/images", ("/x/labels",), "/x/labels"),
-        ("/images/x/images/a", ("/images/x/labels/a", "/labels/x/images/a"), "/images/x/labels/a"),
-        ("/x/images/train", (), "/x/images/train"),
-        ("/x/my images/train", ("/x/my labels/train",), "/x/my images/train"),
-        ("/x/pictures", ("/x/labels",), "/x/pictures"),
-    ],
-)
-def test_labels_lie_in_place_of_images_or_beside(monkeypatch, folder, there, found):
-    monkeypatch.setattr("pathlib.Path.is_dir", lambda self: str(self) in there)
-    assert label_folder(folder) == found
 
 
 def test_pictures_below_are_read_in_order_with_the_labels_that_there_are(tmp_path):

@@ -119,6 +119,7 @@ def test_what_is_wrong_is_said_in_a_sentence(data, text, message):
     assert "my.yaml" in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:.*none of 1 pictures has a label file")
 def test_a_list_may_name_anything(data):
     path = write(data, "train: list.txt\nnames: [cat, dog]\n")
     for line, message in (
