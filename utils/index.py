@@ -7,6 +7,7 @@ Python objects cost gigabytes and are copied page by page as reference counts ch
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -129,6 +130,43 @@ def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
         crowd=index.crowd[keep],
         areas=index.areas[keep],
     )
+
+
+def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
+    """Only the images for which `keep` (bool [N]) is true, with their boxes."""
+    lengths, counts = np.diff(index.path_offsets), np.diff(index.box_offsets)
+    return replace(
+        select_boxes(index, np.repeat(keep, counts)),
+        path_bytes=index.path_bytes[np.repeat(keep, lengths)],
+        path_offsets=_offsets(lengths[keep]),
+        sizes=index.sizes[keep],
+        box_offsets=_offsets(counts[keep]),
+    )
+
+
+def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
+    """The same index with other paths for its images, in their order."""
+    assert len(paths) == len(index), "one path for each image"
+    encoded = [path.encode("utf-8") for path in paths]
+    return replace(
+        index,
+        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
+        path_offsets=_offsets([len(path) for path in encoded]),
+    )
+
+
+def concatenate(indexes: Sequence[DatasetIndex]) -> DatasetIndex:
+    """All images of the indexes, one after the other; they have the same classes."""
+    assert len({index.class_names for index in indexes}) == 1, "the same classes"
+    flat = ("path_bytes", "sizes", "boxes", "labels", "difficult", "crowd", "areas")
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(index, name) for index in indexes]) for name in flat
+    }
+    lengths, counts = (
+        np.concatenate([np.diff(getattr(index, name)) for index in indexes])
+        for name in ("path_offsets", "box_offsets")
+    )
+    return replace(indexes[0], path_offsets=_offsets(lengths), box_offsets=_offsets(counts), **joined)
 
 
 def sound_boxes(boxes: np.ndarray) -> np.ndarray:

@@ -4,7 +4,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.index import ImageRecord, build_index, flat_index, select_boxes
+from utils.index import (
+    ImageRecord,
+    build_index,
+    concatenate,
+    flat_index,
+    select_boxes,
+    select_images,
+    with_paths,
+)
 
 
 def record(path="a.jpg", number=2, **given_fields):
@@ -53,3 +61,43 @@ def test_selecting_boxes_is_selecting_within_each_image(counts, random):
     for image in range(len(index)):
         span = index.span(image)
         assert selected.boxes[selected.span(image)].tolist() == index.boxes[span][keep[span]].tolist()
+
+
+records = st.lists(
+    st.builds(
+        lambda path, number, flag: record(
+            path, number, size=(number + 1, 7), difficult=np.array([flag] * number, bool)
+        ),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+        st.integers(0, 3),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+def same(one, other):
+    return all(
+        np.array_equal(value, vars(other)[name])
+        and getattr(value, "dtype", 0) == getattr(vars(other)[name], "dtype", 0)
+        for name, value in vars(one).items()
+    )
+
+
+@given(records, st.randoms(use_true_random=False))
+def test_selecting_images_is_building_the_index_of_these(given_records, random):
+    keep = [random.random() < 0.5 for _ in given_records]
+    selected = select_images(build_index(given_records, "xyz"), np.array(keep, bool))
+    kept = [one for one, is_kept in zip(given_records, keep, strict=True) if is_kept]
+    assert same(selected, build_index(kept, "xyz"))
+
+
+@given(st.lists(records, min_size=1, max_size=4))
+def test_concatenating_is_building_the_index_of_all(parts):
+    joined = concatenate([build_index(part, "xyz") for part in parts])
+    assert same(joined, build_index([one for part in parts for one in part], "xyz"))
+
+
+def test_other_paths_change_nothing_else():
+    one, other = ([record(path, 2), record("b.jpg", 1)] for path in ("a.jpg", "图/long name.jpg"))
+    assert same(with_paths(build_index(one, "xy"), ["图/long name.jpg", "b.jpg"]), build_index(other, "xy"))
