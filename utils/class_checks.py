@@ -43,8 +43,8 @@ def unknown_names(splits: Sequence[Split]) -> Iterator[Finding]:
     strangers = sum((Counter(split.strangers or {}) for split in splits), Counter[str]())
     if strangers:
         sentence = (
-            f"{number_of(strangers.total(), 'object', 'are')} left out, as their names are not in the class "
-            f"list: {names_with_counts(strangers)}."
+            f"{number_of(strangers.total(), 'object', 'are')} left out, as the class list lacks the name: "
+            f"{names_with_counts(strangers)}."
         )
         fix = "Add the names to the file of --classes, or correct them where they are misspelt."
         yield Finding("unknown-names", "warning", strangers.total(), sentence, fix)

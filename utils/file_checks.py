@@ -59,8 +59,8 @@ def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
 
     if places := _places(splits, wrong):
         sentence = (
-            f"{number_of(len(places), 'picture', 'have')} another size than their annotations state "
-            f"({by_split(places, splits)}): if they were resized after labelling, their boxes are misplaced."
+            f"{number_of(len(places), 'picture', 'have')} another size than stated in the annotations "
+            f"({by_split(places, splits)}): after resizing without the boxes, these are misplaced."
         )
         fix = "Look at the boxes; label again, or take the pictures that were labelled."
         severity = serious_beyond(_shares(places, splits))
@@ -71,7 +71,7 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
     """Pictures that EXIF turns, where the boxes do not show that they were drawn on the turned picture."""
     found = _places(splits, exif_fit)
     cases: tuple[tuple[str, Severity, str], ...] = (
-        ("un-turned", "serious", "their boxes were drawn on the un-turned picture, and are misplaced"),
+        ("un-turned", "serious", "the boxes were drawn on the un-turned picture, and are misplaced"),
         ("stated", "warning", "the stated size is that of the un-turned picture, the boxes fit both"),
         ("either", "note", "nothing says on which picture the boxes were drawn, as they fit both"),
     )
@@ -79,8 +79,8 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
         places = [place._replace(detail="") for place in found if place.detail == case]
         if places:
             sentence = (
-                f"{number_of(len(places), 'picture', 'are')} turned as their EXIF orientation says when they "
-                f"are read ({by_split(places, splits)}): {meaning}."
+                f"{number_of(len(places), 'picture', 'are')} turned as the EXIF orientation says when read "
+                f"({by_split(places, splits)}): {meaning}."
             )
             fix = (
                 "Look at the boxes below, which are drawn on the turned picture. Where they are misplaced, "
@@ -134,7 +134,7 @@ def wrong_suffixes(splits: Sequence[Split]) -> Iterator[Finding]:
         return f"{split.facts[image].format} named {suffix}" if known and suffix not in known else ""
 
     if places := _places(splits, lie):
-        sentence = f"{number_of(len(places), 'file', 'hold')} another format than their name says."
+        sentence = f"{number_of(len(places), 'file', 'hold')} another format than the name says."
         fix = "They are read here all the same; rename them if other tools are to read them."
         yield Finding("wrong-suffix", "note", len(places), sentence, fix, places)
 

@@ -48,7 +48,8 @@ def _contents(findings: Sequence[Finding]) -> str:
         return ""
     rows = "".join(
         f'<tr><td><span class="badge {f.severity}">{f.severity}</span></td>'
-        f'<td><a href="#finding-{k}">{escape(f.kind)}</a></td><td class="number">{f.number:,}</td></tr>'
+        f'<td><a href="#finding-{k}">{escape(f.kind)}</a></td>'
+        f"<td>{escape(f.sentence.partition(':')[0].rstrip('.'))}</td></tr>"
         for k, f in enumerate(findings)
     )
     return f'<table class="contents"><tbody>{rows}</tbody></table>'

@@ -34,9 +34,7 @@ def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
         text = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
         found = Counter(place.split for place in places)
         shares = {s.name: (found[s.name], len(s.index.boxes) + found[s.name]) for s in splits}
-        sentence = (
-            f"{number_of(len(places), 'annotation', 'are')} broken ({text}) and were left out or mended."
-        )
+        sentence = f"{number_of(len(places), 'annotation', 'are')} broken ({text}): left out or mended."
         fix = "Correct them in your labelling tool: problems.json names each with its file."
         yield Finding("broken-labels", serious_beyond(shares), len(places), sentence, fix, places)
 
@@ -48,7 +46,7 @@ def boxes_beyond(splits: Sequence[Split]) -> Iterator[Finding]:
         "beyond",
         beyond_border,
         "reach",
-        "beyond their picture ({}): they belong to another picture or size.",
+        "beyond the picture ({}), as boxes of another picture or size do.",
         "Look at them: resized pictures and mixed-up files show here first.",
     )
 
@@ -96,7 +94,7 @@ def whole_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
         "whole-picture",
         whole,
         "cover",
-        "their whole picture ({}).",
+        "the whole picture ({}).",
         "Right for single things close up; else remove them.",
     ):
         yield finding._replace(severity="note")

@@ -1,0 +1,117 @@
+"""Copies are found whatever was done to them, exactly as by comparing every pair."""
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.near_duplicates import (
+    MOST_BITS,
+    Fingerprints,
+    find_copies,
+    fingerprints,
+    perceptual_hashes,
+    same_picture,
+    same_scene,
+)
+
+
+def scenes(number, seed=0, size=320):
+    """Pictures of smooth patches, all different."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (number, 6, 6), dtype=np.uint8)
+    return [cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in small]
+
+
+def thumbnails(pictures):
+    return np.stack([cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in pictures])
+
+
+def bits(one, other):
+    return (one ^ other).item().bit_count()
+
+
+CHANGES = {
+    "quality": lambda p: cv2.imdecode(cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], 0),
+    "half": lambda p: cv2.resize(p, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "wide": lambda p: cv2.resize(p, (640, 200), interpolation=cv2.INTER_AREA),
+    "brighter": lambda p: (p * 0.6 + 60).astype(np.uint8),
+    "noise": lambda p: (p + np.random.default_rng(0).normal(0, 15, p.shape)).clip(0, 255).astype(np.uint8),
+    "blur": lambda p: cv2.GaussianBlur(p, (0, 0), 3),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_saved_again_is_found(change):
+    pictures = scenes(30)
+    again = [CHANGES[change](picture) for picture in pictures]
+    found = find_copies(fingerprints(thumbnails(again)), fingerprints(thumbnails(pictures)), same_picture)
+    assert found.tolist() == list(range(30))
+
+
+def test_others_are_not_found():
+    among = fingerprints(thumbnails(scenes(200, seed=1)))
+    assert (find_copies(fingerprints(thumbnails(scenes(200))), among, same_scene) == -1).all()
+
+
+def test_a_thing_moved_is_the_scene_but_not_the_picture():
+    one, other = scenes(1)[0], scenes(1)[0]
+    one[100:120, 100:120], other[200:220, 200:220] = (255 - p[110, 110] for p in (one, other))
+    prints = [fingerprints(thumbnails([picture])) for picture in (one, other)]
+    assert find_copies(*prints, same_picture).tolist() == [-1]
+    assert find_copies(*prints, same_scene).tolist() == [0]
+
+
+def test_within_one_set_the_first_of_a_group_is_kept():
+    a, b, c = scenes(3)
+    found = find_copies(fingerprints(thumbnails([a, b, a, c, a, b])), None, same_picture).tolist()
+    assert found[:2] == [-1, -1] and found[2] == 0 and found[3] == -1 and found[4] in (0, 2) and found[5] == 1
+
+
+def test_flat_pictures_and_no_pictures_are_like_none():
+    flat = np.full((3, 32, 32), 200, np.uint8)
+    assert find_copies(fingerprints(flat), None, same_picture).tolist() == [-1, -1, -1]
+    empty = fingerprints(np.zeros((0, 32, 32), np.uint8))
+    assert find_copies(empty, None, same_picture).tolist() == []
+    assert find_copies(fingerprints(thumbnails(scenes(2))), empty, same_scene).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("apart", range(10))
+def test_multi_index_hashing_is_exact(apart):
+    """Hashes with that many bits flipped, anywhere, are found up to 7 bits, and not beyond."""
+    rng = np.random.default_rng(apart)
+    hashes = rng.integers(0, 2**64, 300, dtype=np.uint64)
+    flips = [sum(1 << int(bit) for bit in rng.choice(64, apart, replace=False)) for _ in hashes]
+    changed = hashes ^ np.array(flips, np.uint64)
+    textured = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (300, 32, 1))
+    one, other = (Fingerprints(textured, each, np.zeros((300, 64))) for each in (changed, hashes))
+    found = find_copies(one, other, lambda of, rows, among, columns: np.ones(len(rows), bool))
+    assert (found == (np.arange(300) if apart <= MOST_BITS else -1)).all()
+
+
+def test_the_same_as_comparing_every_pair(monkeypatch):
+    """Frames of one camera, many alike; in blocks so small that each is asked for in several rounds."""
+    monkeypatch.setattr("utils.near_duplicates.BLOCK", 7)
+    rng = np.random.default_rng(0)
+    frames = np.stack([thumbnails(scenes(1))[0]] * 60)
+    for frame in frames:
+        y, x = rng.integers(0, 29, 2)
+        frame[y : y + 3, x : x + 3] = rng.integers(0, 256)
+    prints = fingerprints(frames)
+    found = find_copies(prints, None, same_picture)
+    for number in range(60):
+        earlier = np.arange(number)
+        near = np.array([bits(prints.hashes[number], prints.hashes[k]) <= MOST_BITS for k in earlier], bool)
+        alike = near & same_picture(prints, np.full(number, number), prints, earlier)
+        assert (found[number] in earlier[alike]) if alike.any() else found[number] == -1
+    assert 0 < (found >= 0).sum() < 59  # both cases occur
+
+
+def test_hashes_do_not_depend_on_brightness_and_contrast():
+    one = thumbnails(scenes(20))
+    assert (perceptual_hashes((one // 2 + 40).astype(np.uint8)) ^ perceptual_hashes(one)).astype(
+        bool
+    ).mean() < 1
+    worst = max(
+        bits(*pair) for pair in zip(perceptual_hashes(one), perceptual_hashes(one // 2 + 40), strict=True)
+    )
+    assert worst <= 3
