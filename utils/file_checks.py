@@ -83,7 +83,7 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
                 f"({by_split(places, splits)}): {meaning}."
             )
             fix = (
-                "Look at the boxes below, which are drawn on the turned picture. Where they are misplaced, "
+                "Look at the boxes on the page, drawn on the turned picture. Where they are misplaced, "
                 "remove the tag (exiftool -Orientation= FILE): the picture is then read as it was labelled."
             )
             yield Finding(f"exif-{case}", severity, len(places), sentence, fix, places)
@@ -121,7 +121,7 @@ def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
             f"{number_of(len(places), 'picture', 'are')} not plain RGB or grey ({text}): 16 bits are cut to "
             f"the upper 8, alpha is dropped, CMYK becomes RGB."
         )
-        fix = "If they look too dark or odd below, save them as RGB with 8 bits."
+        fix = "If they look too dark or odd on the page, save them as RGB with 8 bits."
         yield Finding("odd-mode", "note", len(places), sentence, fix, places)
 
 

@@ -86,7 +86,7 @@ def find_copies(of: Fingerprints, among: Fingerprints | None, alike: Alike) -> n
     """
     others = of if among is None else among
     partner = np.full(len(of.hashes), -1, np.int64)
-    is_open = of.thumbnails.std(axis=(1, 2)) > FLAT
+    is_open = _contrast(of.thumbnails)[1] > FLAT
     for part in range(PARTS):
         table = _part(others.hashes, part)
         order = np.argsort(table, kind="stable")
@@ -152,8 +152,10 @@ def _means(thumbnails: np.ndarray, side: int) -> np.ndarray:
 
 def _contrast(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of each, float32 [N]."""
-    mean = thumbnails.mean(axis=(1, 2), dtype=np.float32)
-    return mean, np.maximum(thumbnails.std(axis=(1, 2), dtype=np.float32), 1e-6)
+    mean = thumbnails.mean(axis=(1, 2), dtype=np.float64)
+    squares = np.einsum("nij,nij->n", thumbnails, thumbnails, dtype=np.float64)  # .std() makes floats of all
+    variance = squares / (thumbnails.shape[1] * thumbnails.shape[2]) - mean**2
+    return mean.astype(np.float32), np.sqrt(np.maximum(variance, 1e-12)).astype(np.float32)
 
 
 def _standard(thumbnails: np.ndarray) -> np.ndarray:

@@ -49,6 +49,12 @@ def test_the_border_is_that_of_the_file_or_else_as_stated():
     assert beyond_border(split("a", *cases)).tolist() == [True, False, True, False]
 
 
+def test_boxes_drawn_before_exif_turned_the_picture_are_another_finding():
+    turned = {"orientation": 6, "size": (100, 80)}
+    assert beyond_border(split("a", picture((85, 10, 95, 30), **turned))).tolist() == [False]
+    assert beyond_border(split("a", picture((85, 10, 95, 99), **turned))).tolist() == [True]  # fits neither
+
+
 def test_iou_by_hand():
     # 20 x 20 and the same moved by 10: 200 in common of 600; no overlap; itself.
     boxes = np.array([(0, 0, 20, 20), (10, 0, 30, 20), (50, 50, 60, 60)], np.float32)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.utils.health_cases import picture, split
+from utils.drawing import class_colours
 from utils.findings import Finding, Place
 from utils.health_page import SHOWN, health_page
 from utils.index import ImageRecord, build_index
@@ -115,6 +116,8 @@ def test_a_tiny_box_is_shown_enlarged(tmp_path):
     # 32 pixels around it fill the side: 11.25 times, the mark 12 and 3 on either side and its line
     assert abs(xs.mean() - SIDE / 2) < 12 and 15 < xs.max() - xs.min() < 30
     assert abs(ys.mean() - SIDE / 2) < 12
+    inner = drawn[ys.min() + 7 : ys.max() - 6, xs.min() + 7 : xs.max() - 6]  # within the mark and its white
+    assert (inner == class_colours(1)[0]).all(axis=2).any(), "the box itself"
 
 
 def test_pictures_are_jpeg(data):

@@ -44,6 +44,12 @@ def test_each_fault_of_boxes_is_found_where_it_is():
     assert found[0].sentence.startswith("1 box reaches beyond the picture (train 1)")
 
 
+def test_boxes_are_told_by_picture():
+    images = [picture(BOX), picture(BOX, BOX, BOX), picture(), picture((0, 0, 9, 9), BOX, BOX)]
+    (finding,) = check_labels([split("train", *images)], SIZE)
+    assert [(place.image, place.boxes) for place in finding.places] == [(1, (2, 3)), (3, (6,))]
+
+
 def test_crowds_are_not_judged():
     assert check_labels([split("train", picture((0, 0, 100, 80), crowd=[1]))], SIZE) == []
 

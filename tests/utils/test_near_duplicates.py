@@ -106,6 +106,14 @@ def test_the_same_as_comparing_every_pair(monkeypatch):
     assert 0 < (found >= 0).sum() < 59  # both cases occur
 
 
+@pytest.mark.parametrize("wanted", [0, 1, 2, 5, 6, 21, 39])
+def test_the_only_one_alike_is_found_among_many_with_the_same_hash(wanted):
+    """Whichever round of candidates it is in: 1, 4, 16, ... of them."""
+    prints = fingerprints(thumbnails(scenes(1) * 40))
+    one = fingerprints(thumbnails(scenes(1)))
+    assert find_copies(one, prints, lambda of, rows, among, found: found == wanted).tolist() == [wanted]
+
+
 def test_hashes_do_not_depend_on_brightness_and_contrast():
     one = thumbnails(scenes(20))
     assert (perceptual_hashes((one // 2 + 40).astype(np.uint8)) ^ perceptual_hashes(one)).astype(
