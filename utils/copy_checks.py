@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.findings import SMALL_SHARE, Finding, Place, by_split, number_of
-from utils.near_duplicates import Fingerprints, find_copies, fingerprints, same_picture, same_scene
+from utils.near_duplicates import Fingerprints, find_copies, fingerprints, mirrored, same_picture, same_scene
 from utils.splits import Split
 
 SCENE_SHARE = 0.05  # of a split: single pictures of one scene are chance
@@ -17,7 +17,7 @@ class Copies(NamedTuple):
     """For each image of a split the one that it copies, int64 [N], -1 for none; each image is in one only.
 
     exact  the same bytes
-    near   the same picture, saved again
+    near   the same picture, saved again, perhaps mirrored
     scene  the same scene, with something moved
     """
 
@@ -29,7 +29,7 @@ class Copies(NamedTuple):
 def check_copies(splits: Sequence[Split]) -> list[Finding]:
     """Copies within each split, and of each split in the ones before it: training comes first."""
     prints = [fingerprints(_thumbnails(split)) for split in splits]
-    within = [find_all_copies(split, prints[k], split, None) for k, split in enumerate(splits)]
+    within = [find_all_copies(split, its, split, its) for split, its in zip(splits, prints, strict=True)]
     findings = list(_repeats(splits, within))
     for one, other in combinations(range(len(splits)), 2):
         copies = find_all_copies(splits[other], prints[other], splits[one], prints[one])
@@ -37,11 +37,14 @@ def check_copies(splits: Sequence[Split]) -> list[Finding]:
     return findings
 
 
-def find_all_copies(of: Split, its: Fingerprints, among: Split, other: Fingerprints | None) -> Copies:
-    """What in `of` is a copy of what in `among`; `other` None: of an earlier image in the same split."""
-    exact = _same_files(of, None if other is None else among)
-    near = _free(find_copies(its, other, same_picture), exact)
-    scene = np.full(len(exact), -1) if other is None else find_copies(its, other, same_scene)
+def find_all_copies(of: Split, its: Fingerprints, among: Split, other: Fingerprints) -> Copies:
+    """What in `of` is a copy of what in `among`; in one and the same split, of what stands before it."""
+    itself = of is among
+    exact = _same_files(of, among)
+    near = _free(find_copies(its, other, same_picture, only_earlier=itself), exact)
+    mirror = find_copies(mirrored(its), other, same_picture, only_earlier=itself)
+    near = np.where(near < 0, _free(mirror, exact), near)
+    scene = np.full(len(exact), -1) if itself else find_copies(its, other, same_scene)
     return Copies(exact, near, _free(_free(scene, exact), near))
 
 
@@ -93,16 +96,14 @@ def _leaks(of: Split, among: Split, copies: Copies) -> Iterator[Finding]:
         yield Finding("same-scene", "warning", len(scene), sentence, fix, scene)
 
 
-def _same_files(of: Split, among: Split | None) -> np.ndarray:
-    """The first image with the same bytes: of `among`, or (None) before it in the same split."""
+def _same_files(of: Split, among: Split) -> np.ndarray:
+    """The first image of `among` with the same bytes, which is not the image itself."""
     first: dict[bytes, int] = {}
-    for image, facts in enumerate((among or of).facts):
+    for image, facts in enumerate(among.facts):
         first.setdefault(facts.digest, image)
     first.pop(b"", None)  # of files that cannot be read
     found = [first.get(facts.digest, -1) for facts in of.facts]
-    return np.array(
-        [-1 if among is None and other == k else other for k, other in enumerate(found)], np.int64
-    )
+    return np.array([-1 if among is of and other == k else other for k, other in enumerate(found)], np.int64)
 
 
 def _free(partner: np.ndarray, taken: np.ndarray) -> np.ndarray:

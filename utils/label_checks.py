@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.box_faults import beyond_border, box_owners, overlapping_boxes, tiny, training_sides, whole
-from utils.findings import Finding, Place, by_split, number_of, serious_beyond
+from utils.findings import Finding, Place, Severity, by_split, number_of, serious_beyond
 from utils.splits import Split
 
 SMALL = 8.0  # pixels at the size of training: the finest grid of most networks
@@ -17,7 +17,15 @@ FAULTS = ("inverted", "empty", "outside")  # words in readers' reasons
 
 def check_labels(splits: Sequence[Split], image_size: tuple[int, int]) -> list[Finding]:
     """Everything that boxes give away; `image_size` is (height, width) of training."""
-    checks = (broken_labels, boxes_beyond, doubled_boxes, conflicting_boxes, tiny_boxes, whole_boxes)
+    checks = (
+        broken_labels,
+        clipped_boxes,
+        boxes_beyond,
+        doubled_boxes,
+        conflicting_boxes,
+        tiny_boxes,
+        whole_boxes,
+    )
     findings = [finding for check in checks for finding in check(splits)]
     return [*findings, *small_boxes(splits, image_size)]
 
@@ -37,6 +45,21 @@ def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
         sentence = f"{number_of(len(places), 'annotation', 'are')} broken ({text}): left out or mended."
         fix = "Correct them in your labelling tool: problems.json names each with its file."
         yield Finding("broken-labels", serious_beyond(shares), len(places), sentence, fix, places)
+
+
+def clipped_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Boxes that reached past the border, which the reader has cut there."""
+    counts = {split.name: split.clipped for split in splits if split.clipped}
+    if counts:
+        count = sum(counts.values())
+        text = ", ".join(f"{name} {number}" for name, number in counts.items())
+        shares = {split.name: (split.clipped, len(split.index.boxes)) for split in splits}
+        severity: Severity = "note" if serious_beyond(shares) == "warning" else "warning"
+        sentence = f"{number_of(count, 'box', 'are')} cut at the border of the picture ({text})."
+        fix = (
+            "By a pixel or two this is nothing; if more, look whether pictures were resized after labelling."
+        )
+        yield Finding("clipped", severity, count, sentence, fix)
 
 
 def boxes_beyond(splits: Sequence[Split]) -> Iterator[Finding]:

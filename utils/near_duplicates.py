@@ -77,18 +77,25 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.packbits(signs, axis=1)).view(np.uint64).reshape(-1)
 
 
-def find_copies(of: Fingerprints, among: Fingerprints | None, alike: Alike) -> np.ndarray:
+def mirrored(prints: Fingerprints) -> Fingerprints:
+    """The fingerprints of the same pictures, left and right exchanged."""
+    return fingerprints(prints.thumbnails[:, :, ::-1])
+
+
+def find_copies(
+    of: Fingerprints, among: Fingerprints, alike: Alike, *, only_earlier: bool = False
+) -> np.ndarray:
     """For each picture of `of` one of `among` that is `alike`: int64 [N], -1 for none.
 
-    among  None: the pictures before it, so that of a group all but the first have a partner
+    only_earlier  both are the same pictures: look only at those before each, so that of a group all but the
+        first have a partner
 
     Exact: whatever is within 7 bits and `alike` is found. The first found is taken, not the most alike.
     """
-    others = of if among is None else among
     partner = np.full(len(of.hashes), -1, np.int64)
     is_open = _contrast(of.thumbnails)[1] > FLAT
     for part in range(PARTS):
-        table = _part(others.hashes, part)
+        table = _part(among.hashes, part)
         order = np.argsort(table, kind="stable")
         for flip in (0, *(1 << bit for bit in range(PART_BITS))):
             asking = np.flatnonzero(is_open)
@@ -96,10 +103,10 @@ def find_copies(of: Fingerprints, among: Fingerprints | None, alike: Alike) -> n
             first, last = (np.searchsorted(table[order], keys, side=side) for side in SIDES)
             for rows, columns in _candidates(asking, first, last, is_open):
                 found = order[columns]
-                near = _differing_bits(of.hashes[rows], others.hashes[found]) <= MOST_BITS
-                near &= among is not None or found < rows
+                near = _differing_bits(of.hashes[rows], among.hashes[found]) <= MOST_BITS
+                near &= (found < rows) | (not only_earlier)
                 rows, found = rows[near], found[near]
-                match = alike(of, rows, others, found)
+                match = alike(of, rows, among, found)
                 partner[rows[match]] = found[match]
                 is_open[rows[match]] = False
     return partner

@@ -23,6 +23,7 @@ class Split:
     name      train, val, test or what the user calls it
     index     what its reader gives: sound boxes only
     problems  what is broken in its annotations, and was left out
+    clipped   how many boxes the reader cut at the border of their picture, where it counts them
     strangers names that are not in the class list, with their counts; left out too
     facts     of each image's file, in the index's order; empty before `examine_splits`
     """
@@ -30,6 +31,7 @@ class Split:
     name: str
     index: DatasetIndex
     problems: Sequence[Problem] = ()
+    clipped: int = 0
     strangers: Mapping[str, int] | None = None
     facts: Sequence[PictureFacts] = ()
 
@@ -80,10 +82,11 @@ def _read_split(name: str, spec: str, class_names: Sequence[str] | None) -> Spli
     if Path(base).is_dir() and option in split_names(Path(base)):
         voc = read_voc(Path(base), option, class_names)
         problems = [problem for problem in voc.problems if not problem.reason.startswith("class not in")]
-        return Split(name, index, problems, voc.strangers)
+        return Split(name, index, problems, voc.clipped, voc.strangers)
     annotations = Path(spec if spec.lower().endswith(".json") else base)
     if annotations.suffix.lower() == ".json":
-        return Split(name, index, *_coco_problems(annotations, index.class_names))
+        broken, strangers = _coco_problems(annotations, index.class_names)
+        return Split(name, index, broken, strangers=strangers)
     return Split(name, index, [Problem(spec, str(warning.message)) for warning in caught])
 
 

@@ -22,14 +22,14 @@ def picture(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, **fa
     return record, PictureFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
 
 
-def split(name, *pictures, problems=(), strangers=None, classes=CLASSES, suffix=".jpg"):
+def split(name, *pictures, problems=(), clipped=0, strangers=None, classes=CLASSES, suffix=".jpg"):
     """A split of the pictures, whose files are called NAME0.jpg and so on."""
     records = [
         ImageRecord(f"{name}{k}{suffix}", r.boxes, r.labels, r.difficult, r.crowd, size=r.size)
         for k, (r, _) in enumerate(pictures)
     ]
     facts = [facts for _, facts in pictures]
-    return Split(name, build_index(records, classes), problems, strangers, facts)
+    return Split(name, build_index(records, classes), problems, clipped, strangers, facts)
 
 
 def kinds(findings):

@@ -50,6 +50,21 @@ def test_leaks_are_of_the_later_split():
     assert "Of val, 1 picture is also in train: figures measured on val" in found[0].sentence
 
 
+def mirror(scene):
+    record, facts = image(scene)
+    return record, facts._replace(
+        digest=f"mirror {scene}".encode(), thumbnail=np.ascontiguousarray(facts.thumbnail[:, ::-1])
+    )
+
+
+def test_mirrored_copies_are_near_duplicates():
+    train = split("train", image(1), mirror(2), image(2))
+    assert kinds(check_copies([train, split("val", mirror(1))])) == {
+        "near-copies": (1, "note", [("train", 2)]),
+        "near-leak": (1, "serious", [("val", 0)]),
+    }
+
+
 def test_every_pair_of_splits_is_compared():
     splits = [split("train", image(1)), split("val", image(2)), split("test", image(2), image(1))]
     found = check_copies(splits)

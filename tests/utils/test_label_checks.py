@@ -24,6 +24,17 @@ def test_what_readers_left_out():
     assert check_labels([many], SIZE)[0].severity == "warning"  # 2 of 200
 
 
+def test_boxes_that_the_reader_has_cut():
+    assert kinds(check_labels([split("train", *[picture(BOX)] * 100, clipped=1)], SIZE)) == {
+        "clipped": (1, "note", [])
+    }
+    (finding,) = check_labels([split("train", *[picture(BOX)] * 99, clipped=1), split("val")], SIZE)
+    assert (
+        finding.severity == "warning"
+        and "1 box is cut at the border of the picture (train 1)" in finding.sentence
+    )
+
+
 def test_each_fault_of_boxes_is_found_where_it_is():
     images = [
         picture(BOX, (50, 50, 120, 70)),

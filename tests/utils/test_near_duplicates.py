@@ -9,6 +9,7 @@ from utils.near_duplicates import (
     Fingerprints,
     find_copies,
     fingerprints,
+    mirrored,
     perceptual_hashes,
     same_picture,
     same_scene,
@@ -48,6 +49,14 @@ def test_saved_again_is_found(change):
     assert found.tolist() == list(range(30))
 
 
+def test_mirrored_pictures_are_found_as_such():
+    pictures = scenes(30)
+    prints = fingerprints(thumbnails(pictures))
+    turned = fingerprints(thumbnails([picture[:, ::-1] for picture in pictures]))
+    assert (find_copies(turned, prints, same_scene) == -1).all()
+    assert find_copies(mirrored(turned), prints, same_picture).tolist() == list(range(30))
+
+
 def test_others_are_not_found():
     among = fingerprints(thumbnails(scenes(200, seed=1)))
     assert (find_copies(fingerprints(thumbnails(scenes(200))), among, same_scene) == -1).all()
@@ -63,15 +72,16 @@ def test_a_thing_moved_is_the_scene_but_not_the_picture():
 
 def test_within_one_set_the_first_of_a_group_is_kept():
     a, b, c = scenes(3)
-    found = find_copies(fingerprints(thumbnails([a, b, a, c, a, b])), None, same_picture).tolist()
+    prints = fingerprints(thumbnails([a, b, a, c, a, b]))
+    found = find_copies(prints, prints, same_picture, only_earlier=True).tolist()
     assert found[:2] == [-1, -1] and found[2] == 0 and found[3] == -1 and found[4] in (0, 2) and found[5] == 1
 
 
 def test_flat_pictures_and_no_pictures_are_like_none():
-    flat = np.full((3, 32, 32), 200, np.uint8)
-    assert find_copies(fingerprints(flat), None, same_picture).tolist() == [-1, -1, -1]
+    flat = fingerprints(np.full((3, 32, 32), 200, np.uint8))
+    assert find_copies(flat, flat, same_picture).tolist() == [-1, -1, -1]
     empty = fingerprints(np.zeros((0, 32, 32), np.uint8))
-    assert find_copies(empty, None, same_picture).tolist() == []
+    assert find_copies(empty, empty, same_picture).tolist() == []
     assert find_copies(fingerprints(thumbnails(scenes(2))), empty, same_scene).tolist() == [-1, -1]
 
 
@@ -97,7 +107,7 @@ def test_the_same_as_comparing_every_pair(monkeypatch):
         y, x = rng.integers(0, 29, 2)
         frame[y : y + 3, x : x + 3] = rng.integers(0, 256)
     prints = fingerprints(frames)
-    found = find_copies(prints, None, same_picture)
+    found = find_copies(prints, prints, same_picture, only_earlier=True)
     for number in range(60):
         earlier = np.arange(number)
         near = np.array([bits(prints.hashes[number], prints.hashes[k]) <= MOST_BITS for k in earlier], bool)

@@ -48,11 +48,11 @@ def test_classes_that_are_given_decide(year):
 
 
 def test_voc_problems_and_strangers(year):
-    add_image(year, "c", xml([("bird", BOX), ("dog", BOX)]))
+    add_image(year, "c", xml([("bird", BOX), ("dog", (90, 70, 120, 79))]))
     add_split(year, "train", "a", "c")
     (split,) = read_splits({"train": f"{year}:train"}, ("dog",))
     assert split.problems == [("VOC2007/Annotations/a.xml", "box 9, 9, 1, 1 is inverted")]
-    assert split.strangers == {"bird": 1}
+    assert split.strangers == {"bird": 1} and split.clipped == 1
 
 
 def test_coco_problems_and_strangers(tmp_path):
