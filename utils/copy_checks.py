@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.findings import SMALL_SHARE, Finding, Place, by_split, number_of
-from utils.near_duplicates import Fingerprints, find_copies, fingerprints, mirrored, same_picture, same_scene
+from utils.image import read_image
+from utils.near_duplicates import (
+    Fingerprints,
+    find_copies,
+    fingerprints,
+    mirrored,
+    same_in_detail,
+    same_picture,
+    same_scene,
+)
 from utils.splits import Split
 
 SCENE_SHARE = 0.05  # of a split: single pictures of one scene are chance
@@ -43,7 +52,7 @@ def find_all_copies(of: Split, its: Fingerprints, among: Split, other: Fingerpri
     exact = _same_files(of, among)
     near = _free(find_copies(its, other, same_picture, only_earlier=itself), exact)
     mirror = find_copies(mirrored(its), other, same_picture, only_earlier=itself)
-    near = np.where(near < 0, _free(mirror, exact), near)
+    near = _confirmed(of, among, np.where(near < 0, _free(mirror, exact), near))
     scene = np.full(len(exact), -1) if itself else find_copies(its, other, same_scene)
     return Copies(exact, near, _free(_free(scene, exact), near))
 
@@ -106,6 +115,22 @@ def _same_files(of: Split, among: Split) -> np.ndarray:
     return np.array([-1 if among is of and other == k else other for k, other in enumerate(found)], np.int64)
 
 
+def _confirmed(of: Split, among: Split, near: np.ndarray) -> np.ndarray:
+    """`near` without pairs whose objects differ and whose pictures do so too when looked at more closely."""
+    confirmed = near.copy()
+    for image in np.flatnonzero(near >= 0).tolist():
+        if _labels_differ(of, image, among, near[image]):
+            pair = read_image(of.index.path(image)), read_image(among.index.path(near[image]))
+            confirmed[image] = near[image] if same_in_detail(*pair) else -1
+    return confirmed
+
+
+def _labels_differ(of: Split, image: int, among: Split, other: int) -> bool:
+    """Whether the two have other classes, or other numbers of them."""
+    one, two = of.index.labels[of.index.span(image)], among.index.labels[among.index.span(other)]
+    return sorted(one.tolist()) != sorted(two.tolist())
+
+
 def _free(partner: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return np.where(taken < 0, partner, -1)
 
@@ -116,6 +141,12 @@ def _thumbnails(split: Split) -> np.ndarray:
 
 def _places(of: Split, among: Split, partner: np.ndarray) -> list[Place]:
     return [
-        Place(of.name, str(of.index.path(image)), image, like=str(among.index.path(partner[image])))
+        Place(
+            of.name,
+            str(of.index.path(image)),
+            image,
+            detail="their labels differ" if _labels_differ(of, image, among, partner[image]) else "",
+            like=str(among.index.path(partner[image])),
+        )
         for image in np.flatnonzero(partner >= 0).tolist()
     ]

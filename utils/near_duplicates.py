@@ -11,6 +11,7 @@ calls alike is compared on the thumbnails.
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
+import cv2
 import numpy as np
 
 SIDE = 16  # of the grey picture whose frequencies are taken
@@ -20,6 +21,7 @@ MOST_BITS = 7  # 2 * PARTS - 1: two bits in each part are one too many
 BLOCK = 1 << 14  # pairs compared at a time: 64 MB of thumbnails as floats
 FLAT = 2.0  # grey levels of deviation below which a picture shows nothing to compare
 SAME_PICTURE = 0.5  # largest difference of a thumbnail's pixels, in standard deviations; see `same_picture`
+DETAIL, SAME_DETAIL = 96, 0.6  # side of a larger thumbnail, and the difference allowed there
 SAME_SCENE = 0.95  # least correlation of the thumbnails
 SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 BITS_OF_BYTE = np.array([byte.bit_count() for byte in range(256)], np.uint8)
@@ -66,6 +68,18 @@ def same_scene(one: Fingerprints, rows: np.ndarray, other: Fingerprints, found: 
     """Which pairs show one scene, perhaps with something moved in it: their thumbnails correlate."""
     pair = _standard(one.thumbnails[rows]), _standard(other.thumbnails[found])
     return (pair[0] * pair[1]).mean(axis=(1, 2)) >= SAME_SCENE
+
+
+def same_in_detail(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two pictures uint8 [H, W, 3] are one, saved again, perhaps mirrored: compared at 96 x 96.
+
+    A chess piece exchanged for another of its colour differs by 0.8 or more there, a label that was forgotten
+    on a copy by 0.1; JPEG quality 20 and half the size stay below 0.6 (90 % of 120 pictures).
+    """
+    size = (DETAIL, DETAIL)
+    small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (one, other, other[:, ::-1])]
+    grey = _standard(np.stack([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in small]))
+    return bool(np.abs(grey[0] - grey[1:]).max(axis=(1, 2)).min() <= SAME_DETAIL)
 
 
 def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:

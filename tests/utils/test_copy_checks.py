@@ -65,6 +65,25 @@ def test_mirrored_copies_are_near_duplicates():
     }
 
 
+def test_where_labels_differ_the_pictures_are_looked_at_more_closely(monkeypatch):
+    """The piece in the middle is another in the first of val, and was forgotten in the second."""
+    plain = cv2.resize(np.random.default_rng(1).integers(0, 240, (6, 6, 3), dtype=np.uint8), (320, 320))
+    other = plain.copy()
+    other[150:160, 150:160] = 255 - other[150:160, 150:160]
+    shown = {"train0.jpg": plain, "val0.jpg": other, "val1.jpg": plain, "val2.jpg": other}
+    monkeypatch.setattr("utils.copy_checks.read_image", lambda path: shown[str(path)])
+    boxes = [(1, 1, 9, 9), (20, 20, 30, 30)]
+    train = picture(*boxes, labels=[0, 1], digest=b"train", thumbnail=image(1)[1].thumbnail)
+    val = [
+        picture(*boxes[: len(labels)], labels=labels, digest=b"%d" % k, thumbnail=image(1)[1].thumbnail)
+        for k, labels in enumerate(([1, 1], [1], [1, 0]))
+    ]
+    found = check_copies([split("train", train), split("val", *val)])
+    assert kinds(found)["near-leak"] == (2, "serious", [("val", 1), ("val", 2)])
+    assert kinds(found)["same-scene"] == (1, "warning", [("val", 0)])
+    assert [place.detail for place in found[-2].places] == ["their labels differ", ""]
+
+
 def test_every_pair_of_splits_is_compared():
     splits = [split("train", image(1)), split("val", image(2)), split("test", image(2), image(1))]
     found = check_copies(splits)

@@ -11,6 +11,7 @@ from utils.near_duplicates import (
     fingerprints,
     mirrored,
     perceptual_hashes,
+    same_in_detail,
     same_picture,
     same_scene,
 )
@@ -68,6 +69,23 @@ def test_a_thing_moved_is_the_scene_but_not_the_picture():
     prints = [fingerprints(thumbnails([picture])) for picture in (one, other)]
     assert find_copies(*prints, same_picture).tolist() == [-1]
     assert find_copies(*prints, same_scene).tolist() == [0]
+
+
+@pytest.mark.parametrize("change", [*CHANGES, "mirrored"])
+def test_in_detail_a_picture_saved_again_is_the_same(change):
+    change = CHANGES.get(change, lambda p: p[:, ::-1])
+    for picture in scenes(5):
+        assert same_in_detail(*(cv2.cvtColor(p, cv2.COLOR_GRAY2RGB) for p in (picture, change(picture))))
+
+
+def test_in_detail_a_small_thing_is_seen():
+    """Of 5 pixels in 320: more than one in 96, half of one in 32."""
+    one = cv2.cvtColor(scenes(1)[0], cv2.COLOR_GRAY2RGB)
+    other = one.copy()
+    other[103:108, 103:108] = np.where(other[103:108, 103:108] < 128, 90, -90) + other[103:108, 103:108]
+    prints = [fingerprints(thumbnails([p[..., 0]])) for p in (one, other)]
+    assert find_copies(*prints, same_picture).tolist() == [0]
+    assert not same_in_detail(one, other)
 
 
 def test_within_one_set_the_first_of_a_group_is_kept():
