@@ -62,7 +62,7 @@ def _repeats(splits: Sequence[Split], within: Sequence[Copies]) -> Iterator[Find
     near = [place for s, copies in zip(splits, within, strict=True) for place in _places(s, s, copies.near)]
     if exact:
         sentence = (
-            f"{number_of(len(exact), 'picture', 'are')} copies of others in the same split "
+            f"{number_of(len(exact), 'picture', 'repeat')} others of the same split "
             f"({by_split(exact, splits)}): they count twice."
         )
         fix = "Remove one of each pair; if the labels of the two differ, keep the right ones."
