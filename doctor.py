@@ -2,8 +2,9 @@
 
 Prints what was found with the fix for each, and writes a page with pictures (index.html) and every place
 (problems.json). Exit status 1 if training would suffer or its figures would deceive: pictures missing or
-unreadable, pictures of one split in another, more than 1 % of a split's labels or sizes wrong, boxes drawn
-before EXIF turned the picture, a class that is tested but not trained, no object at all.
+unreadable, pictures of one split in another (near-duplicates: more than 1 %), more than 1 % of a split's
+boxes or sizes wrong, boxes drawn before EXIF turned the picture, a class that is tested but not trained, or
+no object at all.
 """
 
 import os
