@@ -4,10 +4,9 @@ Edit the values below or give them as flags. Without any data, a sample data set
 The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curves and pictures.
 """
 
-import json
-import os
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -20,14 +19,16 @@ from utils.data_spec import absolute_spec, given_classes, read_many, require_box
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
-from utils.loader import automatic_workers
 from utils.model_choice import choose_model
 from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, plan_phases
+from utils.picture_cache import Cache
+from utils.picture_check import require_readable
 from utils.preflight import Preflight, check_image_size, check_values
+from utils.preview import save_previews
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
-from utils.run_folder import changed_data, create_run_folder, write_config
+from utils.run_folder import changed_data, create_run_folder, read_config, write_config
 from utils.sample_run import has_own_data, sample_settings
 from utils.schedule import Decay, scale_learning_rate
 from utils.start import check_weights, prepare_detector, weights_file
@@ -93,7 +94,8 @@ class Config:
     cut_out: float = 0.0  # probability that a rectangle of a sample is covered
     multi_scale: float = 0.0  # largest relative change of the input's size from step to step
     clean_share: float = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cut-out
-    workers: int | None = None  # processes that load pictures; by default chosen by the machine
+    workers: int | None = None  # processes that load pictures; by default as many as measured to help
+    cache: Cache = "auto"  # keep decoded pictures: ram, disk, off, or auto: in memory if they fit
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
     eval_period: int = 1  # epochs between evaluations
@@ -104,6 +106,7 @@ class Config:
     seed: int = 0  # the same seed gives the same run
     resume: str = ""  # a run's folder, or last: continue that run
     summary: bool = False  # print what the model is made of, and what it costs, and stop
+    preview: bool = False  # write pictures of augmented batches of each phase, and stop
 
 
 def main(config: Config) -> None:
@@ -114,10 +117,10 @@ def main(config: Config) -> None:
     folder = find_run(config.resume, config.output) if config.resume else None
     if folder:
         print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
-    config = complete(read_config(folder) if folder else with_data(config))
+    config = complete(read_config(folder, Config) if folder else with_data(config))
     device = choose_device(config.device)
-    autocast = choose_autocast(config.amp, device)
-    print(describe_device(device, autocast))
+    settings = settings_of(config, device)
+    print(describe_device(device, settings.detect.autocast))
     data = read_all_data(config)
     config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
@@ -125,9 +128,10 @@ def main(config: Config) -> None:
     assert config.image_size is not None
     detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss_of(config))
     phases = phases_of(config, len(data["train"]))
-    settings = settings_of(config, device, DetectSettings(autocast=autocast))
-
     trainer = Trainer(detector, data["train"], phases, settings, device)
+    if config.preview:
+        save_previews(trainer, create_run_folder(config.output, config.name))
+        return
     progress = Progress()
     if folder:
         for name in changed_data(folder, data):
@@ -140,8 +144,11 @@ def main(config: Config) -> None:
     run_settings = RunSettings(
         folder, model, config.eval_period, config.save_period, config.patience, config.batch_size
     )
-    fit(trainer, data["val"], run_settings, progress)
-    conclude(trainer, data.get("test", data["val"]), run_settings)
+    with trainer.keeping_pictures(config.cache, folder / "pictures.cache"):
+        if config.workers is None:
+            trainer.measure_workers()
+        fit(trainer, data["val"], run_settings, progress)
+        conclude(trainer, data.get("test", data["val"]), run_settings)
 
 
 def with_data(config: Config) -> Config:
@@ -206,6 +213,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
                 names = names or data[name].class_names  # those of the training data, for all
                 require_images(data[name], ", ".join(specs))
                 require_boxes(data[name], ", ".join(specs))
+                require_readable(data[name], ", ".join(specs))
     preflight.finish()
     for name, index in data.items():
         print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")
@@ -254,44 +262,21 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
 
 def augmentation_of(config: Config) -> Augmentation:
     """What the configuration varies in the pictures."""
-    names = {field.name for field in fields(Augmentation)} & vars(config).keys()
-    return Augmentation(**{name: getattr(config, name) for name in names})
+    return Augmentation(**alike(config, Augmentation))
 
 
-def settings_of(config: Config, device: torch.device, detect: DetectSettings) -> TrainSettings:
+def settings_of(config: Config, device: torch.device) -> TrainSettings:
     """What the training loop needs of the configuration."""
-    assert config.image_size is not None and config.weight_decay is not None
-    workers = config.workers
-    if workers is None:
-        workers = automatic_workers(os.cpu_count() or 1, device.type == "cuda")
-    return TrainSettings(
-        config.image_size,
-        preset(config.model).smallest,
-        config.optimizer,
-        config.momentum,
-        config.weight_decay,
-        config.lr_decay,
-        config.warmup_epochs,
-        config.clip,
-        config.ema,
-        config.seed,
-        workers,
-        detect,
-    )
+    detect = DetectSettings(autocast=choose_autocast(config.amp, device))
+    known = alike(config, TrainSettings) | {"workers": config.workers or 0}
+    return TrainSettings(**known, smallest=preset(config.model).smallest, detect=detect)
 
 
-def read_config(folder: Path) -> Config:
-    """The configuration that a run was started with."""
-    saved = json.loads((folder / "config.json").read_text("utf-8"))["config"]
-    values = {field.name: saved[field.name] for field in fields(Config) if field.name in saved}
-    for name, value in values.items():
-        if name in SPLITS and isinstance(value, str):  # of a run from before there could be several
-            values[name] = (value,) if value else ()
-        elif isinstance(value, list):
-            values[name] = tuple(value)
-        elif value is not None and (name == "classes" or isinstance(getattr(Config, name, None), Path)):
-            values[name] = Path(value)
-    return Config(**values)
+def alike(config: Config, settings: type) -> dict[str, Any]:
+    """The values of the configuration whose names are also those of `settings`."""
+    return {
+        field.name: getattr(config, field.name) for field in fields(settings) if hasattr(config, field.name)
+    }
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from utils.drawing import contact_sheet, draw_boxes, draw_detections, save_image
 from utils.image import ImageError, read_image
 from utils.index import DatasetIndex
 from utils.inference import to_device
+from utils.trainer import Trainer
 
 MOST_PICTURES = 16
 
@@ -24,6 +25,17 @@ def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> 
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         pictures.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
     save_image(path, contact_sheet(pictures[:MOST_PICTURES], columns=4))
+
+
+def save_previews(trainer: Trainer, folder: Path) -> None:
+    """Draw two augmented batches of each phase of a training that has not begun."""
+    for number, phase in enumerate(trainer.phases, 1):
+        dataset, (_, batches) = trainer.dataset(phase), trainer.loader(phase)
+        for epoch in range(2):
+            batches.set_epoch(epoch)
+            path = folder / f"phase_{number}_batch_{epoch + 1}.jpg"
+            save_batch_picture(path, dataset.__getitems__(next(iter(batches))), dataset.index.class_names)
+            print(f"{path}  {phase.describe()}")
 
 
 def save_predictions_picture(

@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from utils.atomic import replacing
 from utils.index import DatasetIndex
 
+C = TypeVar("C")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
 
 
@@ -46,6 +47,25 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
     }
     with replacing(folder / "config.json") as temporary:
         temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+def read_config(folder: Path, kind: type[C]) -> C:
+    """What a run was started with, as the dataclass `kind`; fields that are new since have their defaults."""
+    saved = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    hints = get_type_hints(kind)
+    return kind(**{name: _as_type(saved[name], hint) for name, hint in hints.items() if name in saved})
+
+
+def _as_type(value: Any, hint: Any) -> Any:
+    """A value of JSON as the type that it was written from."""
+    kinds = (hint, *get_args(hint))
+    if Path in kinds and value is not None:
+        return Path(value)
+    if any(get_origin(kind) is tuple for kind in kinds):
+        if isinstance(value, str):  # of a run from before there could be several
+            return (value,) if value else ()
+        return None if value is None else tuple(value)
+    return value
 
 
 def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:

@@ -5,8 +5,9 @@ optimizer, the average of the weights (ema), the loss (nets), the data (dataset,
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.schedule import Decay, decay_factor, warmup_factor
 from utils.training_dataset import DetectionDataset
-from utils.worker_choice import choose_workers, measure_loading, measure_step
+from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
 
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
 
@@ -46,7 +47,7 @@ class TrainSettings:
     optimizer: OptimizerName
     momentum: float
     weight_decay: float
-    decay: Decay
+    lr_decay: Decay
     warmup_epochs: float
     clip: float
     ema: bool
@@ -124,19 +125,26 @@ class Trainer:
         pinned = self.device.type == "cuda"
         return training_loader(self.dataset(phase), phase.batch_size, self.settings.workers, pinned)
 
-    def keep_pictures(self, choice: Cache, path: Path) -> None:
-        """Let decoded pictures be kept as `choice` says, in `path` if it is in a file."""
+    @contextmanager
+    def keeping_pictures(self, choice: Cache, path: Path) -> Iterator[None]:
+        """Keep decoded pictures as `choice` says; in `path`, if in a file, which is removed in the end."""
         self.cache = open_cache(choice, self.train_index, self.dataset(self.phases[0]).reduction, path)
+        try:
+            yield
+        finally:
+            self.cache = None
+            with suppress(OSError):  # some systems do not let go of a file that workers still have open
+                path.unlink(missing_ok=True)
 
-    def measured_workers(self, cores: int) -> int:
-        """How many workers suit this machine, by the time that loading and training take on it."""
-        _, batches = self.loader(self.phases[0])
-        keys = list(islice(batches, 4))
-        load, batch = measure_loading(self.dataset(self.phases[0]), keys)
+    def measure_workers(self) -> None:
+        """Use as many workers as suit this machine, by the time that loading and training take on it."""
+        phase = self.phases[0]
+        _, batches = self.loader(phase)
+        load, batch = measure_loading(self.dataset(phase), list(islice(batches, 4)))
         step = measure_step(self.detector, batch, self.device, self.autocast)
-        workers = choose_workers(load, step, cores, self.device.type == "cuda")
+        workers = choose_workers(load, step, usable_cores(), self.device.type == "cuda")
         print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
-        return workers
+        self.settings = replace(self.settings, workers=workers)
 
     def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
         """Train on every picture once. ValueError with the fix if the loss is no longer a number."""
@@ -181,7 +189,7 @@ class Trainer:
 
     def set_learning_rate(self, phase: Phase) -> float:
         """Set each part's rate for the coming step; returns that of the head."""
-        decay = decay_factor(self.step / self.total_steps, self.settings.decay)
+        decay = decay_factor(self.step / self.total_steps, self.settings.lr_decay)
         warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
         rate = 0.0
         for group in self.optimizer.param_groups:

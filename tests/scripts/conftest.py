@@ -67,12 +67,12 @@ def save_start(path: Path, pictures: torch.Tensor) -> None:
 
 
 def write_found(index: DatasetIndex, weights: Path, path: Path) -> None:
-    """A list file that calls the three best boxes of the weights on each picture its objects."""
+    """A list file that calls the eight best boxes of the weights on each picture its objects."""
     predictor = Predictor(weights, device="cpu", amp="off", confidence=0.0)
     records = []
     for image in range(len(index)):
         found = predictor(index.path(image))
-        best = np.flatnonzero(sound_boxes(found.boxes))[:3]
+        best = np.flatnonzero(sound_boxes(found.boxes))[:8]
         records.append(ImageRecord(str(index.path(image)), found.boxes[best], found.labels[best]))
     write_list(path, build_index(records, CLASSES))
 
@@ -82,6 +82,15 @@ def trained_run(home) -> Run:
     """Two epochs, the first with the backbone frozen, as a user starts them: from the folder of the data."""
     options = ["--image-size", SIZE, SIZE, "--epochs", 2, "--freeze-epochs", 1, "--freeze-batch-size", 4]
     options += ["--batch-size", 4, "--lr", 0.001, "--save-period", 1, "--workers", 1, "--device", "cpu"]
+    options += [
+        "--scale",
+        1,
+        1,
+        "--translate",
+        0,
+        "--brightness",
+        0,
+    ]  # so that the weights still find something
     data = ["--train", "VOC2007:train", "--val", "2007_val.txt", "--classes", "VOC2007/classes.txt"]
     names = ["--weights", "start.pt", "--output", "logs", "--name", "run"]
     done = script("train.py", *data, *names, *options, cwd=home)

@@ -1,6 +1,7 @@
 """What a user gets wrong: one clear message with the fix, exit status 2, never a traceback."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -153,16 +154,29 @@ def test_a_data_set_of_one_picture_trains(home, tmp_path, capsys):
     assert (tmp_path / "logs" / "r" / "best.pt").is_file()
 
 
-def test_corrupt_pictures_are_skipped_and_named(home, tmp_path, capsys):
-    """One in the training data, one in the validation data."""
+def break_one_of_each(home, tmp_path, content) -> tuple[list[Path], list[str]]:
+    """Data with a broken picture for training and one for validation: which, and the flags that name it."""
     year = tmp_path / "VOC2007"
     shutil.copytree(home / "VOC2007", year)
     broken = []
     for split in ("train", "val"):
         first = (year / "ImageSets" / "Main" / f"{split}.txt").read_text().split()[0]
         broken.append(year / "JPEGImages" / f"{first}.jpg")
-        broken[-1].write_bytes(broken[-1].read_bytes()[:300])
-    data = ["--train", f"{year}:train", "--val", f"{year}:val"]
+        broken[-1].write_bytes(content)
+    return broken, ["--train", f"{year}:train", "--val", f"{year}:val"]
+
+
+def test_too_many_broken_pictures_stop_a_training_before_it_starts(home, tmp_path, capsys):
+    broken, data = break_one_of_each(home, tmp_path, b"no picture")
+    message = refused(capsys, "train.py", *working(home, tmp_path), *data)
+    assert "1 of 8 pictures" in message and "1 of 6 pictures" in message
+    assert all(str(path) in message for path in broken)
+    assert not (tmp_path / "logs").exists()
+
+
+def test_pictures_that_turn_out_broken_are_skipped_and_named(home, tmp_path, capsys):
+    """They begin and end as JPEG does."""
+    broken, data = break_one_of_each(home, tmp_path, b"\xff\xd8 no picture \xff\xd9")
     output = accepted(capsys, "train.py", *working(home, tmp_path), *data)
     assert f"skipped, cannot be read: {broken[0]}" in output
     state = torch.load(tmp_path / "logs" / "r" / "last.pt", weights_only=True)

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
-from train import Config, complete, read_all_data, read_config
+from train import Config, complete, read_all_data
 from utils.pretrained import SOURCES
+from utils.run_folder import read_config
 
 LOSSES = ("box", "objectness", "class", "l1")
 
@@ -222,7 +223,7 @@ def test_no_data_is_refused(capsys):
 def test_runs_from_before_there_could_be_several_data_sets_go_on(several):
     saved = {"train": "/d/one.json:/d", "val": "/d/val.txt", "test": "", "classes": "/d/c.txt", "lr": 0.5}
     (several / "config.json").write_text(json.dumps({"config": saved}))
-    config = read_config(several)
+    config = read_config(several, Config)
     assert (config.train, config.val, config.test) == (("/d/one.json:/d",), ("/d/val.txt",), ())
     assert config.classes == Path("/d/c.txt") and config.lr == 0.5
 
@@ -232,4 +233,4 @@ def test_what_is_saved_is_read_again(several, monkeypatch):
     config = complete(Config(train=("one.json", "two.json"), val=("val.json:.",)))
     assert config.train == (str(several / "one.json"), str(several / "two.json"))
     (several / "config.json").write_text(json.dumps({"config": asdict(config)}, default=str))
-    assert read_config(several) == config
+    assert read_config(several, Config) == config

@@ -1,15 +1,16 @@
 """Pictures of a batch and of predictions."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from tests.utils.tiny_training import SIDE, drawn_index
+from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer
 from utils import preview
-from utils.augment import NO_AUGMENTATION
+from utils.augment import NO_AUGMENTATION, Augmentation
 from utils.detections import Detections
 from utils.image import read_image
-from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture
+from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews
 from utils.training_dataset import DetectionDataset, SampleKey
 
 
@@ -83,3 +84,17 @@ def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
     kept = pictures_of(monkeypatch)
     save_predictions_picture(tmp_path / "p.jpg", index, [found()] * 3, 0.5)
     assert len(kept) == 2 and (tmp_path / "p.jpg").is_file()
+
+
+def test_batches_of_each_phase(tmp_path, capsys):
+    augmentation = Augmentation(scale=(0.5, 0.6))
+    phases = (replace(PHASE, augmentation=augmentation), replace(PHASE, name="clean"))
+    trainer = make_trainer(drawn_index(tmp_path), phases=phases)
+    folder = tmp_path / "previews"
+    folder.mkdir()
+    save_previews(trainer, folder)
+    names = [f"phase_{phase}_batch_{batch}.jpg" for phase in (1, 2) for batch in (1, 2)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert "phase_2_batch_1.jpg  phase 'clean'" in capsys.readouterr().out
+    pictures = {(folder / name).read_bytes() for name in names}
+    assert len(pictures) == 4  # each epoch has its own batch

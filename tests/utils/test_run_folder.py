@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from utils.run_folder import (
     append_metrics,
     create_run_folder,
     hash_index,
+    read_config,
     read_metrics,
     truncate_metrics,
     write_config,
@@ -95,3 +96,33 @@ def test_a_resumed_run_drops_later_rows(tmp_path, epochs, left):
 def test_truncating_what_is_not_there(tmp_path):
     truncate_metrics(tmp_path, 3)
     assert not list(tmp_path.iterdir())
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Fields of all the kinds that scripts have."""
+
+    train: tuple[str, ...] = ("a",)
+    test: tuple[str, ...] = ()
+    classes: Path | None = None
+    output: Path = Path("logs")
+    size: tuple[int, int] | None = None
+    scale: tuple[float, float] = (0.5, 1.5)
+    workers: int | None = None
+    new: str = "default"
+
+
+def test_a_configuration_comes_back_as_it_was(tmp_path):
+    for settings in (
+        Settings(),
+        Settings(("x", "y"), ("z",), Path("c.txt"), Path("o"), (416, 320), (1, 2), 3),
+    ):
+        write_config(tmp_path, asdict(settings), {})
+        assert read_config(tmp_path, Settings) == settings
+
+
+def test_the_configuration_of_an_older_version(tmp_path):
+    """It had one data set as a string, fields that are no more, and none that is new."""
+    old = {"train": "2007_train.txt", "test": "", "gone": 1}
+    write_config(tmp_path, old, {})
+    assert read_config(tmp_path, Settings) == Settings(train=("2007_train.txt",))
