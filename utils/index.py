@@ -6,7 +6,7 @@ Python objects cost gigabytes and are copied page by page as reference counts ch
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,17 +145,20 @@ def flat_index(
 
 def join_indexes(parts: Iterable[DatasetIndex], class_names: Sequence[str]) -> DatasetIndex:
     """One index of all images and boxes of the parts, which have these classes, in their order."""
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in ARRAYS}
     nothing = flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
-    for part in chain([nothing], parts):
+    # Bytes that grow in place rather than a list of arrays, which would be in memory beside their sum.
+    columns = {name: bytearray() for name in ARRAYS}
+    for part in parts:
         assert part.class_names == nothing.class_names, "the parts have the same classes"
         for name, column in columns.items():
             array = getattr(part, name)
-            column.append(np.diff(array) if name in OFFSETS else array)
-    # An array at a time, its parts gone before the next is made: both at once would be twice the memory.
-    joined = {name: np.concatenate(columns.pop(name)) for name in ARRAYS}
-    offsets = {name: _offsets(joined[name]) for name in OFFSETS}
-    return DatasetIndex(nothing.class_names, **(joined | offsets))
+            column += (np.diff(array) if name in OFFSETS else array).tobytes()
+    arrays = {}
+    for name, column in columns.items():
+        like = getattr(nothing, name)
+        array = np.frombuffer(column, like.dtype).reshape(-1, *like.shape[1:])
+        arrays[name] = _offsets(array) if name in OFFSETS else array
+    return DatasetIndex(nothing.class_names, **arrays)
 
 
 def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:

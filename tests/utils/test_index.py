@@ -1,10 +1,12 @@
 """The flat index."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.index import ImageRecord, build_index, flat_index, select_boxes
+from utils import index as index_module
+from utils.index import ARRAYS, ImageRecord, build_index, flat_index, join_indexes, select_boxes
 
 
 def record(path="a.jpg", number=2, **given_fields):
@@ -53,3 +55,25 @@ def test_selecting_boxes_is_selecting_within_each_image(counts, random):
     for image in range(len(index)):
         span = index.span(image)
         assert selected.boxes[selected.span(image)].tolist() == index.boxes[span][keep[span]].tolist()
+
+
+@given(st.lists(st.integers(0, 3), max_size=7), st.integers(1, 4))
+def test_joining_parts_is_gathering_all_at_once(counts, size):
+    records = [
+        record(f"图 {number}.jpg", count, size=(number, 9), crowd=np.arange(count) % 2 == 1)
+        for number, count in enumerate(counts)
+    ]
+    parts = [build_index(records[start : start + size], "abc") for start in range(0, len(records), size)]
+    joined, whole = join_indexes(parts, "abc"), build_index(records, "abc")
+    assert joined.class_names == whole.class_names
+    for name in ARRAYS:
+        one, other = getattr(joined, name), getattr(whole, name)
+        assert one.dtype == other.dtype and one.shape == other.shape and (one == other).all(), name
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4)))
+def test_paths_are_those_of_each_image(texts):
+    index = flat_index("a", texts, [0] * len(texts), np.zeros((0, 4)), np.zeros(0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "PATHS_AT_ONCE", 2)
+        assert list(index.paths()) == texts
