@@ -259,6 +259,7 @@ PICTURES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files and large ones
 @fuzz
 @given(mutated(PICTURES + real("data/voc100/images/*.jpg", PICTURES[0])))
 def test_pictures(tmp_path_factory, content):

@@ -66,6 +66,7 @@ def test_the_limit_is_the_number_of_pixels():
     side = int(MOST_PIXELS**0.5)
     refuse_bomb(png(side, side))
     refuse_bomb(jpeg(side, side))
+    refuse_bomb(png(100_000, 100))
     with pytest.raises(
         ValueError, match=f"{side + 1}x{side + 1} pixels by its header, more than 178,956,970"
     ):
