@@ -41,51 +41,43 @@ class Config:
 
     images: int = 1_000_000  # lines of the list
     boxes: int = 7  # boxes a line
-    repeats: int = 5  # repeats, of which the median counts
+    repeats: int = 5  # repeats of what is timed, of which the median counts; memory hardly varies
     files: bool = False  # make an empty file for each image and measure how missing ones are found
 
 
 def main(config: Config) -> None:
-    """Make the list, measure, and print the medians."""
+    """Make the list, measure, and print each figure as soon as there is one."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["BOXWRIGHT_CACHE"] = str(folder / "cache")
         write_images_list(folder / "list.txt", config)
-        for case, (value, unit) in measure(folder, config).items():
+        for case, value, unit in measure(folder, config):
             print(json.dumps(result(config, case, value, unit)), flush=True)
 
 
-def measure(folder: Path, config: Config) -> dict[str, tuple[float, str]]:
-    """Figures and their units by name."""
+def measure(folder: Path, config: Config) -> Iterator[tuple[str, float, str]]:
+    """Names of the figures, the figures and their units."""
     spec = str(folder / "list.txt")
-    (folder / "off").write_text("no folder, so nothing is kept")
-    repeats = range(config.repeats)
-    with cache_in(folder / "off"):
-        read = [in_fresh_process("spawn", timed_reading, spec) for _ in repeats]
-    first = in_fresh_process("spawn", timed_reading, spec)  # and keeps it
-    opened = [in_fresh_process("spawn", timed_reading, spec) for _ in repeats]
-    figures = {
-        "read the list, nothing kept": (median(read, "seconds"), "s"),
-        "read the list and keep its index": (first["seconds"], "s"),
-        "open the kept index": (median(opened, "seconds"), "s"),
-        "peak memory while reading, nothing kept": (median(read, "peak"), "MB"),
-        "peak memory while reading and keeping": (first["peak"], "MB"),
-        "memory after opening": (median(opened, "memory"), "MB"),
-        "memory after opening and an epoch": (median(opened, "memory_after_epoch"), "MB"),
-    }
+    with nothing_kept(folder / "off"):
+        read = [in_fresh_process(timed_reading, spec) for _ in range(config.repeats)]
+    yield "read the list, nothing kept", median(read, "seconds"), "s"
+    yield "read the list, nothing kept, peak memory", median(read, "peak"), "MB"
+    first = in_fresh_process(timed_reading, spec)
+    yield "read the list and keep its index", first["seconds"], "s"
+    yield "read the list and keep its index, peak memory", first["peak"], "MB"
+    opened = [in_fresh_process(timed_reading, spec) for _ in range(config.repeats)]
+    yield "open the kept index", median(opened, "seconds"), "s"
+    yield "open the kept index, memory then", median(opened, "after"), "MB"
+    yield "open the kept index, memory after an epoch", in_fresh_process(epoch_memory, spec)["after"], "MB"
     for start in ("fork", "spawn", "forkserver"):
-        grown = [in_fresh_process("spawn", workers_growth, spec, start) for _ in repeats]
-        figures[f"private memory that a worker adds in an epoch, {start}"] = (median(grown, "private"), "MB")
-        figures[f"memory of main and {WORKERS} workers after an epoch, {start}"] = (
-            median(grown, "all"),
-            "MB",
-        )
+        grown = in_fresh_process(workers_memory, spec, start)
+        yield f"{start}: memory of its own that a worker adds in an epoch", grown["added"], "MB"
+        yield f"{start}: memory of main and {WORKERS} workers after an epoch", grown["all"], "MB"
     if config.files:
         write_image_files(folder, config)
-        found = [in_fresh_process("spawn", timed_search, spec) for _ in repeats]
-        figures["look for missing images"] = (median(found, "seconds"), "s")
-        figures["peak memory while looking for them"] = (median(found, "peak"), "MB")
-    return figures
+        found = [in_fresh_process(timed_search, spec) for _ in range(config.repeats)]
+        yield "look for missing images", median(found, "seconds"), "s"
+        yield "look for missing images, peak memory", median(found, "peak"), "MB"
 
 
 def median(measured: list[dict[str, float]], name: str) -> float:
@@ -94,14 +86,20 @@ def median(measured: list[dict[str, float]], name: str) -> float:
 
 
 def timed_reading(spec: str) -> dict[str, float]:
-    """Seconds and memory of reading the data set, and the memory once all of it was looked at."""
+    """Seconds and memory of reading the data set."""
     with peak_memory() as peak:
         start = time.perf_counter()
         index = read_data(spec, CLASSES)
         seconds = time.perf_counter() - start
-    opened = memory("Pss")
+        assert len(index) > 0
+    return {"seconds": seconds, "peak": peak[0], "after": memory("Pss")}
+
+
+def epoch_memory(spec: str) -> dict[str, float]:
+    """Memory once all of the data set was looked at."""
+    index = read_data(spec, CLASSES)
     look_at_all(index, range(len(index)))
-    return {"seconds": seconds, "peak": peak[0], "memory": opened, "memory_after_epoch": memory("Pss")}
+    return {"after": memory("Pss")}
 
 
 def timed_search(spec: str) -> dict[str, float]:
@@ -113,7 +111,7 @@ def timed_search(spec: str) -> dict[str, float]:
         return {"seconds": time.perf_counter() - start, "peak": peak[0]}
 
 
-def workers_growth(spec: str, start: str) -> dict[str, float]:
+def workers_memory(spec: str, start: str) -> dict[str, float]:
     """What worker processes that look at each its share of the images add to the memory, in MB."""
     index = read_data(spec, CLASSES)
     context: Any = multiprocessing.get_context(start)
@@ -128,7 +126,7 @@ def workers_growth(spec: str, start: str) -> dict[str, float]:
     done.wait()
     for worker in workers:
         worker.join()
-    return {"private": max(grown), "all": every}
+    return {"added": max(grown), "all": every}
 
 
 def work(index: DatasetIndex, share: int, done: Any, answers: Any) -> None:
@@ -177,19 +175,18 @@ def peak_memory() -> Iterator[list[float]]:
 
 
 @contextmanager
-def cache_in(folder: Path) -> Iterator[None]:
-    """Meanwhile, indexes are kept elsewhere."""
+def nothing_kept(file: Path) -> Iterator[None]:
+    """Meanwhile, a file stands where indexes should be kept."""
     before = os.environ["BOXWRIGHT_CACHE"]
-    os.environ["BOXWRIGHT_CACHE"] = str(folder)
+    file.touch()
+    os.environ["BOXWRIGHT_CACHE"] = str(file)
     yield
     os.environ["BOXWRIGHT_CACHE"] = before
 
 
-def in_fresh_process(
-    start: str, function: Callable[..., dict[str, float]], *arguments: str
-) -> dict[str, float]:
+def in_fresh_process(function: Callable[..., dict[str, float]], *arguments: str) -> dict[str, float]:
     """What the function returns, called in a process of its own, which may have children."""
-    context: Any = multiprocessing.get_context(start)
+    context = multiprocessing.get_context("spawn")
     answers = context.SimpleQueue()
     process = context.Process(target=answer, args=(answers, function, *arguments))
     process.start()
