@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.cli import run
 from utils.data_spec import missing_images, read_data
 from utils.index import DatasetIndex
+from utils.index_cache import SMALLEST
 
 CLASSES = tuple(f"class {number}" for number in range(80))
 IMAGES_A_FOLDER = 10_000
@@ -51,6 +52,8 @@ def main(config: Config) -> None:
         folder = Path(temporary)
         os.environ["BOXWRIGHT_CACHE"] = str(folder / "cache")
         write_images_list(folder / "list.txt", config)
+        if (folder / "list.txt").stat().st_size < SMALLEST:
+            raise ValueError(f"--images {config.images}: so small a list is not kept, try ten times as many")
         for case, value, unit in measure(folder, config):
             print(json.dumps(result(config, case, value, unit)), flush=True)
 

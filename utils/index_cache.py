@@ -26,8 +26,8 @@ from utils.index import DatasetIndex
 from utils.mapped_array import MappedArray, map_array
 
 VERSION = 1  # one more whenever a reader or the layout changes: indexes kept before are not used then
-SMALLEST = 8 << 20  # bytes; below, parsing takes less than a second
-LARGEST = 5 << 30  # bytes that all kept indexes may take; the ones not used for longest go first
+SMALLEST = 8 << 20  # bytes; smaller files take a second to parse at most, lists half of that
+LARGEST = 5 << 30  # bytes that all kept indexes may take; those not used for longest go first
 ABANDONED = 3600.0  # seconds; a part that nobody has completed for so long is of a process that was killed
 BLOCK = 1 << 22  # bytes
 SIGNATURE = b"Boxwright index\0"
