@@ -12,7 +12,7 @@ import torch
 
 from utils.cli import ROOT, run
 from utils.curves import write_curves
-from utils.data_spec import read_data, require_boxes, require_images
+from utils.data_spec import read_many, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.evaluator import evaluate
 from utils.inference import DetectSettings, detect_dataset
@@ -27,7 +27,7 @@ class Config:
     """Measure a detector on a data set."""
 
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
-    data: str = str(ROOT / "2007_val.txt")  # list file, VOCdevkit/VOC2007:test, or instances.json:images/
+    data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # lists, VOC2007:test, a.json:images/, ...
     min_overlap: float = 0.5  # overlap with an object that a correct box needs, in all but the COCO figures
     confidence: float = 0.001  # least score of a box; small, since AP is measured over all thresholds
     score_threshold: float = 0.5  # the confidence that precision, recall and F1 are reported for
@@ -54,9 +54,9 @@ def main(config: Config) -> None:
     trained = load_trained(
         config.weights, device, model=config.model, classes=config.classes, image_size=config.image_size
     )
-    index = read_data(config.data, trained.class_names)
-    require_images(index, config.data)
-    require_boxes(index, config.data)
+    index = read_many(config.data, trained.class_names)
+    require_images(index, ", ".join(config.data))
+    require_boxes(index, ", ".join(config.data))
     found = detect_dataset(
         trained.detector,
         index,

@@ -16,7 +16,7 @@ from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
 from utils.classes import read_classes
 from utils.cli import ROOT, run
-from utils.data_spec import absolute_spec, read_data, require_boxes, require_images
+from utils.data_spec import absolute_spec, given_classes, read_many, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
@@ -34,10 +34,15 @@ from utils.start import check_weights, prepare_detector, weights_file
 from utils.trainer import Trainer, TrainSettings
 from utils.training_run import Progress, RunSettings, conclude, find_run, fit, resume
 
+DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
+SPLITS = ("train", "val", "test")
 RANGES = {
     "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
     "at least 0": ("freeze_epochs", "warmup_epochs", "clip", "workers", "save_period", "patience", "seed"),
-    "from 0 to 1": ("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
+    "from 0 to 1": (
+        *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
+        *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
+    ),
     "above 0": ("lr",),
     "above 0 and below 1": ("momentum",),
     "a plain name": ("name",),
@@ -48,10 +53,10 @@ RANGES = {
 class Config:
     """Train a detector."""
 
-    train: str = str(ROOT / "2007_train.txt")  # list, VOCdevkit/VOC2007:train, or a.json:images/
-    val: str = str(ROOT / "2007_val.txt")  # validation data, in the same forms
-    test: str = ""  # what the best weights are measured on at the end, in the same forms
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
+    train: tuple[str, ...] = (str(ROOT / "2007_train.txt"),)  # lists, VOC2007:train, a.json:images/, ...
+    val: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # validation data, in the same forms
+    test: tuple[str, ...] = ()  # what the best weights are measured on at the end, in the same forms
+    classes: Path | None = None  # class names, one a line; by default the data's own, else voc_classes.txt
     model: str = "yolox_nano"  # a name of docs/models.md; a wrong one lists them all
     backbone: str = ""  # another backbone for the model, or timm:NAME; a wrong name lists them all
     neck: str = ""  # another neck
@@ -78,11 +83,16 @@ class Config:
     mixup: float = 0.0  # probability that a mosaic is blended with another picture
     scale: tuple[float, float] = (0.5, 1.5)  # smallest and largest zoom of a picture
     translate: float = 0.1  # largest shift, as a fraction of the input
+    rotation: float = 0.0  # largest turn of a picture either way, in degrees
+    shear: float = 0.0  # largest lean of a picture's sides either way, in degrees
     flip: float = 0.5  # probability of mirroring left to right
     hue: float = 0.015  # largest shift of the hue
     saturation: float = 0.7  # largest change of the saturation
     brightness: float = 0.4  # largest change of the brightness
-    clean_share: float = 0.3  # last share of the epochs, without mosaic and mixup
+    copy_paste: float = 0.0  # probability that objects of other pictures are pasted into a sample
+    cut_out: float = 0.0  # probability that a rectangle of a sample is covered
+    multi_scale: float = 0.0  # largest relative change of the input's size from step to step
+    clean_share: float = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cut-out
     workers: int | None = None  # processes that load pictures; by default chosen by the machine
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
@@ -137,12 +147,12 @@ def main(config: Config) -> None:
 def with_data(config: Config) -> Config:
     """The configuration itself, or one for the sample data set where there is no data at all."""
     default = Config()
-    if config.train != default.train or Path(config.train).exists():
+    if config.train != default.train or Path(config.train[0]).exists():
         return config
     devkit = ROOT / "VOCdevkit"
     if has_own_data(devkit):
         raise ValueError(
-            f"{config.train} does not exist, but {devkit} holds data: run voc_annotation.py first"
+            f"{config.train[0]} does not exist, but {devkit} holds data: run voc_annotation.py first"
         )
     chosen = sample_settings(devkit)
     return replace(
@@ -157,13 +167,15 @@ def complete(config: Config) -> Config:
     So the run can be resumed from any directory. ValueError for a value out of its range.
     """
     check_values(asdict(config), RANGES)
+    if not (config.train and config.val):
+        raise ValueError("--train and --val each name at least one data set")
     rate, decay = DEFAULT_LEARNING_RATE[config.optimizer], DEFAULT_WEIGHT_DECAY[config.optimizer]
     return replace(
         config,
-        train=absolute_spec(config.train),
-        val=absolute_spec(config.val),
-        test=absolute_spec(config.test) if config.test else "",
-        classes=config.classes.absolute(),
+        train=tuple(map(absolute_spec, config.train)),
+        val=tuple(map(absolute_spec, config.val)),
+        test=tuple(map(absolute_spec, config.test)),
+        classes=config.classes.absolute() if config.classes else None,
         anchors=str(Path(config.anchors).absolute()) if config.anchors else "",
         output=config.output.absolute(),
         weights=str(Path(config.weights).absolute()) if Path(config.weights).is_file() else config.weights,
@@ -177,22 +189,23 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     """Read training, validation and test data; one error names everything that is missing."""
     preflight = Preflight()
     data: dict[str, DatasetIndex] = {}
-    names = None
+    names, readable = None, False
     with preflight.check():
-        names = read_classes(config.classes)
+        names, readable = given_classes(config.classes, config.train, DEFAULT_CLASSES), True
     with preflight.check():
         model = model_of(config)
         require_loss(model, loss_of(config))
         check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
     with preflight.check():
         check_weights(config.weights, config.model)
-    for name in ("train", "val", "test"):
-        spec = getattr(config, name)
-        if spec and names:
+    for name in SPLITS:
+        specs = getattr(config, name)
+        if readable and specs:
             with preflight.check():
-                data[name] = read_data(spec, names)
-                require_images(data[name], spec)
-                require_boxes(data[name], spec)
+                data[name] = read_many(specs, names)
+                names = names or data[name].class_names  # those of the training data, for all
+                require_images(data[name], ", ".join(specs))
+                require_boxes(data[name], ", ".join(specs))
     preflight.finish()
     for name, index in data.items():
         print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")
@@ -214,8 +227,8 @@ def summary_of(config: Config) -> str:
     model = model_of(config)
     image_size = config.image_size or model.image_size
     check_image_size(image_size, stride_of(model), model.smallest)
-    classes = len(read_classes(config.classes)) if config.classes.exists() else 80
-    return full_summary(model, classes, image_size)
+    classes = config.classes or DEFAULT_CLASSES
+    return full_summary(model, len(read_classes(classes)) if classes.exists() else 80, image_size)
 
 
 def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
@@ -226,16 +239,7 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
         frozen_epochs = suggest_freeze_epochs(epochs, config.weights != "none")
     if config.epochs is None:
         print(f"--epochs is not set: {epochs} for {images} images")
-    augmentation = Augmentation(
-        config.mosaic,
-        config.mixup,
-        config.scale,
-        config.translate,
-        config.flip,
-        config.hue,
-        config.saturation,
-        config.brightness,
-    )
+    augmentation = augmentation_of(config)
     assert config.lr is not None
     frozen, unfrozen = (
         Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
@@ -248,6 +252,12 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
     return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
 
 
+def augmentation_of(config: Config) -> Augmentation:
+    """What the configuration varies in the pictures."""
+    names = {field.name for field in fields(Augmentation)} & vars(config).keys()
+    return Augmentation(**{name: getattr(config, name) for name in names})
+
+
 def settings_of(config: Config, device: torch.device, detect: DetectSettings) -> TrainSettings:
     """What the training loop needs of the configuration."""
     assert config.image_size is not None and config.weight_decay is not None
@@ -256,6 +266,7 @@ def settings_of(config: Config, device: torch.device, detect: DetectSettings) ->
         workers = automatic_workers(os.cpu_count() or 1, device.type == "cuda")
     return TrainSettings(
         config.image_size,
+        preset(config.model).smallest,
         config.optimizer,
         config.momentum,
         config.weight_decay,
@@ -274,9 +285,11 @@ def read_config(folder: Path) -> Config:
     saved = json.loads((folder / "config.json").read_text("utf-8"))["config"]
     values = {field.name: saved[field.name] for field in fields(Config) if field.name in saved}
     for name, value in values.items():
-        if isinstance(value, list):
+        if name in SPLITS and isinstance(value, str):  # of a run from before there could be several
+            values[name] = (value,) if value else ()
+        elif isinstance(value, list):
             values[name] = tuple(value)
-        elif isinstance(getattr(Config, name, None), Path):
+        elif value is not None and (name == "classes" or isinstance(getattr(Config, name, None), Path)):
             values[name] = Path(value)
     return Config(**values)
 

@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,9 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.augment import Augmentation
 from utils.cli import ROOT, run
 from utils.data_spec import read_data
-from utils.dataset import DetectionDataset
 from utils.index import DatasetIndex
 from utils.loader import training_loader
+from utils.picture_cache import PictureCache, decoded_bytes
+from utils.training_dataset import DetectionDataset
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Config:
     image_size: int = 640  # side of the square input in pixels
     batch_size: int = 16  # pictures a batch
     workers: int = 0  # worker processes; 0 makes the batches in this one
+    cache: bool = False  # keep decoded pictures in memory
     images: int = 208  # at least so many pictures a repeat
     repeats: int = 5  # repeats, of which the median counts
     peer: str = ""  # command that prints a JSON line with images_per_s, a number or {"median": ...}
@@ -60,7 +62,11 @@ def main(config: Config) -> None:
 
 def images_per_second(config: Config, index: DatasetIndex) -> float:
     """One repeat: whole epochs until there are enough pictures, after a first one that starts the workers."""
-    dataset = DetectionDataset(index, (config.image_size, config.image_size), Augmentation())
+    dataset = DetectionDataset(index, [(config.image_size, config.image_size)], Augmentation())
+    if config.cache:
+        files = [index.path(image) for image in range(len(index))]
+        sizes = [decoded_bytes(file, dataset.reduction) for file in files]
+        dataset = replace(dataset, cache=PictureCache(sizes))
     loader, batches = training_loader(dataset, config.batch_size, config.workers)
     for _ in loader:
         pass
@@ -85,7 +91,8 @@ def result(config: Config, ours: float, peer: float | None) -> dict[str, object]
     """The JSON line that every benchmark prints."""
     return {
         "bench": "data_pipeline",
-        "case": f"mosaic {config.image_size} px, batch {config.batch_size}, {config.workers} workers",
+        "case": f"mosaic {config.image_size} px, batch {config.batch_size}, {config.workers} workers"
+        + (", cached" if config.cache else ""),
         "ours": round(ours, 1),
         "peer": None if peer is None else round(peer, 1),
         "peer_name": config.peer_name or None,

@@ -1,5 +1,6 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,3 +19,26 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path` to fill; it becomes `path` on success and goes on failure.
+
+    Raises `ValueError` if `path` is there already, unless it is an empty folder.
+    """
+    path = path.absolute()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise ValueError(f"{path} exists and is not empty: choose another --output, or remove it")
+    beside = path.with_name(path.name + ".tmp")
+    if beside.exists():
+        raise ValueError(f"{beside} was left by a run that was cut off, or one is writing there: remove it")
+    beside.mkdir(parents=True)
+    try:
+        yield beside
+        if path.exists():
+            path.rmdir()  # Windows does not put a folder in the place of another
+        beside.rename(path)
+    finally:
+        if beside.exists():
+            shutil.rmtree(beside)

@@ -4,6 +4,7 @@ Category ids may have gaps and any order: labels are the positions of the sorted
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,8 +24,10 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
     class_names  the labels' order, matched by category name; None takes the categories of the file.
         Annotations of categories that are not among them are left out with a warning.
 
-    Images without annotations stay; crowds are flagged; areas are those of the file. Raises `ValueError` if
-    the file is no such JSON, an annotation names an unknown image or category, or no category matches.
+    Images without annotations stay; a size that a box denies is not known; areas are those of the file;
+    crowds are flagged, and difficult objects by a key of our own. Raises `ValueError` if the file is no such
+    JSON, an annotation names an unknown image or category, no category matches, or the name of an image leads
+    out of the folder.
     """
     content = _load(path)
     try:
@@ -77,17 +80,34 @@ def _index(
     boxes = _boxes(annotations)
     usable = _usable(path, boxes, labels, found)
     owners = np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64)
-    crowd = np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], bool)
+    crowd, difficult = (
+        np.array([bool(annotation.get(flag, 0)) for annotation in annotations], bool)
+        for flag in ("iscrowd", "difficult")
+    )
     return flat_index(
         names,
-        [str(images.absolute() / image["file_name"]) for image in content["images"]],
+        _paths(path, images, content["images"]),
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
-        sizes=_sizes(content["images"]),
+        sizes=_sizes(content["images"], owners[usable], boxes[usable]),
+        difficult=difficult[usable],
         crowd=crowd[usable],
         areas=_areas(annotations)[usable],
     )
+
+
+def _paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
+    """Absolute paths of the images; `ValueError` for a name that leads out of their folder."""
+    folder = folder.absolute()
+    for image in images:
+        parts = re.split(r"[/\\]", image["file_name"])  # Windows takes both
+        if not parts[0] or ".." in parts or re.fullmatch("[A-Za-z]:", parts[0]):
+            raise ValueError(
+                f"{path}: image {image['id']} has the file_name {image['file_name']!r}, which leads out of "
+                f"the image folder: name it from {folder}, without .. and not from the root"
+            )
+    return [str(folder / image["file_name"]) for image in images]
 
 
 def _classes(content: dict[str, Any]) -> dict[Any, str]:
@@ -139,10 +159,14 @@ def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
         return np.where((areas >= 0) & (areas < LARGEST**2), areas, sides[:, 0] * sides[:, 1])
 
 
-def _sizes(images: list[dict[str, Any]]) -> np.ndarray:
-    sizes = [(image.get("height") or 0, image.get("width") or 0) for image in images]
-    table = _table("height or width", sizes, columns=2)
-    return np.where((table > 0) & (table < LARGEST), table, 0).astype(np.int32)
+def _sizes(images: list[dict[str, Any]], owners: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Height and width [N, 2]; 0 where not stated, or where one of the boxes [M, 4] denies it by a pixel."""
+    stated = [(image.get("height") or 0, image.get("width") or 0) for image in images]
+    sizes = _table("height or width", stated, columns=2)
+    denied = np.zeros(len(sizes), bool)
+    denied[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
+    known = (sizes >= 1).all(axis=1) & (sizes < LARGEST).all(axis=1) & ~denied
+    return np.where(known[:, None], sizes, 0).astype(np.int32)
 
 
 def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndarray:

@@ -143,24 +143,6 @@ def flat_index(
     )
 
 
-def join_indexes(parts: Iterable[DatasetIndex], class_names: Sequence[str]) -> DatasetIndex:
-    """One index of all images and boxes of the parts, which have these classes, in their order."""
-    nothing = flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
-    # Bytes that grow in place rather than a list of arrays, which would be in memory beside their sum.
-    columns = {name: bytearray() for name in ARRAYS}
-    for part in parts:
-        assert part.class_names == nothing.class_names, "the parts have the same classes"
-        for name, column in columns.items():
-            array = getattr(part, name)
-            column += (np.diff(array) if name in OFFSETS else array).tobytes()
-    arrays = {}
-    for name, column in columns.items():
-        like = getattr(nothing, name)
-        array = np.frombuffer(column, like.dtype).reshape(-1, *like.shape[1:])
-        arrays[name] = _offsets(array) if name in OFFSETS else array
-    return DatasetIndex(nothing.class_names, **arrays)
-
-
 def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
     """The same images with only the boxes for which `keep` (bool [M]) is true."""
     kept_before = _offsets(keep)
@@ -173,6 +155,49 @@ def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
         crowd=index.crowd[keep],
         areas=index.areas[keep],
     )
+
+
+def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
+    """Only the images for which `keep` (bool [N]) is true, with their boxes."""
+    lengths, counts = np.diff(index.path_offsets), np.diff(index.box_offsets)
+    return replace(
+        select_boxes(index, np.repeat(keep, counts)),
+        path_bytes=index.path_bytes[np.repeat(keep, lengths)],
+        path_offsets=_offsets(lengths[keep]),
+        sizes=index.sizes[keep],
+        box_offsets=_offsets(counts[keep]),
+    )
+
+
+def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
+    """The same index with other paths for its images, in their order."""
+    assert len(paths) == len(index), "one path for each image"
+    encoded = [path.encode("utf-8") for path in paths]
+    return replace(
+        index,
+        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
+        path_offsets=_offsets([len(path) for path in encoded]),
+    )
+
+
+def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
+    """All images of the indexes, at least one, one after the other; they have the same classes."""
+    # Bytes that grow in place rather than a list of arrays, which would be in memory beside their sum.
+    columns = {name: bytearray() for name in ARRAYS}
+    names, first = set(), None
+    for index in indexes:
+        first = index if first is None else first
+        names.add(index.class_names)
+        for name, column in columns.items():
+            array = getattr(index, name)
+            column += (np.diff(array) if name in OFFSETS else array).tobytes()
+    assert first is not None and len(names) == 1, "the same classes"
+    arrays = {}
+    for name, column in columns.items():
+        like = getattr(first, name)
+        array = np.frombuffer(column, like.dtype).reshape(-1, *like.shape[1:])
+        arrays[name] = _offsets(array) if name in OFFSETS else array
+    return DatasetIndex(first.class_names, **arrays)
 
 
 def sound_boxes(boxes: np.ndarray) -> np.ndarray:

@@ -13,12 +13,14 @@ from tqdm import tqdm
 
 from nets.detector import Detector
 from nets.structures import Targets
-from utils.dataset import Batch, EvaluationDataset
+from utils.batch import Batch
 from utils.detections import Detections
+from utils.evaluation_dataset import EvaluationDataset
 from utils.index import DatasetIndex
 from utils.letterbox import Letterbox
 from utils.loader import evaluation_loader
 from utils.nms import Kept, nms
+from utils.variation import Variation, vary_there
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,13 @@ def detect_dataset(
 
 
 def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
-    """Images and targets of a batch by copies that the device need not wait for."""
+    """Images and targets of a batch by copies that the device need not wait for, varied as is still to do."""
     targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
-    return batch.images.to(device, non_blocking=True), targets
+    images = batch.images.to(device, non_blocking=True)
+    if batch.variation is not None:
+        variation = Variation(*(value.to(device, non_blocking=True) for value in batch.variation))
+        images = vary_there(images, variation)
+    return images, targets
 
 
 def autocasting(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.image_files import IMAGE_SUFFIXES
-from utils.index import DatasetIndex, flat_index, join_indexes, sound_boxes
+from utils.index import DatasetIndex, concatenate, flat_index, sound_boxes
 from utils.text_file import text_blocks, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
@@ -32,7 +32,7 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
     box that is empty, inverted or not five numbers), or that says that the list is empty.
     """
     faults: dict[int, str] = {}
-    index = join_indexes(_blocks(path, class_names, faults), class_names)
+    index = concatenate(_blocks(path, class_names, faults))
     if faults:
         raise ValueError(_message(path, faults))
     if len(index) == 0:
@@ -41,7 +41,8 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
 
 
 def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
-    """The index of each block of lines, until one has a fault; all lines with a fault go to `faults`."""
+    """An index of nothing, then that of each block of lines until one has a fault; faults go to `faults`."""
+    yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
     folders = _Folders(path.absolute().parent)
     first = 1
     for text in text_blocks(path):

@@ -1,6 +1,6 @@
 """Loaders: which pictures make up which batch, and the worker processes that prepare them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import cv2
@@ -8,21 +8,34 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from utils.dataset import Batch, DetectionDataset, EvaluationDataset
+from utils.batch import Batch
+from utils.evaluation_dataset import EvaluationDataset
+from utils.tiles import Size
+from utils.training_dataset import DetectionDataset, SampleKey
 
 T = TypeVar("T")
 
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, image) keys, shuffled anew in each epoch by nothing but the seed and the epoch.
+class EpochBatches(Sampler[list[SampleKey]]):
+    """Batches of keys, shuffled anew in each epoch by nothing but the seed and the epoch.
 
     The epoch travels to the workers inside the keys, so workers can stay alive from epoch to epoch. Every
     image comes once an epoch, except those of a last batch that is not full: it is left out, unless it is the
     only one. With several processes each gets its own share of every batch, `batch_size` images.
+
+    sizes  what the input's (height, width) is drawn from for each batch, alike in all processes
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, rank: int = 0, world_size: int = 1) -> None:
-        self.length, self.batch_size, self.seed = length, batch_size, seed
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        sizes: Sequence[Size],
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.length, self.batch_size, self.seed, self.sizes = length, batch_size, seed, sizes
         self.rank, self.world_size = rank, world_size
         self.epoch, self.first_batch = 0, 0
 
@@ -34,14 +47,16 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         """Batches in a whole epoch."""
         return max(1, self.length // (self.batch_size * self.world_size))
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        sizes = np.random.default_rng([self.seed, self.epoch, 1]).integers(len(self.sizes), size=len(self))
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
         if self.length < self.world_size:  # each process needs something to do
             order = np.resize(order, self.world_size)
         together = self.batch_size * self.world_size
         for batch in range(self.first_batch, len(self)):
             images = order[batch * together : (batch + 1) * together][self.rank :: self.world_size]
-            yield [(self.epoch, image) for image in images.tolist()]
+            size = self.sizes[sizes[batch]]
+            yield [SampleKey(self.epoch, image, size) for image in images.tolist()]
 
 
 class OrderedBatches(Sampler[list[int]]):
@@ -59,6 +74,18 @@ class OrderedBatches(Sampler[list[int]]):
             yield list(self.images[start : start + self.batch_size])
 
 
+def training_sizes(size: Size, stride: int, multi_scale: float, smallest: int = 1) -> list[Size]:
+    """The sizes that `multi_scale` lets batches have around `size`, (height, width): multiples of `stride`.
+
+    As many smaller as larger ones, in steps of the stride along the shorter side; none is below `smallest`.
+    """
+    shorter = min(size)
+    steps = int(multi_scale * shorter / stride)
+    scales = [1 + step * stride / shorter for step in range(-steps, steps + 1)]
+    sizes = [tuple(max(stride, round(side * scale / stride) * stride) for side in size) for scale in scales]
+    return [(height, width) for height, width in sizes if min(height, width) >= smallest]
+
+
 def training_loader(
     dataset: DetectionDataset,
     batch_size: int,
@@ -72,7 +99,7 @@ def training_loader(
     `batch_size` is that of one process. Raises `ValueError` if there is no picture at all.
     """
     _require_images(dataset)
-    batches = EpochBatches(len(dataset), batch_size, dataset.seed, rank, world_size)
+    batches = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size)
     return _loader(dataset, batches, workers, pin_memory), batches
 
 

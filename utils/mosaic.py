@@ -7,13 +7,29 @@ end is not even read.
 
 from collections.abc import Sequence
 from math import floor
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from utils.augment import Augmentation, Tile, random_colour, random_flip
+from utils.augment import Augmentation
+from utils.tiles import Tile
+from utils.variation import random_colour
 
 Layer = list[tuple[int, Tile]]  # pictures by number, and where each goes on one input
+
+
+class Plan(NamedTuple):
+    """A sample before any picture is read.
+
+    layers  one, or two that are to be blended
+    flip    whether it is mirrored left to right when all is in place
+    colour  float32 [3, 3] that multiplies each RGB pixel
+    """
+
+    layers: list[Layer]
+    flip: bool
+    colour: np.ndarray
 
 
 def plan_sample(
@@ -23,20 +39,20 @@ def plan_sample(
     settings: Augmentation,
     rng: np.random.Generator,
     pad_centred: bool = False,
-) -> list[Layer]:
-    """Plan the sample of picture number `image`: one layer, or two that are to be blended.
+) -> Plan:
+    """Plan the sample of picture number `image`.
 
     `others` are the pictures that may join it in a mosaic or mixup; `size` is (height, width) of the input.
     """
+    flip, colour = bool(rng.random() < settings.flip), random_colour(settings, rng)
     if rng.random() >= settings.mosaic:
-        return [[(image, single_tile(size, settings, rng, pad_centred))]]
+        return Plan([[(image, single_tile(size, settings, rng, pad_centred))]], flip, colour)
     pictures = [image, *rng.choice(others, 3, replace=len(others) < 3).tolist()]
     rng.shuffle(pictures)
-    tiles = zip(pictures, mosaic_tiles(size, settings, rng), strict=True)
-    layers = [[(picture, tile) for picture, tile in tiles if not _is_empty(tile)]]
+    layers: list[Layer] = [list(zip(pictures, mosaic_tiles(size, settings, rng), strict=True))]
     if rng.random() < settings.mixup:
         layers.append([(int(rng.choice(others)), single_tile(size, settings, rng, pad_centred))])
-    return layers
+    return Plan([[part for part in layer if not _is_empty(part[1])] for layer in layers], flip, colour)
 
 
 def single_tile(
@@ -48,10 +64,7 @@ def single_tile(
     as_letterbox = settings.scale == (1, 1) and settings.translate == 0
     middle = 0.0 if as_letterbox and not pad_centred else 0.5
     point = (float(middle + shift[0]) * size[1], float(middle + shift[1]) * size[0])
-    bounds = (0, 0, size[1], size[0])
-    return Tile(
-        zoom, (middle, middle), point, bounds, random_flip(settings, rng), random_colour(settings, rng)
-    )
+    return Tile(zoom, (middle, middle), point, (0, 0, size[1], size[0]), random_turn(settings, rng))
 
 
 def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.Generator) -> list[Tile]:
@@ -67,7 +80,7 @@ def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.G
     x, y = floor(off_middle[0] * width), floor(off_middle[1] * height)
     seam_x, seam_y = min(max(x, 0), width), min(max(y, 0), height)
     return [
-        Tile(zoom, anchor, (x, y), bounds, random_flip(settings, rng), random_colour(settings, rng))
+        Tile(zoom, anchor, (x, y), bounds, random_turn(settings, rng))
         for anchor, bounds in (
             ((1, 1), (0, 0, seam_x, seam_y)),
             ((0, 1), (seam_x, 0, width, seam_y)),
@@ -75,6 +88,17 @@ def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.G
             ((0, 0), (seam_x, seam_y, width, height)),
         )
     ]
+
+
+def random_turn(settings: Augmentation, rng: np.random.Generator) -> np.ndarray | None:
+    """A rotation and a shear of either axis, float64 [2, 2]; None if both are off."""
+    if settings.rotation == 0 and settings.shear == 0:
+        return None
+    angle, lean_x, lean_y = np.radians(
+        rng.uniform(-1, 1, 3) * (settings.rotation, settings.shear, settings.shear)
+    )
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return rotation @ np.array([[1, np.tan(lean_x)], [np.tan(lean_y), 1]])
 
 
 def blend(image: np.ndarray, other: np.ndarray) -> None:

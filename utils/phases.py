@@ -45,8 +45,8 @@ def plan_phases(
 ) -> tuple[Phase, ...]:
     """Split a run of `epochs` epochs: the first `freeze_epochs` frozen, the last `clean_share` of all clean.
 
-    Pictures are clean, without mosaic and mixup, at the end, so that the network's last impression is of
-    pictures as they are: a mosaic has more and smaller objects, cut at the seams.
+    Pictures are clean at the end, without mosaic, mixup, copy-paste and cut-out, so that the network's last
+    impression is of pictures as they are: a mosaic has more and smaller objects, cut at the seams.
     """
     if not 0 <= freeze_epochs <= epochs:
         raise ValueError(f"--freeze-epochs is {freeze_epochs}: it is from 0 to --epochs, which is {epochs}")
@@ -59,7 +59,7 @@ def plan_phases(
     for phase, start, end in spans:
         middle = min(max(clean_start, start), end)
         phases.append(replace(phase, epochs=middle - start))
-        clean = replace(phase.augmentation, mosaic=0.0, mixup=0.0)
+        clean = replace(phase.augmentation, mosaic=0.0, mixup=0.0, copy_paste=0.0, cut_out=0.0)
         phases.append(replace(phase, name=f"{phase.name}, clean", epochs=end - middle, augmentation=clean))
     return tuple(phase for phase in phases if phase.epochs)
 
@@ -94,13 +94,17 @@ def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
 def _describe_augmentation(augmentation: Augmentation) -> str:
     if augmentation == NO_AUGMENTATION:
         return "no augmentation"
-    parts = []
-    if augmentation.mosaic:
-        parts.append(f"mosaic {augmentation.mosaic:g}")
-    if augmentation.mixup:
-        parts.append(f"mixup {augmentation.mixup:g}")
     low, high = augmentation.scale
-    parts.append(
-        f"scale {low:g} to {high:g}, translate {augmentation.translate:g}, flip {augmentation.flip:g}, colour"
-    )
-    return ", ".join(parts)
+    parts = [
+        *_strengths(augmentation, "mosaic", "mixup", "copy_paste", "cut_out"),
+        f"scale {low:g} to {high:g}",
+        *_strengths(augmentation, "translate", "rotation", "shear", "flip", "multi_scale"),
+    ]
+    colour = augmentation.hue or augmentation.saturation or augmentation.brightness
+    return ", ".join([*parts, "colour"] if colour else parts)
+
+
+def _strengths(augmentation: Augmentation, *names: str) -> list[str]:
+    """Those that are on, with their strengths."""
+    values = {name: getattr(augmentation, name) for name in names}
+    return [f"{name.replace('_', '-')} {value:g}" for name, value in values.items() if value]

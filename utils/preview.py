@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from utils.dataset import Batch
+from utils.batch import Batch
 from utils.detections import Detections
 from utils.drawing import contact_sheet, draw_boxes, draw_detections, save_image
 from utils.image import ImageError, read_image
 from utils.index import DatasetIndex
+from utils.inference import to_device
 
 MOST_PICTURES = 16
 
@@ -17,7 +19,8 @@ MOST_PICTURES = 16
 def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> None:
     """Draw a training batch as the network sees it, with its boxes."""
     pictures = []
-    for image, boxes, labels, valid in zip(batch.images, *batch.targets, strict=True):
+    images, targets = to_device(batch, torch.device("cpu"))
+    for image, boxes, labels, valid in zip(images, *targets, strict=True):
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         pictures.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
     save_image(path, contact_sheet(pictures[:MOST_PICTURES], columns=4))

@@ -21,9 +21,9 @@ def sample_settings(devkit: Path) -> dict[str, Any]:
         write_sample_data(devkit, year=SAMPLE_YEAR)
     print(f"training on the sample data set in {year}")
     return {
-        "train": f"{year}:train",
-        "val": f"{year}:val",
-        "test": f"{year}:test",
+        "train": (f"{year}:train",),
+        "val": (f"{year}:val",),
+        "test": (f"{year}:test",),
         "classes": year / "classes.txt",
         "image_size": (192, 192),
         "epochs": 34,

@@ -7,6 +7,8 @@ optimizer, the average of the weights (ema), the loss (nets), the data (dataset,
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -14,15 +16,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nets.detector import Detector
-from utils.dataset import Batch, DetectionDataset
+from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, autocasting, to_device
-from utils.loader import EpochBatches, training_loader
+from utils.loader import EpochBatches, training_loader, training_sizes
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
+from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.schedule import Decay, decay_factor, warmup_factor
+from utils.training_dataset import DetectionDataset
+from utils.worker_choice import choose_workers, measure_loading, measure_step
 
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
 
@@ -33,9 +38,11 @@ class TrainSettings:
 
     warmup_epochs  how long a part's learning rate rises when it starts to train
     clip           largest norm of the gradient; 0 does not clip
+    smallest       least side of the input that the model can take
     """
 
     image_size: tuple[int, int]
+    smallest: int
     optimizer: OptimizerName
     momentum: float
     weight_decay: float
@@ -86,6 +93,7 @@ class Trainer:
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
         self.ema = EMA(detector, self.total_steps) if settings.ema else None
         self.step = 0
+        self.cache: PictureCache | None = None
 
     def steps_per_epoch(self, phase: Phase) -> int:
         """Optimizer steps in an epoch: full batches, or the one that there is."""
@@ -96,19 +104,39 @@ class Trainer:
         """The model whose figures count: the averaged one."""
         return self.detector if self.ema is None else self.ema.module
 
-    def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
-        """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
-        pixels = self.detector.pixels
-        dataset = DetectionDataset(
+    def dataset(self, phase: Phase) -> DetectionDataset:
+        """The pictures of a phase."""
+        settings, pixels = self.settings, self.detector.pixels
+        multi_scale = phase.augmentation.multi_scale
+        return DetectionDataset(
             self.train_index,
-            self.settings.image_size,
+            training_sizes(settings.image_size, self.detector.stride, multi_scale, settings.smallest),
             phase.augmentation,
-            self.settings.seed,
+            settings.seed,
             pixels.pad_value,
             pixels.pad_centred,
+            vary_later=self.device.type == "cuda",
+            cache=self.cache,
         )
+
+    def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
+        """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
         pinned = self.device.type == "cuda"
-        return training_loader(dataset, phase.batch_size, self.settings.workers, pinned)
+        return training_loader(self.dataset(phase), phase.batch_size, self.settings.workers, pinned)
+
+    def keep_pictures(self, choice: Cache, path: Path) -> None:
+        """Let decoded pictures be kept as `choice` says, in `path` if it is in a file."""
+        self.cache = open_cache(choice, self.train_index, self.dataset(self.phases[0]).reduction, path)
+
+    def measured_workers(self, cores: int) -> int:
+        """How many workers suit this machine, by the time that loading and training take on it."""
+        _, batches = self.loader(self.phases[0])
+        keys = list(islice(batches, 4))
+        load, batch = measure_loading(self.dataset(self.phases[0]), keys)
+        step = measure_step(self.detector, batch, self.device, self.autocast)
+        workers = choose_workers(load, step, cores, self.device.type == "cuda")
+        print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
+        return workers
 
     def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
         """Train on every picture once. ValueError with the fix if the loss is no longer a number."""

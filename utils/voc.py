@@ -1,10 +1,11 @@
 """Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) read into the flat index.
 
-What is broken is left out and reported; what is sound is kept.
+What is broken is left out and reported; what is sound is kept. XML and pictures may also lie in two folders
+of any name.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,9 +27,11 @@ class Problem(NamedTuple):
 
 
 class VocFolder(NamedTuple):
-    """A year of a devkit: file names by image id; the first of several images with one id is used."""
+    """Two folders and what they hold: file names by image id; the first of several with one id is used."""
 
     root: Path
+    xml_folder: Path
+    image_folder: Path
     annotations: dict[str, list[str]]
     images: dict[str, list[str]]
 
@@ -60,8 +63,7 @@ def open_voc(root: Path) -> VocFolder:
     for part in ("Annotations", "JPEGImages"):
         if not (root / part).is_dir():
             raise ValueError(f"{root / part} does not exist: a VOC folder holds Annotations and JPEGImages")
-    annotations = files_by_stem(root / "Annotations", (".xml",))
-    return VocFolder(root, annotations, files_by_stem(root / "JPEGImages", IMAGE_SUFFIXES))
+    return _list_folders(root, root / "Annotations", root / "JPEGImages")
 
 
 def split_names(root: Path) -> list[str]:
@@ -97,8 +99,30 @@ def read_voc(
         for name, count in counts.items()
         if count > 1
     ]
+    return _read(folder, counts, class_names, problems, empty_without_xml)
+
+
+def read_voc_pair(annotations: Path, images: Path, class_names: Sequence[str] | None = None) -> VocSplit:
+    """Read every XML file of one folder, with the image of the same name in another."""
+    annotations = annotations.absolute()
+    folder = _list_folders(annotations, annotations, images.absolute())
+    return _read(folder, folder.annotations, class_names, [], empty_without_xml=False)
+
+
+def _list_folders(root: Path, annotations: Path, images: Path) -> VocFolder:
+    by_id = files_by_stem(annotations, (".xml",)), files_by_stem(images, IMAGE_SUFFIXES)
+    return VocFolder(root, annotations, images, *by_id)
+
+
+def _read(
+    folder: VocFolder,
+    ids: Iterable[str],
+    class_names: Sequence[str] | None,
+    problems: list[Problem],
+    empty_without_xml: bool,
+) -> VocSplit:
     entries: list[tuple[str, Path, Annotation]] = []
-    for name in counts:
+    for name in ids:
         try:
             entries.append((name, *_read_entry(folder, name, empty_without_xml)))
         except (ValueError, OSError) as error:
@@ -151,7 +175,12 @@ def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, li
 
 
 def _xml_of(folder: VocFolder, name: str) -> str:
-    return f"{folder.root.name}/Annotations/{folder.annotations.get(name, [name + '.xml'])[0]}"
+    file = folder.annotations.get(name, [name + ".xml"])[0]
+    return f"{_shown(folder.xml_folder)}/{file}"
+
+
+def _shown(folder: Path) -> str:
+    return f"{folder.parent.name}/{folder.name}"
 
 
 def _no_xml(folder: VocFolder, name: str) -> str:
@@ -160,10 +189,10 @@ def _no_xml(folder: VocFolder, name: str) -> str:
 
 def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[Path, Annotation]:
     if name not in folder.images:
-        raise ValueError(f"no image {name}.* in {folder.root.name}/JPEGImages")
-    image = folder.root / "JPEGImages" / folder.images[name][0]
+        raise ValueError(f"no image {name}.* in {_shown(folder.image_folder)}")
+    image = folder.image_folder / folder.images[name][0]
     if name in folder.annotations:
-        annotation = read_annotation(folder.root / "Annotations" / folder.annotations[name][0])
+        annotation = read_annotation(folder.xml_folder / folder.annotations[name][0])
     elif empty_without_xml:
         annotation = Annotation((0, 0), [], np.zeros((0, 4), np.float32), np.zeros(0, bool), [])
     else:

@@ -1,9 +1,10 @@
-"""One Pascal VOC annotation file: the size of the picture, and its objects.
+"""One Pascal VOC annotation file, read and written: the size of the picture, and its objects.
 
 Coordinates are taken as they stand in the file. VOC counts pixels from 1 and labelling tools of today from 0;
 the file does not say which, and the difference of one pixel is below the care with which boxes are drawn.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -53,6 +54,26 @@ def read_annotation(path: Path) -> Annotation:
         difficult=np.array(difficult, bool),
         faults=faults,
     )
+
+
+def annotation_text(
+    image: str, size: tuple[int, int], names: Sequence[str], boxes: np.ndarray, difficult: np.ndarray
+) -> str:
+    """The XML of a picture named `image` of `size` (height, width); boxes keep every digit."""
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = image
+    sizes = ElementTree.SubElement(root, "size")
+    for tag, value in (("width", size[1]), ("height", size[0]), ("depth", 3)):
+        ElementTree.SubElement(sizes, tag).text = str(value)
+    for name, box, flag in zip(names, boxes, difficult, strict=True):
+        element = ElementTree.SubElement(root, "object")
+        ElementTree.SubElement(element, "name").text = name
+        ElementTree.SubElement(element, "difficult").text = str(int(flag))
+        bounds = ElementTree.SubElement(element, "bndbox")
+        for tag, value in zip(CORNERS, box, strict=True):
+            ElementTree.SubElement(bounds, tag).text = str(value).removesuffix(".0")
+    ElementTree.indent(root, "\t")
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 class _NoDoctype(ElementTree.TreeBuilder):

@@ -10,7 +10,7 @@ from nets import build_detector
 from tests.scripts.running import CLASSES, SIZE, Run, script
 from utils.checkpoint import save_checkpoint
 from utils.data_spec import read_data
-from utils.dataset import EvaluationDataset
+from utils.evaluation_dataset import EvaluationDataset
 from utils.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.list_file import write_list
 from utils.predictor import Predictor

@@ -43,10 +43,14 @@ def test_what_it_prints_and_writes(measured):
     assert list(folder.glob("*.png"))
 
 
-def test_batches_do_not_change_the_figures(trained_run, measured, tmp_path, monkeypatch, capsys):
+def test_neither_batches_nor_parts_change_the_figures(trained_run, measured, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(trained_run.home)
+    lines = (trained_run.home / "2007_val.txt").read_text("utf-8").splitlines(keepends=True)
+    parts = [tmp_path / "one.txt", tmp_path / "two.txt"]
+    for part, half in zip(parts, (lines[:2], lines[2:]), strict=True):
+        part.write_text("".join(half), "utf-8")
     options = ["--batch-size", 3, "--workers", 0, "--output", tmp_path, "--device", "cpu"]
-    weights = ["--weights", trained_run.folder / "last.pt", "--data", "2007_val.txt"]
+    weights = ["--weights", trained_run.folder / "last.pt", "--data", *parts]
     accepted(capsys, "get_map.py", *weights, *options)
     first, second = (
         json.loads((path / "metrics.json").read_text("utf-8")) for path in (measured[1], tmp_path)

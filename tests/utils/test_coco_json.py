@@ -96,7 +96,7 @@ def test_areas_and_sizes_that_nothing_can_have_count_as_not_stated(tmp_path):
         image |= {"height": height, "width": 7}
     index = read(tmp_path, data)
     assert index.areas.tolist() == [200, 12, 1]
-    assert index.sizes.tolist() == [[0, 7]] * 3
+    assert not index.sizes.any()
 
 
 def test_text_for_a_number_does_not_swell(tmp_path):
@@ -107,6 +107,41 @@ def test_text_for_a_number_does_not_swell(tmp_path):
 def test_no_annotation_at_all(tmp_path):
     index = read(tmp_path, {**content(), "annotations": []}, ["dog"])
     assert (len(index), index.boxes.shape) == (3, (0, 4))
+
+
+def test_a_size_that_is_none_or_that_a_box_denies_is_not_known(tmp_path):
+    """The box of c.jpg reaches to 10.5, 20: by a pixel less in the size, it may still be rounded."""
+    for size, known in (
+        ({"width": 11, "height": 20}, True),
+        ({"width": 10, "height": 19}, True),
+        ({"width": 9, "height": 60}, False),
+        ({"width": 80, "height": 18}, False),
+        ({"width": -80, "height": 60}, False),
+        ({"width": 1e12, "height": 60}, False),
+        ({"width": None, "height": 60}, False),
+        ({"width": float("nan"), "height": 60}, False),
+    ):
+        index = read(tmp_path, changed("images", 0, **size))
+        assert index.sizes.tolist() == [list(size.values())[::-1] if known else [0, 0], [0, 0], [5, 6]]
+
+
+def test_difficult_objects_have_a_key_of_our_own(tmp_path):
+    index = read(tmp_path, changed("annotations", 0, difficult=1))
+    assert index.difficult.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.jpg", "/etc/a.jpg", "sub/../../a.jpg", "..\\a.jpg", "C:/a.jpg", "\\a.jpg"]
+)
+def test_an_image_outside_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=r"instances\.json: image 20 has the file_name .*leads out") as error:
+        read(tmp_path, changed("images", 2, file_name=name))
+    assert repr(name) in str(error.value)
+
+
+def test_names_with_dots_and_folders_are_no_way_out(tmp_path):
+    for name in ("..a.jpg", "a..b/c.jpg", "./a.jpg", "a:b.jpg"):
+        assert read(tmp_path, changed("images", 2, file_name=name)).path(2) == tmp_path / "images" / name
 
 
 def changed(part, number, **fields):

@@ -6,8 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers import SHARED, needs_shared
+from tests.utils.test_yolo_txt import add, assert_same
 from tests.utils.voc_folder import add_image, add_split, xml
-from utils.data_spec import missing_images, read_data, require_boxes, require_images
+from utils.classes import read_classes
+from utils.data_spec import (
+    absolute_spec,
+    given_classes,
+    missing_images,
+    names_classes,
+    read_data,
+    require_boxes,
+    require_images,
+)
 from utils.index import flat_index
 
 BOX = (10, 20, 30, 40)
@@ -57,6 +68,98 @@ def test_coco_with_an_image_folder(coco):
     assert read_data(f"{coco}:{coco.parent / 'images'}").path(0) == coco.parent / "images" / "a.jpg"
     assert read_data(f"{coco}:{coco.parent}/images/").path(0) == coco.parent / "images" / "a.jpg"
     assert read_data(str(coco)).path(0) == coco.parent / "a.jpg"  # beside the file
+
+
+@pytest.fixture
+def yolo(tmp_path):
+    """Two pictures, the labels of one of them, and the YAML file that describes it."""
+    root = tmp_path / "my yolo: 1"
+    add(root, "a.jpg", "1 .5 .5 1 1")
+    add(root, "b.jpg", "")
+    (root / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
+    return root
+
+
+def test_yolo(yolo, monkeypatch):
+    monkeypatch.chdir(yolo)
+    for spec, names in (
+        ("data.yaml:train", None),
+        (f"{yolo}/data.yaml:train", ["cat", "dog"]),
+        ("images", ["cat", "dog"]),
+        (f"{yolo / 'images'}/", ["cat", "dog"]),
+        ("labels:images", ["cat", "dog"]),
+        (f"{yolo / 'labels'}/:{yolo / 'images'}/", ["cat", "dog"]),
+    ):
+        index = read_data(spec, names)
+        assert [index.path(image) for image in range(2)] == [yolo / "images" / f"{n}.jpg" for n in "ab"]
+        assert (index.labels.tolist(), index.class_names) == ([1], ("cat", "dog"))
+    for spec in ("images", "labels:images"):
+        with pytest.raises(ValueError, match="--classes FILE"):
+            read_data(spec)
+
+
+def test_yolo_without_what_it_needs_gets_advice(yolo):
+    for spec, advice in (
+        (yolo, r"name the YAML file and a split, such as .*data\.yaml:train"),
+        (yolo / "data.yaml", r"no split ''; it has .*data\.yaml:train"),
+        (yolo / "labels", "neither ImageSets/Main .* nor YOLO labels"),
+        (f"{yolo / 'labels'}:nowhere", "does not exist"),
+    ):
+        with pytest.raises(ValueError, match=advice):
+            read_data(str(spec), ["cat"])
+    (yolo / "data.yaml").unlink()
+    with pytest.raises(ValueError, match=r"name its folder of images: .*images"):
+        read_data(str(yolo), ["cat"])
+    for file in (yolo / "labels").iterdir():
+        file.unlink()
+    with pytest.raises(ValueError, match="nor YOLO labels"):
+        read_data(str(yolo / "images"), ["cat"])
+
+
+def test_a_folder_of_xml_beside_a_folder_of_images(voc, monkeypatch):
+    assert len(read_data(f"{voc / 'Annotations'}:{voc / 'JPEGImages'}").boxes) == 2
+    monkeypatch.chdir(voc)
+    index = read_data("Annotations:JPEGImages", ["dog", "cat"])
+    assert (index.path(0), index.labels.tolist()) == (voc / "JPEGImages" / "a.jpg", [0, 1])
+    (voc / "train").mkdir()  # a folder here, but a split there
+    assert len(read_data(f"{voc}:train")) == 2
+
+
+def test_absolute_specs_are_found_from_anywhere(voc, coco, yolo, monkeypatch):
+    cases = (
+        (voc.parent, "VOC2007:train", f"{voc}:train"),
+        (voc, "Annotations:JPEGImages", f"{voc / 'Annotations'}:{voc / 'JPEGImages'}"),
+        (coco.parent, "instances.json:images", f"{coco}:{coco.parent / 'images'}"),
+        (coco.parent, "instances.json", str(coco)),
+        (yolo, "data.yaml:train", f"{yolo / 'data.yaml'}:train"),
+        (yolo, "labels:images", f"{yolo / 'labels'}:{yolo / 'images'}"),
+        (yolo, "images", str(yolo / "images")),
+    )
+    for folder, spec, expected in cases:
+        monkeypatch.chdir(folder)
+        assert absolute_spec(spec) == expected
+        before = read_data(spec, ["dog", "cat"])
+        monkeypatch.chdir("/")
+        assert read_data(expected, ["dog", "cat"]).path_bytes.tobytes() == before.path_bytes.tobytes()
+
+
+def test_which_data_names_its_classes(voc, coco, yolo, tmp_path):
+    (tmp_path / "list.txt").touch()
+    named = [f"{voc}:train", f"{voc / 'Annotations'}:{voc / 'JPEGImages'}", f"{coco}", f"{coco}:images"]
+    named += [f"{yolo / 'data.yaml'}:train"]
+    bare = [
+        f"{tmp_path / 'list.txt'}",
+        f"{yolo / 'images'}",
+        f"{yolo / 'labels'}:{yolo / 'images'}",
+        "gone.txt",
+    ]
+    assert all(map(names_classes, named)) and not any(map(names_classes, bare))
+    (tmp_path / "default.txt").write_text("cow\n")
+    (tmp_path / "mine.txt").write_text("bird\n")
+    default = tmp_path / "default.txt"
+    assert given_classes(None, named, default) is None
+    assert given_classes(None, [*named, bare[0]], default) == ("cow",)
+    assert given_classes(tmp_path / "mine.txt", named, default) == ("bird",)
 
 
 def test_relative_specs_start_at_the_current_folder(voc, coco, monkeypatch):
@@ -144,3 +247,13 @@ def test_there_must_be_something_to_learn(tmp_path):
         require_boxes(index_of(tmp_path / "a.jpg", tmp_path / "b.jpg"), "my.txt")
     with pytest.raises(ValueError, match="no image"):
         require_boxes(flat_index(["cat"], [], [], np.zeros((0, 4)), np.zeros(0)), "my.txt")
+
+
+@needs_shared
+def test_voc100_is_the_same_as_voc_and_as_coco():
+    folder = SHARED / "data" / "voc100"
+    names = read_classes(folder / "gts" / "yolo_format" / "obj.names")
+    voc = read_data(f"{folder / 'gts' / 'pascalvoc_format'}:{folder / 'images'}", names)
+    coco = read_data(f"{folder / 'gts' / 'coco_format_v1' / 'instances_default.json'}:{folder / 'images'}")
+    assert (len(voc), len(voc.boxes), voc.difficult.sum()) == (100, 273, 38)
+    assert_same(voc, coco, tolerance=0)

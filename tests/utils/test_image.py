@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.image import ImageError, read_image
+from utils.image import ImageError, decode_image, read_bytes, read_image
+from utils.image_files import EXIF_ORIENTATION
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ def test_exif_orientation(tmp_path, colours, orientation, suffix):
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_exif_orientation_where_opencv_cannot_read(tmp_path, colours, orientation, monkeypatch):
-    monkeypatch.setattr("utils.image._decode_opencv", lambda data: None)
+    monkeypatch.setattr("utils.image._decode_opencv", lambda *_: None)
     exif = Image.Exif()
     exif[0x112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](colours)))
@@ -163,3 +164,23 @@ def test_opencvs_log_level_is_left_as_it_was(tmp_path, colours):
     before = cv2.utils.logging.getLogLevel()
     save(Image.fromarray(colours), tmp_path / "a.png")
     assert cv2.utils.logging.getLogLevel() == before
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (101, 150)), (6, (104, 152))])
+def test_jpeg_decoded_small_is_the_mean_of_its_pixels(tmp_path, reduction, orientation, size, monkeypatch):
+    """By OpenCV and by Pillow, turned upright, sides rounded up."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    picture = Image.fromarray(np.stack([x, 2 * y, 255 - x], axis=2).astype(np.uint8))
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    picture.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    data = read_bytes(tmp_path / "a.jpg")
+    whole = Image.fromarray(read_image(tmp_path / "a.jpg"))
+    expected = np.asarray(whole.reduce(reduction)).astype(int)
+    sides = [-(-side // reduction) for side in (size if orientation == 1 else size[::-1])]
+    for _ in range(2):
+        small = decode_image(data, "a.jpg", reduction)
+        assert list(small.shape) == [*sides, 3] == list(expected.shape)
+        assert np.abs(small[:-1, :-1] - expected[:-1, :-1]).max() <= 6
+        monkeypatch.setattr("utils.image._decode_opencv", lambda *_: None)

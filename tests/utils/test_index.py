@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils import index as index_module
-from utils.index import ARRAYS, ImageRecord, build_index, flat_index, join_indexes, select_boxes
+from utils.index import (
+    ImageRecord,
+    build_index,
+    concatenate,
+    flat_index,
+    select_boxes,
+    select_images,
+    with_paths,
+)
 
 
 def record(path="a.jpg", number=2, **given_fields):
@@ -57,23 +65,49 @@ def test_selecting_boxes_is_selecting_within_each_image(counts, random):
         assert selected.boxes[selected.span(image)].tolist() == index.boxes[span][keep[span]].tolist()
 
 
-@given(st.lists(st.integers(0, 3), max_size=7), st.integers(1, 4))
-def test_joining_parts_is_gathering_all_at_once(counts, size):
-    records = [
-        record(f"图 {number}.jpg", count, size=(number, 9), crowd=np.arange(count) % 2 == 1)
-        for number, count in enumerate(counts)
-    ]
-    parts = [build_index(records[start : start + size], "abc") for start in range(0, len(records), size)]
-    joined, whole = join_indexes(parts, "abc"), build_index(records, "abc")
-    assert joined.class_names == whole.class_names
-    for name in ARRAYS:
-        one, other = getattr(joined, name), getattr(whole, name)
-        assert one.dtype == other.dtype and one.shape == other.shape and (one == other).all(), name
-
-
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4)))
 def test_paths_are_those_of_each_image(texts):
     index = flat_index("a", texts, [0] * len(texts), np.zeros((0, 4)), np.zeros(0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(index_module, "PATHS_AT_ONCE", 2)
         assert list(index.paths()) == texts
+
+
+records = st.lists(
+    st.builds(
+        lambda path, number, flag: record(
+            path, number, size=(number + 1, 7), difficult=np.array([flag] * number, bool)
+        ),
+        st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+        st.integers(0, 3),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+def same(one, other):
+    return all(
+        np.array_equal(value, vars(other)[name])
+        and getattr(value, "dtype", 0) == getattr(vars(other)[name], "dtype", 0)
+        for name, value in vars(one).items()
+    )
+
+
+@given(records, st.randoms(use_true_random=False))
+def test_selecting_images_is_building_the_index_of_these(given_records, random):
+    keep = [random.random() < 0.5 for _ in given_records]
+    selected = select_images(build_index(given_records, "xyz"), np.array(keep, bool))
+    kept = [one for one, is_kept in zip(given_records, keep, strict=True) if is_kept]
+    assert same(selected, build_index(kept, "xyz"))
+
+
+@given(st.lists(records, min_size=1, max_size=4))
+def test_concatenating_is_building_the_index_of_all(parts):
+    joined = concatenate(build_index(part, "xyz") for part in parts)
+    assert same(joined, build_index([one for part in parts for one in part], "xyz"))
+
+
+def test_other_paths_change_nothing_else():
+    one, other = ([record(path, 2), record("b.jpg", 1)] for path in ("a.jpg", "图/long name.jpg"))
+    assert same(with_paths(build_index(one, "xy"), ["图/long name.jpg", "b.jpg"]), build_index(other, "xy"))

@@ -8,7 +8,7 @@ from torch import nn
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
-from utils.dataset import EvaluationDataset
+from utils.evaluation_dataset import EvaluationDataset
 from utils.inference import DetectSettings, autocasting, detect_batch, detect_dataset, to_device
 from utils.letterbox import plan_letterbox
 

@@ -1,52 +1,56 @@
 """Which pictures make up which batch, and that workers change nothing."""
 
 import pickle
+from dataclasses import replace
 
 import pytest
 import torch
 
-from tests.utils.test_dataset import SIZE, make_index, same
+from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
 from utils.augment import Augmentation
-from utils.dataset import DetectionDataset, EvaluationDataset
+from utils.evaluation_dataset import EvaluationDataset
 from utils.loader import (
     EpochBatches,
     OrderedBatches,
     automatic_workers,
     evaluation_loader,
     training_loader,
+    training_sizes,
 )
+from utils.picture_cache import PictureCache
+from utils.training_dataset import DetectionDataset
 
 
 def test_every_picture_once_an_epoch():
-    batches = EpochBatches(12, 4, seed=0)
+    batches = EpochBatches(12, 4, 0, [SIZE])
     orders = []
     for epoch in range(3):
         batches.set_epoch(epoch)
         keys = [key for batch in batches for key in batch]
-        assert {given for given, _ in keys} == {epoch}
-        orders.append([image for _, image in keys])
+        assert {(key.epoch, key.size) for key in keys} == {(epoch, SIZE)}
+        orders.append([key.image for key in keys])
         assert sorted(orders[-1]) == list(range(12))
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
 def test_order_depends_on_seed_and_epoch_only():
     first, second, other = (
-        EpochBatches(30, 4, seed=5),
-        EpochBatches(30, 4, seed=5),
-        EpochBatches(30, 4, seed=6),
+        EpochBatches(30, 4, 5, [SIZE]),
+        EpochBatches(30, 4, 5, [SIZE]),
+        EpochBatches(30, 4, 6, [SIZE]),
     )
     assert list(first) == list(second) != list(other)
     assert len(first) == len(list(first)) == 7
 
 
 def test_a_last_batch_that_is_not_full_is_left_out_unless_it_is_the_only_one():
-    assert [len(batch) for batch in EpochBatches(10, 4, 0)] == [4, 4]
-    assert [len(batch) for batch in EpochBatches(3, 4, 0)] == [3]
-    assert [len(batch) for batch in EpochBatches(1, 16, 0)] == [1]
+    assert [len(batch) for batch in EpochBatches(10, 4, 0, [SIZE])] == [4, 4]
+    assert [len(batch) for batch in EpochBatches(3, 4, 0, [SIZE])] == [3]
+    assert [len(batch) for batch in EpochBatches(1, 16, 0, [SIZE])] == [1]
 
 
 def test_an_epoch_can_start_in_its_middle():
-    batches = EpochBatches(20, 4, seed=1)
+    batches = EpochBatches(20, 4, 1, [SIZE])
     batches.set_epoch(2)
     whole = list(batches)
     batches.set_epoch(2, first_batch=3)
@@ -55,7 +59,7 @@ def test_an_epoch_can_start_in_its_middle():
 
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 16, 33])
 def test_processes_share_an_epoch(length):
-    shares = [list(EpochBatches(length, 4, 0, rank, world_size=2)) for rank in range(2)]
+    shares = [list(EpochBatches(length, 4, 0, [SIZE], rank, world_size=2)) for rank in range(2)]
     assert len(shares[0]) == len(shares[1]) >= 1  # or one would wait for the other for ever
     assert all(batch for share in shares for batch in share)
     keys = [key for share in shares for batch in share for key in batch]
@@ -76,7 +80,7 @@ def test_workers_change_nothing(tmp_path):
     index = make_index(tmp_path, 8)
     runs = []
     for workers in (0, 1, 2):
-        dataset = DetectionDataset(index, SIZE, Augmentation(mixup=0.5), seed=7)
+        dataset = DetectionDataset(index, [SIZE, (64, 96)], Augmentation(mixup=0.5), seed=7)
         loader, batches = training_loader(dataset, 2, workers)
         epochs = []
         for epoch in range(2):
@@ -101,17 +105,17 @@ def test_evaluation_loader(tmp_path):
 
 
 def test_everything_reaches_spawned_workers(tmp_path):
-    dataset = DetectionDataset(make_index(tmp_path, 2), SIZE, Augmentation())
+    dataset = DetectionDataset(make_index(tmp_path, 2), [SIZE], Augmentation())
     loader, _ = training_loader(dataset, 2, workers=1)
     parts = (loader.dataset, loader.collate_fn, loader.worker_init_fn)
     again, collate, _ = pickle.loads(pickle.dumps(parts))
-    assert same(collate(again.__getitems__([(0, 0)])), dataset[(0, 0)])
+    assert same(collate(again.__getitems__(keys_of([0]))), dataset[keys_of([0])[0]])
 
 
 def test_no_picture_at_all_is_refused(tmp_path):
     index = make_index(tmp_path, 0)
     with pytest.raises(ValueError, match="no pictures"):
-        training_loader(DetectionDataset(index, SIZE, Augmentation()), 2)
+        training_loader(DetectionDataset(index, [SIZE], Augmentation()), 2)
     with pytest.raises(ValueError, match="no pictures"):
         evaluation_loader(EvaluationDataset(index, SIZE), 2)
 
@@ -119,3 +123,47 @@ def test_no_picture_at_all_is_refused(tmp_path):
 def test_automatic_workers():
     assert [automatic_workers(cores, cuda=True) for cores in (1, 2, 8, 64)] == [1, 1, 7, 12]
     assert [automatic_workers(cores, cuda=False) for cores in (1, 2, 8)] == [0, 0, 2]
+
+
+def test_sizes_by_hand():
+    assert training_sizes((416, 416), 32, 0) == [(416, 416)]
+    # A fifth of 320 is 64, two strides of 32; the longer side follows in proportion, to whole strides.
+    assert training_sizes((320, 640), 32, 0.2) == [(256, 512), (288, 576), (320, 640), (352, 704), (384, 768)]
+    assert training_sizes((300, 300), 1, 0.2, smallest=280)[0] == (280, 280)
+
+
+def test_a_batch_has_one_of_the_sizes_alike_in_all_processes():
+    sizes = [(64, 64), (96, 96), (128, 128)]
+    shares = [list(EpochBatches(400, 4, 3, sizes, rank, world_size=2)) for rank in range(2)]
+    drawn = []
+    for batches in zip(*shares, strict=True):
+        (size,) = {key.size for batch in batches for key in batch}
+        drawn.append(size)
+    assert len(drawn) == 50 and all(
+        7 <= drawn.count(size) <= 27 for size in sizes
+    )  # 17 each, +- 3 deviations
+    batches = EpochBatches(400, 4, 3, sizes)
+    batches.set_epoch(0, first_batch=60)
+    rest = [batch[0].size for batch in batches]
+    batches.set_epoch(0)
+    assert rest == [batch[0].size for batch in batches][60:]
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_resuming_at_any_step_gives_the_batches_of_the_run_that_was_not_stopped(tmp_path):
+    """With any number of workers, and while a cache fills."""
+    index = make_index(tmp_path, 10)
+    settings = Augmentation(mixup=0.3, copy_paste=0.3, cut_out=0.3)
+    dataset = DetectionDataset(index, [SIZE, (64, 96)], settings, seed=7)
+    loader, batches = training_loader(dataset, 2)
+    batches.set_epoch(3)
+    whole = list(loader)
+    for workers in (0, 1, 2, 4):
+        cache = PictureCache([150 * 120 * 3] * 10)
+        loader, batches = training_loader(replace(dataset, cache=cache), 2, workers)
+        for step in range(len(whole)):
+            batches.set_epoch(3, first_batch=step)
+            rest = list(loader)
+            assert len(rest) == len(whole) - step
+            assert all(same(*pair) for pair in zip(rest, whole[step:], strict=True))
+        assert all(cache.get(picture) is not None for picture in range(10))

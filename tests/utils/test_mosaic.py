@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from utils.augment import NO_AUGMENTATION, Augmentation, paste, place, visible_boxes
-from utils.mosaic import blend, mosaic_tiles, plan_sample, single_tile
+from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.index import ImageRecord, build_index
+from utils.mosaic import blend, mosaic_tiles, plan_sample, random_turn, single_tile
+from utils.placed_boxes import Placed, placed_objects
+from utils.tiles import fill_around, paste, place
 
 SIZE = (120, 160)
-EVERYTHING = Augmentation(mosaic=0.7, hue=0, saturation=0, value=0, min_visibility=0, min_size=0)
+EVERYTHING = Augmentation(mosaic=0.7, hue=0, saturation=0, brightness=0, min_visibility=0, min_size=0)
 SHAPES = [(120, 160), (480, 640), (160, 120), (30, 400), (400, 30), (5, 7), (700, 210), (1, 9)]
 COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]], np.uint8)
 
@@ -37,17 +40,21 @@ def test_painted_rectangles_lie_in_their_boxes(seed):
     rng = np.random.default_rng(seed)
     shapes = [SHAPES[k] for k in rng.integers(len(SHAPES), size=4)]
     pictures = [painted(shape, colour, rng) for shape, colour in zip(shapes, COLOURS, strict=True)]
-    (layer,) = plan_sample(0, [1, 2, 3], SIZE, EVERYTHING, rng)
-    canvas = np.zeros((*SIZE, 3), np.uint8)
-    boxes = {}
+    records = [ImageRecord("", box, np.array([number])) for number, (_, box) in enumerate(pictures)]
+    (layer,) = plan_sample(0, [1, 2, 3], SIZE, EVERYTHING, rng).layers
+    canvas, other, placed = np.full((*SIZE, 3), 7, np.uint8), np.full((*SIZE, 3), 99, np.uint8), []
     for picture, tile in layer:
-        image, box = pictures[picture]
+        image, _ = pictures[picture]
         placement = place(tile, image.shape[:2], SIZE)
+        for each in (canvas, other):
+            fill_around(each, tile.bounds, placement.area if placement else None, 0)
+            if placement is not None:
+                paste(image, placement, each, 0)
         if placement is not None:
-            paste(image, placement, canvas, tile.colour)
-            clipped, seen = visible_boxes(placement.forward(box), placement.area, EVERYTHING)
-            if seen[0]:
-                boxes[picture] = clipped[0]
+            placed.append(Placed(0, picture, 1, placement))
+    assert (canvas == other).all()  # nothing is left of what was there before
+    objects = placed_objects(build_index(records, list("abcd")), placed, EVERYTHING)
+    boxes = dict(zip(objects.labels.tolist(), objects.boxes, strict=True))
     for picture, colour in enumerate(COLOURS):
         seen_extent = extent(canvas, colour)
         if picture not in boxes:
@@ -69,11 +76,13 @@ def test_mosaic_tiles_part_the_input_without_gap_or_overlap(seed):
 def test_mosaic_of_pictures_of_the_inputs_shape_leaves_no_gap_around_the_meeting_point():
     rng = np.random.default_rng(0)
     canvas = np.zeros((*SIZE, 3), np.uint8)
-    tiles = mosaic_tiles(SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, value=0), rng)
+    tiles = mosaic_tiles(
+        SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, brightness=0), rng
+    )
     for tile in tiles:
         placement = place(tile, (60, 80), SIZE)  # half the input, so enlarged twice
         assert placement is not None
-        paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas)
+        paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas, 0)
     # The middle of the doubled canvas is cut out, so four pictures as large as the input cover it wholly.
     assert (canvas == 200).all()
 
@@ -81,7 +90,7 @@ def test_mosaic_of_pictures_of_the_inputs_shape_leaves_no_gap_around_the_meeting
 def test_tiles_that_cannot_be_seen_are_left_out():
     settings = Augmentation(mosaic=1, scale=(1.5, 1.5), translate=0)
     numbers = [
-        len(plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(s))[0]) for s in range(200)
+        len(plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(s)).layers[0]) for s in range(200)
     ]
     # The meeting point is visible with probability 2/3 along each side: all four tiles in 4/9 of the samples.
     assert set(numbers) == {1, 2, 4}
@@ -93,7 +102,7 @@ def test_fewer_than_four_pictures(others):
     for seed in range(20):
         (layer,) = plan_sample(
             0, others, SIZE, Augmentation(mosaic=1, scale=(0.5, 0.5)), np.random.default_rng(seed)
-        )
+        ).layers
         assert len(layer) == 4
         assert {picture for picture, _ in layer} <= {0, *others}
         assert 0 in [picture for picture, _ in layer]
@@ -103,7 +112,7 @@ def test_a_picture_comes_in_any_corner_of_its_mosaic():
     settings = Augmentation(mosaic=1, scale=(0.5, 0.5), translate=0)
     corners = set()
     for seed in range(50):
-        (layer,) = plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(seed))
+        (layer,) = plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(seed)).layers
         assert sorted(picture for picture, _ in layer) == [0, 1, 2, 3]
         corners |= {tile.anchor for picture, tile in layer if picture == 0}
     assert corners == {(0, 0), (0, 1), (1, 0), (1, 1)}
@@ -111,15 +120,15 @@ def test_a_picture_comes_in_any_corner_of_its_mosaic():
 
 def test_mixup_adds_a_layer_to_a_mosaic_only():
     rng = np.random.default_rng(0)
-    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=1), rng)) == 2
-    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=0, mixup=1), rng)) == 1
-    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=0), rng)) == 1
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=1), rng).layers) == 2
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=0, mixup=1), rng).layers) == 1
+    assert len(plan_sample(0, [1, 2, 3], SIZE, Augmentation(mosaic=1, mixup=0), rng).layers) == 1
 
 
 def test_probabilities_are_kept():
     rng = np.random.default_rng(0)
     settings = Augmentation(mosaic=0.5, mixup=0.5, scale=(0.5, 0.5))
-    samples = [plan_sample(0, [1, 2, 3], SIZE, settings, rng) for _ in range(1000)]
+    samples = [plan_sample(0, [1, 2, 3], SIZE, settings, rng).layers for _ in range(1000)]
     mosaics = [layers for layers in samples if len(layers[0]) == 4]
     assert abs(len(mosaics) / 1000 - 0.5) < 0.05
     assert abs(sum(len(layers) == 2 for layers in mosaics) / len(mosaics) - 0.5) < 0.07
@@ -128,7 +137,7 @@ def test_probabilities_are_kept():
 def test_switched_off_nothing_is_random():
     first, second = (single_tile(SIZE, NO_AUGMENTATION, np.random.default_rng(seed)) for seed in (0, 1))
     assert first == second
-    assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), False, None)
+    assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), None)
 
 
 def test_a_single_picture_is_zoomed_around_the_middle():
@@ -141,3 +150,28 @@ def test_blend_is_the_mean():
     blend(image, other)
     assert abs(image.astype(float) - 130.5).max() <= 0.5
     assert (other == 251).all()
+
+
+def test_turns_keep_to_their_strengths():
+    rng = np.random.default_rng(0)
+    assert random_turn(NO_AUGMENTATION, rng) is None
+    angles = []
+    for _ in range(300):
+        turn = random_turn(Augmentation(rotation=30), rng)
+        np.testing.assert_allclose(turn @ turn.T, np.eye(2), atol=1e-12)
+        angles.append(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
+    assert -30 <= min(angles) < -28 and 28 < max(angles) <= 30
+    for _ in range(300):
+        lean = random_turn(Augmentation(shear=10), rng)
+        assert lean[0, 0] == lean[1, 1] == 1
+        assert np.abs(np.degrees(np.arctan(lean[[0, 1], [1, 0]]))).max() <= 10
+
+
+def test_flip_and_colour_are_drawn_for_each_sample():
+    rng = np.random.default_rng(0)
+    assert all(plan_sample(0, [1], SIZE, Augmentation(flip=1), rng).flip for _ in range(50))
+    assert not any(plan_sample(0, [1], SIZE, Augmentation(flip=0), rng).flip for _ in range(50))
+    flips = [plan_sample(0, [1], SIZE, Augmentation(), rng).flip for _ in range(400)]
+    assert abs(sum(flips) / 400 - 0.5) < 0.1
+    plan = plan_sample(0, [1], SIZE, NO_AUGMENTATION, rng)
+    assert not plan.flip and (plan.colour == np.eye(3)).all()

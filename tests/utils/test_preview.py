@@ -7,10 +7,10 @@ import numpy as np
 from tests.utils.tiny_training import SIDE, drawn_index
 from utils import preview
 from utils.augment import NO_AUGMENTATION
-from utils.dataset import DetectionDataset
 from utils.detections import Detections
 from utils.image import read_image
 from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture
+from utils.training_dataset import DetectionDataset, SampleKey
 
 
 def pictures_of(monkeypatch):
@@ -30,9 +30,14 @@ def found(box=(10, 20, 40, 50), score=0.9):
     return Detections(np.array([box], np.float32), np.array([score], np.float32), np.array([1]))
 
 
+def samples(index, images, side):
+    keys = [SampleKey(0, image, (side, side)) for image in images]
+    return DetectionDataset(index, [(side, side)], NO_AUGMENTATION).__getitems__(keys)
+
+
 def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
     index = drawn_index(tmp_path)
-    batch = DetectionDataset(index, (SIDE, SIDE), NO_AUGMENTATION).__getitems__([(0, 2), (0, 1)])
+    batch = samples(index, (2, 1), SIDE)
     before = batch.images.clone()
     kept = pictures_of(monkeypatch)
     save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
@@ -47,7 +52,7 @@ def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
 
 def test_a_large_batch_is_cut(tmp_path, monkeypatch):
     index = drawn_index(tmp_path, 2)
-    batch = DetectionDataset(index, (32, 32), NO_AUGMENTATION).__getitems__([(0, k % 2) for k in range(20)])
+    batch = samples(index, [k % 2 for k in range(20)], 32)
     kept = pictures_of(monkeypatch)
     save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
     assert len(kept) == MOST_PICTURES

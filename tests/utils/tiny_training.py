@@ -19,6 +19,7 @@ CPU = torch.device("cpu")
 PHASE = Phase("all", 1, 2, 0.01, (), NO_AUGMENTATION)
 SETTINGS = TrainSettings(
     image_size=(SIDE, SIDE),
+    smallest=1,
     optimizer="sgd",
     momentum=0.9,
     weight_decay=0.05,

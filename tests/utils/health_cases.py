@@ -1,0 +1,37 @@
+"""Splits for the tests of checks, without any file."""
+
+import numpy as np
+
+from utils.index import ImageRecord, build_index
+from utils.picture_facts import PictureFacts
+from utils.splits import Split
+
+CLASSES = ("cat", "dog")
+SIZE = (80, 100)  # height, width
+
+
+def picture(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, **facts):
+    """One image: its boxes xyxy, labels (0 where not given), size stated, and what its file is."""
+    array = np.array(boxes, np.float32).reshape(-1, 4)
+    numbers = np.array(labels if labels is not None else [0] * len(boxes), np.int32)
+    flags = {
+        name: None if flag is None else np.array(flag, bool)
+        for name, flag in (("crowd", crowd), ("difficult", difficult))
+    }
+    record = ImageRecord("", array, numbers, size=stated, **flags)
+    return record, PictureFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
+
+
+def split(name, *pictures, problems=(), clipped=0, strangers=None, classes=CLASSES, suffix=".jpg"):
+    """A split of the pictures, whose files are called NAME0.jpg and so on."""
+    records = [
+        ImageRecord(f"{name}{k}{suffix}", r.boxes, r.labels, r.difficult, r.crowd, size=r.size)
+        for k, (r, _) in enumerate(pictures)
+    ]
+    facts = [facts for _, facts in pictures]
+    return Split(name, build_index(records, classes), problems, clipped, strangers, facts)
+
+
+def kinds(findings):
+    """The number, severity and images of each finding, by kind."""
+    return {f.kind: (f.number, f.severity, [(p.split, p.image) for p in f.places]) for f in findings}

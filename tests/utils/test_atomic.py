@@ -1,0 +1,39 @@
+"""Folders that appear whole or not at all; files are tested where they are written."""
+
+import pytest
+
+from utils.atomic import new_folder
+
+
+def test_a_folder_appears_when_it_is_whole(tmp_path):
+    target = tmp_path / "a b" / "数据"
+    with new_folder(target) as beside:
+        (beside / "file").touch()
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["file"]
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_nothing_is_left_of_a_folder_that_fails(tmp_path):
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "new") as beside:
+        (beside / "sub").mkdir()
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_is_filled_and_others_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with new_folder(tmp_path / "empty") as beside:
+        (beside / "file").write_text("first")
+    (tmp_path / "a file").touch()
+    for name in ("empty", "a file"):
+        with pytest.raises(ValueError, match=f"{name} exists and is not empty"), new_folder(tmp_path / name):
+            pytest.fail("entered")
+    assert (tmp_path / "empty" / "file").read_text() == "first"
+
+
+def test_what_another_run_writes_is_not_touched(tmp_path):
+    (tmp_path / "new.tmp").mkdir()
+    with pytest.raises(ValueError, match=r"new\.tmp was left"), new_folder(tmp_path / "new"):
+        pytest.fail("entered")
+    assert (tmp_path / "new.tmp").is_dir()

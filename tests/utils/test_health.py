@@ -1,0 +1,55 @@
+"""All checks together, and what is said of them."""
+
+import json
+
+from tests.utils.health_cases import picture, split
+from utils.findings import Finding, Place
+from utils.health import examine, is_healthy, problems_json, report, verdict
+
+BOX = (10, 10, 30, 30)
+SERIOUS = Finding("leak", "serious", 2, "Two leak.", "Remove them.", [Place("val", "b.jpg", 0, like="a.jpg")])
+WARNING = Finding("few", "warning", 1, "One is rare.", "Label more.")
+NOTE = Finding(
+    "empty", "note", 3, "Three are empty.", "Look.", [Place("train", f"{k}.jpg", k) for k in range(5)]
+)
+
+
+def test_worst_first():
+    train = split("train", picture(BOX, labels=[0]), picture(), picture(error="damaged", size=(0, 0)))
+    findings = examine([train, split("val", picture(BOX, labels=[1]))], (640, 640))
+    severities = [finding.severity for finding in findings]
+    assert severities == sorted(severities, key=("serious", "warning", "note").index)
+    assert {"unreadable", "untrained", "few", "untested", "empty"} == {finding.kind for finding in findings}
+
+
+def test_verdicts():
+    assert verdict([]) == "Ready to train: nothing was found that is wrong." and is_healthy([])
+    assert verdict([WARNING, NOTE, NOTE]) == "Ready to train; 1 warning and 2 notes to look at."
+    assert is_healthy([WARNING, NOTE]) and not is_healthy([WARNING, SERIOUS])
+    assert verdict([SERIOUS, WARNING]) == (
+        "Training would suffer: 1 serious finding to mend first. Beside: 1 warning."
+    )
+
+
+def test_report_names_a_few_places():
+    text = report([split("train", picture(BOX)), split("val", picture())], [SERIOUS, NOTE])
+    assert "SERIOUS leak: Two leak.\n  Fix: Remove them.\n    val: b.jpg like a.jpg\n" in text
+    assert "    train: 2.jpg\n    and 2 more in problems.json" in text and "3.jpg" not in text
+    assert text.splitlines()[1].split() == ["images", "1", "1"] and text.endswith(verdict([SERIOUS, NOTE]))
+
+
+def test_json_holds_every_place_with_its_boxes():
+    train = split("train", picture(BOX), picture(BOX, (1.5, 2, 3, 4), labels=[0, 1]))
+    box = Finding("tiny", "warning", 1, "s", "f", [Place("train", "train1.jpg", 1, (2,), "why")])
+    record = json.loads(problems_json([train, split("val")], [SERIOUS, NOTE, box]))
+    assert record["healthy"] is False and record["verdict"] == verdict([SERIOUS, NOTE, box])
+    assert [len(finding["places"]) for finding in record["findings"]] == [1, 5, 1]
+    assert record["findings"][0]["places"] == [{"split": "val", "file": "b.jpg", "like": "a.jpg"}]
+    assert record["findings"][2]["places"] == [
+        {
+            "split": "train",
+            "file": "train1.jpg",
+            "detail": "why",
+            "boxes": [{"class": "dog", "box": [1.5, 2.0, 3.0, 4.0]}],
+        }
+    ]

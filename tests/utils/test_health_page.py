@@ -1,0 +1,134 @@
+"""The page: sound HTML that needs nothing else, with pictures of what was found."""
+
+import base64
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.utils.health_cases import picture, split
+from utils.drawing import class_colours
+from utils.findings import Finding, Place
+from utils.health_page import SHOWN, health_page
+from utils.index import ImageRecord, build_index
+from utils.place_pictures import MARK, SIDE, place_thumbnail, sample_places
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """What a page holds; parsing fails if an element is closed that is not open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.ids, self.links, self.sources, self.text = [], Counter(), set(), [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.tags[tag] += 1
+        self.ids |= {values["id"]} if "id" in values else set()
+        self.links += [values["href"]] if "href" in values else []
+        self.sources += [values["src"]] if "src" in values else []
+        self.open += [] if tag in VOID else [tag]
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two splits of real files, white pictures of 100 x 80 with a box each; class and file names are HTML."""
+    splits = []
+    for name in ("train", "val"):
+        records = []
+        for number in range(10):
+            path = tmp_path / f"{name} <{number}>.png"
+            Image.new("RGB", (100, 80), "white").save(path)
+            records.append(
+                ImageRecord(str(path), np.array([[10, 10, 50, 40]], np.float32), np.zeros(1, np.int32))
+            )
+        facts = split(name, *[picture()] * 10).facts
+        splits.append(replace(split(name), index=build_index(records, ["<b>&", "dog"]), facts=facts))
+    return splits
+
+
+def places(part, *images):
+    return [Place(part.name, str(part.index.path(k)), k, (k,)) for k in images]
+
+
+def test_page_is_whole_and_holds_everything(data):
+    train, val = data
+    like = str(train.index.path(0))
+    findings = [
+        Finding(
+            "leak", "serious", 1, "One & <leak>: so", "Fix <it>", [places(val, 3)[0]._replace(like=like)]
+        ),
+        Finding("tiny", "warning", 8, "Eight", "Fix", places(train, *range(8))),
+        Finding("broken-labels", "note", 1, "Broken", "Fix", [Place("val", "a.xml", detail="no <name>")]),
+        Finding("few", "warning", 1, "Few", "Fix"),
+    ]
+    page = Page(health_page(data, findings, (640, 640), seed=0))
+    assert page.tags["script"] == page.tags["link"] == page.tags["b"] - len(findings) == 0
+    assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
+    assert len(page.sources) == 2 + SHOWN + 12  # the pair, the tiny ones, the sample
+    assert [link.removeprefix("#") in page.ids for link in page.links] == [True] * 4
+    for text in ("One & <leak>", "Fix <it>", "no <name>", "2 more in problems.json", "<b>&", "val <3>.png"):
+        assert text in page.text
+    assert "Training would suffer" in page.text and "http" not in page.text
+
+
+def test_no_findings_and_pictures_that_cannot_be_read(data):
+    broken = [replace(part, facts=[f._replace(error="x") for f in part.facts]) for part in data]
+    page = Page(health_page(broken, [], (640, 640), seed=0))
+    assert "nothing was found" in page.text and page.sources == []
+
+
+def test_the_seed_chooses_the_pictures(data):
+    findings = [Finding("tiny", "warning", 10, "Ten", "Fix", places(data[0], *range(10)))]
+    first, again, other = (health_page(data, findings, (640, 640), seed) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_a_picture_is_small_and_what_is_meant_is_red(data):
+    place = places(data[0], 2)[0]
+    drawn = place_thumbnail(place, data[0])
+    assert drawn.shape == (288, SIDE, 3)  # 100 x 80 enlarged 3.6 times; the box starts at 36, 36
+    assert (drawn[100, 33] == MARK).all() and (drawn[100, 5] == 255).all()
+    assert not (place_thumbnail(place._replace(boxes=()), data[0]) == MARK).all(axis=2).any()
+
+
+def test_a_tiny_box_is_shown_enlarged(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (1000, 500), "white").save(path)
+    record = ImageRecord(str(path), np.array([[700, 250, 701, 251]], np.float32), np.zeros(1, np.int32))
+    part = replace(split("train"), index=build_index([record], ["a"]), facts=[picture()[1]])
+    drawn = place_thumbnail(places(part, 0)[0], part)
+    ys, xs = np.nonzero((drawn == MARK).all(axis=2))
+    # 32 pixels around it fill the side: 11.25 times, the mark 12 and 3 on either side and its line
+    assert abs(xs.mean() - SIDE / 2) < 12 and 15 < xs.max() - xs.min() < 30
+    assert abs(ys.mean() - SIDE / 2) < 12
+    inner = drawn[ys.min() + 7 : ys.max() - 6, xs.min() + 7 : xs.max() - 6]  # within the mark and its white
+    assert (inner == class_colours(1)[0]).all(axis=2).any(), "the box itself"
+
+
+def test_pictures_are_jpeg(data):
+    page = Page(health_page(data, [], (640, 640), seed=0))
+    content = base64.b64decode(page.sources[0].partition(",")[2])
+    assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).shape == (288, SIDE, 3)
+
+
+def test_places_are_drawn_in_order():
+    rng = np.random.default_rng(0)
+    all_places = [Place("train", str(k), k) for k in range(20)]
+    drawn = [place.image for place in sample_places(all_places, 6, rng)]
+    assert len(set(drawn)) == 6 and drawn == sorted(drawn)
+    assert sample_places(all_places[:3], 6, rng) == all_places[:3] and sample_places([], 6, rng) == []

@@ -1,0 +1,119 @@
+"""Several data sets as one."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.helpers import SHARED, needs_shared
+from utils.data_spec import read_many
+from utils.index import ImageRecord, build_index
+from utils.join import join_indexes, match_classes
+
+
+def index_of(names, *images):
+    """An index of images (path, labels); a box for each label, its number in it."""
+    return build_index(
+        [
+            ImageRecord(
+                path,
+                np.array([[0, 0, 1 + label, 2] for label in labels], np.float32).reshape(-1, 4),
+                np.array(labels, np.int32),
+                difficult=np.array(labels, bool),
+                size=(9, 8),
+            )
+            for path, labels in images
+        ],
+        names,
+    )
+
+
+def content(index):
+    """(path, names of the objects, their widths) of each image."""
+    found = []
+    for image in range(len(index)):
+        span = index.span(image)
+        names = [index.class_names[label] for label in index.labels[span]]
+        found.append((str(index.path(image)), names, index.boxes[span, 2].tolist()))
+    return found
+
+
+A = index_of(("cat", "dog"), ("/a", [1, 0]), ("/b", []))
+B = index_of(("fox", "dog", "cow"), ("/c", [0, 1]), ("/图", [1]))
+
+
+def test_classes_are_matched_by_name():
+    with pytest.warns(UserWarning) as warned:
+        joined = join_indexes([A, B])
+    assert joined.class_names == ("cat", "dog", "fox", "cow")
+    assert content(joined) == [
+        ("/a", ["dog", "cat"], [2, 1]),
+        ("/b", [], []),
+        ("/c", ["fox", "dog"], [1, 2]),
+        ("/图", ["dog"], [2]),
+    ]
+    assert joined.labels.tolist() == [1, 0, 2, 1, 1]
+    assert joined.difficult.tolist() == [True, False, False, True, True]
+    assert joined.sizes.tolist() == [[9, 8]] * 4
+    (message,) = [str(warning.message) for warning in warned]
+    assert message == (
+        "the data sets differ in their classes, joined by name: "
+        "data set 1 lacks fox, cow; data set 2 lacks cat"
+    )
+
+
+def test_another_order_is_told_too():
+    with pytest.warns(UserWarning, match="another order"):
+        joined = join_indexes([A, index_of(("dog", "cat"), ("/c", [0]))])
+    assert joined.labels.tolist() == [1, 0, 1]
+
+
+def test_the_same_classes_are_joined_without_a_word():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(join_indexes([A, index_of(("cat", "dog"), ("/c", [0]))])) == 3
+
+
+def test_other_classes_are_left_out_with_a_warning():
+    with pytest.warns(UserWarning) as warned:
+        joined = join_indexes([A, B], ("dog", "cat"), ["one", "two"])
+    assert joined.class_names == ("dog", "cat") and joined.labels.tolist() == [0, 1, 0, 0]
+    assert [str(warning.message) for warning in warned] == [
+        "two: left out, as not in the class list: fox (1)"
+    ]
+    with pytest.raises(ValueError, match=r"no object of B belongs.*dog \(2\), fox \(1\)"):
+        match_classes(B, ("cat",), "B")
+    assert len(match_classes(index_of(("fox",), ("/a", [])), ("cat",), "B")) == 1  # no objects to match
+
+
+def test_of_an_image_that_is_there_twice_the_first_is_kept():
+    again = index_of(("cat", "dog"), ("/x/../a", [0]), ("/c", [0]), ("/b", [0]))
+    with pytest.warns(UserWarning, match=r"2 images are there again, the first is kept: .*/x/\.\./a"):
+        joined = join_indexes([A, again])
+    assert [(path, len(names)) for path, names, _ in content(joined)] == [("/a", 2), ("/b", 0), ("/c", 1)]
+
+
+def test_several_specs(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(f"{name}.jpg 1,2,3,4,0\n")
+    specs = [str(tmp_path / f"{name}.txt") for name in "ab"]
+    assert [path for path, _, _ in content(read_many(specs, ["cat"]))] == [
+        str(tmp_path / f"{name}.jpg") for name in "ab"
+    ]
+    (tmp_path / "twice.txt").write_text("a.jpg\na.jpg\n")
+    assert len(read_many([str(tmp_path / "twice.txt")], ["cat"])) == 2  # one data set is as it stands
+    with pytest.warns(UserWarning, match=r"a\.txt: 1 images are there again"):
+        assert len(read_many([specs[0]] * 2, ["cat"])) == 1
+    with pytest.raises(ValueError, match="no data set is named"):
+        read_many([])
+
+
+@needs_shared
+def test_real_files():
+    specs = [
+        str(SHARED / "data" / "chess" / split / "_annotations.coco.json")
+        for split in ("train", "valid", "test")
+    ]
+    parts = [read_many([spec]) for spec in specs]
+    joined = read_many(specs)
+    assert (len(joined), len(joined.boxes)) == (sum(map(len, parts)), sum(len(part.boxes) for part in parts))

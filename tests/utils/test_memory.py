@@ -1,0 +1,36 @@
+"""What memory is said to be free: by the machine or, if that is less, by the container."""
+
+import pytest
+
+from utils import memory
+from utils.memory import available_memory
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemFree:  100 kB\nMemAvailable:   5000 kB\n")
+    monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    return tmp_path
+
+
+def test_of_the_machine(machine):
+    assert available_memory() == 5000 * 1024
+    (machine / "memory.max").write_text("max\n")
+    (machine / "memory.current").write_text("77\n")
+    assert available_memory() == 5000 * 1024
+
+
+def test_of_the_container(machine):
+    (machine / "memory.max").write_text("3000000\n")
+    (machine / "memory.current").write_text("1000000\n")
+    assert available_memory() == 2_000_000
+    (machine / "memory.current").write_text("4000000\n")
+    assert available_memory() == 0
+
+
+def test_without_meminfo_it_is_a_quarter_of_all(machine, monkeypatch):
+    (machine / "meminfo").unlink()
+    pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
+    assert available_memory() == 1000 * 4096 // 4

@@ -1,0 +1,77 @@
+"""Decoded pictures kept: the same pixels, in memory and in a file, where they fit."""
+
+import multiprocessing
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
+from utils import picture_cache
+from utils.augment import Augmentation
+from utils.index import ImageRecord, build_index
+from utils.picture_cache import PictureCache, open_cache
+from utils.training_dataset import DetectionDataset
+
+
+def image_of(value, height=4, width=5):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_is_put_in_comes_out(tmp_path, in_file):
+    cache = PictureCache([60, 0, 60], tmp_path / "pictures" if in_file else None)
+    assert cache.get(0) is cache.get(2) is None
+    cache.put(2, 4, image_of(9))
+    cache.put(0, 1, image_of(7, 2, 2))  # smaller than its slot
+    cache.put(1, 1, image_of(5))  # larger: left out
+    reduction, image = cache.get(2)
+    assert reduction == 4 and (image == image_of(9)).all() and image.shape == (4, 5, 3)
+    assert cache.get(0)[1].shape == (2, 2, 3) and cache.get(1) is None
+
+
+def fill(cache):
+    cache.put(0, 1, image_of(3))
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_what_a_worker_puts_in_all_find(tmp_path, start, in_file):
+    cache = PictureCache([60], tmp_path / "pictures" if in_file else None)
+    worker = multiprocessing.get_context(start).Process(target=fill, args=(cache,))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert (cache.get(0)[1] == 3).all()
+
+
+def test_batches_are_the_same_with_it(tmp_path):
+    """JPEG too, large enough to be decoded at half its size; broken pictures stay broken."""
+    index = make_index(tmp_path, 6, broken=(2,))
+    large = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "0.jpg"), large)
+    records = [ImageRecord(str(index.path(image))) for image in range(6)]
+    index = build_index([ImageRecord(str(tmp_path / "0.jpg")), *records], ["a"])
+    plain = DetectionDataset(index, [SIZE], Augmentation())
+    cache = open_cache("ram", index, plain.reduction, tmp_path / "pictures")
+    cached = DetectionDataset(index, [SIZE], Augmentation(), cache=cache)
+    for epoch in range(3):
+        keys = keys_of(range(7), epoch)
+        first, second = plain.__getitems__(keys), cached.__getitems__(keys)
+        assert same(first, second) and first.skipped == second.skipped == [str(tmp_path / "2.png")]
+    assert [cache.get(image) is not None for image in range(7)] == [True, True, True, False, True, True, True]
+    assert cache.get(0)[0] == 2 and cache.get(0)[1].shape == (200, 250, 3)
+
+
+def test_what_is_chosen_and_said(tmp_path, monkeypatch, capsys):
+    index = make_index(tmp_path, 3)  # 60 x 150, 70 x 140 and 80 x 130: 29,200 pixels, 87,600 bytes
+    path = tmp_path / "pictures"
+    assert open_cache("off", index, lambda size: 1, path) is None
+    for free, kept in ((2 * 87_600, True), (2 * 87_600 - 1, False)):
+        monkeypatch.setattr(picture_cache, "available_memory", lambda free=free: free)
+        assert (open_cache("auto", index, lambda size: 1, path) is not None) == kept
+    assert not path.exists()
+    assert "cache: memory (3 decoded pictures take 0.0 GiB" in (said := capsys.readouterr().out)
+    assert "cache: none" in said and "--cache disk" in said
+    assert open_cache("disk", index, lambda size: 1, path).get(0) is None
+    assert path.stat().st_size == 87_600

@@ -1,0 +1,236 @@
+"""YOLO text labels: where they lie, what their lines mean, and what people get wrong."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from tests.helpers import ROOT, SHARED, needs_shared
+from utils.classes import read_classes
+from utils.coco_json import read_coco
+from utils.yolo_txt import read_yolo, read_yolo_folder, read_yolo_pair
+
+NAMES = ("cat", "dog", "fox")
+
+
+def add(folder, name, text=None, size=(200, 100), labels="labels"):
+    """A picture in `folder/images`, and its label file if there is a text."""
+    for part in ("images", labels):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size).save(folder / "images" / name)
+    if text is not None:
+        (folder / labels / f"{name.rpartition('.')[0]}.txt").write_text(text, encoding="utf-8")
+
+
+def read(folder, text, size=(200, 100)):
+    add(folder, "a.jpg", text, size)
+    return read_yolo_folder(folder / "images", NAMES)
+
+
+def test_boxes_are_fractions_of_width_and_height(tmp_path):
+    index = read(tmp_path, "1 0.5 0.5 0.25 0.5\n\n2 .1 .9 .2 .2")
+    # centre 100, 50 and size 50 x 50 of 200 x 100; centre 20, 90 and size 40 x 20
+    assert index.boxes.tolist() == [[75, 25, 125, 75], [0, 80, 40, 100]]
+    assert index.areas.tolist() == [2500, 800]
+    assert index.labels.tolist() == [1, 2] and index.class_names == NAMES
+    assert index.sizes.tolist() == [[100, 200]]
+    assert index.path(0) == tmp_path / "images" / "a.jpg"
+
+
+def test_an_outline_gives_its_box_and_its_own_area(tmp_path):
+    index = read(tmp_path, "0 0.25 0.5 0.75 0.5 0.75 1.0\n1 .5 .5 .5 .5\n")
+    assert index.boxes.tolist() == [[50, 50, 150, 100], [50, 25, 150, 75]]
+    assert index.areas.tolist() == [2500, 5000]  # a triangle: half of 100 x 50
+
+
+def test_the_size_is_that_of_the_upright_picture(tmp_path):
+    add(tmp_path, "a.jpg", "0 .5 .5 1 1")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # lies on its side
+    Image.new("RGB", (200, 100)).save(tmp_path / "images" / "a.jpg", exif=exif)
+    assert read_yolo_folder(tmp_path / "images", NAMES).boxes.tolist() == [[0, 0, 100, 200]]
+
+
+def test_boxes_are_cut_at_the_border(tmp_path):
+    index = read(tmp_path, "0 0.0 0.5 0.5 1.0005\n0 1.0 1.0 .5 .5\n")
+    assert index.boxes.tolist() == [[0, 0, 50, 100], [150, 75, 200, 100]]
+
+
+def test_pictures_below_are_read_in_order_with_the_labels_that_there_are(tmp_path):
+    for name, text in (("b 图.x.png", "0 .5 .5 1 1"), ("a.JPG", None), ("c.jpg", "")):
+        add(tmp_path, name, text)
+    add(tmp_path / "images" / "sub", "d.jpg", "1 .5 .5 1 1", labels="images")
+    (tmp_path / "images" / ".hidden.jpg").touch()
+    add(tmp_path / "images" / ".thumbnails", "e.jpg")
+    (tmp_path / "images" / "notes.txt").write_text("no label")
+    index = read_yolo_folder(tmp_path / "images", NAMES)
+    assert [index.path(image).name for image in range(4)] == ["a.JPG", "b 图.x.png", "c.jpg", "d.jpg"]
+    assert np.diff(index.box_offsets).tolist() == [0, 1, 0, 1]
+
+
+def test_labels_beside_the_pictures(tmp_path):
+    add(tmp_path, "a.jpg", "1 .5 .5 1 1", labels="images")
+    assert read_yolo_folder(tmp_path / "images", NAMES).labels.tolist() == [1]
+
+
+def test_no_label_file_at_all_is_warned_of(tmp_path):
+    add(tmp_path, "a.jpg")
+    with pytest.warns(UserWarning, match=r"none of 1 pictures has a label file \(looked in .*labels"):
+        assert len(read_yolo_folder(tmp_path / "images", NAMES)) == 1
+
+
+def test_folders_of_any_name(tmp_path):
+    for name, text in (("a", "0 .5 .5 1 1"), ("b", ""), ("c", None), ("d", "1 .5 .5 1 1")):
+        add(tmp_path, f"{name}.jpg", text, labels="my annotations")
+    (tmp_path / "images" / "d.jpg").unlink()
+    (tmp_path / "my annotations" / "classes.txt").write_text("cat\n")
+    with pytest.warns(UserWarning) as warned:
+        index = read_yolo_pair(tmp_path / "my annotations", tmp_path / "images", NAMES)
+    assert [index.path(image).name for image in range(2)] == ["a.jpg", "b.jpg"]
+    assert len(index) == 2 and index.boxes.tolist() == [[0, 0, 200, 100]]
+    messages = [str(warning.message).partition(": ")[2] for warning in warned]
+    assert messages == [
+        "left out 1 without a picture, such as d",
+        "left out 1 without a label file, such as c",
+    ]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"no text in .*has the name of a picture"):
+        read_yolo_pair(tmp_path / "empty", tmp_path / "images", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("3 .5 .5 1 1", r"class 3 in '3 .5 .5 1 1', but there are 3 classes: 0 to 2"),
+        ("-1 .5 .5 1 1", "class -1"),
+        ("0.5 .5 .5 1 1", "class 0.5"),
+        ("nan .5 .5 1 1", "class nan"),
+        ("0 100 50 20 20", "no fractions of the picture"),
+        ("0 -0.1 .5 .5 .5", "no fractions"),
+        ("0 nan .5 .5 .5", "no fractions"),
+        ("0 inf .5 .5 .5", "no fractions"),
+        ("0 .5 .5 0 .5", "is empty"),
+        ("0 .1 .1 .5 .1 .9 .1", "is empty"),  # an outline without height
+        ("0 1.001 .5 .001 .5", "is empty"),  # beyond the border
+        ("0", "neither class, cx, cy, w, h nor"),
+        ("0 .5 .5 .5", "neither class, cx"),
+        ("0 .5 .5 .5 .5 .9", "neither class, cx"),  # a prediction with its score
+        ("0 .1 .1 .5 .1 .9 .1 .3", "neither class, cx"),
+        ("cat .5 .5 .5 .5", "'cat .5 .5 .5 .5' is not numbers"),
+        ("0,.5,.5,.5,.5", "is not numbers"),
+        ("0 " + "0.5 " * 100 + "x", r"'0 0\.5.{70,90}\.\.\.' is not numbers"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path, line, message):
+    with pytest.raises(ValueError, match=message) as error:
+        read(tmp_path, f"0 .5 .5 1 1\n{line}\n")
+    assert f"{tmp_path / 'labels' / 'a.txt'}, line 2: " in str(error.value)
+
+
+def test_bad_lines_of_all_files_are_named_together_up_to_ten(tmp_path):
+    add(tmp_path, "b.jpg", "9 .5 .5 1 1\n" * 6)
+    (tmp_path / "labels" / "c.txt").write_bytes(b"\xff\xfe")
+    add(tmp_path, "c.jpg")
+    with pytest.raises(ValueError, match="bad label lines") as error:
+        read(tmp_path, "9 .5 .5 1 1\n" * 5)
+    message = str(error.value)
+    assert "a.txt, line 5:" in message and "b.txt, line 5:" in message and "line 6" not in message
+    assert "and 2 more" in message  # one line, and the file that is no text
+
+
+def test_missing_pictures_are_named_together(tmp_path):
+    add(tmp_path, "a.jpg", "0 .5 .5 1 1")
+    images = [str(tmp_path / "images" / f"{name}.jpg") for name in "abcdefghijklm"]
+    with pytest.raises(ValueError, match=r"12 of 13 images of my\.txt do not exist") as error:
+        read_yolo(images, NAMES, "my.txt")
+    assert images[10] in str(error.value) and "and 2 more" in str(error.value)
+
+
+def test_pictures_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
+    for name in ("a", "b"):
+        add(tmp_path, f"{name}.jpg", "0 .5 .5 1 1")
+    (tmp_path / "images" / "a.jpg").write_bytes(b"\xff\xd8 cut")
+    with pytest.warns(UserWarning, match=r"left out 1 images: .*a\.jpg: unreadable image"):
+        index = read_yolo_folder(tmp_path / "images", NAMES)
+    assert (len(index), index.path(0).name, len(index.boxes)) == (1, "b.jpg", 1)
+
+
+def test_boxes_of_no_size_in_pixels_are_left_out_with_a_warning(tmp_path):
+    with pytest.warns(UserWarning, match="left out 1 boxes far smaller than a pixel"):
+        assert read(tmp_path, "0 .5 .5 1e-12 .5\n1 .5 .5 1 1").labels.tolist() == [1]
+
+
+def mutated(text, at, length, new):
+    at = at % (len(text) + 1)
+    return text[:at] + new + text[at + length :]
+
+
+REAL = "45 0.479492 0.688771 0.955609 0.5955\n50 0.637063 0.732938 0.494125 0.510583\n"
+near = st.builds(
+    mutated,
+    st.just(REAL),
+    st.integers(0, 99),
+    st.integers(0, 9),
+    st.text("0123456789.-e \n\tnaif_", max_size=5),
+)
+
+
+@given(st.one_of(near, st.text(), st.text("01.- e\n", max_size=60), st.binary(max_size=60)))
+def test_any_file_gives_sound_boxes_or_a_value_error(tmp_path_factory, content):
+    folder = tmp_path_factory.getbasetemp() / "fuzz"
+    if not folder.exists():
+        add(folder, "a.png", "")
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    (folder / "labels" / "a.txt").write_bytes(data)
+    try:
+        index = read_yolo_folder(folder / "images", range(80))
+    except ValueError:
+        return
+    assert np.isfinite(index.boxes).all() and (index.boxes[:, 2:] > index.boxes[:, :2]).all()
+    assert (index.boxes >= 0).all() and (index.boxes <= [200, 100, 200, 100]).all()
+    assert ((index.labels >= 0) & (index.labels < 80)).all() and np.isfinite(index.areas).all()
+
+
+def by_name(index):
+    """What each picture holds, boxes in a settled order."""
+    found = {}
+    for image in range(len(index)):
+        span = index.span(image)
+        rows = np.column_stack([index.labels[span], index.boxes[span]])
+        found[index.path(image).name] = rows[np.lexsort(rows.round().T[::-1])]
+    return found
+
+
+def assert_same(one, other, tolerance):
+    """The same pictures, sizes, classes and boxes, boxes to within `tolerance` pixels."""
+    first, second = by_name(one), by_name(other)
+    assert first.keys() == second.keys()
+    for name, rows in first.items():
+        np.testing.assert_allclose(second[name], rows, rtol=0, atol=tolerance, err_msg=name)
+    sizes = [{i.path(n).name: i.sizes[n].tolist() for n in range(len(i))} for i in (one, other)]
+    assert sizes[0] == sizes[1]
+
+
+@needs_shared
+def test_voc100_is_the_same_as_yolo_and_as_coco():
+    """Six decimals of a fraction of at most 500 pixels: centre and half a size, .5e-6 * 500 * 1.5 = .0004."""
+    folder = SHARED / "data" / "voc100"
+    names = read_classes(folder / "gts" / "yolo_format" / "obj.names")
+    yolo = read_yolo_pair(folder / "gts" / "yolo_format" / "obj_train_data", folder / "images", names)
+    coco = read_coco(folder / "gts" / "coco_format_v1" / "instances_default.json", folder / "images")
+    assert (len(yolo), len(yolo.boxes)) == (100, 273) and yolo.class_names == coco.class_names
+    assert_same(coco, yolo, tolerance=4e-4)
+
+
+@needs_shared
+def test_coco128_is_the_same_as_yolo_and_as_coco():
+    """Six digits of a fraction of at most 640 pixels: .5e-6 * 640 * 1.5 = .0005."""
+    folder = SHARED / "data" / "coco128"
+    pascal = {"potted plant": "pottedplant", "dining table": "diningtable", "airplane": "aeroplane"}
+    pascal |= {"couch": "sofa", "motorcycle": "motorbike", "tv": "tvmonitor"}  # the JSON has VOC's names
+    names = [pascal.get(name, name) for name in read_classes(ROOT / "model_data" / "coco_classes.txt")]
+    images = folder / "images" / "train2017"
+    yolo, coco = read_yolo_folder(images, names), read_coco(folder / "instances_train128.json", images, names)
+    assert (len(yolo), len(yolo.boxes)) == (128, 929)
+    assert_same(coco, yolo, tolerance=5e-4)

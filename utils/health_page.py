@@ -1,0 +1,131 @@
+"""The health of a data set as one HTML file that needs nothing else: no network, no script."""
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from utils.class_checks import class_counts
+from utils.findings import Finding, number_of
+from utils.health import is_healthy, verdict
+from utils.health_style import STYLE
+from utils.histograms import Histogram, histograms
+from utils.place_pictures import picture_of, places_of, sample_places
+from utils.splits import Split
+
+SHOWN = 6  # pictures of each finding
+LISTED = 20  # places named where no picture can be shown
+SAMPLE = 12  # pictures of the data as they are
+
+
+def health_page(
+    splits: Sequence[Split], findings: Sequence[Finding], image_size: tuple[int, int], seed: int
+) -> str:
+    """The whole page: verdict, findings worst first with pictures, a sample, counts and histograms.
+
+    `seed` chooses which pictures are shown where there are more than fit.
+    """
+    rng = np.random.default_rng(seed)
+    sections = [_finding(k, finding, splits, rng) for k, finding in enumerate(findings)]
+    figures = "".join(_histogram(histogram) for histogram in histograms(splits, image_size))
+    names = ", ".join(f"{escape(split.name)}: {number_of(len(split.index), 'picture')}" for split in splits)
+    state = "healthy" if is_healthy(findings) else "serious"
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>Health of the data</title><style>{STYLE}</style></head><body><main>"
+        f'<h1>Health of the data</h1><p class="muted">{names}</p>'
+        f'<p class="verdict {state}">{escape(verdict(findings))}</p>'
+        f"{_contents(findings)}{''.join(sections)}{_sample(splits, rng)}"
+        f"<h2>Objects by class</h2>{_count_table(splits)}"
+        f'<h2>How they are spread</h2>{_legend(splits)}<div class="figures">{figures}</div>'
+        "</main></body></html>\n"
+    )
+
+
+def _contents(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    rows = "".join(
+        f'<tr><td><span class="badge {f.severity}">{f.severity}</span></td>'
+        f'<td><a href="#finding-{k}">{escape(f.kind)}</a></td>'
+        f"<td>{escape(f.sentence.partition(':')[0].rstrip('.'))}</td></tr>"
+        for k, f in enumerate(findings)
+    )
+    return f'<table class="contents"><tbody>{rows}</tbody></table>'
+
+
+def _finding(number: int, finding: Finding, splits: Sequence[Split], rng: np.random.Generator) -> str:
+    shown = sample_places(finding.places, SHOWN, rng)
+    pictures = [picture for place in shown if (picture := picture_of(place, splits))]
+    listed = "" if pictures or not finding.places else _list(finding)
+    gallery = f'<div class="gallery">{"".join(pictures)}</div>' if pictures else ""
+    left = len(finding.places) - len(pictures)
+    more = f'<p class="muted">{left:,} more in problems.json</p>' if pictures and left else ""
+    return (
+        f'<section id="finding-{number}" class="finding {finding.severity}"><h2>'
+        f'<span class="badge {finding.severity}">{finding.severity}</span> {escape(finding.kind)}</h2>'
+        f"<p>{escape(finding.sentence)}</p><p><b>Fix:</b> {escape(finding.fix)}</p>"
+        f"{gallery}{listed}{more}</section>"
+    )
+
+
+def _list(finding: Finding) -> str:
+    rows = "".join(
+        f"<li>{escape(place.split)}: <code>{escape(place.path)}</code> {escape(place.detail)}</li>"
+        for place in finding.places[:LISTED]
+    )
+    left = len(finding.places) - LISTED
+    more = f"<li>and {left:,} more in problems.json</li>" if left > 0 else ""
+    return f'<ul class="places">{rows}{more}</ul>'
+
+
+def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
+    """Pictures as they are labelled: a shifted box or a forgotten object shows to the eye alone."""
+    number = max(2, SAMPLE // len(splits))
+    places = [place for split in splits for place in sample_places(places_of(split), number, rng)]
+    pictures = "".join(picture_of(place, splits) for place in places)
+    return (
+        "<section><h2>As they are labelled</h2><p>Look whether boxes fit, and whether objects were forgotten:"
+        f' no check finds that.</p><div class="gallery">{pictures}</div></section>'
+    )
+
+
+def _count_table(splits: Sequence[Split]) -> str:
+    counts = [class_counts(split) for split in splits]
+    head = "".join(f'<th class="number">{escape(split.name)}</th>' for split in splits)
+    rows = [
+        ("pictures", [len(split.index) for split in splits]),
+        ("without objects", [int((np.diff(split.index.box_offsets) == 0).sum()) for split in splits]),
+        ("objects", [int(part.sum()) for part in counts]),
+        *((name, [int(part[k]) for part in counts]) for k, name in enumerate(splits[0].index.class_names)),
+    ]
+    body = "".join(
+        f"<tr><th>{escape(name)}</th>" + "".join(f'<td class="number">{n:,}</td>' for n in row) + "</tr>"
+        for name, row in rows
+    )
+    table = f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="scroll">{table}</div>'
+
+
+def _legend(splits: Sequence[Split]) -> str:
+    keys = "".join(
+        f'<span><i class="bar s{k % 4}"></i>{escape(split.name)}</span>' for k, split in enumerate(splits)
+    )
+    return f'<p class="legend">{keys}</p>'
+
+
+def _histogram(histogram: Histogram) -> str:
+    """Horizontal bars, the splits below one another in each bin."""
+    longest = max(float(histogram.shares.max(initial=0)), 1e-9)
+    rows = ""
+    for name, shares in zip(histogram.bins, histogram.shares.T.tolist(), strict=True):
+        bars = "".join(_bar(k, share, longest) for k, share in enumerate(shares))
+        rows += f"<tr><th>{escape(name)}</th><td>{bars}</td></tr>"
+    title = escape(histogram.title)
+    return f'<figure><figcaption>{title}</figcaption><table class="bars">{rows}</table></figure>'
+
+
+def _bar(split: int, share: float, longest: float) -> str:
+    bar = f'<i class="bar s{split % 4}" style="width:{80 * share / longest:.1f}%"></i>'
+    return f'<div class="row">{bar}<small>{100 * share:.3g} %</small></div>'

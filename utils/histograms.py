@@ -1,0 +1,104 @@
+"""How sizes, shapes and numbers of boxes are spread, for each split side by side."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.box_faults import box_owners, box_sides, training_sides, true_sizes
+from utils.splits import Split
+
+PIXELS = (8, 16, 32, 64, 96, 128, 256, 512)
+SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
+ASPECTS = (0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5)
+NUMBERS = (1, 2, 3, 5, 10, 20, 50, 100)
+SIZES = 8  # picture sizes listed; the rest together
+
+
+class Histogram(NamedTuple):
+    """Shares by bin and split.
+
+    title   what is counted
+    bins    the name of each of B bins
+    shares  float64 [S, B], of each split's values; all 0 for a split without any
+    """
+
+    title: str
+    bins: Sequence[str]
+    shares: np.ndarray
+
+
+def histograms(splits: Sequence[Split], image_size: tuple[int, int]) -> list[Histogram]:
+    """Everything that is worth a picture; `image_size` is (height, width) of training."""
+    height, width = image_size
+    pixels = [training_sides(split, image_size) for split in splits]
+    relative = [_relative_sides(split) for split in splits]
+    aspects = [_aspects(split) for split in splits]
+    numbers = [np.diff(split.index.box_offsets).astype(float) for split in splits]
+    return [
+        binned(f"Box size in pixels when trained at {height} x {width}", pixels, PIXELS),
+        binned("Box size as a share of the picture's", relative, SHARES, percent=True),
+        binned("Width to height of boxes", aspects, ASPECTS),
+        binned("Boxes on a picture", numbers, NUMBERS, whole=True),
+        picture_sizes(splits),
+    ]
+
+
+def binned(
+    title: str,
+    values: Sequence[np.ndarray],
+    edges: Sequence[float],
+    *,
+    percent: bool = False,
+    whole: bool = False,
+) -> Histogram:
+    """Values of each split in the bins below, between and from the edges on; NaN is in none.
+
+    percent  name the bins in percent; whole  the values are whole numbers, name the bins so
+    """
+    counts = np.stack([_counts(part[~np.isnan(part)], edges) for part in values])
+    total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return Histogram(title, _bin_names(edges, percent, whole), counts / total)
+
+
+def picture_sizes(splits: Sequence[Split]) -> Histogram:
+    """The most frequent sizes of pictures, width x height."""
+    counts = [Counter(facts.size for facts in split.facts if not facts.error) for split in splits]
+    together = sum(counts, Counter[tuple[int, int]]())
+    listed = [size for size, _ in together.most_common(SIZES)]
+    rows = [
+        [part[size] for size in listed] + [part.total() - sum(part[s] for s in listed)] for part in counts
+    ]
+    shares = np.array(rows, float) / np.maximum([[part.total()] for part in counts], 1)
+    names = [f"{width} x {height}" for height, width in listed]
+    if len(together) > SIZES:
+        return Histogram("Sizes of pictures", [*names, f"{len(together) - SIZES} others"], shares)
+    return Histogram("Sizes of pictures", names, shares[:, :-1])
+
+
+def _counts(values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    return np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+
+
+def _bin_names(edges: Sequence[float], percent: bool, whole: bool) -> list[str]:
+    texts = [f"{100 * edge:g} %" if percent else f"{edge:g}" for edge in edges]
+    between = [
+        (low if high - low == 1 else f"{low:g} to {high - 1:g}")
+        if whole
+        else f"{low_text.removesuffix(' %')} to {high_text}"
+        for low, high, low_text, high_text in zip(edges, edges[1:], texts, texts[1:], strict=False)
+    ]
+    below = "none" if whole else f"below {texts[0]}"
+    return [below, *map(str, between), f"{texts[-1]} and more"]
+
+
+def _relative_sides(split: Split) -> np.ndarray:
+    """The square root of each box's share of its picture's area."""
+    areas = true_sizes(split).prod(axis=1)[box_owners(split.index)]
+    return np.sqrt(box_sides(split.index).prod(axis=1) / areas)
+
+
+def _aspects(split: Split) -> np.ndarray:
+    width, height = box_sides(split.index).T
+    return width / height

@@ -1,0 +1,70 @@
+"""Bringing the pictures of an index into a folder: under names that are told apart, as links or copies."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from utils.image_files import IMAGE_SUFFIXES, files_by_stem, image_key
+
+How = Literal["link", "copy", "none"]
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """A file name for each picture; no two share a stem, even where case or composition does not count.
+
+    The first of a name keeps it; the others get _2, _3 and so on. `ValueError` for a suffix that is no
+    picture's.
+    """
+    used: set[str] = set()
+    last: dict[str, int] = {}
+    names = []
+    for path in paths:
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            raise ValueError(f"{path} has none of the suffixes {', '.join(IMAGE_SUFFIXES)}: rename it")
+        # Hidden files are not found, and blanks at the ends are lost in lists of ids.
+        stem = UNPRINTABLE.sub("_", path.stem).strip().lstrip(".") or "image"
+        key = image_key(stem).casefold()
+        number = last.get(key, 1)
+        while (name := stem if number == 1 else f"{stem}_{number}") and image_key(name).casefold() in used:
+            number += 1
+        last[key] = number
+        used.add(image_key(name).casefold())
+        names.append(name + path.suffix)
+    return names
+
+
+def place_images(paths: Sequence[Path], folder: Path, names: Sequence[str], how: How) -> None:
+    """Link or copy each picture into `folder` under its new name."""
+    folder.mkdir(parents=True)
+    for path, name in zip(paths, names, strict=True):
+        if how == "copy":
+            shutil.copy2(path, folder / name)
+            continue
+        try:
+            (folder / name).symlink_to(path.absolute())
+        except OSError as error:
+            raise ValueError(f"no link can be made in {folder} ({error}): use --images copy") from None
+
+
+def common_folder(paths: Sequence[Path]) -> Path:
+    """The innermost folder that all pictures lie in or below."""
+    try:
+        return Path(os.path.commonpath([path.parent for path in paths]))
+    except ValueError:  # several drives of Windows
+        raise ValueError("the pictures lie on several drives: use --images link or copy") from None
+
+
+def require_one_folder(paths: Sequence[Path]) -> None:
+    """`ValueError` unless each picture is found by its stem alone, all in one folder."""
+    folder = common_folder(paths)
+    there = files_by_stem(folder, IMAGE_SUFFIXES)
+    for path in paths:
+        if path.parent != folder or there.get(image_key(path.stem), [""])[0] != path.name:
+            raise ValueError(
+                f"this format finds pictures by their name without suffix in one folder, and so not {path}: "
+                f"use --images link or copy"
+            )

@@ -1,0 +1,35 @@
+"""How much memory a program may still take."""
+
+import os
+from pathlib import Path
+
+MEMINFO = Path("/proc/meminfo")
+CGROUP = Path("/sys/fs/cgroup")  # of the second version, where containers and job queues set their limits
+
+
+def available_memory() -> int:
+    """Bytes that can be used without swapping: of the machine, or of the container if that is less.
+
+    Where the system does not tell what is free, a quarter of what there is; 0 where it tells nothing.
+    """
+    free = _free_of_machine()
+    limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
+    return free if limit is None or used is None else min(free, max(0, limit - used))
+
+
+def _free_of_machine() -> int:
+    if MEMINFO.is_file():
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 0
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # no such file, or "max" for no limit
+        return None

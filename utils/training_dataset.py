@@ -1,0 +1,199 @@
+"""The data set of training, which makes whole batches: pictures varied, in one array, boxes beside them.
+
+A batch is made at once rather than sample by sample: nothing is collated, and a picture is decoded once
+for all the mosaics of the batch that it appears in. Repeating pictures within a batch under different
+augmentation does not harm, see "Augment your batch", https://arxiv.org/abs/1901.09335.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from utils.augment import Augmentation
+from utils.batch import Batch, as_tensor
+from utils.image import ImageError, decode_image, read_bytes
+from utils.index import DatasetIndex
+from utils.jpeg_header import jpeg_size
+from utils.letterbox import PAD_VALUE
+from utils.mosaic import Plan, blend, plan_sample
+from utils.objects import Objects, mirrored, on_samples, pad_targets
+from utils.overlay import lay_over
+from utils.picture_cache import PictureCache
+from utils.placed_boxes import Placed, placed_objects
+from utils.tiles import Size, Tile, fill_around, paste, place
+from utils.variation import Variation, vary_here
+
+POOL = 16  # a mosaic's partners are drawn from at least this many pictures, if there are that many
+ATTEMPTS = 32  # so many unreadable pictures in a row mean that something is wrong with all of them
+REDUCTIONS = (8, 4, 2)  # of which JPEG pictures can be decoded at
+
+Uses = list[tuple[int, Tile]]  # for one picture, the canvases that it goes on, and where
+
+
+class SampleKey(NamedTuple):
+    """What a training sample depends on beside the seed: epoch, image and (height, width) of the input."""
+
+    epoch: int
+    image: int
+    size: Size
+
+
+@dataclass(frozen=True)
+class DetectionDataset(Dataset[Batch]):
+    """Pictures for training, augmented: a batch depends on its keys and the seed alone.
+
+    So batches are the same whatever the number of workers, and differ between epochs. A picture that
+    cannot be read is replaced by the next one and named in `Batch.skipped`. Crowds and objects flagged as
+    difficult are no targets.
+
+    index         the data set
+    sizes         the sizes of the input, (height, width), that batches have
+    augmentation  what is varied
+    seed          0 or above
+    pad_value     colour of what no picture covers
+    pad_centred   padding on all sides rather than right and below, where nothing shifts the picture
+    vary_later    leave colours and mirroring to the device, as `Batch.variation` says
+    cache         decoded pictures, to be used and added to
+    """
+
+    index: DatasetIndex
+    sizes: Sequence[Size]
+    augmentation: Augmentation
+    seed: int = 0
+    pad_value: int = PAD_VALUE
+    pad_centred: bool = False
+    vary_later: bool = False
+    cache: PictureCache | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: SampleKey) -> Batch:
+        """The batch of a single sample."""
+        return self.__getitems__([key])
+
+    def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
+        """The batch of these samples, all of one size. PyTorch's loader calls this."""
+        size = keys[0].size
+        plans = self._plans(keys)
+        overlays = [sample for sample, plan in enumerate(plans) if len(plan.layers) == 2]
+        images = np.empty((len(keys), *size, 3), np.uint8)
+        canvases = [*images, *np.empty((len(overlays), *size, 3), np.uint8)]
+        placed, replaced, skipped = self._paste_all(_uses(plans, overlays), canvases)
+        for overlay, sample in enumerate(overlays, len(keys)):
+            blend(canvases[sample], canvases[overlay])
+        objects = on_samples(placed_objects(self.index, placed, self.augmentation), overlays, len(keys))
+        objects = self._lay_over(images, objects, keys)
+        variation = Variation(
+            torch.tensor([plan.flip for plan in plans]),
+            torch.from_numpy(np.stack([plan.colour for plan in plans])),
+        )
+        if not self.vary_later:
+            for image, plan in zip(images, plans, strict=True):
+                vary_here(image, plan.flip, plan.colour)
+        targets = pad_targets(mirrored(objects, variation.flip.numpy(), size[1]), len(keys))
+        indices = torch.tensor([replaced.get(key.image, key.image) for key in keys])
+        return Batch(as_tensor(images), targets, indices, [], skipped, variation if self.vary_later else None)
+
+    def _plans(self, keys: Sequence[SampleKey]) -> list[Plan]:
+        pool = [key.image for key in keys]
+        if len(pool) < POOL:
+            rng = np.random.default_rng([self.seed, keys[0].epoch, pool[0] + 1, 1])
+            more = rng.choice(len(self), min(POOL, len(self)), replace=False).tolist()
+            pool = list(dict.fromkeys(pool + more))[:POOL]
+        plans = []
+        for epoch, image, size in keys:
+            rng = np.random.default_rng([self.seed, epoch, image + 1])
+            others = [other for other in pool if other != image] or [image]
+            plans.append(plan_sample(image, others, size, self.augmentation, rng, self.pad_centred))
+        return plans
+
+    def _paste_all(
+        self, uses: dict[int, Uses], canvases: list[np.ndarray]
+    ) -> tuple[list[Placed], dict[int, int], list[str]]:
+        """Read each picture once and paste it wherever it is used; only one is in memory at a time."""
+        size = (canvases[0].shape[0], canvases[0].shape[1])
+        placed: list[Placed] = []
+        replaced: dict[int, int] = {}
+        skipped: list[str] = []
+        for wanted, places in uses.items():
+            picture, reduction, image = self._read(wanted, skipped)
+            if picture != wanted:
+                replaced[wanted] = picture
+            for canvas, tile in places:
+                placement = place(tile, (image.shape[0], image.shape[1]), size)
+                area = placement.area if placement else None
+                fill_around(canvases[canvas], tile.bounds, area, self.pad_value)
+                if placement is not None:
+                    paste(image, placement, canvases[canvas], self.pad_value)
+                    placed.append(Placed(canvas, picture, reduction, placement))
+        return placed, replaced, skipped
+
+    def _read(self, wanted: int, skipped: list[str]) -> tuple[int, int, np.ndarray]:
+        """The picture or the next that can be read: its number, its reduction, and its pixels.
+
+        What failed is added to `skipped`.
+        """
+        for attempt in range(min(ATTEMPTS, len(self))):
+            picture = (wanted + attempt) % len(self)
+            try:
+                return picture, *self._decode(picture)
+            except ImageError as error:
+                skipped.append(str(self.index.path(picture)))
+                last = error
+        raise ImageError(f"{min(ATTEMPTS, len(self))} pictures in a row could not be read, the last: {last}")
+
+    def _decode(self, picture: int) -> tuple[int, np.ndarray]:
+        kept = self.cache.get(picture) if self.cache else None
+        if kept is not None:
+            return kept
+        path = self.index.path(picture)
+        data = read_bytes(path)
+        reduction = self.reduction(jpeg_size(data))
+        image = decode_image(data, str(path), reduction)
+        if self.cache:
+            self.cache.put(picture, reduction, image)
+        return reduction, image
+
+    def reduction(self, source: Size | None) -> int:
+        """How far a JPEG picture of this size is reduced in decoding: never so far that it is enlarged after.
+
+        By the largest zoom that can be drawn, so that a picture can be kept for all its uses.
+        """
+        return reduction_for(source, max(self.sizes), self.augmentation.scale[1])
+
+    def _lay_over(self, images: np.ndarray, objects: Objects, keys: Sequence[SampleKey]) -> Objects:
+        settings = self.augmentation
+        if settings.copy_paste == 0 and settings.cut_out == 0:
+            return objects
+        generators = [np.random.default_rng([self.seed, key.epoch, key.image + 1, 2]) for key in keys]
+        return lay_over(images, objects, settings, generators, self.pad_value)
+
+
+def reduction_for(source: Size | None, size: Size, zoom: float) -> int:
+    """How far a JPEG picture of size `source` may be reduced in decoding without being enlarged after.
+
+    zoom  on top of fitting it to an input of `size`
+
+    1 where the size is not known, as of other formats.
+    """
+    if source is None:
+        return 1
+    # Turned too: what is stored may be turned as its EXIF says when it is decoded.
+    fit = max(min(size[0] / height, size[1] / width) for height, width in (source, source[::-1]))
+    return next((reduction for reduction in REDUCTIONS if reduction * fit * zoom <= 1), 1)
+
+
+def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:
+    """Picture number -> canvases and tiles it is wanted for; overlays' canvases come after the samples'."""
+    layers = [plan.layers[0] for plan in plans] + [plans[sample].layers[1] for sample in overlays]
+    uses: dict[int, Uses] = defaultdict(list)
+    for canvas, layer in enumerate(layers):
+        for picture, tile in layer:
+            uses[picture].append((canvas, tile))
+    return uses
