@@ -31,15 +31,20 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
     """
     content = _load(path)
     try:
-        return _index(path, images, content, class_names)
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        index = _index(path, images, content, class_names)
+        "".join(index.class_names).encode("utf-8")  # JSON can spell half a character, UTF-8 cannot
+        if (index.path_bytes == 0).any():
+            raise TypeError("a file_name holds the character NUL")
+        return index
+    except (KeyError, TypeError, AttributeError, OverflowError, UnicodeEncodeError) as error:
         reason = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
 
 
 def _load(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f"{path} is not whole JSON (line {error.lineno}, column {error.colno}: {error.msg}): "
@@ -47,6 +52,8 @@ def _load(path: Path) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise ValueError(f"{path} is not a COCO file: it nests too deeply") from None
+    except ValueError as error:  # a number of more than 4300 digits
+        raise ValueError(f"{path} cannot be read: {error}") from None
     parts = ("images", "annotations", "categories")
     missing = [part for part in parts if not isinstance(content, dict) or part not in content]
     if missing:
@@ -146,9 +153,10 @@ def _boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
 def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
     """The areas stated (of the object's outline, smaller than its box), or else those of the boxes."""
     stated = [annotation.get("area") for annotation in annotations]
-    boxes = [annotation["bbox"] for annotation in annotations]
-    areas = [(w * h if area is None else area,) for area, (_, _, w, h) in zip(stated, boxes, strict=True)]
-    return _table("area", areas, columns=1)[:, 0]
+    areas = _table("area", [(-1 if area is None else area,) for area in stated], columns=1)[:, 0]
+    sides = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)[:, 2:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where((areas >= 0) & (areas < LARGEST**2), areas, sides[:, 0] * sides[:, 1])
 
 
 def _sizes(images: list[dict[str, Any]], owners: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -9,14 +9,14 @@ annotations/:images/         a folder of VOC XML or of YOLO text, and the folder
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from warnings import warn
 
 from utils.classes import read_classes
 from utils.coco_json import read_coco
 from utils.index import DatasetIndex
+from utils.index_cache import read_cached
 from utils.join import join_indexes
 from utils.list_file import read_list
 from utils.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
@@ -57,8 +57,8 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
         images = Path(option) if option else base.parent
         if not images.is_dir():
             raise ValueError(f"the image folder {images.absolute()} of {base} does not exist")
-        return read_coco(base, images, class_names)
-    return read_list(base, _needed(class_names, base))
+        return read_cached(read_coco, base, images.absolute(), class_names)
+    return read_cached(read_list, base, _needed(class_names, base))
 
 
 def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) -> DatasetIndex:
@@ -100,10 +100,10 @@ def missing_images(index: DatasetIndex) -> list[Path]:
     """The images of the index that do not exist, in its order; found by one listing a folder."""
     folders: dict[str, frozenset[str]] = {}
     missing = []
-    for path in _paths(index):
-        folder, name = os.path.split(path)
+    for path in index.paths():
+        folder, separator, name = path.rpartition(os.sep)
         if folder not in folders:
-            folders[folder] = _names_in(Path(folder))
+            folders[folder] = _names_in(Path(folder + separator))
         # A file system may ignore case or how "ä" is composed: ask it before calling an image missing.
         if name not in folders[folder] and not (folders[folder] and Path(path).is_file()):
             missing.append(Path(path))
@@ -206,10 +206,7 @@ def _checked_voc(spec: str, result: VocSplit) -> DatasetIndex:
 
 
 def _names_in(folder: Path) -> frozenset[str]:
-    return frozenset(entry.name for entry in folder.iterdir()) if folder.is_dir() else frozenset()
-
-
-def _paths(index: DatasetIndex) -> Iterator[str]:
-    text = index.path_bytes.tobytes()
-    for start, end in pairwise(index.path_offsets.tolist()):
-        yield text[start:end].decode("utf-8")
+    if not folder.is_dir():
+        return frozenset()
+    with os.scandir(folder) as entries:
+        return frozenset(entry.name for entry in entries)

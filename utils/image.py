@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from utils.image_bomb import refuse_bomb
+
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FULL_RANGE_MODES = ("I", "F")  # 32 bits a pixel: nothing says which value is white
 # OpenCV has names for reduced pictures in BGR and grey alone; without its bit for BGR they are RGB too.
@@ -50,6 +52,10 @@ def decode_image(data: np.ndarray, name: str, reduction: int = 1) -> np.ndarray:
     """
     if len(data) == 0:
         raise ImageError(f"{name}: the file is empty")
+    try:
+        refuse_bomb(data.tobytes())
+    except ValueError as error:
+        raise ImageError(f"{name}: {error}") from None
     # OpenCV multiplies a TIFF's colours by its alpha, and gets its LAB wrong.
     image = None if data[:4].tobytes() in TIFF_SIGNATURES else _decode_opencv(data, reduction)
     return _decode_pillow(data, name, reduction) if image is None else image
@@ -70,6 +76,8 @@ def _decode_pillow(data: np.ndarray, name: str, reduction: int) -> np.ndarray:
     """The slower way, for what OpenCV cannot read or reads wrongly; and it says why a file is bad."""
     try:
         with Image.open(io.BytesIO(data.tobytes())) as file:
+            if file.format == "EPS":
+                raise ImageError(f"{name}: PostScript, which Pillow would run; save it as PNG or JPEG")
             picture = ImageOps.exif_transpose(file)
             if picture.mode in FULL_RANGE_MODES:
                 raise ImageError(f"{name}: 32 bits a pixel; save it with 8 or 16 bits a channel")

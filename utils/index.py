@@ -4,13 +4,17 @@ Flat arrays rather than a list of objects, because workers then share them witho
 Python objects cost gigabytes and are copied page by page as reference counts change.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from utils.mapped_array import MappedArray, map_array, place_of
+
+PATHS_AT_ONCE = 10_000
 LARGEST = 1e9  # pixels; beyond it, a coordinate is a mistake
 
 
@@ -62,9 +66,30 @@ class DatasetIndex:
         start, end = self.path_offsets[image], self.path_offsets[image + 1]
         return Path(self.path_bytes[start:end].tobytes().decode("utf-8"))
 
+    def paths(self) -> Iterator[str]:
+        """The files of all images in order, as text; 0.4 us each where `path` takes 7."""
+        for first in range(0, len(self), PATHS_AT_ONCE):
+            offsets = self.path_offsets[first : first + PATHS_AT_ONCE + 1]
+            text = self.path_bytes[offsets[0] : offsets[-1]].tobytes()
+            for start, end in pairwise((offsets - offsets[0]).tolist()):
+                yield text[start:end].decode("utf-8")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process: arrays in a file as their place there, so that it shares them."""
+        places = {name: place_of(getattr(self, name)) for name in ARRAYS}
+        return vars(self) | {name: place for name, place in places.items() if place}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            vars(self)[name] = map_array(value) if isinstance(value, MappedArray) else value
+
     def span(self, image: int) -> slice:
         """Which boxes, labels and flags belong to image number `image`."""
         return slice(int(self.box_offsets[image]), int(self.box_offsets[image + 1]))
+
+
+ARRAYS = tuple(field.name for field in fields(DatasetIndex) if field.name != "class_names")
+OFFSETS = ("path_offsets", "box_offsets")  # the arrays that count on from image to image
 
 
 def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> DatasetIndex:
@@ -155,18 +180,24 @@ def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
     )
 
 
-def concatenate(indexes: Sequence[DatasetIndex]) -> DatasetIndex:
-    """All images of the indexes, one after the other; they have the same classes."""
-    assert len({index.class_names for index in indexes}) == 1, "the same classes"
-    flat = ("path_bytes", "sizes", "boxes", "labels", "difficult", "crowd", "areas")
-    joined: dict[str, Any] = {
-        name: np.concatenate([getattr(index, name) for index in indexes]) for name in flat
-    }
-    lengths, counts = (
-        np.concatenate([np.diff(getattr(index, name)) for index in indexes])
-        for name in ("path_offsets", "box_offsets")
-    )
-    return replace(indexes[0], path_offsets=_offsets(lengths), box_offsets=_offsets(counts), **joined)
+def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
+    """All images of the indexes, at least one, one after the other; they have the same classes."""
+    # Bytes that grow in place rather than a list of arrays, which would be in memory beside their sum.
+    columns = {name: bytearray() for name in ARRAYS}
+    names, first = set(), None
+    for index in indexes:
+        first = index if first is None else first
+        names.add(index.class_names)
+        for name, column in columns.items():
+            array = getattr(index, name)
+            column += (np.diff(array) if name in OFFSETS else array).tobytes()
+    assert first is not None and len(names) == 1, "the same classes"
+    arrays = {}
+    for name, column in columns.items():
+        like = getattr(first, name)
+        array = np.frombuffer(column, like.dtype).reshape(-1, *like.shape[1:])
+        arrays[name] = _offsets(array) if name in OFFSETS else array
+    return DatasetIndex(first.class_names, **arrays)
 
 
 def sound_boxes(boxes: np.ndarray) -> np.ndarray:

@@ -6,20 +6,23 @@ path. Where the path holds spaces, a tab after it and between the boxes leaves n
 are read.
 """
 
+import os
 import re
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from utils.image_files import IMAGE_SUFFIXES
-from utils.index import DatasetIndex, flat_index, sound_boxes
-from utils.text_file import read_text, write_text
+from utils.index import DatasetIndex, concatenate, flat_index, sound_boxes
+from utils.text_file import text_blocks, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
+PLAIN = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)")  # path, boxes
 AFTER_IMAGE = re.compile(rf"(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+(\S+)", re.IGNORECASE)
 SHOWN = 10  # bad lines named in one message
+
+Line = tuple[str, str, int]  # the path, the numbers of the boxes with commas between them, how many boxes
 
 
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
@@ -28,33 +31,88 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
     Raises `ValueError` that names the file and its first bad lines together (a class beyond `class_names`, a
     box that is empty, inverted or not five numbers), or that says that the list is empty.
     """
-    paths: list[str] = []
-    lines: list[int] = []
-    counts: list[int] = []
-    values = array("d")  # flat, for a list may hold millions of boxes
     faults: dict[int, str] = {}
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            image, boxes = _parse_line(line)
-        except ValueError as error:
-            faults[number] = str(error)
-            continue
-        values.extend(boxes)
-        paths.append(image)
-        lines.append(number)
-        counts.append(len(boxes) // 5)
-    table = np.array(values).reshape(-1, 5)
-    faults |= _box_faults(table, np.repeat(lines, counts), len(class_names))
+    index = concatenate(_blocks(path, class_names, faults))
     if faults:
         raise ValueError(_message(path, faults))
-    if not paths:
+    if len(index) == 0:
         raise ValueError(f"{path} is empty: it should hold one image a line (voc_annotation.py writes it)")
-    folder = path.absolute().parent
-    return flat_index(
-        class_names, [str(folder / image) for image in paths], counts, table[:, :4], table[:, 4]
-    )
+    return index
+
+
+def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
+    """An index of nothing, then that of each block of lines until one has a fault; faults go to `faults`."""
+    yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
+    folders = _Folders(path.absolute().parent)
+    first = 1
+    for text in text_blocks(path):
+        lines = text.removesuffix("\n").split("\n")
+        read, table = _parse(lines, first, faults)
+        counts = [count for _, (_, _, count) in read]
+        numbers = np.repeat([number for number, _ in read], counts)
+        faults |= _box_faults(table, numbers, len(class_names))
+        first += len(lines)
+        if not faults:
+            images = [folders.absolute(image) for _, (image, _, _) in read]
+            yield flat_index(class_names, images, counts, table[:, :4], table[:, 4])
+
+
+class _Folders:
+    """Makes relative paths start at a folder as pathlib does, but asks it once for each folder among them.
+
+    A million images lie in few folders, and pathlib takes 3.7 us a path.
+    """
+
+    def __init__(self, start: Path) -> None:
+        self.start = start
+        self.known: dict[str, str] = {}  # with the separator that a file name follows
+
+    def absolute(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        if name in ("", "."):
+            return str(self.start / path)
+        if folder not in self.known:
+            self.known[folder] = str(self.start / folder / "x")[:-1]
+        return self.known[folder] + name
+
+
+def _parse(lines: list[str], first: int, faults: dict[int, str]) -> tuple[list[tuple[int, Line]], np.ndarray]:
+    """The lines with something in them, by number, and their boxes as float64 [N, 5] (xyxy, class).
+
+    Lines of the plain form are taken as they stand, and the numbers of all lines read at once. Should one be
+    no number after all, such as 1.2.3, every line is looked at with care.
+    """
+    try:
+        return _parse_lines(lines, first, faults, _plain_line)
+    except ValueError:
+        return _parse_lines(lines, first, faults, _careful_line)
+
+
+def _parse_lines(
+    lines: list[str], first: int, faults: dict[int, str], parse: Callable[[str], Line]
+) -> tuple[list[tuple[int, Line]], np.ndarray]:
+    read = []
+    for number, line in enumerate(lines, first):
+        if line and not line.isspace():
+            try:
+                read.append((number, parse(line)))
+            except ValueError as error:
+                faults[number] = str(error)
+    numbers = ",".join(numbers for _, (_, numbers, count) in read if count)
+    return read, np.array(numbers.split(",") if numbers else [], np.float64).reshape(-1, 5)
+
+
+def _plain_line(line: str) -> Line:
+    found = PLAIN.fullmatch(line)
+    if not found:
+        return _careful_line(line)
+    path, boxes = found.groups()
+    return path, boxes[1:].replace(" ", ","), boxes.count(" ")
+
+
+def _careful_line(line: str) -> Line:
+    path, boxes = _split_line(line)
+    return path, ",".join(boxes), len(boxes)
 
 
 def write_list(path: Path, index: DatasetIndex) -> None:
@@ -82,13 +140,23 @@ def _box_texts(index: DatasetIndex, image: int) -> Iterator[str]:
         yield ",".join([*(str(value).removesuffix(".0") for value in box), str(label)])
 
 
-def _parse_line(line: str) -> tuple[str, list[float]]:
-    """The path, and five numbers a box."""
+def _split_line(line: str) -> tuple[str, list[str]]:
+    """The path and the boxes, each five numbers."""
     path, tab, rest = line.partition("\t")
     path, boxes = (path, rest.split()) if tab else _split_at_boxes(line)
     if not path.strip() or "\0" in path:
         raise ValueError("no image path")
-    return path, _numbers(boxes) if boxes else []
+    if wrong := [text for text in boxes if not BOX.fullmatch(text)] or _not_numbers(boxes):
+        raise ValueError(f"{' '.join(wrong)!r} is not a box x1,y1,x2,y2,class")
+    return path, boxes
+
+
+def _not_numbers(boxes: list[str]) -> list[str]:
+    try:
+        np.array(",".join(boxes).split(",") if boxes else [], np.float64)
+    except ValueError:
+        return boxes
+    return []
 
 
 def _split_at_boxes(line: str) -> tuple[str, list[str]]:
@@ -101,17 +169,6 @@ def _split_at_boxes(line: str) -> tuple[str, list[str]]:
     if not path.lower().endswith(IMAGE_SUFFIXES) and (wrong := AFTER_IMAGE.search(path)):
         raise ValueError(f"{wrong[1]!r} is not a box x1,y1,x2,y2,class")
     return path, boxes
-
-
-def _numbers(boxes: list[str]) -> list[float]:
-    wrong = [text for text in boxes if not BOX.fullmatch(text)]
-    try:
-        numbers = [] if wrong else [float(number) for number in ",".join(boxes).split(",")]
-    except ValueError:
-        wrong = boxes
-    if wrong:
-        raise ValueError(f"{' '.join(wrong)!r} is not a box x1,y1,x2,y2,class")
-    return numbers
 
 
 def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int, str]:

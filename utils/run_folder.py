@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -77,10 +78,10 @@ def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]
 def hash_index(index: DatasetIndex) -> str:
     """SHA-256 over the labels and file names: the same data gives the same hash wherever it lies."""
     digest = hashlib.sha256("\n".join(index.class_names).encode())
-    for image in range(len(index)):
-        digest.update(index.path(image).name.encode())
+    for path in index.paths():
+        digest.update(path.rpartition(os.sep)[2].encode())
     for array in (index.box_offsets, index.boxes, index.labels, index.difficult, index.crowd):
-        digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
 
 

@@ -27,7 +27,8 @@ def content():
 
 def read(folder, data, class_names=None):
     path = folder / "instances.json"
-    path.write_text(data if isinstance(data, str) else json.dumps(data, ensure_ascii=False), encoding="utf-8")
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii="\\ud800" in json.dumps(data))
+    path.write_text(text, encoding="utf-8")
     return read_coco(path, folder / "images", class_names)
 
 
@@ -85,6 +86,22 @@ def test_boxes_without_area_are_left_out_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match="left out 2 empty"):
         index = read(tmp_path, data)
     assert index.boxes.tolist() == [[9, 9, 10, 10]]
+
+
+def test_areas_and_sizes_that_nothing_can_have_count_as_not_stated(tmp_path):
+    data = content()
+    for annotation, area in zip(data["annotations"], (-1, float("nan"), float("inf")), strict=True):
+        annotation["area"] = area
+    for image, height in zip(data["images"], (-5, float("nan"), 1e300), strict=True):
+        image |= {"height": height, "width": 7}
+    index = read(tmp_path, data)
+    assert index.areas.tolist() == [200, 12, 1]
+    assert not index.sizes.any()
+
+
+def test_text_for_a_number_does_not_swell(tmp_path):
+    data = changed("annotations", 2, bbox=[0, 0, "1" * 9, 10**8])  # as text times number, 0.9 GB
+    assert read(tmp_path, data).areas.tolist()[:2] == [200, 5.5]
 
 
 def test_no_annotation_at_all(tmp_path):
@@ -156,6 +173,10 @@ def changed(part, number, **fields):
         ({**content(), "categories": [], "annotations": []}, "no category"),
         ({"images": []}, "no annotations, categories"),
         ([{"image_id": 1}], "not a COCO annotation file"),
+        (changed("images", 0, file_name="a\0.jpg"), "COCO format: a file_name holds the character NUL"),
+        (changed("images", 0, file_name="\ud800.jpg"), "COCO format: 'utf-8' codec can't encode"),
+        (changed("categories", 0, name="\ud800"), "COCO format: 'utf-8' codec can't encode"),
+        (json.dumps(content()).replace("5.5", "5" * 5000), "cannot be read: Exceeds the limit"),
         (json.dumps(content())[:200], "cut off"),
         ("", "cut off"),
         ("[" * 100_000, "nests too deeply"),

@@ -1,9 +1,11 @@
 """The flat index."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils import index as index_module
 from utils.index import (
     ImageRecord,
     build_index,
@@ -63,6 +65,14 @@ def test_selecting_boxes_is_selecting_within_each_image(counts, random):
         assert selected.boxes[selected.span(image)].tolist() == index.boxes[span][keep[span]].tolist()
 
 
+@given(st.lists(st.text(st.characters(codec="utf-8"), max_size=4)))
+def test_paths_are_those_of_each_image(texts):
+    index = flat_index("a", texts, [0] * len(texts), np.zeros((0, 4)), np.zeros(0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(index_module, "PATHS_AT_ONCE", 2)
+        assert list(index.paths()) == texts
+
+
 records = st.lists(
     st.builds(
         lambda path, number, flag: record(
@@ -94,7 +104,7 @@ def test_selecting_images_is_building_the_index_of_these(given_records, random):
 
 @given(st.lists(records, min_size=1, max_size=4))
 def test_concatenating_is_building_the_index_of_all(parts):
-    joined = concatenate([build_index(part, "xyz") for part in parts])
+    joined = concatenate(build_index(part, "xyz") for part in parts)
     assert same(joined, build_index([one for part in parts for one in part], "xyz"))
 
 

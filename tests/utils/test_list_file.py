@@ -1,5 +1,6 @@
 """The list files: old form, tab form, and what people get wrong."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.index import flat_index
+from utils import list_file
+from utils.index import ARRAYS, flat_index
 from utils.list_file import read_list, write_list
+from utils.text_file import text_blocks
 
 NAMES = ("cat", "dog", "fox")
 
@@ -155,3 +158,51 @@ def test_any_file_gives_an_index_or_a_value_error(tmp_path_factory, content):
     assert len(index) > 0
     assert np.isfinite(index.boxes).all() and (index.boxes[:, 2:] > index.boxes[:, :2]).all()
     assert ((index.labels >= 0) & (index.labels < 3)).all()
+
+
+numbers = st.sampled_from(
+    ["0", "1", "20", "3.5", "-4", "+5", "1e2", "1e99", ".5", "7.", "1.2.3", "1e", "", "nan"]
+)
+box_words = st.one_of(st.just("1,2,30,40,0"), st.lists(numbers, min_size=4, max_size=6).map(",".join))
+spaces = st.sampled_from([" ", " ", " ", "  ", "\t", "\xa0", "\u3000", "\x1c", "\0"])
+heads = st.sampled_from(
+    ["/d/a.jpg", "b.png", "./c//d.jpg", "图/猫.webp", "e", "", "1,2,3,4,0", "f/.", "..", "\ufeffg"]
+)
+words = st.one_of(box_words, heads, st.text("/a.jpg1,0-e", max_size=8))
+odd_lines = st.lists(st.tuples(words, spaces), max_size=5).map(lambda parts: "".join(w + s for w, s in parts))
+plain_lines = st.tuples(heads, st.lists(box_words, max_size=3)).map(
+    lambda line: " ".join([line[0], *line[1]])
+)
+good_lines = st.sampled_from(["/d/a.jpg 1,2,30,40,0 5,6,7,8.5,2", "b.png 1,2,30,40,1", "图/猫.webp"])
+many_lines = st.lists(st.one_of(good_lines, good_lines, plain_lines, odd_lines), max_size=12)
+line_ends = st.sampled_from(["\n", "\r\n", "\r", "\n\n"])
+
+
+def outcome(file):
+    """The arrays of the index, or the message."""
+    try:
+        index = read_list(file, NAMES)
+    except ValueError as error:
+        return str(error)
+    return {name: getattr(index, name).tolist() for name in ARRAYS}
+
+
+@given(many_lines, line_ends, st.sampled_from(["", "\n", "\ufeff"]), st.integers(1, 60))
+def test_plain_lines_and_blocks_mean_what_care_with_the_whole_text_finds(
+    tmp_path_factory, lines, end, edge, size
+):
+    file = tmp_path_factory.getbasetemp() / "both.txt"
+    file.write_bytes(((edge if edge != "\n" else "") + end.join(lines) + edge.strip("\ufeff")).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(list_file, "text_blocks", partial(text_blocks, size=size))
+        quick = outcome(file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(list_file, "_plain_line", list_file._careful_line)
+        assert quick == outcome(file)
+
+
+@given(st.text("/.aé ", max_size=12), st.sampled_from(["/", "/d", "/d/e f"]))
+def test_paths_are_joined_as_pathlib_does(path, start):
+    folders = list_file._Folders(Path(start))
+    for _ in range(2):
+        assert folders.absolute(path) == str(Path(start) / path)

@@ -1,0 +1,97 @@
+"""Pictures that claim to be huge are refused before any memory is taken."""
+
+import io
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils import image as image_module
+from utils.image import ImageError, decode_image, read_image
+from utils.image_bomb import MOST_PIXELS, refuse_bomb
+
+
+def encoded(format_name, size=(32, 24), **options):
+    file = io.BytesIO()
+    Image.new("RGB", size, (200, 10, 30)).save(file, format_name, **options)
+    return file.getvalue()
+
+
+def png(width, height):
+    """A PNG with this size in its header, checksum included, and the data of another."""
+    header = b"IHDR" + width.to_bytes(4, "big") + height.to_bytes(4, "big") + b"\x08\x02\0\0\0"
+    return encoded("PNG")[:12] + header + zlib.crc32(header).to_bytes(4, "big") + encoded("PNG")[33:]
+
+
+def jpeg(width, height, between=b"", **options):
+    """A JPEG with this size in its frame header; `between` stands before it."""
+    data = encoded("JPEG", **options)
+    frame = data.find(b"\xff\xc2" if options.get("progressive") else b"\xff\xc0")
+    size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
+    return data[:frame] + between + data[frame : frame + 5] + size + data[frame + 9 :]
+
+
+def bmp(width, height):
+    data = encoded("BMP")
+    return data[:18] + width.to_bytes(4, "little") + height.to_bytes(4, "little") + data[26:]
+
+
+BOMBS = {
+    "png": png(60000, 60000),
+    "png of one row": png(200_000_000, 1),
+    "jpeg": jpeg(60000, 60000),
+    "progressive jpeg": jpeg(60000, 60000, progressive=True),
+    "jpeg with padding": jpeg(60000, 60000, b"\xff\xff\xff"),
+    "jpeg with rubbish": jpeg(60000, 60000, b"rubbish\xff\x00\xff\xd0"),
+    "jpeg with another picture in a segment": jpeg(
+        60000, 60000, b"\xff\xe1\x00\x0b\xff\xc0\x00\x11\x08\x00\x01\x00\x01"
+    ),
+    "bmp": bmp(60000, 60000),
+    "gif": encoded("GIF")[:6] + b"\xff\xff\xff\xff" + encoded("GIF")[10:],
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_refused_before_it_is_decoded(tmp_path, content, monkeypatch):
+    monkeypatch.setattr(image_module, "_decode_opencv", None)
+    monkeypatch.setattr(image_module, "_decode_pillow", None)
+    path = tmp_path / "bomb.jpg"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"bomb\.jpg: .*pixels"):
+        read_image(path)
+
+
+def test_the_limit_is_the_number_of_pixels():
+    side = int(MOST_PIXELS**0.5)
+    refuse_bomb(png(side, side))
+    refuse_bomb(jpeg(side, side))
+    refuse_bomb(png(100_000, 100))
+    with pytest.raises(
+        ValueError, match=f"{side + 1}x{side + 1} pixels by its header, more than 178,956,970"
+    ):
+        refuse_bomb(png(side + 1, side + 1))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged headers
+@pytest.mark.parametrize("name", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"])
+def test_pictures_cut_anywhere_pass(name):
+    data = encoded(name, size=(3, 2))
+    for length in range(len(data)):
+        refuse_bomb(data[:length])
+
+
+def test_sizes_are_found_however_the_jpeg_is_made():
+    for options in (
+        {},
+        {"progressive": True},
+        {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0", "icc_profile": bytes(70_000)},
+    ):
+        with pytest.raises(ValueError, match="60000x50000"):
+            refuse_bomb(jpeg(60000, 50000, **options))
+
+
+def test_postscript_is_not_run():
+    data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ImageError, match=r"a\.jpg: PostScript"):
+        decode_image(np.frombuffer(data, np.uint8), "a.jpg")
