@@ -9,6 +9,7 @@ from torch.utils.data import Dataset
 
 from utils.batch import Batch, as_tensor
 from utils.image import ImageError, read_image
+from utils.image_files import header_size
 from utils.index import DatasetIndex
 from utils.letterbox import PAD_VALUE, Letterbox, letterbox, plan_letterbox
 from utils.objects import joined, pad_targets, training_objects
@@ -19,13 +20,18 @@ class EvaluationDataset(Dataset[Batch]):
     """Pictures for evaluation: letterboxed, nothing varied, nothing replaced. Keys are image numbers.
 
     A picture that cannot be read is left blank, so whatever it shows counts as missed, and is named in
-    `Batch.skipped`. `size` is (height, width) of the input; see `DetectionDataset` for the other fields.
+    `Batch.skipped`. See `DetectionDataset` for the fields that are not here.
+
+    size    (height, width) of the input
+    stride  if given, each batch is cut to the smallest multiple of it, along each side, that holds its
+            pictures as they are scaled for `size`
     """
 
     index: DatasetIndex
     size: tuple[int, int]
     pad_value: int = PAD_VALUE
     pad_centred: bool = False
+    stride: int | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -36,23 +42,52 @@ class EvaluationDataset(Dataset[Batch]):
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The batch of these pictures. PyTorch's loader calls this."""
-        images = np.empty((len(indices), *self.size, 3), np.uint8)
+        pictures = [self._read(number) for number in indices]
+        size = self._size_for([picture for picture in pictures if picture is not None])
+        images = np.empty((len(indices), *size, 3), np.uint8)
         plans, objects, skipped = [], [], []
-        for number, out in zip(indices, images, strict=True):
-            try:
-                picture = read_image(self.index.path(number))
-                plan = letterbox(picture, self.size, self.pad_value, self.pad_centred, out)[1]
-            except ImageError:
+        for number, picture, out in zip(indices, pictures, images, strict=True):
+            if picture is not None:
+                plan = letterbox(picture, size, self.pad_value, self.pad_centred, out)[1]
+            else:
                 skipped.append(str(self.index.path(number)))
                 out.fill(self.pad_value)
-                plan = self._blank(number)
+                plan = self._blank(number, size)
             boxes, labels = training_objects(self.index, number)
             plans.append(plan)
             objects.append((plan.forward(boxes), labels))
         order = torch.tensor(indices, dtype=torch.int64)
         return Batch(as_tensor(images), pad_targets(joined(objects), len(plans)), order, plans, skipped)
 
-    def _blank(self, number: int) -> Letterbox:
+    def _read(self, number: int) -> np.ndarray | None:
+        try:
+            return read_image(self.index.path(number))
+        except ImageError:
+            return None
+
+    def _size_for(self, pictures: Sequence[np.ndarray]) -> tuple[int, int]:
+        if self.stride is None or not pictures:
+            return self.size
+        shapes = [plan_letterbox((p.shape[0], p.shape[1]), self.size).resized for p in pictures]
+        height, width = (-(-max(sides) // self.stride) * self.stride for sides in zip(*shapes, strict=True))
+        return min(height, self.size[0]), min(width, self.size[1])
+
+    def _blank(self, number: int, size: tuple[int, int]) -> Letterbox:
         height, width = self.index.sizes[number].tolist()
         known = height > 0 and width > 0
-        return plan_letterbox((height, width) if known else self.size, self.size, self.pad_centred)
+        return plan_letterbox((height, width) if known else size, size, self.pad_centred)
+
+
+def by_shape(index: DatasetIndex) -> list[int]:
+    """The images from the widest to the highest, so that those of a batch are alike in shape."""
+    return sorted(range(len(index)), key=lambda image: _height_to_width(index, image))
+
+
+def _height_to_width(index: DatasetIndex, image: int) -> float:
+    height, width = index.sizes[image].tolist()
+    if min(height, width) == 0:
+        try:
+            height, width = header_size(index.path(image))
+        except ValueError:  # it is named when it is its turn
+            return 1.0
+    return height / width

@@ -53,7 +53,7 @@ def decode_image(data: np.ndarray, name: str, reduction: int = 1) -> np.ndarray:
     if len(data) == 0:
         raise ImageError(f"{name}: the file is empty")
     try:
-        refuse_bomb(data.tobytes())
+        refuse_bomb(data)
     except ValueError as error:
         raise ImageError(f"{name}: {error}") from None
     # OpenCV multiplies a TIFF's colours by its alpha, and gets its LAB wrong.

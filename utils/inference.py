@@ -25,12 +25,16 @@ from utils.variation import Variation, vary_there
 
 @dataclass(frozen=True)
 class DetectSettings:
-    """What decides which candidates become detections; these defaults are for evaluation."""
+    """What decides which candidates become detections; these defaults are for evaluation.
+
+    rectangular  whether batches of a data set are cut to the shapes of their pictures
+    """
 
     confidence: float = 0.001
     nms_iou: float = 0.5
     max_detections: int = 300
     autocast: torch.dtype | None = None
+    rectangular: bool = False
 
 
 @torch.inference_mode()
@@ -85,21 +89,23 @@ def detect_dataset(
     detector.eval()
     device = next(detector.parameters()).device
     pixels = detector.pixels
-    dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred)
+    stride = detector.stride if settings.rectangular else None
+    dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
     loader = evaluation_loader(dataset, batch_size, workers, pin_memory=device.type == "cuda")
-    found: list[Detections] = []
+    found: dict[int, Detections] = {}
     skipped: list[str] = []
     sums: dict[str, Tensor] = {}
     for batch in tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=None):
         images, targets = to_device(batch, device)
-        found += detect_batch(detector, images, batch.letterboxes, settings)
+        detections = detect_batch(detector, images, batch.letterboxes, settings)
+        found |= zip(batch.indices.tolist(), detections, strict=True)
         skipped += batch.skipped
         if with_losses:
             with autocasting(device, settings.autocast):
                 losses = detector.losses(images, targets)
             sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
     means = {name: float(value) / len(index) for name, value in sums.items()}
-    return DatasetDetections(found, skipped, means)
+    return DatasetDetections([found[image] for image in range(len(index))], skipped, means)
 
 
 def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:

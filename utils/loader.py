@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from utils.batch import Batch
-from utils.evaluation_dataset import EvaluationDataset
+from utils.evaluation_dataset import EvaluationDataset, by_shape
 from utils.tiles import Size
 from utils.training_dataset import DetectionDataset, SampleKey
 
@@ -60,10 +60,10 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """Batches of image numbers in order, the last one perhaps smaller; each process gets its share."""
+    """Batches of the image numbers in their order, the last perhaps smaller; each process gets its share."""
 
-    def __init__(self, length: int, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.images = range(rank, length, world_size)
+    def __init__(self, images: Sequence[int], batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        self.images = images[rank::world_size]
         self.batch_size = batch_size
 
     def __len__(self) -> int:
@@ -111,9 +111,13 @@ def evaluation_loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> DataLoader[Batch]:
-    """A loader of every picture in order, the last batch perhaps smaller."""
+    """A loader of every picture in order, the last batch perhaps smaller.
+
+    Where batches are cut to their pictures, in the order of the pictures' shapes.
+    """
     _require_images(dataset)
-    return _loader(dataset, OrderedBatches(len(dataset), batch_size, rank, world_size), workers, pin_memory)
+    images = range(len(dataset)) if dataset.stride is None else by_shape(dataset.index)
+    return _loader(dataset, OrderedBatches(images, batch_size, rank, world_size), workers, pin_memory)
 
 
 def automatic_workers(cores: int, cuda: bool) -> int:

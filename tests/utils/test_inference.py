@@ -1,5 +1,6 @@
 """From pixels to detections in the original picture."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,6 +10,7 @@ from nets.pixels import PixelFormat
 from nets.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
 from utils.evaluation_dataset import EvaluationDataset
+from utils.index import ImageRecord, build_index
 from utils.inference import DetectSettings, autocasting, detect_batch, detect_dataset, to_device
 from utils.letterbox import plan_letterbox
 
@@ -108,3 +110,23 @@ def test_autocasting():
         assert (weight @ weight).dtype is torch.bfloat16
     with autocasting(CPU, None):
         assert (weight @ weight).dtype is torch.float32
+
+
+def test_rectangular_batches_give_each_picture_its_own(tmp_path):
+    """Pictures of three shapes, taken in another order than theirs; here as if each were a batch."""
+    records = []
+    for number, shape in enumerate([(64, 64), (20, 64), (64, 30)]):
+        path = tmp_path / f"{number}.png"
+        path.write_bytes(cv2.imencode(".png", np.full((*shape, 3), 60 * number, np.uint8))[1].tobytes())
+        records.append(ImageRecord(str(path)))
+    index = build_index(records, ["left", "right"])
+    detector = make_trainer(index).detector
+    settings = DetectSettings(confidence=0.0, rectangular=True)
+    found = detect_dataset(detector, index, (SIDE, SIDE), 1, 0, settings).detections
+    assert [detections.candidates for detections in found] == [64 + 16 + 4, 32 + 8 + 2, 32 + 8 + 2]
+    for number, detections in enumerate(found):
+        batch = EvaluationDataset(index, (SIDE, SIDE), stride=32)[number]
+        (alone,) = detect_batch(detector, batch.images, batch.letterboxes, settings)
+        assert np.array_equal(detections.boxes, alone.boxes)
+    together = detect_dataset(detector, index, (SIDE, SIDE), 3, 0, settings).detections
+    assert [detections.candidates for detections in together] == [64 + 16 + 4] * 3

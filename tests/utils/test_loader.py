@@ -8,7 +8,8 @@ import torch
 
 from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
 from utils.augment import Augmentation
-from utils.evaluation_dataset import EvaluationDataset
+from utils.evaluation_dataset import EvaluationDataset, by_shape
+from utils.index import ImageRecord, build_index
 from utils.loader import (
     EpochBatches,
     OrderedBatches,
@@ -70,9 +71,11 @@ def test_processes_share_an_epoch(length):
 
 
 def test_evaluation_in_order_with_its_last_batch():
-    assert list(OrderedBatches(5, 2)) == [[0, 1], [2, 3], [4]]
-    assert len(OrderedBatches(5, 2)) == 3
-    shares = [[image for batch in OrderedBatches(5, 2, rank, 2) for image in batch] for rank in range(2)]
+    assert list(OrderedBatches(range(5), 2)) == [[0, 1], [2, 3], [4]]
+    assert len(OrderedBatches(range(5), 2)) == 3
+    shares = [
+        [image for batch in OrderedBatches(range(5), 2, rank, 2) for image in batch] for rank in range(2)
+    ]
     assert sorted(shares[0] + shares[1]) == [0, 1, 2, 3, 4]
 
 
@@ -102,6 +105,23 @@ def test_evaluation_loader(tmp_path):
         batches = list(evaluation_loader(EvaluationDataset(index, SIZE), 2, workers))
         assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
         assert [len(batch.letterboxes) for batch in batches] == [2, 2, 1]
+
+
+def test_rectangular_batches_hold_pictures_of_like_shape(tmp_path):
+    """Pictures 0 to 4 are 150, 140, ... 110 wide and 60, 70, ... 100 high."""
+    dataset = EvaluationDataset(make_index(tmp_path, 5), (96, 128), stride=32)
+    batches = list(evaluation_loader(dataset, 2))
+    assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    # 150 x 60 becomes 128 x 51, 140 x 70 becomes 128 x 64; 130 x 80 becomes 128 x 79, 110 x 100 106 x 96.
+    assert [tuple(batch.images.shape[2:]) for batch in batches] == [(64, 128), (96, 128), (96, 128)]
+    whole = EvaluationDataset(dataset.index, (96, 128)).__getitems__([0, 1])
+    assert torch.equal(batches[0].images, whole.images[:, :, :64])
+    assert all(torch.equal(*pair) for pair in zip(batches[0].targets, whole.targets, strict=True))
+    assert by_shape(build_index([ImageRecord(str(dataset.index.path(k))) for k in (3, 0, 4)], ["a"])) == [
+        1,
+        0,
+        2,
+    ]
 
 
 def test_everything_reaches_spawned_workers(tmp_path):

@@ -113,7 +113,7 @@ def test_freezing_can_be_taken_back(index):
 def test_what_newly_trains_warms_up_again(index):
     # 4 pictures, batches of 2: 2 steps an epoch. The head warms up at steps 0 and 1, the backbone at 4 and 5.
     frozen = replace(PHASE, epochs=2, frozen=("backbone",), learning_rate=0.02)
-    trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], decay="constant")
+    trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], lr_decay="constant")
     assert [trainer.first_step(part) for part in ("backbone", "neck", "head")] == [4, 0, 0]
     rates = []
     for step in range(4, 8):

@@ -75,5 +75,5 @@ def test_another_file_in_its_place_is_left_alone(server, tmp_path):
 
 
 def test_a_model_without_published_weights():
-    with pytest.raises(ValueError, match=r"'yolo'.*yolox_nano, yolox_tiny"):
+    with pytest.raises(ValueError, match=r"'yolo'.*yolox_tiny"):
         source_of("yolo")
