@@ -62,6 +62,11 @@ def decode_image(data: np.ndarray, name: str, reduction: int = 1) -> np.ndarray:
 
 
 def _decode_opencv(data: np.ndarray, reduction: int) -> np.ndarray | None:
+    """OpenCV, for it is exact, and no decoder that is exact is much faster.
+
+    A picture of BCCD (640 x 480): OpenCV .84 ms, simplejpeg .76, torchvision .84, Pillow 1.45, all the same
+    pixels; simplejpeg's fast way .62, on average 1.3 of 256 steps off. Photographs of COCO: 2.5 ms and 2.3.
+    """
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the caller's message is enough
     try:

@@ -223,3 +223,20 @@ def test_partners_are_as_many_as_by_chance():
             for key, plan in zip(keys, dataset._plans(keys), strict=True):
                 partners[key.image] |= {picture for picture, _ in plan.layers[0]} - {key.image}
     assert abs(np.mean([len(met) for met in partners]) - 38.2) < 1.5
+
+
+def test_boxes_are_as_large_as_zoom_and_borders_make_them(tmp_path):
+    """One picture, one box of 40 x 40 in its middle, zoomed by .5 to 1.5 and shifted, never cut.
+
+    The mean area is 1600 times the mean of the squared zoom, (1.5 ** 3 - 0.5 ** 3) / 3 = 13 / 12.
+    """
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((*SIZE, 3), np.uint8))
+    box = np.array([[44, 28, 84, 68]], np.float32)
+    index = build_index([ImageRecord(str(tmp_path / "a.png"), box, np.zeros(1, np.int32))], ["a"])
+    dataset = DetectionDataset(index, [SIZE], Augmentation(mosaic=0, translate=0.05))
+    boxes = [dataset.__getitems__(keys_of([0], epoch)).targets.boxes[0, 0].numpy() for epoch in range(600)]
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in boxes]
+    assert len(areas) == 600 and 390 < min(areas) < 450 and 3450 < max(areas) < 3620
+    assert np.mean(areas) == pytest.approx(1600 * 13 / 12, rel=0.08)  # three standard errors
+    centres = np.array([(x1 + x2, y1 + y2) for x1, y1, x2, y2 in boxes]) / 2
+    assert np.abs(centres.mean(axis=0) - (64, 48)).max() < 1.5
