@@ -179,6 +179,7 @@ class Whole(NamedTuple):
     image_size: tuple[int, int]
     pixels: PixelFormat
     smallest: int = 1
+    smallest_box: float = 0.0
 
 
 _IMAGENET = PixelFormat(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), pad_centred=False)
@@ -186,8 +187,8 @@ _VGG = PixelFormat(mean=(0.48235, 0.45882, 0.40784), std=(1 / 255, 1 / 255, 1 / 
 _HALF = PixelFormat(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), pad_centred=False)
 
 WHOLE: dict[str, Whole] = {
-    "ssd300_vgg16": Whole(ssd300, (300, 300), _VGG, smallest=268),
-    "ssdlite320": Whole(ssdlite320, (320, 320), _HALF),
+    "ssd300_vgg16": Whole(ssd300, (300, 300), _VGG, smallest=268, smallest_box=0.07),
+    "ssdlite320": Whole(ssdlite320, (320, 320), _HALF, smallest_box=0.2),
     "fasterrcnn": Whole(fasterrcnn, (800, 800), _IMAGENET),
     "retinanet": Whole(retinanet, (800, 800), _IMAGENET),
     "fcos": Whole(fcos, (800, 800), _IMAGENET),

@@ -52,6 +52,8 @@ class Preset(NamedTuple):
     whole       (number of classes, pixels) -> the detector, where its parts cannot be exchanged; the names of
                 its parts are then empty
     smallest    the least height and width of an input
+    smallest_box  of boxes that are laid over the input in proportion to it, the least side as a share of the
+                input's; 0 for the others
     """
 
     name: str
@@ -63,6 +65,7 @@ class Preset(NamedTuple):
     anchors: Anchors | None = None
     whole: Callable[[int, PixelFormat], Detector] | None = None
     smallest: int = 1
+    smallest_box: float = 0.0
 
     @property
     def has_anchors(self) -> bool:
@@ -143,7 +146,12 @@ _PRESETS = (
     Preset("yolov9_m", "gelan_m", "gelan_pan_m", "dfl_yolov9", (640, 640), _YOLOV9),
     Preset("yolov9_c", "gelan_c", "gelan_pan_c", "dfl_yolov9", (640, 640), _YOLOV9),
     *(
-        Preset(name, "", "", "", whole.image_size, whole.pixels, whole=whole.build, smallest=whole.smallest)
+        Preset(
+            *(name, "", "", "", whole.image_size, whole.pixels),
+            whole=whole.build,
+            smallest=whole.smallest,
+            smallest_box=whole.smallest_box,
+        )
         for name, whole in WHOLE.items()
     ),
 )

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from nets import build_detector
+from nets import build_detector, preset
 from nets.torchvision_detectors import WHOLE
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import BUILDERS, shortened
@@ -111,3 +111,12 @@ def test_pixels_are_torchvisions():
         assert whole.pixels.scale == 1 / 255 and whole.pixels.channels == "rgb"
         assert [*whole.pixels.mean] == transform.image_mean, name
         assert [*whole.pixels.std] == transform.image_std, name
+
+
+@pytest.mark.parametrize("name", ["ssd300_vgg16", "ssdlite320"])
+def test_the_smallest_default_box_is_as_said(name):
+    detector, design = build_detector(name, 3).eval(), preset(name)
+    with torch.no_grad():
+        anchors = detector(torch.zeros(1, 3, *design.image_size, dtype=torch.uint8)).anchors
+    squares = (anchors[:, 2:] - anchors[:, :2]).amax(dim=1)
+    assert squares.min().item() == pytest.approx(design.smallest_box * design.image_size[0], rel=1e-4)

@@ -43,6 +43,17 @@ def test_a_poor_fit_names_the_script():
     assert "100.0 %" in thin and "mean IoU 0.231" in thin and "kmeans_anchors.py" in thin
 
 
+def test_boxes_too_small_for_default_boxes():
+    """ssdlite320's smallest is a fifth of the input: 83.2 pixels of 416. One box in three is below half."""
+    line = fit_line(
+        index_of((0, 0, 41, 41), (0, 0, 41, 42), (0, 0, 200, 90)), preset("ssdlite320"), (416, 416)
+    )
+    assert line.startswith("33.3 % of the boxes") and "83 x 83 pixels" in line
+    assert fit_line(index_of((0, 0, 50, 30)), preset("ssdlite320"), (416, 416)) == ""
+    assert fit_line(index_of((0, 0, 20, 20)), preset("ssd300_vgg16"), (300, 300)) == ""  # its smallest is 21
+    assert fit_line(index_of((0, 0, 9, 9)), preset("fcos"), (416, 416)) == ""
+
+
 def test_no_line_without_anchors_or_sizes():
     assert fit_line(index_of((0, 0, 10, 13)), preset("yolox_nano"), (416, 416)) == ""
     assert fit_line(index_of((0, 0, 10, 13), size=(0, 0)), preset("yolov3"), (416, 416)) == ""
