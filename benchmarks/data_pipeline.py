@@ -6,8 +6,10 @@ Prints one JSON line. The peer is a command of yours that prints a JSON line wit
 turn with ours, because a machine's speed drifts.
 """
 
+import cProfile
 import json
 import platform
+import pstats
 import shlex
 import statistics
 import subprocess
@@ -30,6 +32,15 @@ from utils.loader import training_loader
 from utils.picture_cache import PictureCache, decoded_bytes
 from utils.training_dataset import DetectionDataset
 
+STAGES = {  # the functions that take the time
+    "read the file": "<built-in method numpy.fromfile>",
+    "decode": "<imdecode>",
+    "resize into place": "<resize>",
+    "colour": "<transform>",
+    "mirror": "<flip>",
+    "pad": "fill_around",
+}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -42,6 +53,7 @@ class Config:
     cache: bool = False  # keep decoded pictures in memory
     images: int = 208  # at least so many pictures a repeat
     repeats: int = 5  # repeats, of which the median counts
+    stages: bool = False  # also say how long each stage takes
     peer: str = ""  # command that prints a JSON line with images_per_s, a number or {"median": ...}
     peer_name: str = ""  # what to call the peer
 
@@ -58,15 +70,19 @@ def main(config: Config) -> None:
         if config.peer:
             peer.append(peer_images_per_second(config.peer))
     print(json.dumps(result(config, statistics.median(ours), statistics.median(peer) if peer else None)))
+    if config.stages:
+        for stage, milliseconds in stage_milliseconds(config, index).items():
+            line = result(config, 0, None) | {
+                "ours": round(milliseconds, 2),
+                "unit": "ms/image",
+                "stage": stage,
+            }
+            print(json.dumps(line))
 
 
 def images_per_second(config: Config, index: DatasetIndex) -> float:
     """One repeat: whole epochs until there are enough pictures, after a first one that starts the workers."""
-    dataset = DetectionDataset(index, [(config.image_size, config.image_size)], Augmentation())
-    if config.cache:
-        files = [index.path(image) for image in range(len(index))]
-        sizes = [decoded_bytes(file, dataset.reduction) for file in files]
-        dataset = replace(dataset, cache=PictureCache(sizes))
+    dataset = dataset_of(config, index)
     loader, batches = training_loader(dataset, config.batch_size, config.workers)
     for _ in loader:
         pass
@@ -76,6 +92,34 @@ def images_per_second(config: Config, index: DatasetIndex) -> float:
         batches.set_epoch(epoch)
         made += sum(len(batch.images) for batch in loader)
     return made / (time.perf_counter() - start)
+
+
+def dataset_of(config: Config, index: DatasetIndex) -> DetectionDataset:
+    """The data set as it is measured."""
+    dataset = DetectionDataset(index, [(config.image_size, config.image_size)], Augmentation())
+    if not config.cache:
+        return dataset
+    files = [index.path(image) for image in range(len(index))]
+    return replace(dataset, cache=PictureCache([decoded_bytes(file, dataset.reduction) for file in files]))
+
+
+def stage_milliseconds(config: Config, index: DatasetIndex) -> dict[str, float]:
+    """Milliseconds an image takes in each stage, in this process, as Python's profiler has them."""
+    dataset, profile = dataset_of(config, index), cProfile.Profile()
+    loader, batches = training_loader(dataset, config.batch_size)
+    images = 0
+    for epoch in range(1 + config.repeats):
+        batches.set_epoch(epoch)
+        if epoch == 1:  # after one that fills caches
+            profile.enable()
+        images += sum(len(batch.images) for batch in loader) * (epoch > 0)
+    profile.disable()
+    entries = pstats.Stats(profile).stats.items()  # type: ignore[attr-defined]
+    own = {
+        name: sum(row[2] for key, row in entries if key[2] == function) for name, function in STAGES.items()
+    }
+    total = sum(row[2] for _, row in entries)
+    return {name: 1000 * t / images for name, t in (own | {"the rest": total - sum(own.values())}).items()}
 
 
 def peer_images_per_second(command: str) -> float:

@@ -4,20 +4,31 @@ import pytest
 import torch
 from torch import nn
 
-from nets import build_detector
+from nets import ZOO, build_detector, preset
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import shortened
 
-# With the heads that they are named with, or another; the time goes into tracing the convolutions.
-SMALL = (
-    *(("yolox_nano", None), ("yolov3_tiny", None), ("yolov4_tiny", None), ("yolov4_tiny", "dfl")),
-    *(("ssdlite320", None), ("retinanet", None), ("fcos", None)),
-)
+TWO_STAGES = "fasterrcnn"
+# With the heads that they are named with, and one with another.
+TRACED = (*((name, None) for name in ZOO if name != TWO_STAGES), ("yolov4_tiny", "dfl"))
 
 
-@pytest.fixture(scope="module", params=SMALL, ids=str)
-def detector(request):
-    return traced_detector(*request.param)
+@pytest.fixture(scope="module", params=TRACED, ids=str)
+def case(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def detector(case):
+    torch._dynamo.reset()  # it gives up on a function that it has compiled for several detectors
+    return traced_detector(*case)
+
+
+@pytest.fixture(scope="module")
+def sides(case):
+    """Height and width of the pictures."""
+    side = max(64, preset(case[0]).smallest)
+    return side, side + 32
 
 
 def traced_detector(name, head=None):
@@ -25,17 +36,17 @@ def traced_detector(name, head=None):
     return shortened(build_detector(name, 3, head=head)).eval()
 
 
-def test_losses_compile_whole(detector):
-    batch = pictures(2, 64, 64), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
+def test_losses_compile_whole(detector, sides):
+    batch = pictures(2, *sides), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
     compiled = torch.compile(detector.losses, fullgraph=True, backend="eager")
     with torch.no_grad():
         torch.testing.assert_close(compiled(*batch), detector.losses(*batch))
 
 
-def test_decoding_compiles_whole(detector):
+def test_decoding_compiles_whole(detector, sides):
     """The network itself is in the losses above; tracing it again takes long."""
     with torch.no_grad():
-        raw = detector(pictures(1, 64, 96))
+        raw = detector(pictures(1, *sides))
         compiled = torch.compile(detector.decode, fullgraph=True, backend="eager")
         torch.testing.assert_close(compiled(raw), detector.decode(raw))
 
@@ -51,17 +62,17 @@ class Detect(nn.Module):
         return self.detector.detect(images)
 
 
-def test_detect_exports_with_any_batch_size(detector):
+def test_detect_exports_with_any_batch_size(detector, sides):
     sizes = {"images": {0: torch.export.Dim("batch", min=1, max=64)}}
-    exported = torch.export.export(Detect(detector), (pictures(2, 64, 96),), dynamic_shapes=sizes)
-    images = pictures(3, 64, 96, seed=1)
+    exported = torch.export.export(Detect(detector), (pictures(2, *sides),), dynamic_shapes=sizes)
+    images = pictures(3, *sides, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(exported.module()(images), detector.detect(images))
 
 
 def test_two_stages_compile_in_pieces():
     """How many boxes the first stage proposes depends on the values: no single graph, and no export."""
-    detector, images = traced_detector("fasterrcnn"), pictures(1, 64, 64)
+    detector, images = traced_detector(TWO_STAGES), pictures(1, 64, 64)
     compiled = torch.compile(detector.detect, backend="eager")
     with torch.no_grad():
         torch.testing.assert_close(compiled(images), detector.detect(images))

@@ -1,6 +1,6 @@
 """Networks learn: after some steps on eight pictures they find every object on them, and no other.
 
-One for each kind of head and assignment: the larger ones of a family take minutes for the same.
+Those that need more than ten seconds are marked slow: `python -m pytest -m slow` runs them, in about an hour.
 """
 
 import numpy as np
@@ -8,13 +8,18 @@ import pytest
 import torch
 from torch import nn
 
-from nets import build_detector
+from nets import ZOO, build_detector, preset
 from nets.boxes import aligned_iou
 from nets.structures import Targets
 from utils.nms import nms
 
 SIDE = 96
 STEPS = 300
+QUICK = (
+    *(("yolox_nano", None), ("yolox_nano", "dfl_nano"), ("yolox_tiny", None)),
+    *(("yolov4_tiny", None), ("yolov9_t", None), ("ssdlite320", None)),
+)
+SLOW = tuple((name, None) for name in ZOO if (name, None) not in QUICK)
 
 
 def eight_pictures():
@@ -35,6 +40,13 @@ def eight_pictures():
     return images, Targets(torch.from_numpy(boxes), torch.from_numpy(labels), valid)
 
 
+def enlarged(batch, times):
+    """Each pixel as a square of `times` by `times`."""
+    images, targets = batch
+    images = images.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
+    return images, targets._replace(boxes=targets.boxes * times)
+
+
 def finds_all(detector, images, targets):
     """Whether above a confidence of one half there is each object, at an IoU above one half, and no more."""
     detector.eval()
@@ -50,7 +62,7 @@ def finds_all(detector, images, targets):
 
 
 @pytest.mark.parametrize(
-    ("name", "head"), [("yolox_nano", None), ("yolox_nano", "dfl_nano"), ("yolov4_tiny", None)]
+    ("name", "head"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
 def test_eight_pictures_are_learned(name, head):
     torch.manual_seed(0)
@@ -58,7 +70,7 @@ def test_eight_pictures_are_learned(name, head):
     for module in detector.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.2  # so that the statistics follow within these few steps
-    images, targets = eight_pictures()
+    images, targets = enlarged(eight_pictures(), -(-preset(name).smallest // SIDE))
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-3)
     totals = []
     for step in range(1, STEPS + 1):
