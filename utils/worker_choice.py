@@ -56,20 +56,28 @@ def measure_loading(dataset: DetectionDataset, batches: Sequence[Sequence[Sample
 def measure_step(
     detector: Detector, batch: Batch, device: torch.device, dtype: torch.dtype | None, repeats: int = 3
 ) -> float:
-    """Seconds for the fastest of some forward and backward passes, which leave the detector as it was.
+    """Seconds for the fastest of some forward and backward passes, which leave no trace.
 
-    Its BatchNorm stands still for that, and no optimizer steps.
+    BatchNorm stands still for that, no optimizer steps, and random numbers go on from where they were.
     """
     detector.eval()
     times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        images, targets = to_device(batch, device)
-        with autocasting(device, dtype):
-            losses = detector.losses(images, targets)
-        torch.stack(list(losses.values())).sum().backward()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        for _ in range(repeats):
+            start = time.perf_counter()
+            _forward_and_backward(detector, batch, device, dtype)
+            if on_gpu:
+                torch.cuda.synchronize(device)
+            times.append(time.perf_counter() - start)
     detector.zero_grad()
     return min(times)
+
+
+def _forward_and_backward(
+    detector: Detector, batch: Batch, device: torch.device, dtype: torch.dtype | None
+) -> None:
+    images, targets = to_device(batch, device)
+    with autocasting(device, dtype):
+        losses = detector.losses(images, targets)
+    torch.stack(list(losses.values())).sum().backward()
