@@ -44,8 +44,10 @@ def main(config: Config) -> None:
     for change, count in done.changes.items():
         print(f"{count:6d} {change}")
     flag = config.split if config.split in ("train", "val", "test") else "train"
-    command = ["python", "train.py", f"--{flag}", done.spec, "--classes", str(done.classes)]
-    print(f"wrote {config.output.absolute()}. To train with it:\n{shlex.join(command)}")
+    data = {"train": "TRAINING_DATA", "val": "VALIDATION_DATA"} | {flag: done.spec}
+    flags = [word for name, spec in data.items() for word in (f"--{name}", spec)]
+    command = shlex.join(["python", "train.py", *flags, "--classes", str(done.classes)])
+    print(f"wrote {config.output.absolute()}. To train with it:\n{command}")
 
 
 if __name__ == "__main__":

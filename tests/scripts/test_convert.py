@@ -26,10 +26,14 @@ def voc(tmp_path):
 
 
 def printed_spec(output):
-    """The spec and the class file of the command that is printed last."""
+    """Flag, spec and classes of the command that is printed last; the other data is the user's."""
     words = shlex.split(output.strip().splitlines()[-1])
-    assert words[:2] == ["python", "train.py"] and words[4] == "--classes"
-    return words[2], words[3], read_classes(words[5])
+    assert words[:2] == ["python", "train.py"]
+    flags = dict(zip(words[2::2], words[3::2], strict=True))
+    classes = read_classes(flags.pop("--classes"))
+    assert {"--train", "--val"} <= flags.keys()
+    ((flag, spec),) = ((name, value) for name, value in flags.items() if not value.endswith("_DATA"))
+    return flag, spec, classes
 
 
 @pytest.mark.parametrize("target", ["voc", "coco", "yolo", "list"])
