@@ -11,6 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from utils.letterbox import resize_into
+
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 Size = tuple[int, int]  # height, width
 
@@ -76,13 +78,10 @@ def paste(image: np.ndarray, placement: Placement, canvas: np.ndarray, pad_value
     x1, y1, x2, y2 = placement.area
     area = canvas[y1:y2, x1:x2]
     if placement.crop is None:
-        written = _warp(image, placement, (x2 - x1, y2 - y1), pad_value)
+        area[:] = _warp(image, placement, (x2 - x1, y2 - y1), pad_value)
     else:
         left, top, right, bottom = placement.crop
-        crop = image[top:bottom, left:right]
-        written = cv2.resize(crop, (x2 - x1, y2 - y1), dst=area, interpolation=cv2.INTER_LINEAR)
-    if written is not area:
-        area[:] = written
+        resize_into(image[top:bottom, left:right], area)
 
 
 def fill_around(canvas: np.ndarray, bounds: Rectangle, area: Rectangle | None, value: int) -> None:
