@@ -6,6 +6,7 @@ utils/confidence.py), summarise (utils/metrics.py).
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,19 +17,38 @@ from utils.average_precision import (
     log_average_miss_rate,
     sampled_ap,
 )
-from utils.coco_figures import coco_figures, summarise_coco
+from utils.coco_figures import CocoFigures, coco_figures, summarise_coco
 from utils.confidence import best_f1, curves, figures_at
 from utils.detections import Detections
-from utils.ground_truth import GroundTruth, check_ground_truth, rank_detections
+from utils.ground_truth import (
+    FlatDetections,
+    GroundTruth,
+    check_ground_truth,
+    flatten_detections,
+    rank_detections,
+)
 from utils.index import DatasetIndex
-from utils.matching import COCO_THRESHOLDS, match_voc, overlapping_pairs
+from utils.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
 from utils.metrics import Metrics
 
-__all__ = ["GroundTruth", "Metrics", "evaluate"]
+__all__ = ["GroundTruth", "Metrics", "evaluate", "match", "measure"]
+
+
+class Counts(NamedTuple):
+    """The second step's result, by class.
+
+    objects  int64 [C], how many there are to be found: neither difficult nor crowds
+    at_hits  for each class int64, at each correct detection how many counted ones there are up to it
+    coco     average precision and recall by size, class and overlap
+    """
+
+    objects: np.ndarray
+    at_hits: list[np.ndarray]
+    coco: CocoFigures
 
 
 def evaluate(
-    detections: Sequence[Detections],
+    detections: Sequence[Detections] | FlatDetections,
     ground_truth: DatasetIndex | GroundTruth,
     *,
     min_overlap: float = 0.5,
@@ -36,9 +56,9 @@ def evaluate(
 ) -> Metrics:
     """Measure detections against the objects that are there.
 
-    detections       one element for each image of the ground truth, in its order; xyxy pixels of the
-        original image; with scores from a small threshold on (.001), since average precision is measured
-        over all thresholds
+    detections       one element for each image of the ground truth, in its order, or all of them flat; xyxy
+        pixels of the original image; with scores from a small threshold on (.001), since average precision is
+        measured over all thresholds
     min_overlap      the intersection over union that a match needs, for all figures but COCO's
     score_threshold  the confidence at which precision, recall and F1 are reported
 
@@ -50,24 +70,52 @@ def evaluate(
     Raises ValueError for another number of images, for scores or boxes that are not finite and for labels
     beyond the classes.
     """
+    return measure(match(detections, ground_truth, min_overlap), score_threshold)
+
+
+def measure(matched: Matched, score_threshold: float = 0.5) -> Metrics:
+    """The figures of what `match` returned; see `evaluate`."""
+    return summarise(matched, accumulate(matched), score_threshold)
+
+
+def match(
+    detections: Sequence[Detections] | FlatDetections,
+    ground_truth: DatasetIndex | GroundTruth,
+    min_overlap: float = 0.5,
+) -> Matched:
+    """The first step: which detection found which object. Arguments and errors are those of `evaluate`."""
     truth = GroundTruth.from_index(ground_truth) if isinstance(ground_truth, DatasetIndex) else ground_truth
-    if len(detections) != truth.num_images:
-        raise ValueError(
-            f"there are detections for {len(detections)} images, but ground truth for {truth.num_images}; "
-            "give one element for each image, an empty one where nothing was found"
-        )
+    if not isinstance(detections, FlatDetections):
+        if len(detections) != truth.num_images:
+            raise ValueError(
+                f"there are detections for {len(detections)} images, but ground truth for "
+                f"{truth.num_images}; give one element for each image, an empty one where nothing was found"
+            )
+        detections = flatten_detections(detections)
     if not 0 < min_overlap <= 1:
         raise ValueError(f"min_overlap must be above 0 and at most 1, not {min_overlap}")
     check_ground_truth(truth)
-    classes = len(truth.class_names)
-    found = rank_detections(detections, classes)
-
+    found = rank_detections(detections, truth.num_images, len(truth.class_names))
     pairs = overlapping_pairs(found, truth, least=min(min_overlap, COCO_THRESHOLDS[0]))
     verdict = match_voc(pairs, truth.uncounted, len(found.scores), min_overlap)
-    coco = coco_figures(found, truth, pairs)
+    return Matched(found, truth, pairs, verdict, min_overlap)
 
-    objects = np.bincount(truth.labels[~truth.uncounted], minlength=classes)
-    hits = list(zip(counted_at_hits(verdict, found.class_starts), objects.tolist(), strict=True))
+
+def accumulate(matched: Matched) -> Counts:
+    """The second step: count by class."""
+    found, truth, pairs, verdict, _ = matched
+    return Counts(
+        objects=np.bincount(truth.labels[~truth.uncounted], minlength=len(truth.class_names)),
+        at_hits=counted_at_hits(verdict, found.class_starts),
+        coco=coco_figures(found, truth, pairs),
+    )
+
+
+def summarise(matched: Matched, counts: Counts, score_threshold: float) -> Metrics:
+    """The third step: the figures that are reported."""
+    found, truth, _, verdict, min_overlap = matched
+    objects, coco = counts.objects, counts.coco
+    hits = list(zip(counts.at_hits, objects.tolist(), strict=True))
     precision, recall, f1 = figures_at(np.array([score_threshold]), found, verdict, objects)
     confidence, best = best_f1(found, verdict, objects)
     return Metrics(
@@ -84,6 +132,7 @@ def evaluate(
         coco=summarise_coco(coco),
         coco_ap=coco.precision[0].mean(-1),
         coco_ap50=coco.precision[0, :, 0],
+        coco_ap_by_size=coco.precision[1:].mean(-1),
         precision=precision[:, 0],
         recall=recall[:, 0],
         f1=f1[:, 0],

@@ -57,6 +57,21 @@ class GroundTruth:
         return self.difficult | self.crowd
 
 
+class FlatDetections(NamedTuple):
+    """All detections of a data set in any order, as files of results hold them.
+
+    image   int64 [D], which image each is on
+    boxes   float64 [D, 4], xyxy in pixels of the original image
+    scores  float64 [D]
+    labels  int64 [D], 0-based
+    """
+
+    image: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+
+
 class RankedDetections(NamedTuple):
     """All detections in the order in which they are counted: by class, then best score first.
 
@@ -79,15 +94,25 @@ class RankedDetections(NamedTuple):
     class_starts: np.ndarray
 
 
-def rank_detections(detections: Sequence[Detections], num_classes: int) -> RankedDetections:
-    """Flatten the detections of all images, element i being those of image i, and rank them.
+def flatten_detections(detections: Sequence[Detections]) -> FlatDetections:
+    """The detections of all images, element i being those of image i, one after the other."""
+    return FlatDetections(
+        image=np.repeat(np.arange(len(detections)), [len(found) for found in detections]),
+        boxes=_joined([found.boxes for found in detections]).reshape(-1, 4),
+        scores=_joined([found.scores for found in detections]),
+        labels=_joined([found.labels for found in detections]).astype(np.int64),
+    )
 
-    Raises ValueError for a score or box that is not a finite number and for a label beyond the classes.
+
+def rank_detections(detections: FlatDetections, num_images: int, num_classes: int) -> RankedDetections:
+    """Put the detections in the order in which they are counted.
+
+    Raises ValueError for a score or box that is not a finite number, and for an image or label that there
+    is not.
     """
-    image = np.repeat(np.arange(len(detections)), [len(found) for found in detections])
-    boxes = _joined([found.boxes for found in detections]).reshape(-1, 4)
-    scores = _joined([found.scores for found in detections])
-    labels = _joined([found.labels for found in detections]).astype(np.int64)
+    image, boxes, scores, labels = detections
+    strange = (image < 0) | (image >= num_images)
+    _refuse(strange, image, f"is on none of the {num_images} images")
     _refuse(~np.isfinite(scores), image, "has a score that is not a finite number")
     _refuse(~np.isfinite(boxes).all(1), image, "has a coordinate that is not a finite number")
     unknown = (labels < 0) | (labels >= num_classes)

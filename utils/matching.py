@@ -45,6 +45,24 @@ class Verdict(NamedTuple):
     counted: np.ndarray
 
 
+class Matched(NamedTuple):
+    """Detections and objects of a data set, and which found which: what all figures are counted from.
+
+    found        the detections in the order in which they are counted
+    truth        the objects
+    pairs        the overlaps of detections and objects of one class, of .5 or of `min_overlap` on, if that is
+        less
+    verdict      what each detection turned out to be by VOC's rule, at `min_overlap`
+    min_overlap  the intersection over union that a match needs
+    """
+
+    found: RankedDetections
+    truth: GroundTruth
+    pairs: Pairs
+    verdict: Verdict
+    min_overlap: float
+
+
 def overlapping_pairs(found: RankedDetections, truth: GroundTruth, least: float) -> Pairs:
     """All pairs of the same image and class with an overlap of at least `least` (above 0)."""
     classes = len(truth.class_names)

@@ -41,6 +41,7 @@ class Metrics:
     coco              the twelve summary figures: map, map50, map75, small, medium, large, ar1, ar10, ar100,
         ar_small, ar_medium, ar_large
     coco_ap, coco_ap50  COCO average precision [C] over all overlaps and at .5
+    coco_ap_by_size   the same over all overlaps [3, C], of small, medium and large objects
     precision, recall, f1  [C] at `score_threshold`; precision is NaN too where no detection reaches it
     best_f1, best_confidence  [C] each class's best F1 and the confidence that gives it
     mean_best_f1, best_f1_confidence  the best mean F1 that one confidence for all classes gives, and it
@@ -60,6 +61,7 @@ class Metrics:
     coco: dict[str, float]
     coco_ap: np.ndarray
     coco_ap50: np.ndarray
+    coco_ap_by_size: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
     f1: np.ndarray
@@ -85,7 +87,11 @@ class Metrics:
             "voc07_11point": self._map(self.voc07),
             "voc_area": self._map(self.voc_area),
             "coco": {name: _plain(value) for name, value in self.coco.items()}
-            | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)},
+            | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)}
+            | {
+                f"per_class_{size}": self._by_class(values)
+                for size, values in zip(("small", "medium", "large"), self.coco_ap_by_size, strict=True)
+            },
             "log_average_miss_rate": {
                 "mean": _plain(mean_of_defined(self.miss_rate)),
                 "per_class": self._by_class(self.miss_rate),

@@ -14,7 +14,7 @@ from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shif
 from utils.coco_figures import coco_figures, summarise_coco
 from utils.detections import Detections
 from utils.evaluator import evaluate
-from utils.ground_truth import GroundTruth, rank_detections
+from utils.ground_truth import GroundTruth, flatten_detections, rank_detections
 from utils.matching import overlapping_pairs
 
 NAMES = ("map", "map50", "map75", "small", "medium", "large", "ar1", "ar10", "ar100")
@@ -71,7 +71,7 @@ def peer_figures(truth: GroundTruth, detections: list[Detections]) -> COCOeval:
 
 
 def our_figures(truth: GroundTruth, detections: list[Detections]):
-    ranked = rank_detections(detections, len(truth.class_names))
+    ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
     return coco_figures(ranked, truth, overlapping_pairs(ranked, truth, 0.5))
 
 

@@ -5,14 +5,14 @@ import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects
 from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, figures_at
-from utils.ground_truth import RankedDetections, rank_detections
+from utils.ground_truth import RankedDetections, flatten_detections, rank_detections
 from utils.matching import Verdict, match_voc, overlapping_pairs
 
 FAR = (500, 500, 510, 510)
 
 
 def judged(truth, *detections):
-    ranked = rank_detections(detections, len(truth.class_names))
+    ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
     pairs = overlapping_pairs(ranked, truth, 0.5)
     verdict = match_voc(pairs, truth.uncounted, len(ranked.scores), 0.5)
     return ranked, verdict, np.bincount(truth.labels[~truth.uncounted], minlength=len(truth.class_names))

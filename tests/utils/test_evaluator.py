@@ -8,6 +8,7 @@ from tests.helpers import SHARED, needs_shared
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.detections import Detections
 from utils.evaluator import GroundTruth, evaluate
+from utils.ground_truth import FlatDetections, flatten_detections
 from utils.index import ImageRecord, build_index
 
 FAR = (500, 500, 510, 510)
@@ -109,6 +110,18 @@ def test_bad_input_is_one_sentence(arguments, complaint):
     with pytest.raises(ValueError, match=complaint) as caught:
         evaluate(*arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_flat_detections_give_the_same_in_any_order_of_images():
+    truth, detections = random_case(np.random.default_rng(5))
+    flat = flatten_detections(detections)
+    order = np.argsort(-flat.image, kind="stable")
+    distinct = flat._replace(scores=np.random.default_rng(0).permutation(len(flat.scores)) / 1000)
+    shuffled = FlatDetections(*(column[order] for column in distinct))
+    assert evaluate(shuffled, truth).to_json() == evaluate(distinct, truth).to_json()
+    assert evaluate(flat, truth).to_json() == evaluate(detections, truth).to_json()
+    with pytest.raises(ValueError, match="is on none of the"):
+        evaluate(flat._replace(image=flat.image + truth.num_images), truth)
 
 
 @pytest.mark.parametrize("overlap", [0, -1, 1.5, float("nan")])

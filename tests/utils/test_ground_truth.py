@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects
-from utils.ground_truth import GroundTruth, check_ground_truth, position_in_run, rank_detections
+from utils.ground_truth import (
+    GroundTruth,
+    check_ground_truth,
+    flatten_detections,
+    position_in_run,
+    rank_detections,
+)
 from utils.index import ImageRecord, build_index
 
 
@@ -27,7 +33,7 @@ def test_the_index_becomes_flat_arrays():
 def test_ranking_is_by_class_then_score_then_input():
     first = found((UNIT, 0.5, 1), (UNIT, 0.5, 0), (UNIT, 0.9, 1))
     second = found((UNIT, 0.5, 1), (UNIT, 0.7, 1))
-    ranked = rank_detections([first, second], 3)
+    ranked = rank_detections(flatten_detections([first, second]), 2, 3)
     assert ranked.labels.tolist() == [0, 1, 1, 1, 1]
     assert ranked.scores.tolist() == [0.5, 0.9, 0.7, 0.5, 0.5]
     assert ranked.image.tolist() == [0, 0, 1, 0, 1]
@@ -36,7 +42,9 @@ def test_ranking_is_by_class_then_score_then_input():
 
 
 def test_more_classes_than_a_short_integer_holds():
-    ranked = rank_detections([found((UNIT, 0.5, 69_999), (UNIT, 0.5, 300), (UNIT, 0.5, 65_537))], 70_000)
+    ranked = rank_detections(
+        flatten_detections([found((UNIT, 0.5, 69_999), (UNIT, 0.5, 300), (UNIT, 0.5, 65_537))]), 1, 70_000
+    )
     assert ranked.labels.tolist() == [300, 65_537, 69_999]
 
 
@@ -56,7 +64,7 @@ def test_position_in_run():
 )
 def test_bad_detections_are_refused_by_image(detection, complaint):
     with pytest.raises(ValueError, match=f"image number 1 .*{complaint}"):
-        rank_detections([found((UNIT, 0.5, 0)), found(detection)], 2)
+        rank_detections(flatten_detections([found((UNIT, 0.5, 0)), found(detection)]), 2, 2)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@ import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils import matching
-from utils.ground_truth import rank_detections
+from utils.ground_truth import flatten_detections, rank_detections
 from utils.matching import match_coco, match_voc, overlapping_pairs
 
 
 def voc(truth, *detections, min_overlap=0.5):
     """(correct, counted) of the detections in the order of their scores."""
-    ranked = rank_detections(detections, len(truth.class_names))
+    ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
     pairs = overlapping_pairs(ranked, truth, min_overlap)
     verdict = match_voc(pairs, truth.uncounted, len(ranked.scores), min_overlap)
     return verdict.correct.tolist(), verdict.counted.tolist()
@@ -17,7 +17,7 @@ def voc(truth, *detections, min_overlap=0.5):
 
 def coco(truth, *detections, ignored=None):
     """At how many of the ten thresholds each detection is matched, and matched with an ignored object."""
-    ranked = rank_detections(detections, len(truth.class_names))
+    ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
     pairs = overlapping_pairs(ranked, truth, 0.5)
     ignored = truth.uncounted if ignored is None else np.array(ignored)
     return [[bin(bits).count("1") for bits in row] for row in match_coco(pairs, ranked, ignored, truth.crowd)]
@@ -97,7 +97,7 @@ def test_coco_the_threshold_decides_who_takes_an_object():
 def test_pairs_are_those_of_a_plain_loop(seed, monkeypatch):
     monkeypatch.setattr(matching, "_PAIRS_AT_ONCE", 5)  # many blocks
     truth, detections = random_case(np.random.default_rng(seed))
-    ranked = rank_detections(detections, len(truth.class_names))
+    ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
     expected = []
     for d, box in enumerate(ranked.boxes):
         for o, other in enumerate(truth.boxes):

@@ -22,6 +22,7 @@ def test_json_has_the_agreed_shape_and_no_nan(metrics):
     assert coco["per_class"] == {"class0": pytest.approx(0.7), "class1": 0, "class2": None}
     assert coco["per_class_50"]["class0"] == 1
     assert coco["medium"] is None
+    assert coco["per_class_small"] == coco["per_class"] and coco["per_class_large"]["class0"] is None
     assert {"small", "large", "ar1", "ar10", "ar100", "ar_small", "ar_medium", "ar_large"} <= set(coco)
     assert plain["recall"] == 0.5
     assert plain["precision"] == 1  # class 1 has no detection: its precision is not defined, its F1 is 0
