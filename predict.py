@@ -22,6 +22,7 @@ from utils.predictor import Predictor, explain_empty
 from utils.preflight import check_values
 from utils.results import count_classes, output_names, results_json, save_crops, save_json, save_text
 from utils.sources import find_images
+from utils.thresholds import Confidence, describe
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Config:
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional]  # pictures: files, folders or patterns
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
-    confidence: float = 0.5  # least score of a box
+    confidence: Confidence = None  # least score of a box; best (default, else .5), best-by-class: as stored
     nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
     output: Path = Path("predictions")  # folder for the results
     batch_size: int = 8  # pictures at a time
@@ -62,6 +63,7 @@ def main(config: Config) -> None:
         confidence=config.confidence,
         nms_iou=config.nms_iou,
     )
+    print(describe(predictor.confidences, predictor.class_names))
     done: list[Path] = []
     found: list[Detections] = []
     names = dict(zip(paths, output_names(paths), strict=True))
@@ -73,7 +75,7 @@ def main(config: Config) -> None:
             counts = count_classes([detections], predictor.class_names)
             text = ", ".join(f"{name} {number}" for name, number in counts.items())
             tqdm.write(
-                f"{path}: {text or explain_empty(detections, config.confidence, predictor.class_names)}"
+                f"{path}: {text or explain_empty(detections, predictor.confidences, predictor.class_names)}"
             )
     if not done:
         raise ValueError("none of the pictures could be read")

@@ -11,6 +11,7 @@ import torch
 from utils.cli import run
 from utils.device import Amp
 from utils.predictor import Predictor
+from utils.thresholds import Confidence, describe
 from utils.video import VideoResult, process_video
 
 
@@ -23,7 +24,7 @@ class Config:
     save: Path | None = None  # video file to write, .mp4 or .avi
     show: bool = False  # show the frames in a window, q ends; needs a display
     max_frames: int = 0  # stop after this many frames; 0 goes on to the end
-    confidence: float = 0.5  # least score of a box
+    confidence: Confidence = None  # least score of a box; best (default, else .5), best-by-class: as stored
     nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
     model: str | None = None  # the model, for weights that do not say it
     classes: Path | None = None  # class names, one a line, for weights that do not say them
@@ -48,6 +49,7 @@ def main(config: Config) -> None:
         confidence=config.confidence,
         nms_iou=config.nms_iou,
     )
+    print(describe(predictor.confidences, predictor.class_names))
     report(process_video(predictor, config.source, config.save, config.show, config.max_frames), config.save)
 
 

@@ -1,5 +1,6 @@
 """What a detector found on one image: the one type that prediction, drawing, saving and evaluation share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,9 +28,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
-    def above(self, confidence: float) -> "Detections":
-        """Those with at least this score."""
-        keep = self.scores >= confidence
+    def above(self, confidence: float | Sequence[float]) -> "Detections":
+        """Those with at least this score, or with at least that of their class."""
+        least = np.asarray(confidence, self.scores.dtype)
+        keep = self.scores >= (least[self.labels] if least.ndim else least)
         return replace(self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep])
 
     @staticmethod

@@ -19,6 +19,7 @@ from utils.inference import DetectSettings, detect_batch
 from utils.letterbox import letterbox
 from utils.preflight import check_image_size
 from utils.pretrained import WORD, pretrained_weights
+from utils.thresholds import DEFAULT, Confidence, Thresholds, class_confidences
 from utils.weights import Weights, best_fit, known_classes, load_weights, read_weights
 
 Image = np.ndarray | str | PathLike[str]
@@ -26,12 +27,16 @@ Image = np.ndarray | str | PathLike[str]
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector with its weights, and what it needs to be used; image_size is height, width."""
+    """A detector with its weights, and what it needs to be used; image_size is height, width.
+
+    thresholds  the scores with the best F1, where they are stored with the weights
+    """
 
     detector: Detector
     model_name: str
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
+    thresholds: Thresholds | None = None
 
 
 def load_trained(
@@ -60,7 +65,7 @@ def load_trained(
     load_weights(detector, content, design, names, strict=True)
     size = image_size or content.image_size or design.image_size
     check_image_size(size, detector.stride, design.smallest)
-    return TrainedDetector(place(detector.eval(), device), name, names, size)
+    return TrainedDetector(place(detector.eval(), device), name, names, size, content.thresholds)
 
 
 class Predictor:
@@ -68,7 +73,8 @@ class Predictor:
 
     weights     a checkpoint of `train.py`, other weights with `model` and `classes`, or "pretrained" with
                 `model`
-    confidence  least score of a detection
+    confidence  least score of a detection: a number; "best" or "best-by-class", as get_map.py stored them
+        with the weights; by default the best one if it is stored, else .5
     nms_iou     of two boxes of one class that overlap more than this, the better one stays
     max_detections  on one image
     """
@@ -82,15 +88,17 @@ class Predictor:
         image_size: tuple[int, int] | None = None,
         device: str = "auto",
         amp: Amp = "auto",
-        confidence: float = 0.5,
+        confidence: Confidence = None,
         nms_iou: float = 0.3,
         max_detections: int = 300,
     ) -> None:
         self.device = choose_device(device)
         self.model = load_trained(weights, self.device, model=model, classes=classes, image_size=image_size)
         self.class_names = self.model.class_names
+        self.confidences = class_confidences(confidence, self.model.thresholds, len(self.class_names))
+        least = min(self.confidences, default=DEFAULT)
         autocast = choose_autocast(amp, self.device)
-        self.settings = DetectSettings(confidence, nms_iou, max_detections, autocast)
+        self.settings = DetectSettings(least, nms_iou, max_detections, autocast)
 
     def __call__(self, images: Image | Sequence[Image]) -> Detections | list[Detections]:
         """Detections on one image, or a list of them for several, which then go through as one batch.
@@ -113,14 +121,16 @@ class Predictor:
             plan = letterbox(picture, self.model.image_size, pixels.pad_value, pixels.pad_centred, out)[1]
             plans.append(plan)
         tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device)
-        return detect_batch(self.model.detector, tensor, plans, self.settings)
+        found = detect_batch(self.model.detector, tensor, plans, self.settings)
+        return [detections.above(self.confidences) for detections in found]
 
 
-def explain_empty(detections: Detections, confidence: float, class_names: Sequence[str]) -> str:
+def explain_empty(detections: Detections, confidences: Sequence[float], class_names: Sequence[str]) -> str:
     """Why nothing was found, in numbers: how near the best candidate came."""
     if detections.best_label < 0:
         return "there was no candidate at all"
     # Rounded down: a best of 0.4999 at confidence 0.5 must not read as 0.50.
+    confidence = confidences[detections.best_label]
     best = f"{math.floor(100 * detections.best_score) / 100:.2f} ({class_names[detections.best_label]})"
     return f"0 of {detections.candidates} candidates reached confidence {confidence:g}; the best was {best}"
 

@@ -28,6 +28,7 @@ from utils.cli import ROOT
 from utils.darknet_file import read_darknet
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
 from utils.order_match import match_by_order
+from utils.thresholds import Thresholds, stored_thresholds
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
 _WRAPPERS = ("module.", "model.")  # what DataParallel and wrapping classes put before all names
@@ -43,6 +44,7 @@ class Weights:
     state  floating tensors under the names of the file
     class_names, model_name, image_size (height, width)  None where the file does not say
     parts  names of parts that differ from the model's own, and its anchors
+    thresholds  the scores with the best F1, where they were stored
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Weights:
     model_name: str | None = None
     image_size: tuple[int, int] | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
+    thresholds: Thresholds | None = None
 
 
 def read_weights(path: str | Path) -> Weights:
@@ -68,7 +71,7 @@ def read_weights(path: str | Path) -> Weights:
     state = _unwrapped(_tensors_in(content))
     if not state:
         raise ValueError(f"{path} holds no weights: give a checkpoint, or a state dict saved with torch.save")
-    return Weights(path, state, *_metadata(content))
+    return Weights(path, state, *_metadata(content), stored_thresholds(content))
 
 
 def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:

@@ -6,10 +6,11 @@ import torch
 
 from nets import build_detector
 from tests.utils.tiny_training import drawn_index
-from utils.checkpoint import save_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.detections import Detections
 from utils.image import ImageError, read_image
 from utils.predictor import Predictor, explain_empty, load_trained
+from utils.thresholds import Thresholds, store_thresholds
 
 NAMES = ("杯子", "left", "right")
 CPU = {"device": "cpu", "amp": "off"}
@@ -79,13 +80,40 @@ def test_why_nothing_was_found(folder):
     found = Predictor(folder / "best.pt", confidence=0.9, **CPU)(folder / "0.png")
     assert len(found) == 0 and found.best_score > 0
     # 64 x 96 has 8 * 12 + 4 * 6 + 2 * 3 = 126 cells.
-    text = explain_empty(found, 0.9, NAMES)
+    text = explain_empty(found, [0.9] * 3, NAMES)
     assert text.startswith("0 of 126 candidates reached confidence 0.9; the best was 0.0")
     assert text.endswith(f"({NAMES[found.best_label]})")
     by_hand = Detections(*vars(Detections.empty()).values())
     by_hand = Detections(by_hand.boxes, by_hand.scores, by_hand.labels, 0.314, 0, 99)
     expected = "0 of 99 candidates reached confidence 0.5; the best was 0.31 (杯子)"
-    assert explain_empty(by_hand, 0.5, NAMES) == expected
+    assert explain_empty(by_hand, [0.5, 0.6, 0.7], NAMES) == expected
+
+
+def test_stored_thresholds_decide_unless_a_number_is_given(folder):
+    path = folder / "stored.pt"
+    content = load_checkpoint(folder / "best.pt")
+    for name, value in content["model"].items():
+        if "_preds" in name:  # scores of a fresh head are all alike
+            value.copy_(torch.randn(value.shape, generator=torch.Generator().manual_seed(0)))
+    torch.save(content, path)
+    everything = Predictor(path, confidence=0.0, max_detections=20, **CPU)(folder / "0.png")
+    middle = float(np.median(everything.scores))
+    by_class = [middle, middle, middle]
+    by_class[everything.labels[0]] = 1.0  # nothing reaches it
+    store_thresholds(path, Thresholds(middle, tuple(by_class)))
+    expected = {
+        None: everything.above(middle),
+        "best": everything.above(middle),
+        "best-by-class": everything.above(by_class),
+        0.0: everything,
+    }
+    for asked, found in expected.items():
+        stored = Predictor(path, confidence=asked, max_detections=20, **CPU)
+        assert same(stored(folder / "0.png"), found)
+    assert len(expected["best-by-class"]) < len(expected["best"]) < len(everything)
+    assert Predictor(folder / "best.pt", **CPU).confidences == (0.5,) * 3
+    with pytest.raises(ValueError, match="hold no thresholds"):
+        Predictor(folder / "best.pt", confidence="best", **CPU)
 
 
 def test_weights_that_say_nothing_need_classes(folder):

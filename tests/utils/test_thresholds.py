@@ -1,0 +1,91 @@
+"""Thresholds go with the weights, and nothing else in the file changes."""
+
+import pytest
+import torch
+
+from tests.utils.evaluation_cases import UNIT, found, objects
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.evaluator import evaluate
+from utils.thresholds import (
+    Thresholds,
+    best_thresholds,
+    class_confidences,
+    describe,
+    store_thresholds,
+    stored_thresholds,
+)
+
+STORED = Thresholds(0.25, (0.5, 0.125))
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    path = tmp_path / "best.pt"
+    entries = {"epoch": 3, "step": 7, "class_names": ["a", "b"], "model_name": "m", "image_size": (64, 32)}
+    save_checkpoint(path, model={"w": torch.arange(3.0)}, ema={"w": torch.ones(3)}, best=0.5, **entries)
+    return path
+
+
+def test_a_checkpoint_keeps_everything_and_gains_the_thresholds(checkpoint):
+    before = load_checkpoint(checkpoint)
+    store_thresholds(checkpoint, STORED)
+    after = load_checkpoint(checkpoint)
+    assert stored_thresholds(after) == STORED
+    assert after.keys() - before.keys() == {"thresholds"}
+    assert torch.equal(after["model"]["w"], before["model"]["w"]) and after["best"] == 0.5
+    store_thresholds(checkpoint, Thresholds(0.75, (0.75, 0.75)))
+    assert stored_thresholds(load_checkpoint(checkpoint)).overall == 0.75
+    assert [file.name for file in checkpoint.parent.iterdir()] == ["best.pt"]
+
+
+def test_weights_without_a_place_for_them_stay_as_they_are(checkpoint, tmp_path):
+    bare = tmp_path / "bare.pth"
+    torch.save({"w": torch.ones(1)}, bare)
+    content = bare.read_bytes(), checkpoint.read_bytes()
+    with pytest.raises(ValueError, match=r"bare.pth is no checkpoint of train.py.*--confidence 0.250"):
+        store_thresholds(bare, STORED)
+    with pytest.raises(ValueError, match="no checkpoint"):
+        store_thresholds(checkpoint, Thresholds(0.25, (0.5,)))  # of other classes
+    assert (bare.read_bytes(), checkpoint.read_bytes()) == content
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"thresholds": 0.5}, {"thresholds": {"overall": 0.5, "by_class": ["a"]}}]
+)
+def test_a_file_without_thresholds_has_none(content):
+    assert stored_thresholds(content) is None
+
+
+def test_best_thresholds_of_an_evaluation():
+    # Class 0 is best from .75 on. Class 1 is never found, class 2 has no objects: that of all classes.
+    truth = objects([[UNIT, (50, 0, 60, 10)]], labels=[[0, 1]], classes=3)
+    metrics = evaluate([found((UNIT, 0.75, 0), ((90, 0, 99, 9), 0.25, 0))], truth)
+    assert best_thresholds(metrics) == Thresholds(0.75, (0.75, 0.75, 0.75))
+    with pytest.raises(ValueError, match="no object was found"):
+        best_thresholds(evaluate([found(((90, 0, 99, 9), 0.25, 0))], truth))
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored", "expected"),
+    [
+        (None, None, (0.5, 0.5)),
+        (None, STORED, (0.25, 0.25)),
+        ("best", STORED, (0.25, 0.25)),
+        ("best-by-class", STORED, (0.5, 0.125)),
+        (0.75, STORED, (0.75, 0.75)),
+        (0, None, (0.0, 0.0)),
+    ],
+)
+def test_what_is_asked_for_and_what_is_stored(asked, stored, expected):
+    assert class_confidences(asked, stored, 2) == expected
+
+
+@pytest.mark.parametrize(("asked", "complaint"), [("best", "--store-thresholds"), (1.5, "between 0 and 1")])
+def test_what_cannot_be_had_is_refused(asked, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        class_confidences(asked, None, 2)
+
+
+def test_they_are_told():
+    assert describe((0.25, 0.25), "ab") == "confidence 0.25"
+    assert describe((0.5, 0.125), ["cup", "树"]) == "confidence cup 0.5, 树 0.125"

@@ -1,0 +1,90 @@
+"""The score from which detections are shown: a number, or the best one by F1, stored with the weights."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+
+from utils.atomic import replacing
+from utils.checkpoint import load_torch_file
+from utils.metrics import Metrics
+
+Confidence = float | Literal["best", "best-by-class"] | None
+DEFAULT = 0.5
+KEY = "thresholds"  # its entry in a checkpoint
+
+
+class Thresholds(NamedTuple):
+    """The scores with the best F1 on some data: one for all classes, and one for each."""
+
+    overall: float
+    by_class: tuple[float, ...]
+
+
+def best_thresholds(metrics: Metrics) -> Thresholds:
+    """Those of an evaluation; a class without a best score of its own has that of all classes.
+
+    ValueError where nothing was found, so that no score is better than another.
+    """
+    overall = metrics.best_f1_confidence
+    if math.isnan(overall):
+        raise ValueError("no object was found, so there is no best threshold to store with the weights")
+    own = metrics.best_confidence.tolist()
+    return Thresholds(overall, tuple(overall if math.isnan(value) else value for value in own))
+
+
+def store_thresholds(path: Path, thresholds: Thresholds) -> None:
+    """Write the thresholds into a checkpoint of `train.py`, all else in it as it was; whole or not at all.
+
+    ValueError for other files: they have no place for it.
+    """
+    content = load_torch_file(path)
+    names = content.get("class_names") if isinstance(content, dict) else None
+    if not isinstance(names, list) or len(names) != len(thresholds.by_class):
+        raise ValueError(
+            f"{path} is no checkpoint of train.py, so thresholds cannot be stored in it: "
+            f"leave out --store-thresholds and predict with --confidence {thresholds.overall:.3f}"
+        )
+    content[KEY] = {"overall": thresholds.overall, "by_class": list(thresholds.by_class)}
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def stored_thresholds(content: Mapping[str, Any]) -> Thresholds | None:
+    """Those in the content of a weights file; None where there are none, or they are of another form."""
+    match content.get(KEY):
+        case {"overall": float(overall), "by_class": list(by_class)} if {*map(type, by_class)} == {float}:
+            return Thresholds(overall, tuple(by_class))
+    return None
+
+
+def class_confidences(asked: Confidence, stored: Thresholds | None, num_classes: int) -> tuple[float, ...]:
+    """The least score of a detection of each class.
+
+    asked  a number for all classes; "best" or "best-by-class" for what is stored; None for the stored one for
+        all classes, and .5 without any
+    ValueError for a number outside 0..1, and where nothing is stored that was asked for.
+    """
+    if asked is None:
+        asked = DEFAULT if stored is None else "best"
+    if isinstance(asked, str):
+        if stored is None:
+            raise ValueError(
+                f"--confidence {asked}: the weights hold no thresholds; measure them with "
+                "get_map.py --store-thresholds, or give a number"
+            )
+        return stored.by_class if asked == "best-by-class" else (stored.overall,) * num_classes
+    if not 0 <= asked <= 1:
+        raise ValueError(f"--confidence is between 0 and 1, not {asked}")
+    return (float(asked),) * num_classes
+
+
+def describe(confidences: Sequence[float], class_names: Sequence[str]) -> str:
+    """The thresholds in words, for the log."""
+    if len(set(confidences)) == 1:
+        return f"confidence {confidences[0]:.3g}"
+    return "confidence " + ", ".join(
+        f"{name} {value:.3g}" for name, value in zip(class_names, confidences, strict=True)
+    )
