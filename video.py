@@ -55,12 +55,8 @@ def main(config: Config) -> None:
 
 def report(result: VideoResult, save: Path | None) -> None:
     """Frames, objects, and milliseconds a frame by stage."""
-    total = sum(result.seconds.values())
-    print(
-        f"{result.frames} frames, {result.objects} objects, {result.frames / max(total, 1e-9):.1f} frames/s"
-    )
-    for stage, seconds in result.seconds.items():
-        print(f"  {stage:<8} {1000 * seconds / max(result.frames, 1):7.1f} ms a frame")
+    print(f"{result.frames} frames, {result.objects} objects")
+    print(result.watch.describe(result.frames, "frame"))
     if save is not None:
         print(f"saved: {save}")
 

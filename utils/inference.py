@@ -20,6 +20,7 @@ from utils.index import DatasetIndex
 from utils.letterbox import Letterbox
 from utils.loader import evaluation_loader
 from utils.nms import Kept, nms
+from utils.stopwatch import Stopwatch
 from utils.variation import Variation, vary_there
 
 
@@ -39,15 +40,24 @@ class DetectSettings:
 
 @torch.inference_mode()
 def detect_batch(
-    detector: Detector, images: Tensor, letterboxes: Sequence[Letterbox], settings: DetectSettings
+    detector: Detector,
+    images: Tensor,
+    letterboxes: Sequence[Letterbox],
+    settings: DetectSettings,
+    watch: Stopwatch | None = None,
 ) -> list[Detections]:
-    """Detect on uint8 RGB images [B, 3, H, W], letterboxed as `letterboxes` says."""
+    """Detect on uint8 RGB images [B, 3, H, W], letterboxed as `letterboxes` says.
+
+    `watch` gets the time of the stages "network" and "NMS".
+    """
+    watch = watch or Stopwatch()
     detector.eval()
-    with autocasting(images.device, settings.autocast):
+    with watch.timed("network"), autocasting(images.device, settings.autocast):
         decoded = detector.detect(images)
-    found = nms(decoded, settings.confidence, settings.nms_iou, settings.max_detections)
-    candidates = decoded.scores.shape[1]
-    return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
+    with watch.timed("NMS"):
+        found = nms(decoded, settings.confidence, settings.nms_iou, settings.max_detections)
+        candidates = decoded.scores.shape[1]
+        return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
 
 
 def _to_image(kept: Kept, letterbox: Letterbox, candidates: int) -> Detections:
@@ -68,11 +78,13 @@ class DatasetDetections(NamedTuple):
     """What was found on each image of a data set, in its order, and which files could not be read.
 
     losses  mean losses by component, if they were asked for
+    watch   the time of loading (as far as it was waited for), of the network and of NMS
     """
 
     detections: list[Detections]
     skipped: list[str]
     losses: dict[str, float]
+    watch: Stopwatch
 
 
 @torch.inference_mode()
@@ -95,9 +107,14 @@ def detect_dataset(
     found: dict[int, Detections] = {}
     skipped: list[str] = []
     sums: dict[str, Tensor] = {}
-    for batch in tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=None):
-        images, targets = to_device(batch, device)
-        detections = detect_batch(detector, images, batch.letterboxes, settings)
+    watch = Stopwatch("loading", device=device)
+    batches = iter(tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=None))
+    while True:
+        with watch.timed("loading"):
+            if (batch := next(batches, None)) is None:
+                break
+            images, targets = to_device(batch, device)
+        detections = detect_batch(detector, images, batch.letterboxes, settings, watch)
         found |= zip(batch.indices.tolist(), detections, strict=True)
         skipped += batch.skipped
         if with_losses:
@@ -105,7 +122,7 @@ def detect_dataset(
                 losses = detector.losses(images, targets)
             sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
     means = {name: float(value) / len(index) for name, value in sums.items()}
-    return DatasetDetections([found[image] for image in range(len(index))], skipped, means)
+    return DatasetDetections([found[image] for image in range(len(index))], skipped, means, watch)
 
 
 def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:

@@ -1,8 +1,5 @@
 """Detection on the frames of a video: reading, drawing and writing, with the time of every stage."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import numpy as np
 
 from utils.drawing import draw_detections
 from utils.predictor import Predictor
+from utils.stopwatch import Stopwatch
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 FALLBACK_FPS = 25.0  # cameras and some streams do not say theirs
@@ -18,22 +16,11 @@ FALLBACK_FPS = 25.0  # cameras and some streams do not say theirs
 
 @dataclass
 class VideoResult:
-    """Frames and objects seen, and seconds spent by stage."""
+    """Frames and objects seen, and the time spent by stage."""
 
     frames: int = 0
     objects: int = 0
-    seconds: dict[str, float] = field(
-        default_factory=lambda: dict.fromkeys(("read", "detect", "draw", "write"), 0.0)
-    )
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - start
+    watch: Stopwatch = field(default_factory=lambda: Stopwatch("read", "detect", "draw", "write"))
 
 
 def process_video(
@@ -53,17 +40,17 @@ def process_video(
     beside = save.with_name(f"{save.stem}.tmp{save.suffix}") if save is not None else None
     try:
         while not max_frames or result.frames < max_frames:
-            with result.timed("read"):
+            with result.watch.timed("read"):
                 there, frame = capture.read()
             if not there:
                 break
-            with result.timed("detect"):
+            with result.watch.timed("detect"):
                 image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
                 found = predictor.detect([image])[0]
-            with result.timed("draw"):
+            with result.watch.timed("draw"):
                 picture = draw_detections(image, found, predictor.class_names)
                 drawn = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            with result.timed("write"):
+            with result.watch.timed("write"):
                 if beside is not None:
                     writer = writer or _writer(beside, capture, drawn)
                     writer.write(drawn)

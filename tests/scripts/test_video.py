@@ -26,7 +26,7 @@ def test_a_video_with_boxes_at_the_rate_of_its_source(trained_run):
     assert saved.get(cv2.CAP_PROP_FPS) == FPS and saved.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
     assert (saved.get(cv2.CAP_PROP_FRAME_WIDTH), saved.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (96, 64)
     assert done.stdout.startswith(f"confidence 0.15\n{FRAMES} frames, ") and "frames/s" in done.stdout
-    assert all(f"  {stage} " in done.stdout for stage in ("read", "detect", "draw", "write"))
+    assert all(f" {stage} " in done.stdout for stage in ("read", "detect", "draw", "write"))
     assert "drawn.mp4" in done.stdout.splitlines()[-1]
 
 

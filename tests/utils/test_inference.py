@@ -55,6 +55,12 @@ def test_settings_decide():
     assert numbers == [2, 1, 0, 1]
 
 
+def test_stages_are_timed():
+    index = build_index([ImageRecord("gone.jpg")], ["a", "b"])
+    watch = detect_dataset(Fixed(), index, (SIDE, SIDE), 2, 0, DetectSettings()).watch
+    assert list(watch.seconds) == ["loading", "network", "NMS"] and min(watch.seconds.values()) > 0
+
+
 def test_training_mode_is_left():
     detector = Fixed().train()
     detect_batch(detector, blank(1), [plan_letterbox((64, 64), (64, 64))], DetectSettings())

@@ -1,0 +1,36 @@
+"""Where the time goes: seconds by stage."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Stopwatch:
+    """Adds up the seconds of each stage.
+
+    seconds  by stage, in the order of their first use or as `stages` gives them
+    device   where the work is done: a GPU is waited for, so that its time counts where it was spent
+    """
+
+    def __init__(self, *stages: str, device: torch.device | None = None) -> None:
+        self.seconds = dict.fromkeys(stages, 0.0)
+        self.device = device
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+            if self.device is not None and self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def describe(self, number: int, of: str) -> str:
+        """The milliseconds that each of `number` things called `of` took, in one line."""
+        stages = ", ".join(f"{stage} {1000 * s / max(number, 1):.1f}" for stage, s in self.seconds.items())
+        rate = number / max(sum(self.seconds.values()), 1e-9)
+        return f"{rate:.1f} {of}s/s; milliseconds of each {of}: {stages}"
