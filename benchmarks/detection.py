@@ -1,0 +1,91 @@
+"""Measure the speed and the figures of a detector on a data set, by batch size and number format.
+
+    python benchmarks/detection.py --weights yolox_nano_coco.pth --data instances.json:images/
+
+Prints one JSON line for each batch size and format, measured in turn, because a machine's speed drifts.
+"""
+
+import json
+import platform
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.cli import run
+from utils.data_spec import read_data
+from utils.device import Amp, choose_autocast, choose_device
+from utils.evaluator import evaluate
+from utils.inference import DetectSettings, detect_dataset
+from utils.metrics import Metrics
+from utils.predictor import load_trained
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is measured."""
+
+    weights: Path  # a checkpoint of train.py, or other weights
+    data: str  # list file, VOC folder:split, or COCO JSON:images
+    batch_sizes: tuple[int, ...] = (1, 4, 8, 16, 32)  # pictures at a time
+    amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
+    rectangular: bool = False  # cut batches to the shapes of their pictures
+    nms_iou: float = 0.5  # of two boxes of a class that overlap more than this, the better one stays
+    workers: int = 0  # processes that load pictures
+    device: str = "auto"  # auto, cpu, cuda or cuda:0
+    repeats: int = 5  # repeats, of which the median counts
+    model: str | None = None  # the model, for weights that do not say it
+    classes: Path | None = None  # class names, one a line, for weights that do not say them
+
+
+def main(config: Config) -> None:
+    """Measure all cases in turn and print the medians."""
+    device = choose_device(config.device)
+    trained = load_trained(config.weights, device, model=config.model, classes=config.classes)
+    index = read_data(config.data, trained.class_names)
+
+    def once(batch_size: int, amp: Amp) -> tuple[float, Metrics]:
+        settings = DetectSettings(
+            nms_iou=config.nms_iou, autocast=choose_autocast(amp, device), rectangular=config.rectangular
+        )
+        start = time.perf_counter()
+        found = detect_dataset(
+            trained.detector, index, trained.image_size, batch_size, config.workers, settings
+        )
+        if found.skipped:
+            raise ValueError(f"{len(found.skipped)} pictures cannot be read, for example {found.skipped[0]}")
+        return len(index) / (time.perf_counter() - start), evaluate(found.detections, index)
+
+    cases = list(product(config.batch_sizes, config.amp))
+    speeds: dict[tuple[int, Amp], list[float]] = {case: [] for case in cases}
+    figures = {case: once(*case)[1] for case in cases}  # warms the file cache and the kernels too
+    for _ in range(config.repeats):
+        for case in cases:
+            speeds[case].append(once(*case)[0])
+    for batch_size, amp in cases:
+        metrics = figures[batch_size, amp]
+        line = {
+            "bench": "detection",
+            "case": f"{trained.model_name}, batch {batch_size}, {amp}",
+            "ours": round(statistics.median(speeds[batch_size, amp]), 2),
+            "peer": None,
+            "peer_name": None,
+            "unit": "images/s",
+            "ratio": None,
+            "map50_95": metrics.map50_95,
+            "map50": metrics.map50,
+            "versions": {"torch": version("torch"), "python": platform.python_version()},
+        }
+        print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    run(main, Config)
