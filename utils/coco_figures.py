@@ -4,6 +4,7 @@ Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pyc
 marked difficult are ignored like those that COCO ignores: found or missed, they count neither way.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,25 +30,33 @@ class CocoFigures(NamedTuple):
 
 def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: Pairs) -> CocoFigures:
     """Match and count for every area range. `pairs` are those with an overlap of .5 or more, at least."""
-    first_hundred = found.place < MAX_DETECTIONS[-1]
-    pairs = Pairs(*(column[first_hundred[pairs.detection]] for column in pairs))
-    size = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
     classes = len(truth.class_names)
     precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
-    for area, (low, high) in enumerate(AREAS.values()):
-        ignored = truth.uncounted | (truth.areas < low) | (truth.areas > high)
-        objects = np.bincount(truth.labels[~ignored], minlength=classes)
-        matched, matched_ignored = match_coco(pairs, found, ignored, truth.crowd)
-        other_size = (size < low) | (size > high)
-        for threshold in range(len(COCO_THRESHOLDS)):
-            hit = (matched >> threshold & 1).astype(bool)
-            aside = (matched_ignored >> threshold & 1).astype(bool)
-            counted = first_hundred & ~aside & (hit | ~other_size)
-            verdict = Verdict(hit & ~aside, counted)
+    for area, limits in enumerate(AREAS.values()):
+        objects = np.bincount(truth.labels[~_ignored(truth, limits)], minlength=classes)
+        for threshold, verdict in enumerate(coco_verdicts(found, truth, pairs, limits)):
             precision[area, :, threshold] = _precisions(verdict, found.class_starts, objects)
             recall[area, :, threshold] = _recalls(verdict, found, objects)
     return CocoFigures(precision, recall)
+
+
+def coco_verdicts(
+    found: RankedDetections, truth: GroundTruth, pairs: Pairs, limits: tuple[float, float] = AREAS["all"]
+) -> Iterator[Verdict]:
+    """What the detections turned out to be by COCO's rule, one after the other for its ten thresholds.
+
+    limits  the least and the largest area, in square pixels, of the objects that count
+    """
+    first_hundred = found.place < MAX_DETECTIONS[-1]
+    pairs = Pairs(*(column[first_hundred[pairs.detection]] for column in pairs))
+    matched, matched_ignored = match_coco(pairs, found, _ignored(truth, limits), truth.crowd)
+    size = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
+    other_size = (size < limits[0]) | (size > limits[1])
+    for threshold in range(len(COCO_THRESHOLDS)):
+        hit = (matched >> threshold & 1).astype(bool)
+        aside = (matched_ignored >> threshold & 1).astype(bool)
+        yield Verdict(hit & ~aside, first_hundred & ~aside & (hit | ~other_size))
 
 
 def summarise_coco(figures: CocoFigures) -> dict[str, float]:
@@ -70,6 +79,10 @@ def mean_of_defined(values: np.ndarray) -> float:
     """The mean of what is not NaN; NaN if nothing is left."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
+
+
+def _ignored(truth: GroundTruth, limits: tuple[float, float]) -> np.ndarray:
+    return truth.uncounted | (truth.areas < limits[0]) | (truth.areas > limits[1])
 
 
 def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray) -> list[float]:

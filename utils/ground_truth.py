@@ -93,6 +93,18 @@ class RankedDetections(NamedTuple):
     place: np.ndarray
     class_starts: np.ndarray
 
+    def keep(self, wanted: np.ndarray) -> "RankedDetections":
+        """Only those that are wanted, bool [D]; `place` is still that among all."""
+        starts = np.append(0, np.cumsum(wanted))[self.class_starts]
+        return RankedDetections(
+            self.image[wanted],
+            self.boxes[wanted],
+            self.scores[wanted],
+            self.labels[wanted],
+            self.place[wanted],
+            starts,
+        )
+
 
 def flatten_detections(detections: Sequence[Detections]) -> FlatDetections:
     """The detections of all images, element i being those of image i, one after the other."""

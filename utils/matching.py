@@ -20,7 +20,7 @@ _PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes a pair
 
 
 class Pairs(NamedTuple):
-    """Overlapping detections and objects of the same image and class, by detection and then by object.
+    """Overlapping detections and objects of the same image, by detection and then by object.
 
     detection  int64 [P], which of the ranked detections
     object     int64 [P], which object of the ground truth
@@ -63,13 +63,19 @@ class Matched(NamedTuple):
     min_overlap: float
 
 
-def overlapping_pairs(found: RankedDetections, truth: GroundTruth, least: float) -> Pairs:
-    """All pairs of the same image and class with an overlap of at least `least` (above 0)."""
-    classes = len(truth.class_names)
-    keys, number = np.unique(truth.image * classes + truth.labels, return_counts=True)
-    by_key = np.argsort(truth.image * classes + truth.labels, kind="stable")
+def overlapping_pairs(
+    found: RankedDetections, truth: GroundTruth, least: float, any_class: bool = False
+) -> Pairs:
+    """All pairs of the same image, and of the same class unless `any_class`, that overlap by `least` or more.
+
+    `least` is above 0.
+    """
+    classes = 0 if any_class else len(truth.class_names)
+    key = truth.image * classes + truth.labels if classes else truth.image
+    wanted = found.image * classes + found.labels if classes else found.image
+    keys, number = np.unique(key, return_counts=True)
+    by_key = np.argsort(key, kind="stable")
     first = np.cumsum(number) - number
-    wanted = found.image * classes + found.labels
     slot = np.searchsorted(keys, wanted)
     detections = np.flatnonzero(np.append(keys, -1)[slot] == wanted)
     slot = slot[detections]
@@ -115,30 +121,46 @@ def match_coco(
     Returns (matched, matched_ignored), uint16 [D]: bit t tells of threshold t.
 
     A detection takes the first free object of its list of preferences. So it is enough to look at the
-    pairs one by one, by detection and then by preference. Different images and classes have nothing to do
-    with each other: step k looks at the k-th pair of all of them at once.
+    pairs one by one, by detection and then by preference.
     """
     order = np.lexsort((-pairs.object, -pairs.covered, ignored[pairs.object], pairs.detection))
     ranked = pairs.detection[order]
-    step = position_in_run(found.image[ranked] * len(found.class_starts) + found.labels[ranked])
-    order = order[np.argsort(step, kind="stable")]
+    group = found.image[ranked] * len(found.class_starts) + found.labels[ranked]
     detection, obj = pairs.detection[order], pairs.object[order]
     reached = ((1 << np.searchsorted(COCO_THRESHOLDS, pairs.covered[order], "right")) - 1).astype(np.uint16)
     used_up = np.where(crowd, 0, _ALL_THRESHOLDS).astype(np.uint16)[obj]
+    match = claims(detection, obj, group, reached, used_up)
+    matched, matched_ignored = np.zeros((2, len(found.scores)), np.uint16)
+    np.bitwise_or.at(matched, detection, match)
+    aside = ignored[obj]
+    np.bitwise_or.at(matched_ignored, detection[aside], match[aside])
+    return matched, matched_ignored
 
-    matched = np.zeros(len(found.scores), np.uint16)
-    taken = np.zeros(len(ignored), np.uint16)
+
+def claims(
+    detection: np.ndarray, obj: np.ndarray, group: np.ndarray, reached: np.ndarray, used_up: np.ndarray
+) -> np.ndarray:
+    """Which pairs become matches when each, in the order given, takes what is still free on both sides.
+
+    detection, obj  int64 [P], of the pairs
+    group           int64 [P]; pairs of different groups have no detection or object in common
+    reached         uint16 [P], bit t: whether the pair's overlap is enough for threshold t
+    used_up         uint16 [P], bit t: whether a match uses the object up
+    Returns uint16 [P]. Step k looks at the k-th pair of all groups at once.
+    """
+    step = position_in_run(group)
+    order = np.argsort(step, kind="stable")
+    detection, obj, reached, used_up = detection[order], obj[order], reached[order], used_up[order]
+    matched = np.zeros(detection.max(initial=-1) + 1, np.uint16)
+    taken = np.zeros(obj.max(initial=-1) + 1, np.uint16)
     match = np.zeros(len(order), np.uint16)
     for start, end in pairwise(np.cumsum(np.append(0, np.bincount(step)))):
         now = slice(start, end)  # no detection and no object occurs twice here: one pair of each group
         free = reached[now] & ~matched[detection[now]] & ~taken[obj[now]]
         matched[detection[now]] |= free
         taken[obj[now]] |= free & used_up[now]
-        match[now] = free
-    matched_ignored = np.zeros_like(matched)
-    aside = ignored[obj]
-    np.bitwise_or.at(matched_ignored, detection[aside], match[aside])
-    return matched, matched_ignored
+        match[order[now]] = free
+    return match
 
 
 def _no_pairs() -> Pairs:

@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+
+from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
+from utils.analysis import analyse
+from utils.detections import Detections
+from utils.error_kinds import KINDS
+from utils.evaluator import match
+
+OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)
+
+
+@pytest.fixture
+def analysis():
+    """On each of ten images a cup that is found, a fish taken for a cup, and a find of nothing."""
+    truth = objects([[UNIT, OTHER]] * 10, labels=[[0, 1]] * 10, classes=2)
+    detections = [found((UNIT, 0.9, 0), (OTHER, 0.8, 0), (FAR, 0.7, 0))] * 10
+    return analyse(match(detections, truth), 0.5, resamples=50)
+
+
+def test_text_says_the_most_important(analysis):
+    text = analysis.text(["cup", "鱼"])
+    assert "mAP50-95 0.5000 (0.5000 to 0.5000), mAP50 0.5000 (0.5000 to 0.5000)" in text
+    assert "95 % interval of 50 resamples" in text
+    assert "class 0.500 (10)" in text and "background 0.000 (10)" in text
+    assert "most confused at confidence 0.50: 鱼 taken for cup 10 times" in text
+    assert "cup taken for 鱼" not in text
+    # Scores .9, .8, .7 are correct in 1, 0, 0 of 1.
+    assert f"differ by {(0.1 + 0.8 + 0.7) / 3:.4f} on average" in text
+
+
+def test_json_is_plain_and_whole(analysis):
+    plain = json.loads(json.dumps(analysis.to_json(["cup", "鱼"]), allow_nan=False))
+    assert plain["confusion"]["classes"] == ["cup", "鱼", "background"]
+    assert plain["confusion"]["matrix"] == [[10, 0, 0], [10, 0, 0], [10, 0, 0]]
+    assert [*plain["errors"]] == list(KINDS)
+    assert plain["errors"]["class"]["number"] == 10
+    assert plain["errors"]["class"]["per_class"]["鱼"] == {"number": 0, "ap_cost": 1}
+    assert plain["intervals"]["map50"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert plain["calibration"]["number"] == [0] * 7 + [10, 10, 10]
+    first = plain["suspects"][0]
+    assert (first["kind"], first["label"], first["suggested"], first["score"]) == ("class", "鱼", "cup", 0.8)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("truth", [objects([]), objects([[]]), objects([[UNIT]]), objects([[]], classes=0)])
+def test_nothing_found(truth):
+    analysis = analyse(match([Detections.empty()] * truth.num_images, truth), 0.5, resamples=10)
+    assert json.dumps(analysis.to_json(truth.class_names), allow_nan=False)
+    assert "calibration error" in analysis.text(truth.class_names)
+
+
+def test_without_resamples_there_are_no_intervals():
+    matched = match([found((shifted(1), 0.5))], objects([[UNIT]]))
+    analysis = analyse(matched, 0.5, resamples=0)
+    assert analysis.intervals == {} and "interval" not in analysis.text(["a"])
+
+
+def test_the_same_seed_gives_the_same():
+    truth, detections = random_case(np.random.default_rng(4))
+    matched = match(detections, truth)
+    texts = [json.dumps(analyse(matched, 0.5, 20, seed).to_json(truth.class_names)) for seed in (0, 0, 1)]
+    assert texts[0] == texts[1] != texts[2]

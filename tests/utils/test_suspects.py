@@ -1,0 +1,95 @@
+"""Labels that were damaged on purpose are found again."""
+
+import numpy as np
+import pytest
+
+from tests.utils.evaluation_cases import UNIT, found, objects, random_case
+from utils.detections import Detections
+from utils.evaluator import match
+from utils.ground_truth import GroundTruth
+from utils.suspects import suspect_labels
+
+OTHER = (50, 0, 60, 10)
+
+
+def suspects(truth, *of_image):
+    return suspect_labels(match([found(*of_image)], truth))
+
+
+def test_labels_that_agree_are_no_suspects():
+    assert suspects(objects([[UNIT]]), (UNIT, 0.9), ((2, 0, 12, 10), 0.5)) == []
+
+
+def test_a_missing_label():
+    (suspect,) = suspects(objects([[UNIT]]), (UNIT, 0.9), (OTHER, 0.75), ((51, 0, 61, 10), 0.5))
+    assert suspect == ("missing", 0, 0.75, -1, 0, None, OTHER)
+
+
+def test_a_label_of_another_class():
+    truth = objects([[UNIT]], labels=[[0]], classes=2)
+    (suspect,) = suspects(truth, (UNIT, 0.75, 1), (UNIT, 0.25, 0))
+    assert suspect == ("class", 0, 0.5, 0, 1, UNIT, UNIT)  # .75, less what speaks for the label
+    assert suspects(truth, (UNIT, 0.5, 1), (UNIT, 0.75, 0)) == []
+
+
+def test_a_label_that_lies_elsewhere():
+    moved = (5, 0, 15, 10)  # 50 / 150 overlap
+    (suspect,) = suspects(objects([[UNIT]]), (moved, 0.75))
+    assert suspect._replace(score=0) == ("box", 0, 0, 0, 0, UNIT, moved)
+    assert suspect.score == pytest.approx(0.5)
+    assert suspects(objects([[UNIT, moved]]), (moved, 0.75)) == []  # the neighbour's
+
+
+@pytest.mark.parametrize("flag", ["difficult", "crowd"])
+def test_what_does_not_count_is_no_suspect(flag):
+    truth = objects([[UNIT]], labels=[[0]], classes=2, **{flag: [[1]]})
+    assert suspects(truth, (UNIT, 0.9, 1)) == suspects(truth, ((5, 0, 15, 10), 0.9, 0)) == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(20))
+def test_hard_cases(seed):
+    truth, detections = random_case(np.random.default_rng(seed))
+    result = suspect_labels(match(detections, truth), limit=7)
+    scores = [suspect.score for suspect in result]
+    assert scores == sorted(scores, reverse=True) and len(result) <= 7
+    assert all(0 < score <= 1 for score in scores)
+    assert suspect_labels(match([Detections.empty()] * truth.num_images, truth)) == []
+
+
+def good_detector(rng, truth: GroundTruth) -> list[Detections]:
+    """Finds 95 % of the objects, a little beside, with scores around .8; and as many weak boxes anywhere."""
+    detections = []
+    for image in range(truth.num_images):
+        here = np.flatnonzero((truth.image == image) & (rng.random(len(truth.labels)) < 0.95))
+        boxes = truth.boxes[here] + rng.normal(0, 2, (len(here), 4))
+        corner = rng.uniform(0, 500, (len(here), 2))
+        weak = np.concatenate([corner, corner + rng.uniform(20, 120, (len(here), 2))], 1)
+        scores = np.concatenate([rng.beta(8, 2, len(here)), rng.beta(1, 12, len(here))])
+        labels = np.concatenate([truth.labels[here], rng.integers(0, 3, len(here))])
+        detections.append(Detections(np.concatenate([boxes, weak]), scores, labels))
+    return detections
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_labels_come_first(seed):
+    """Of 400 labels 10 are dropped, 10 renamed and 10 moved: 25 or more are among the first 30 suspects."""
+    rng = np.random.default_rng(seed)
+    image = np.repeat(np.arange(100), 4)
+    place = np.tile([[0, 0], [320, 0], [0, 320], [320, 320]], (100, 1)) + rng.uniform(0, 200, (400, 2))
+    boxes = np.concatenate([place, place + rng.uniform(40, 100, (400, 2))], 1)
+    labels, nothing = rng.integers(0, 3, 400), np.zeros(400, bool)
+    truth = GroundTruth(("a", "b", "c"), 100, image, boxes, labels, nothing, nothing, boxes[:, 0])
+    detections = good_detector(rng, truth)
+
+    dropped, renamed, moved = rng.permutation(400)[:30].reshape(3, 10)
+    damaged, names = boxes.copy(), labels.copy()
+    damaged[moved] += ((boxes[moved, 2:] - boxes[moved, :2]) * 0.4)[:, [0, 1, 0, 1]]
+    names[renamed] = (names[renamed] + 1) % 3
+    kept = np.delete(np.arange(400), dropped)
+    columns = (image[kept], damaged[kept], names[kept], nothing[kept], nothing[kept], boxes[kept, 0])
+    result = suspect_labels(match(detections, GroundTruth(truth.class_names, 100, *columns)), limit=30)
+    wanted = {("missing", int(image[k])) for k in dropped} | {("class", int(image[k])) for k in renamed}
+    wanted |= {("box", int(image[k])) for k in moved}
+    hits = sum((suspect.kind, suspect.image) in wanted for suspect in result)
+    assert hits >= 25, hits

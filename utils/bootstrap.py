@@ -1,0 +1,163 @@
+"""How far figures would move on other images of the same kind: intervals by resampling the images.
+
+Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals. A resample is the data
+set in which image k occurs as often as it was drawn; its figures are exactly those that evaluating such a
+data set would give, counted with weights rather than copies. (But for equal scores on one image: copies would
+alternate between them.)
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.average_precision import COCO_RECALLS, VOC07_RECALLS
+from utils.coco_figures import coco_verdicts
+from utils.matching import Matched, Verdict
+
+BLOCK = 100  # resamples at once: bounds the memory
+MOST_WORK = 500_000_000  # detections times resamples: about 12 s on one core
+
+
+class Interval(NamedTuple):
+    """A figure and where it lies in 95 of 100 resamples; NaN where not defined."""
+
+    value: float
+    low: float
+    high: float
+
+
+def intervals(matched: Matched, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
+    """95 % intervals of map, map50, map75, voc_area and voc07_11point."""
+    values = resampled_figures(matched, draw_weights(matched.truth.num_images, resamples, seed))
+    once = resampled_figures(matched, np.ones((matched.truth.num_images, 1), np.uint8))
+    return {name: interval(float(once[name][0]), values[name]) for name in once}
+
+
+def interval(value: float, values: np.ndarray) -> Interval:
+    """The percentile interval of resampled values around a figure; undefined ones are left out."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return Interval(value, np.nan, np.nan)
+    low, high = np.percentile(defined, (2.5, 97.5))
+    return Interval(value, float(low), float(high))
+
+
+def affordable_resamples(num_detections: int, wanted: int = 1000) -> int:
+    """How many resamples take a bearable time, at least 100 of them."""
+    return min(wanted, max(100, MOST_WORK // max(num_detections, 1)))
+
+
+def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each image occurs in each resample of `num_images` draws; uint8 [N, R]."""
+    rng = np.random.default_rng(seed)
+    weights = np.empty((num_images, resamples), np.uint8)
+    for column in range(resamples):
+        drawn = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
+        weights[:, column] = np.minimum(drawn, 255)  # more has a chance of less than 1e-500
+    return weights
+
+
+def resampled_figures(matched: Matched, weights: np.ndarray) -> Mapping[str, np.ndarray]:
+    """The figures of the data sets in which image k occurs `weights[k]` times (uint8 [N, R]); each [R]."""
+    parts = [
+        _figures(matched, weights[:, start : start + BLOCK]) for start in range(0, weights.shape[1], BLOCK)
+    ]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _figures(matched: Matched, weights: np.ndarray) -> dict[str, np.ndarray]:
+    truth, classes = matched.truth, len(matched.truth.class_names)
+    verdicts = [matched.verdict, *coco_verdicts(matched.found, truth, matched.pairs)]
+    shape = (classes, weights.shape[1])
+    area, eleven = np.full(shape, np.nan), np.full(shape, np.nan)
+    coco = np.full((len(verdicts) - 1, *shape), np.nan)
+    images_of = _by_label(truth.labels[~truth.uncounted], truth.image[~truth.uncounted], classes)
+    for label, (start, end) in enumerate(pairwise(matched.found.class_starts.tolist())):
+        objects = weights[images_of[label]].sum(0, dtype=np.int64)
+        if not objects.any():
+            continue
+        here = [Verdict(v.correct[start:end], v.counted[start:end]) for v in verdicts]
+        curves = _curves(matched.found.image[start:end], here, weights)
+        with np.errstate(invalid="ignore", divide="ignore"):  # 0 objects in a resample: not defined there
+            area[label] = _area(*curves[0], objects)
+            eleven[label] = _sampled(*curves[0], objects, VOC07_RECALLS)
+            for threshold, curve in enumerate(curves[1:]):
+                coco[threshold, label] = _sampled(*curve, objects, COCO_RECALLS)
+    by_class = {"map": coco.mean(0), "map50": coco[0], "map75": coco[5], "voc_area": area}
+    return {name: _mean_of_defined(values) for name, values in (by_class | {"voc07_11point": eleven}).items()}
+
+
+def _by_label(labels: np.ndarray, images: np.ndarray, classes: int) -> list[np.ndarray]:
+    """The images of the objects of each class."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(images[order], np.searchsorted(labels[order], np.arange(1, classes)))[: classes or None]
+
+
+def _curves(
+    image: np.ndarray, verdicts: list[Verdict], weights: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each verdict on the detections of one class: correct and all counted ones up to each correct one.
+
+    Both int64 [H, R], with weights. Only detections up to a correct one matter, so those between are summed.
+    """
+    any_hit = np.logical_or.reduce([verdict.correct for verdict in verdicts])
+    ends = np.flatnonzero(any_hit)
+    if not len(ends):
+        nothing = np.zeros((0, weights.shape[1]), np.int64)
+        return [(nothing, nothing)] * len(verdicts)
+    starts = np.append(0, ends[:-1] + 1)
+    upto = weights[image[: ends[-1] + 1]]
+    total = np.cumsum(np.add.reduceat(upto, starts, axis=0, dtype=np.int64), axis=0)
+    curves = []
+    for correct, counted in verdicts:
+        hits = np.flatnonzero(correct)
+        aside = np.flatnonzero(~counted[: ends[-1] + 1])
+        left_out = np.zeros((len(aside) + 1, weights.shape[1]), np.int64)
+        np.cumsum(upto[aside], axis=0, out=left_out[1:])
+        counts = total[np.searchsorted(ends, hits)] - left_out[np.searchsorted(aside, hits)]
+        curves.append((np.cumsum(weights[image[hits]], axis=0, dtype=np.int64), counts))
+    return curves
+
+
+def _raised(correct: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Precision raised to the best at any later hit.
+
+    Of the copies of an image the last is the hit with the highest precision, so that the others, before it,
+    are raised at least to it. A hit that does not occur (weight 0) is below the one before it.
+    """
+    precision = np.divide(correct, counted, out=np.zeros(correct.shape), where=counted > 0)
+    return np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+
+
+def _area(correct: np.ndarray, counted: np.ndarray, objects: np.ndarray) -> np.ndarray:
+    weight = np.diff(correct, axis=0, prepend=0)
+    return (_raised(correct, counted) * weight).sum(0) / objects
+
+
+def _sampled(
+    correct: np.ndarray, counted: np.ndarray, objects: np.ndarray, recalls: np.ndarray
+) -> np.ndarray:
+    """Each hit stands for the recalls that it is the first to reach."""
+    reached = _number_up_to(recalls, correct / objects)
+    weight = np.diff(reached, axis=0, prepend=0)
+    mean = (_raised(correct, counted) * weight).sum(0) / len(recalls)
+    return np.where(objects > 0, mean, np.nan)
+
+
+def _number_up_to(recalls: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """How many of the evenly spaced `recalls` are at most each value; like searchsorted, but faster."""
+    steps = len(recalls) - 1
+    guess = np.clip(np.nan_to_num(values * steps, nan=0, posinf=0), 0, steps).astype(np.int64)
+    guess -= recalls[guess] > values
+    guess += (guess < steps) & (recalls[np.minimum(guess + 1, steps)] <= values)
+    return guess + 1
+
+
+def _mean_of_defined(values: np.ndarray) -> np.ndarray:
+    """Over the classes [C, R] that a resample has objects of; NaN where it has none."""
+    defined = ~np.isnan(values)
+    number = defined.sum(0)
+    total = np.where(defined, values, 0).sum(0)
+    return np.divide(total, number, out=np.full(values.shape[1], np.nan), where=number > 0)

@@ -1,0 +1,43 @@
+"""Whether scores are to be believed: of the detections of a score of .7, are 70 % correct?
+
+Kueppers et al., "Multivariate Confidence Calibration for Object Detection", CVPR Workshops 2020,
+https://arxiv.org/abs/2004.13546, over the score alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from utils.matching import Matched
+
+
+class Calibration(NamedTuple):
+    """Detections by their score.
+
+    edges    float64 [B + 1], of the bins; a score on an edge belongs to the upper bin
+    number   int64 [B], how many detections there are
+    score    float64 [B], their mean score, NaN where there are none
+    correct  float64 [B], the share of them that is correct, NaN where there are none
+    error    the expected calibration error: how far share and score are apart, on average over detections
+    """
+
+    edges: np.ndarray
+    number: np.ndarray
+    score: np.ndarray
+    correct: np.ndarray
+    error: float
+
+
+def calibration(matched: Matched, bins: int = 10) -> Calibration:
+    """Compare scores with what is correct at the overlap of `matched`, of all that counts."""
+    found, _, _, verdict, _ = matched
+    edges = np.arange(bins + 1) / bins
+    scores = found.scores[verdict.counted]
+    place = np.clip(np.searchsorted(edges, scores, "right") - 1, 0, bins - 1)
+    number = np.bincount(place, minlength=bins)
+    wanted = np.where(number > 0, number, np.nan)
+    score = np.bincount(place, scores, bins) / wanted
+    correct = np.bincount(place, verdict.correct[verdict.counted], bins) / wanted
+    apart = np.abs(score - correct)[number > 0]
+    error = float((apart * number[number > 0]).sum() / number.sum()) if number.any() else float("nan")
+    return Calibration(edges, number, score, correct, error)

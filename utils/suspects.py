@@ -1,0 +1,135 @@
+"""The labels most likely wrong: where a confident detection and the labels disagree.
+
+Tkachenko, Thyagarajan and Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection
+Data", 2023, https://arxiv.org/abs/2309.00832, look for the same three kinds: overlooked, swapped and badly
+located. Look at them: a detector that is confident can be wrong as well.
+"""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from utils.matching import Matched, Pairs, overlapping_pairs
+
+Kind = Literal["missing", "class", "box"]
+LEAST_OVERLAP = 0.1  # with less, a detection and an object have nothing to do with each other
+ENOUGH = 0.5  # from here on, a box is meant to be the same
+LEAST_SCORE = 0.1  # detections below say nothing about labels
+
+
+class Suspect(NamedTuple):
+    """A label that may be wrong.
+
+    kind           "missing": nothing is labelled; "class": another was detected; "box": it lies elsewhere
+    image          which image
+    score          between 0 and 1, how sure the detections are
+    label          the class labelled, -1 where nothing is
+    suggested      the class detected
+    box            what is labelled, xyxy pixels; None where nothing is
+    suggested_box  what was detected
+    """
+
+    kind: Kind
+    image: int
+    score: float
+    label: int
+    suggested: int
+    box: tuple[float, ...] | None
+    suggested_box: tuple[float, ...]
+
+
+class _Claims(NamedTuple):
+    """Doubts of one kind: detection, object (-1 for none) and how sure, each [K]."""
+
+    detection: np.ndarray
+    object: np.ndarray
+    score: np.ndarray
+
+
+def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
+    """Up to `limit` labels that confident detections deny, the surest first.
+
+    missing  a detection overlaps no object of any class by .1; how sure: its score
+    class    a detection overlaps an object of another class by .5, and none of its own; its score, less that
+        of the best detection of the object's own class there
+    box      a detection overlaps an object of its class by .1 but less than .5, and no other; its score times
+        the share that does not overlap, less the score of the best detection that fits the box
+    """
+    found = matched.found.keep(matched.found.scores >= LEAST_SCORE)
+    truth = matched.truth
+    pairs = overlapping_pairs(found, truth, LEAST_OVERLAP, any_class=True)
+    own = found.labels[pairs.detection] == truth.labels[pairs.object]
+    counted = ~truth.uncounted[pairs.object]
+    # How sure detections are that an object is what its label says.
+    agreed = np.zeros(len(truth.labels))
+    fits = own & (pairs.iou >= ENOUGH)
+    np.maximum.at(agreed, pairs.object[fits], found.scores[pairs.detection[fits]])
+
+    kinds: dict[Kind, _Claims] = {
+        "missing": _missing(pairs, found.scores),
+        "class": _other_class(pairs, own, counted, found.scores, agreed),
+        "box": _other_place(pairs, own & counted, found.scores, agreed),
+    }
+    rows = [
+        (-float(score), int(found.image[detection]), number, kind, int(detection), int(obj))
+        for number, (kind, claims) in enumerate(kinds.items())
+        for detection, obj, score in zip(*_surest(claims, 4 * limit), strict=True)
+    ]
+    suspects: list[Suspect] = []
+    for score, image, _, kind, detection, obj in sorted(rows):
+        box = None if obj < 0 else tuple(truth.boxes[obj].tolist())
+        label, suggested = -1 if obj < 0 else int(truth.labels[obj]), int(found.labels[detection])
+        suspect = Suspect(kind, image, -score, label, suggested, box, tuple(found.boxes[detection].tolist()))
+        if not any(_same_place(suspect, other) for other in suspects):
+            suspects.append(suspect)
+        if len(suspects) == limit:
+            break
+    return suspects
+
+
+def _missing(pairs: Pairs, scores: np.ndarray) -> _Claims:
+    alone = np.ones(len(scores), bool)
+    alone[pairs.detection] = False
+    detection = np.flatnonzero(alone)
+    return _Claims(detection, np.full(len(detection), -1), scores[detection])
+
+
+def _other_class(
+    pairs: Pairs, own: np.ndarray, counted: np.ndarray, scores: np.ndarray, agreed: np.ndarray
+) -> _Claims:
+    at_home = np.zeros(len(scores), bool)
+    at_home[pairs.detection[own & (pairs.iou >= ENOUGH)]] = True
+    use = ~own & counted & (pairs.iou >= ENOUGH) & ~at_home[pairs.detection]
+    detection, obj = pairs.detection[use], pairs.object[use]
+    return _Claims(detection, obj, scores[detection] - agreed[obj])
+
+
+def _other_place(pairs: Pairs, own: np.ndarray, scores: np.ndarray, agreed: np.ndarray) -> _Claims:
+    neighbours = np.bincount(pairs.detection, minlength=len(scores))
+    use = own & (pairs.iou < ENOUGH) & (neighbours[pairs.detection] == 1)
+    detection, obj = pairs.detection[use], pairs.object[use]
+    return _Claims(detection, obj, scores[detection] * (1 - pairs.iou[use]) - agreed[obj])
+
+
+def _surest(claims: _Claims, limit: int) -> _Claims:
+    """The best of them for each object, and of those the first `limit`."""
+    order = np.argsort(-claims.score, kind="stable")
+    order = order[claims.score[order] > 0]
+    labelled = claims.object[order] >= 0
+    first = np.unique(claims.object[order], return_index=True)[1]
+    once = np.zeros(len(order), bool)
+    once[first] = True
+    order = order[once | ~labelled][:limit]
+    return _Claims(*(column[order] for column in claims))
+
+
+def _same_place(one: Suspect, other: Suspect) -> bool:
+    """Whether two doubts are about the same thing: boxes of one image that overlap by half."""
+    if one.image != other.image:
+        return False
+    a, b = one.box or one.suggested_box, other.box or other.suggested_box
+    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if min(width, height) <= 0:
+        return False
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return width * height >= ENOUGH * (sum(areas) - width * height)
