@@ -142,6 +142,7 @@ def _loader(
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
         prefetch_factor=2 if workers > 0 else None,
+        generator=torch.Generator(),  # it draws a seed for each epoch: not from the numbers of the networks
     )
 
 
