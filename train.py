@@ -28,18 +28,29 @@ from utils.picture_check import require_readable
 from utils.preflight import Preflight, check_image_size, check_values
 from utils.preview import save_previews
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
+from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
+from utils.run_state import Progress, RunSettings, find_run, restore_run
 from utils.sample_run import has_own_data, sample_settings
 from utils.schedule import Decay, scale_learning_rate
 from utils.start import check_weights, prepare_detector, weights_file
 from utils.trainer import Trainer, TrainSettings
-from utils.training_run import Progress, RunSettings, conclude, find_run, fit, resume
+from utils.training_run import fit
 
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
 SPLITS = ("train", "val", "test")
 RANGES = {
     "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
-    "at least 0": ("freeze_epochs", "warmup_epochs", "clip", "workers", "save_period", "patience", "seed"),
+    "at least 0": (
+        "freeze_epochs",
+        "warmup_epochs",
+        "clip",
+        "workers",
+        "save_period",
+        "save_steps",
+        "patience",
+        "seed",
+    ),
     "from 0 to 1": (
         *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
         *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
@@ -100,6 +111,7 @@ class Config:
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
     eval_period: int = 1  # epochs between evaluations
     save_period: int = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
+    save_steps: int = 0  # steps between saves of last.pt within an epoch; 0 saves it after each epoch
     patience: int = 0  # evaluations without a better mAP before stopping; 0 never stops early
     output: Path = ROOT / "logs"  # where the run's folder is made
     name: str = ""  # the run's name; by default the date and time
@@ -136,14 +148,13 @@ def main(config: Config) -> None:
     if folder:
         for name in changed_data(folder, data):
             print(f"note: the {name} data is not what it was when this run was started")
-        progress = resume(trainer, folder)
+        progress = restore_run(trainer, folder)
     else:
         folder = create_run_folder(config.output, config.name)
         write_config(folder, asdict(config), data)
     print(f"run folder: {folder}")
-    run_settings = RunSettings(
-        folder, model, config.eval_period, config.save_period, config.patience, config.batch_size
-    )
+    own = {"folder": folder, "model": model, "eval_batch_size": config.batch_size}
+    run_settings = RunSettings(**alike(config, RunSettings) | own)
     with trainer.keeping_pictures(config.cache, folder / "pictures.cache"):
         if config.workers is None:
             trainer.measure_workers()

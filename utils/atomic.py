@@ -7,15 +7,18 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` on success and goes on failure.
 
-    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one.
+    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one. With
+    `keep` the old file goes there; for a moment there is then no `path`, but always one of the two.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
     try:
         yield beside
+        if keep is not None and path.exists():
+            path.replace(keep)
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

@@ -29,9 +29,10 @@ def save_checkpoint(
     class_names: Sequence[str],
     model_name: str,
     image_size: tuple[int, int],
+    keep: Path | None = None,
     **more: Any,
 ) -> None:
-    """Write a checkpoint; the file appears whole or not at all.
+    """Write a checkpoint; the file appears whole or not at all. The one before goes to `keep`, if given.
 
     `model`, `ema` and `optimizer` are state dicts, kept in their precision; `image_size` is height, width;
     `more` is what else resuming needs. TypeError if anything is neither a tensor nor a primitive.
@@ -48,13 +49,17 @@ def save_checkpoint(
         **more,
     }
     _check_plain("", content)
-    with replacing(Path(path)) as beside:
+    with replacing(Path(path), keep) as beside:
         torch.save(content, beside)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, on the CPU; ValueError if the file is anything else."""
-    content = load_torch_file(Path(path))
+    """What `save_checkpoint` wrote, on the CPU; ValueError if the file is anything else, or changed since."""
+    path = Path(path)
+    check_is_file(path)
+    if zipfile.is_zipfile(path) and not _sums_agree(path):
+        raise ValueError(damaged(path))
+    content = load_torch_file(path)
     if not isinstance(content, dict) or any(key not in content for key in REQUIRED):
         raise ValueError(
             f"{path} is no checkpoint that a training can resume from: "
@@ -79,6 +84,18 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
                 "where you trust the file, load it and save model.state_dict() alone with torch.save"
             ) from None
         raise ValueError(damaged(path)) from None
+
+
+def _sums_agree(path: Path) -> bool:
+    """Whether each part of the zip archive that torch.save wrote has the sum (CRC-32) written with it.
+
+    PyTorch does not look at the sums, and would load weights with flipped bits.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # a damaged head of a part raises anything, from BadZipFile to NotImplementedError
+        return False
 
 
 def check_is_file(path: Path) -> None:

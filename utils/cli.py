@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import tyro
 
+from utils.stop_signal import Stopped
+
 ROOT = Path(__file__).resolve().parent.parent  # the repository: where default paths start
 
 C = TypeVar("C")
@@ -16,8 +18,8 @@ def run(main: Callable[[C], None], config_class: type[C]) -> None:
     """Parse the command line into `config_class`, call `main`, and exit.
 
     Exit status 0 on success, 2 on wrong usage or input (`ValueError` or a file that cannot be read or
-    written: its message is printed, which names the fix), 130 on Ctrl+C. Anything else is a defect of
-    ours and keeps its traceback (exit status 1).
+    written: its message is printed, which names the fix), 130 on Ctrl+C, 143 on SIGTERM. Anything else is a
+    defect of ours and keeps its traceback (exit status 1).
     """
     # Windows consoles and pipes may be set to a legacy code page; class names are UTF-8.
     for stream in (sys.stdout, sys.stderr):
@@ -29,6 +31,9 @@ def run(main: Callable[[C], None], config_class: type[C]) -> None:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_status)
     except KeyboardInterrupt:
         print("stopped by Ctrl+C", file=sys.stderr)
         sys.exit(130)

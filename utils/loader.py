@@ -1,5 +1,6 @@
 """Loaders: which pictures make up which batch, and the worker processes that prepare them."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -141,6 +142,7 @@ def _loader(
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
         prefetch_factor=2 if workers > 0 else None,
+        generator=torch.Generator(),  # it draws a seed for each epoch: not from the numbers of the networks
     )
 
 
@@ -149,7 +151,12 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _start_worker(_worker: int) -> None:
-    """One thread a worker: there are several workers, and threads after a fork can hang in OpenCV."""
+    """One thread a worker: there are several workers, and threads after a fork can hang in OpenCV.
+
+    Ctrl+C reaches all processes of a terminal. What it means is the main one's to say, which still wants its
+    batches when it finishes a step.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 

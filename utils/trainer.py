@@ -7,7 +7,7 @@ optimizer, the average of the weights (ema), the loss (nets), the data (dataset,
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -54,6 +54,24 @@ class TrainSettings:
     seed: int
     workers: int
     detect: DetectSettings
+
+
+@dataclass
+class EpochProgress:
+    """How far an epoch is: what goes on from here, also after it was saved.
+
+    sums  of each component of the loss over the batches, on the device
+    """
+
+    batches: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def means(self) -> dict[str, float]:
+        """Mean losses by component; waits for the device."""
+        return {name: float(value) / max(self.batches, 1) for name, value in self.sums.items()}
 
 
 @dataclass
@@ -146,29 +164,38 @@ class Trainer:
         print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
         self.settings = replace(self.settings, workers=workers)
 
-    def train_epoch(self, phase: Phase, loader: DataLoader[Batch], epoch: int) -> EpochResult:
-        """Train on every picture once. ValueError with the fix if the loss is no longer a number."""
+    def train_epoch(
+        self, phase: Phase, loader: DataLoader[Batch], epoch: int, progress: EpochProgress
+    ) -> Iterator[EpochProgress]:
+        """Train on the pictures of an epoch from `progress` on, which it moves on and yields after each step.
+
+        ValueError with the fix if the loss is no longer a number.
+        """
         apply_freezing(self.detector, phase)
-        start, images = time.perf_counter(), 0
-        sums: dict[str, Tensor] = {}
-        skipped: list[str] = []
+        start = time.perf_counter() - progress.seconds
         bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=None)
-        for number, batch in enumerate(bar, 1):
-            learning_rate = self.set_learning_rate(phase)
-            losses = self.train_step(batch)
-            sums = _add(sums, losses)
-            images += len(batch.images)
-            skipped += batch.skipped
-            if number % LOG_EVERY == 0:
-                means = {name: float(value) / number for name, value in sums.items()}
-                self.check_finite(means, learning_rate)
-                speed = images / (time.perf_counter() - start)
+        bar.update(progress.batches)
+        for batch in bar:
+            self.set_learning_rate(phase)
+            progress.sums = _add(progress.sums, self.train_step(batch))
+            progress.batches += 1
+            progress.images += len(batch.images)
+            progress.skipped += batch.skipped
+            progress.seconds = time.perf_counter() - start
+            if progress.batches % LOG_EVERY == 0:
+                means = progress.means()
+                self.check_finite(means, self.learning_rate)
                 shown = {name: f"{value:.3f}" for name, value in means.items()}
-                bar.set_postfix(shown | {"images/s": f"{speed:.1f}"})
-        means = {name: float(value) / len(loader) for name, value in sums.items()}
+                bar.set_postfix(shown | {"images/s": f"{progress.images / progress.seconds:.1f}"})
+            yield progress
+
+    def epoch_result(self, progress: EpochProgress) -> EpochResult:
+        """What an epoch that is done came to. ValueError with the fix if its loss is no number."""
+        means, learning_rate = progress.means(), self.learning_rate
         self.check_finite(means, learning_rate)
-        seconds = time.perf_counter() - start
-        return EpochResult(means, learning_rate, images / seconds, seconds, skipped)
+        return EpochResult(
+            means, learning_rate, progress.images / progress.seconds, progress.seconds, progress.skipped
+        )
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""
@@ -187,16 +214,18 @@ class Trainer:
             self.ema.update(self.detector)
         return {name: loss.detach() for name, loss in losses.items()}
 
-    def set_learning_rate(self, phase: Phase) -> float:
-        """Set each part's rate for the coming step; returns that of the head."""
+    @property
+    def learning_rate(self) -> float:
+        """The head's rate, of the last step."""
+        return next(group["lr"] for group in self.optimizer.param_groups if group["part"] == "head")
+
+    def set_learning_rate(self, phase: Phase) -> None:
+        """Set each part's rate for the coming step."""
         decay = decay_factor(self.step / self.total_steps, self.settings.lr_decay)
         warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
-        rate = 0.0
         for group in self.optimizer.param_groups:
             trained = self.step - self.first_step(group["part"])
             group["lr"] = phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
-            rate = group["lr"] if group["part"] == "head" else rate
-        return rate
 
     def first_step(self, part: str) -> int:
         """The step at which a part starts to train: it warms up from there."""

@@ -31,7 +31,7 @@ def test_files_of_the_run(trained_run):
     names = {path.name for path in trained_run.folder.iterdir()}
     events = {name for name in names if name.startswith("events.out.tfevents")}
     pictures = {"curves.png", "train_batch.jpg", "predictions.jpg"}
-    weights = {"best.pt", "last.pt", "epoch_001.pt", "epoch_002.pt"}
+    weights = {"best.pt", "last.pt", "previous.pt", "epoch_001.pt", "epoch_002.pt"}
     assert names - events == {"config.json", "metrics.csv", "report.html", *pictures, *weights}
     assert events and all((trained_run.folder / name).stat().st_size > 100 for name in events)
     for name in pictures:

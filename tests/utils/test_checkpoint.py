@@ -156,3 +156,38 @@ def test_junk_never_gives_anything_but_a_value_error(tmp_path_factory, junk):
     path.write_bytes(junk)
     with pytest.raises(ValueError, match="junk"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bits_and_cut_ends_are_found(tmp_path, seed):
+    """Ten of each: the file is refused, or nothing in it that is read has changed."""
+    rng = np.random.default_rng(seed)
+    path = tmp_path / "last.pt"
+    save(path, model={f"layer{k}": torch.randn(20, 20) for k in range(5)})
+    whole, expected = path.read_bytes(), load_checkpoint(path)
+    refused = 0
+    for case in range(20):
+        damaged = bytearray(whole)
+        if case < 10:
+            damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        else:
+            del damaged[rng.integers(len(whole)) :]
+        path.write_bytes(damaged)
+        try:
+            found = load_checkpoint(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            refused += 1
+        else:
+            assert case < 10 and found.keys() == expected.keys()
+            assert all(torch.equal(found["model"][k], value) for k, value in expected["model"].items())
+            assert (found["step"], found["class_names"]) == (17, ["person", "汽车"])
+    assert refused >= 15
+
+
+def test_the_one_before_is_kept(tmp_path):
+    last, before = tmp_path / "last.pt", tmp_path / "before.pt"
+    for epoch in (1, 2, 3):
+        save(last, epoch=epoch, keep=before)
+    assert [load_checkpoint(path)["epoch"] for path in (before, last)] == [2, 3]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["before.pt", "last.pt"]

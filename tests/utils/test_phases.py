@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits
+from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.augment import NO_AUGMENTATION, Augmentation
 from utils.phases import Phase, apply_freezing, phase_at, plan_phases
 
@@ -87,7 +87,7 @@ def test_frozen_parts_do_not_move_at_all(index):
         loader, batches = trainer.loader(phase)
         for epoch in range(phase.epochs):
             batches.set_epoch(epoch)
-            trainer.train_epoch(phase, loader, epoch)
+            train_epoch(trainer, phase, loader, epoch)
             trainer.detector.eval()
             for state in (trainer.detector.state_dict(), trainer.ema.module.state_dict()):
                 moved = {name for name in before if not torch.equal(before[name], state[name])}

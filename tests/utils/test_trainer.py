@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train
+from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train, train_epoch
 from utils.augment import Augmentation
 from utils.schedule import decay_factor
 
@@ -72,7 +72,7 @@ def test_learning_rate_of_every_step(index, monkeypatch):
 def test_the_result_of_an_epoch(index):
     trainer = make_trainer(index)
     loader, _ = trainer.loader(PHASE)
-    result = trainer.train_epoch(PHASE, loader, 0)
+    result = train_epoch(trainer, PHASE, loader)
     # The second of two steps: warmed up, and half-way down the cosine, .05 + .95 / 2.
     assert result.learning_rate == pytest.approx(0.01 * 0.525)
     assert result.skipped == [] and result.seconds > 0
@@ -118,5 +118,5 @@ def test_unreadable_pictures_are_named(tmp_path):
     (tmp_path / "2.png").write_bytes(b"no picture")
     trainer = make_trainer(index)
     loader, _ = trainer.loader(PHASE)
-    result = trainer.train_epoch(PHASE, loader, 0)
+    result = train_epoch(trainer, PHASE, loader)
     assert result.skipped == [str(tmp_path / "2.png")] and trainer.step == 2

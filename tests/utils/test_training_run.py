@@ -13,9 +13,11 @@ from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, sa
 from utils import training_run
 from utils.checkpoint import load_checkpoint
 from utils.inference import detect_dataset
+from utils.run_evaluation import Evaluation, conclude
 from utils.run_folder import read_metrics
+from utils.run_state import Progress, RunSettings, find_run, restore_run
 from utils.trainer import EpochResult
-from utils.training_run import Evaluation, Progress, RunSettings, conclude, find_run, fit, resume
+from utils.training_run import fit
 
 PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)
 
@@ -27,7 +29,7 @@ def index(tmp_path_factory):
 
 def run_in(folder, **changes):
     folder.mkdir(exist_ok=True)
-    return replace(RunSettings(folder, preset("yolox_nano"), 1, 0, 0, 2), **changes)
+    return replace(RunSettings(folder, preset("yolox_nano"), 1, 0, 0, 0, 2), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_what_is_in_the_folder(whole):
     names = {path.name for path in whole.iterdir() if not path.name.startswith("events.out.tfevents")}
     pictures = {"curves.png", "train_batch.jpg"}
     epochs = {f"epoch_00{number}.pt" for number in (1, 2, 3)}
-    assert names == {"metrics.csv", "best.pt", "last.pt", *pictures, *epochs}
+    assert names == {"metrics.csv", "best.pt", "last.pt", "previous.pt", *pictures, *epochs}
     assert any(path.name.startswith("events.out.tfevents") for path in whole.iterdir())
 
 
@@ -66,7 +68,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
     shutil.copy(whole / f"epoch_00{epoch}.pt", tmp_path / "last.pt")
     shutil.copy(whole / "metrics.csv", tmp_path)
     trainer = make_trainer(index, PHASES, weights_seed=99)  # other weights than the run had at its start
-    progress = resume(trainer, tmp_path)
+    progress = restore_run(trainer, tmp_path)
     assert (progress.epoch, trainer.step) == (epoch, 2 * epoch)
     fit(trainer, index, run_in(tmp_path), progress)
     first, second = (load_checkpoint(folder / "last.pt") for folder in (whole, tmp_path))
@@ -82,10 +84,10 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
         assert str(rows[name]) == str(again[name]), name  # as text: NaN is NaN
 
 
-def test_a_finished_run_has_nothing_to_resume(index, whole, tmp_path):
+def test_a_finished_run_has_nothing_to_restore_run(index, whole, tmp_path):
     shutil.copy(whole / "last.pt", tmp_path)
     trainer = make_trainer(index, PHASES)
-    progress = fit(trainer, index, run_in(tmp_path), resume(trainer, tmp_path))
+    progress = fit(trainer, index, run_in(tmp_path), restore_run(trainer, tmp_path))
     assert progress.epoch == 3 and trainer.step == 6
     assert not (tmp_path / "metrics.csv").exists()
 
@@ -94,10 +96,11 @@ def scripted(monkeypatch, trainer, maps):
     """Let epochs take no time and evaluations give these mAPs; returns the epochs that were trained."""
     trained, figures = [], iter(maps)
 
-    def train_epoch(phase, loader, epoch):
+    def train_epoch(phase, loader, epoch, progress):
         trained.append(epoch + 1)
         trainer.step += 2
-        return EpochResult({"box": 1.0 + epoch}, 0.01, 10.0, 0.1, [])
+        progress.sums, progress.batches, progress.seconds = {"box": torch.tensor(1.0 + epoch)}, 1, 0.1
+        yield progress
 
     def evaluate(*_):
         value = next(figures)
@@ -106,7 +109,7 @@ def scripted(monkeypatch, trainer, maps):
         )
 
     monkeypatch.setattr(trainer, "train_epoch", train_epoch)
-    monkeypatch.setattr(training_run, "_evaluate", evaluate)
+    monkeypatch.setattr(training_run, "evaluate_run", evaluate)
     monkeypatch.setattr(training_run, "plot_run", lambda folder: None)
     return trained
 
@@ -132,7 +135,7 @@ def test_the_best_is_remembered_when_resuming(index, tmp_path, monkeypatch):
     fit(trainer, index, run_in(tmp_path), Progress())
     longer = make_trainer(index, [replace(PHASE, epochs=4)])
     scripted(monkeypatch, longer, [0.4, 0.45])
-    fit(longer, index, run_in(tmp_path), resume(longer, tmp_path))
+    fit(longer, index, run_in(tmp_path), restore_run(longer, tmp_path))
     assert load_checkpoint(tmp_path / "best.pt")["epoch"] == 1
 
 

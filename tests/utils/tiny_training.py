@@ -6,13 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from nets import build_detector
 from utils.augment import NO_AUGMENTATION
 from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.inference import DetectSettings
 from utils.phases import Phase
-from utils.trainer import Trainer, TrainSettings
+from utils.trainer import EpochProgress, EpochResult, Trainer, TrainSettings
 
 SIDE = 64
 CPU = torch.device("cpu")
@@ -61,9 +62,17 @@ def train(trainer: Trainer) -> list[dict[str, float]]:
         loader, batches = trainer.loader(phase)
         for _ in range(phase.epochs):
             batches.set_epoch(epoch)
-            losses.append(trainer.train_epoch(phase, loader, epoch).losses)
+            losses.append(train_epoch(trainer, phase, loader, epoch).losses)
             epoch += 1
     return losses
+
+
+def train_epoch(trainer: Trainer, phase: Phase, loader: DataLoader, epoch: int = 0) -> EpochResult:
+    """A whole epoch."""
+    progress = EpochProgress()
+    for _ in trainer.train_epoch(phase, loader, epoch, progress):
+        pass
+    return trainer.epoch_result(progress)
 
 
 def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,0 +1,129 @@
+"""A training that is killed, and goes on, ends as the one that was never disturbed."""
+
+import csv
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from tests.helpers import ROOT
+from tests.scripts.running import SIZE, script
+from tests.utils.tiny_training import same_bits
+from utils.checkpoint import load_checkpoint
+
+OPTIONS = ["--image-size", SIZE, SIZE, "--epochs", 3, "--freeze-epochs", 1, "--freeze-batch-size", 2]
+OPTIONS += ["--batch-size", 2, "--lr", 0.001, "--save-steps", 2, "--save-period", 2, "--device", "cpu"]
+OPTIONS += ["--cache", "off"]
+
+
+def command(home, output, **changes):
+    """Start a training of two frozen and one unfrozen epochs of four steps."""
+    data = ["--train", home / "VOC2007:train", "--val", home / "2007_val.txt"]
+    names = ["--classes", home / "VOC2007" / "classes.txt", "--weights", home / "start.pt"]
+    more = [item for name, value in changes.items() for item in (f"--{name}", value)]
+    options = [*data, *names, "--output", output, "--name", "run", *OPTIONS, *more]
+    return [sys.executable, str(ROOT / "train.py"), *map(str, options)]
+
+
+def resume(output):
+    return [sys.executable, str(ROOT / "train.py"), "--resume", "run", "--output", str(output)]
+
+
+def outcome(folder):
+    """What must be the same: the rows of figures but times, and the tensors and marks of the checkpoints."""
+    with (folder / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [
+            {name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
+            for row in csv.DictReader(file)
+        ]
+    names = ("best.pt", "last.pt", "epoch_002.pt")
+    return rows, {name: load_checkpoint(folder / name) for name in names}
+
+
+def assert_same(folder, undisturbed):
+    rows, checkpoints = outcome(folder)
+    expected_rows, expected = undisturbed
+    assert rows == expected_rows
+    for name, found in checkpoints.items():
+        for kind in ("model", "ema"):
+            assert same_bits(found[kind], expected[name][kind]), (name, kind)
+        for key in ("epoch", "step", "best", "best_epoch", "waited"):
+            assert found[key] == expected[name][key], (name, key)
+        moments = [state["optimizer"]["state"] for state in (found, expected[name])]
+        assert moments[0].keys() == moments[1].keys()
+        for number, state in moments[0].items():
+            assert all(torch.equal(value, moments[1][number][key]) for key, value in state.items())
+        assert torch.equal(found["random"]["torch"], expected[name]["random"]["torch"])
+
+
+def run_with_kills(start, again, folder, kills, rng):
+    """Run the training, killed so many times at random moments; returns after which seconds."""
+    line, moments = start, []
+    while True:
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if len(moments) < kills:
+            wait_for_step(process, folder)
+            moments.append(rng.uniform(0, 2.0))
+            time.sleep(moments[-1])
+            process.send_signal(signal.SIGKILL)
+        output, _ = process.communicate(timeout=300)
+        if process.returncode == 0:
+            return moments
+        assert process.returncode == -signal.SIGKILL, output
+        line = again
+
+
+def wait_for_step(process, folder):
+    """Until the process has saved its first checkpoint, or ended."""
+    before = newest(folder)
+    while process.poll() is None and newest(folder) == before:
+        time.sleep(0.01)
+
+
+def newest(folder):
+    try:
+        return max((file.stat().st_mtime_ns for file in folder.glob("*.pt")), default=0)
+    except FileNotFoundError:  # it was just replaced
+        return -1
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    subprocess.run(command(home, output, workers=0, amp="off"), check=True, capture_output=True)
+    return outcome(output / "run")
+
+
+def test_killed_twice(home, undisturbed, tmp_path):
+    start = command(home, tmp_path, workers=0, amp="off")
+    run_with_kills(start, resume(tmp_path), tmp_path / "run", 2, random.Random(0))
+    assert_same(tmp_path / "run", undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("amp", ["off", "bf16"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_many_times(home, tmp_path, workers, amp):
+    whole = tmp_path / "whole"
+    subprocess.run(command(home, whole, workers=workers, amp=amp), check=True, capture_output=True)
+    for seed in range(4):
+        output = tmp_path / str(seed)
+        start = command(home, output, workers=workers, amp=amp)
+        run_with_kills(start, resume(output), output / "run", 2, random.Random(seed))
+        assert_same(output / "run", outcome(whole / "run"))
+
+
+def test_asked_to_stop_it_saves_and_says_how_to_go_on(home, undisturbed, tmp_path):
+    line = command(home, tmp_path, workers=0, amp="off")
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_step(process, tmp_path / "run")
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert f"python train.py --resume {tmp_path / 'run'}" in errors and "Traceback" not in errors
+    script("train.py", "--resume", tmp_path / "run", cwd=home)
+    assert_same(tmp_path / "run", undisturbed)

@@ -1,0 +1,38 @@
+import os
+import signal
+
+import pytest
+
+from utils.stop_signal import Stopped, StopSignal
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_and_work_goes_on(number):
+    before = signal.getsignal(number)
+    stop = StopSignal()
+    with stop.listening():
+        assert stop.number == 0
+        send(number)
+        assert stop.number == number
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_one_and_one_in_work_that_has_no_steps_stop_at_once():
+    stop = StopSignal()
+    with stop.listening():
+        send(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGINT)
+    stop = StopSignal()
+    with stop.listening():
+        with pytest.raises(KeyboardInterrupt), stop.stopping_at_once():
+            send(signal.SIGTERM)
+        assert stop.number == signal.SIGTERM
+
+
+def test_the_exit_status_is_that_of_shells():
+    assert Stopped(signal.SIGTERM, "saved").exit_status == 143

@@ -1,0 +1,84 @@
+"""Evaluation within a run: after an epoch, and of the best weights in the end, with a report."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from utils.analysis import analyse
+from utils.checkpoint import load_checkpoint
+from utils.evaluator import Metrics, evaluate, match, measure
+from utils.index import DatasetIndex
+from utils.inference import DatasetDetections, detect_dataset
+from utils.preview import save_predictions_picture
+from utils.report import write_report
+from utils.report_data import Report
+from utils.run_folder import read_metrics
+from utils.run_state import RunSettings
+from utils.trainer import Trainer
+
+
+class Evaluation(NamedTuple):
+    """Metrics and mean losses by component on the validation data."""
+
+    metrics: Metrics
+    losses: dict[str, float]
+
+
+def evaluate_run(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Evaluation:
+    """Measure the weights as they are; the figures are those that get_map.py gives."""
+    found = _detect(trainer, data, run, with_losses=True)
+    return Evaluation(evaluate(found.detections, data), found.losses)
+
+
+def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics:
+    """Measure the best weights on `data`, write the report, and say what can be done with them."""
+    best = run.folder / "best.pt"
+    state = load_checkpoint(best)
+    trainer.evaluated.load_state_dict(state["model"] if state["ema"] is None else state["ema"])
+    found = _detect(trainer, data, run)
+    matched = match(found.detections, data)
+    metrics = measure(matched)
+    print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
+    print(metrics.table())
+    confidence = metrics.best_f1_confidence if metrics.best_f1_confidence > 0 else 0.5
+    analysis = analyse(matched, confidence)
+    print(analysis.text(metrics.class_names))
+    save_predictions_picture(run.folder / "predictions.jpg", data, found.detections, confidence)
+    report = Report(
+        title=run.folder.name,
+        metrics=metrics,
+        analysis=analysis,
+        matched=matched,
+        paths=[*map(Path, data.paths())],
+        facts=[
+            ("weights", f"{best}, epoch {state['best_epoch']}"),
+            ("model", f"{run.model.name}, input {'x'.join(map(str, trainer.settings.image_size))}"),
+            ("speed", found.watch.describe(len(data), "image")),
+        ],
+        history=read_metrics(run.folder),
+    )
+    write_report(run.folder / "report.html", report)
+    print(f"""
+weights      {best}
+report       {run.folder / "report.html"}
+predictions  {run.folder / "predictions.jpg"} (at confidence {confidence:.2f})
+
+next:
+  python predict.py PICTURE_OR_FOLDER --weights {best}
+  your own data: put it under VOCdevkit/VOC2007, name your classes in a text file, then
+  python voc_annotation.py --classes FILE && python train.py --classes FILE""")
+    return metrics
+
+
+def _detect(
+    trainer: Trainer, data: DatasetIndex, run: RunSettings, with_losses: bool = False
+) -> DatasetDetections:
+    settings = trainer.settings
+    return detect_dataset(
+        trainer.evaluated,
+        data,
+        settings.image_size,
+        run.eval_batch_size,
+        settings.workers,
+        settings.detect,
+        with_losses,
+    )

@@ -1,0 +1,113 @@
+"""What a run needs to go on exactly as if it had not been interrupted, in `last.pt` of its folder."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nets import Preset, parts_of
+from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.random_state import random_state, restore_random_state
+from utils.run_folder import truncate_metrics
+from utils.trainer import EpochProgress, Trainer
+
+LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before in case it is damaged
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What is written when.
+
+    eval_period  epochs between evaluations; the last epoch is always evaluated
+    save_period  epochs between `epoch_NNN.pt`; 0 keeps only the best and the last
+    save_steps   steps between saves of `last.pt` within an epoch; 0 saves it after each epoch alone
+    patience     evaluations without a better mAP after which the run stops; 0 never stops it
+    """
+
+    folder: Path
+    model: Preset
+    eval_period: int
+    save_period: int
+    save_steps: int
+    patience: int
+    eval_batch_size: int
+
+
+@dataclass
+class Progress:
+    """Where a run is.
+
+    epoch       epochs that are done
+    best        the best mAP50-95, in `best_epoch`; `waited` evaluations ago
+    within      how far the next epoch is
+    """
+
+    epoch: int = 0
+    best: float = -1.0
+    best_epoch: int = 0
+    waited: int = 0
+    within: EpochProgress = field(default_factory=EpochProgress)
+
+
+def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) -> None:
+    """Write a checkpoint; where it is `last.pt`, the one before is kept as `previous.pt`."""
+    save_checkpoint(
+        path,
+        keep=path.with_name(PREVIOUS) if path.name == LAST else None,
+        model=trainer.detector.state_dict(),
+        ema=None if trainer.ema is None else trainer.ema.module.state_dict(),
+        optimizer=trainer.optimizer.state_dict(),
+        scaler=trainer.scaler.state_dict(),
+        step=trainer.step,
+        class_names=trainer.train_index.class_names,
+        model_name=model.name,
+        model_parts=parts_of(model),
+        image_size=trainer.settings.image_size,
+        torch_version=str(torch.__version__),
+        random=random_state(),
+        **asdict(progress),
+    )
+
+
+def restore_run(trainer: Trainer, folder: Path) -> Progress:
+    """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written."""
+    state = _newest(folder)
+    trainer.detector.load_state_dict(state["model"])
+    trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.scaler.load_state_dict(state["scaler"])
+    trainer.step = state["step"]
+    if trainer.ema is not None:
+        trainer.ema.module.load_state_dict(state["ema"])
+        trainer.ema.steps = state["step"]
+    restore_random_state(state["random"])
+    truncate_metrics(folder, state["epoch"])
+    within = EpochProgress(**state["within"])
+    within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
+    return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within)
+
+
+def _newest(folder: Path) -> dict[str, Any]:
+    """`last.pt`, or `previous.pt` where it is damaged; ValueError where neither is whole."""
+    last, previous = folder / LAST, folder / PREVIOUS
+    if not previous.exists():
+        return load_checkpoint(last)
+    try:
+        return load_checkpoint(last)
+    except ValueError as error:
+        state = load_checkpoint(previous)
+        print(f"{error}\ngoing on from {previous}, of step {state['step']}")
+        return state
+
+
+def find_run(name: str, output: Path) -> Path:
+    """The folder of the run to resume: a path, a name under `output`, or "last" for the newest there."""
+    if name == "last":
+        runs = [file for kind in (LAST, PREVIOUS) for file in output.glob(f"*/{kind}")]
+        if not runs:
+            raise ValueError(f"--resume last: there is no run with a last.pt in {output}")
+        return max(runs, key=lambda file: file.stat().st_mtime).parent
+    for folder in (Path(name), output / name):
+        if any((folder / kind).is_file() for kind in (LAST, PREVIOUS)):
+            return folder
+    raise ValueError(f"--resume {name}: there is no last.pt in {Path(name).absolute()} or {output / name}")
