@@ -1,53 +1,106 @@
 """Measure a detector: python get_map.py --weights logs/RUN/best.pt --data VOCdevkit/VOC2007:test
 
-Prints VOC and COCO average precision, and writes metrics.json, the same as a table, and curves.
+Or detections that any program wrote: --ground-truth instances.json --detections results.json. Prints VOC and
+COCO average precision and what is behind them, and writes report.html, metrics.json and curves.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from utils.analysis import analyse
 from utils.cli import ROOT, run
+from utils.comparison import compare
 from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
-from utils.evaluator import evaluate
+from utils.evaluator import Matched, Metrics, match, measure
+from utils.ground_truth import FlatDetections, flatten_detections
 from utils.inference import DetectSettings, detect_dataset
 from utils.loader import automatic_workers
+from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
 from utils.predictor import load_trained
 from utils.preflight import check_values
+from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
 from utils.text_file import write_text
+from utils.thresholds import best_thresholds, store_thresholds
+from utils.worker_choice import usable_cores
 
 
 @dataclass(frozen=True)
 class Config:
-    """Measure a detector on a data set."""
+    """Measure a detector on a data set, or detections that are in files."""
 
-    weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
+    weights: Path | None = None  # a checkpoint of train.py, other weights, or pretrained with --model
     data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # lists, VOC2007:test, a.json:images/, ...
+    ground_truth: str = ""  # instead of weights and data: COCO JSON, a text folder, or data as above
+    detections: Path | None = None  # with --ground-truth: COCO results, JSON of predict.py, text folder
+    compare: Path | None = None  # other detections of the same images: which are better, and is it chance?
     min_overlap: float = 0.5  # overlap with an object that a correct box needs, in all but the COCO figures
     confidence: float = 0.001  # least score of a box; small, since AP is measured over all thresholds
     score_threshold: float = 0.5  # the confidence that precision, recall and F1 are reported for
     nms_iou: float = 0.5  # of two boxes of a class that overlap more than this, the better one stays
     max_detections: int = 300  # most boxes on one image
-    output: Path = Path("map_out")  # folder for metrics.json, metrics.txt and the curves
+    resamples: int = 1000  # of the images, for 95 % intervals; 0 makes none
+    output: Path = Path("map_out")  # folder for report.html, metrics.json, metrics.txt and the curves
+    save_json: bool = False  # write ground truth and detections as COCO JSON too
+    save_txt: bool = False  # write them as text, a file a picture, in ground-truth/ and detection-results/
+    store_thresholds: bool = False  # store the best confidences in the weights, for predict.py and video.py
     model: str | None = None  # the model, for weights that do not say it
-    classes: Path | None = None  # class names, one a line, for weights that do not say them
+    classes: Path | None = None  # class names, one a line, for weights or files that do not say them
     image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
     batch_size: int = 8  # pictures at a time
     rectangular: bool = False  # cut batches to the shapes of their pictures: faster, figures nearly the same
     workers: int | None = None  # processes that load pictures; by default chosen by the machine
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
-    seed: int = 0  # for what a model may draw at random; the networks here draw nothing
+    seed: int = 0  # of the resamples
 
 
 def main(config: Config) -> None:
-    """Detect on every image, compare with the objects, print and write the figures."""
-    check_values(vars(config), {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers",)})
+    """Detect or read detections, compare them with the objects, print and write the figures."""
+    check_values(
+        vars(config),
+        {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers", "resamples", "seed")},
+    )
+    check_source(config)
+    files, found = detect(config) if config.detections is None else read_files(config)
+    matched = match(found, files.truth, config.min_overlap)
+    metrics = measure(matched, config.score_threshold)
+    print(metrics.table())
+    threshold = metrics.best_f1_confidence if metrics.best_f1_confidence > 0 else config.score_threshold
+    analysis = analyse(matched, threshold, config.resamples, config.seed)
+    print(analysis.text(metrics.class_names))
+    comparisons = compare_with_other(config, files, matched)
+    report = metrics.to_json() | {"analysis": analysis.to_json(metrics.class_names)}
+    report |= {"comparison": comparisons} if comparisons else {}
+    write_text(config.output / "metrics.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    write_text(config.output / "metrics.txt", metrics.table() + "\n")
+    write_curves(metrics.curves, metrics.class_names, config.output)
+    print(f"written: {config.output / 'metrics.json'}, metrics.txt and curves beside it")
+    save_files(config, files, found)
+    if config.store_thresholds:
+        store(config, metrics)
+
+
+def check_source(config: Config) -> None:
+    """ValueError unless there is either a model or a pair of files to measure."""
+    pair = (bool(config.ground_truth), config.detections is not None)
+    if pair == (False, False) and config.weights is None:
+        raise ValueError("what is to be measured? Give --weights, or --ground-truth and --detections")
+    if any(pair) and not all(pair):
+        raise ValueError("--ground-truth and --detections go together: give both, or --weights and --data")
+    if all(pair) and config.weights is not None:
+        raise ValueError("--weights detects on --data; to measure --detections leave --weights out")
+    if config.store_thresholds and config.weights is None:
+        raise ValueError("--store-thresholds stores them in the file given with --weights: give one")
+
+
+def detect(config: Config) -> tuple[TruthFiles, FlatDetections]:
+    """What the weights find on the data, and the objects that are there."""
+    assert config.weights is not None
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
     autocast = choose_autocast(config.amp, device)
@@ -58,30 +111,60 @@ def main(config: Config) -> None:
     index = read_many(config.data, trained.class_names)
     require_images(index, ", ".join(config.data))
     require_boxes(index, ", ".join(config.data))
+    workers = automatic_workers(usable_cores(), device.type == "cuda")
+    settings = DetectSettings(
+        config.confidence, config.nms_iou, config.max_detections, autocast, config.rectangular
+    )
     found = detect_dataset(
         trained.detector,
         index,
         trained.image_size,
         config.batch_size,
-        automatic_workers(os.cpu_count() or 1, device.type == "cuda")
-        if config.workers is None
-        else config.workers,
-        DetectSettings(
-            config.confidence, config.nms_iou, config.max_detections, autocast, config.rectangular
-        ),
-    )
-    metrics = evaluate(
-        found.detections, index, min_overlap=config.min_overlap, score_threshold=config.score_threshold
+        workers if config.workers is None else config.workers,
+        settings,
     )
     for path in found.skipped:
         print(f"cannot be read, counted as nothing found: {path}")
-    print(metrics.table())
-    write_text(
-        config.output / "metrics.json", json.dumps(metrics.to_json(), indent=2, ensure_ascii=False) + "\n"
-    )
-    write_text(config.output / "metrics.txt", metrics.table() + "\n")
-    write_curves(metrics.curves, metrics.class_names, config.output)
-    print(f"written: {config.output / 'metrics.json'}, metrics.txt and curves beside it")
+    print(found.watch.describe(len(index), "image"))
+    return files_of_index(index), flatten_detections(found.detections)
+
+
+def read_files(config: Config) -> tuple[TruthFiles, FlatDetections]:
+    """What the files say."""
+    assert config.detections is not None
+    files, (found,) = read_measured(config.ground_truth, [config.detections], config.classes)
+    return files, found
+
+
+def compare_with_other(config: Config, files: TruthFiles, matched: Matched) -> list[dict[str, object]]:
+    """Say which of two results is better; the comparison as plain data, empty without another result."""
+    if config.compare is None:
+        return []
+    other = match(read_results(config.compare, files), files.truth, config.min_overlap)
+    names = str(config.compare), str(config.detections or config.weights)
+    comparisons = compare(other, matched, max(config.resamples, 100), config.seed)
+    for comparison in comparisons:
+        print(comparison.sentence(names))
+    return [
+        comparison._asdict() | {"difference": comparison.difference._asdict()} for comparison in comparisons
+    ]
+
+
+def save_files(config: Config, files: TruthFiles, found: FlatDetections) -> None:
+    """Write ground truth and detections where that was asked for."""
+    if config.save_json:
+        write_coco_truth(config.output / "ground_truth.json", files.truth, files.names)
+        write_coco_results(config.output / "detections.json", found)
+    if config.save_txt:
+        write_text_folders(config.output, files.truth, found, files.names)
+
+
+def store(config: Config, metrics: Metrics) -> None:
+    """Store the best confidences in the weights."""
+    assert config.weights is not None
+    thresholds = best_thresholds(metrics)
+    store_thresholds(config.weights, thresholds)
+    print(f"stored in {config.weights}: confidence {thresholds.overall:.3f}, and one for each class")
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ class Analysis:
         np.fill_diagonal(between, 0)
         order = np.argsort(-between, axis=None, kind="stable")[:MOST_CONFUSED]
         pairs = [
-            f"{class_names[row]} taken for {class_names[column]} {between[row, column]} times"
+            f"{class_names[row]} taken for {class_names[column]} ({between[row, column]})"
             for row, column in zip(*np.unravel_index(order, between.shape), strict=True)
             if between[row, column]
         ]

@@ -1,13 +1,16 @@
 """How far figures would move on other images of the same kind: intervals by resampling the images.
 
-Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals. A resample is the data
-set in which image k occurs as often as it was drawn; its figures are exactly those that evaluating such a
-data set would give, counted with weights rather than copies. (But for equal scores on one image: copies would
-alternate between them.)
+Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals, corrected for bias (a
+resample has fewer different images, on which the mean over classes comes out a little higher).
+
+A resample is the data set in which image k occurs as often as it was drawn. Its figures are exactly those
+that evaluating such a data set would give, counted with weights rather than copies; but for equal scores on
+one image, between which copies would alternate.
 """
 
 from collections.abc import Mapping
 from itertools import pairwise
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +19,7 @@ from utils.average_precision import COCO_RECALLS, VOC07_RECALLS
 from utils.coco_figures import coco_verdicts
 from utils.matching import Matched, Verdict
 
+NORMAL = NormalDist()
 BLOCK = 100  # resamples at once: bounds the memory
 MOST_WORK = 500_000_000  # detections times resamples: about 12 s on one core
 
@@ -36,11 +40,17 @@ def intervals(matched: Matched, resamples: int = 1000, seed: int = 0) -> dict[st
 
 
 def interval(value: float, values: np.ndarray) -> Interval:
-    """The percentile interval of resampled values around a figure; undefined ones are left out."""
+    """The interval of resampled values around a figure; undefined ones are left out.
+
+    Where half of the resamples lie below the figure, from their 2.5th to their 97.5th percentile.
+    """
     defined = values[~np.isnan(values)]
-    if not len(defined):
+    if not len(defined) or np.isnan(value):
         return Interval(value, np.nan, np.nan)
-    low, high = np.percentile(defined, (2.5, 97.5))
+    below = np.mean(defined < value) + np.mean(defined == value) / 2
+    bias = NORMAL.inv_cdf(float(np.clip(below, 0.5 / len(defined), 1 - 0.5 / len(defined))))
+    shares = [NORMAL.cdf(2 * bias + NORMAL.inv_cdf(share)) for share in (0.025, 0.975)]
+    low, high = np.quantile(defined, shares)
     return Interval(value, float(low), float(high))
 
 

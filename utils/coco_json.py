@@ -29,7 +29,7 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
     JSON, an annotation names an unknown image or category, no category matches, or the name of an image leads
     out of the folder.
     """
-    content = _load(path)
+    content = load_coco(path)
     try:
         index = _index(path, images, content, class_names)
         "".join(index.class_names).encode("utf-8")  # JSON can spell half a character, UTF-8 cannot
@@ -41,7 +41,8 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
         raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_coco(path: Path) -> dict[str, Any]:
+    """The content of a COCO annotation file; ValueError if it is not whole, or another kind of file."""
     text = read_text(path)
     try:
         content = json.loads(text)
@@ -65,19 +66,19 @@ def _index(
     path: Path, images: Path, content: dict[str, Any], class_names: Sequence[str] | None
 ) -> DatasetIndex:
     categories = _classes(content)
-    names = _checked_names(path, list(categories.values())) if class_names is None else tuple(class_names)
+    names = checked_names(path, list(categories.values())) if class_names is None else tuple(class_names)
     rows = {image["id"]: row for row, image in enumerate(content["images"])}
     if len(rows) < len(content["images"]):
         raise ValueError(f"{path} uses an image id twice")
     annotations = content["annotations"]
-    _refuse_strangers(path, annotations, "image_id", rows)
-    _refuse_strangers(path, annotations, "category_id", {item["id"] for item in content["categories"]})
+    refuse_strangers(path, annotations, "image_id", rows)
+    refuse_strangers(path, annotations, "category_id", {item["id"] for item in content["categories"]})
 
     annotations = sorted(annotations, key=lambda annotation: rows[annotation["image_id"]])
     found = [categories[annotation["category_id"]] for annotation in annotations]
     label_of = {name: label for label, name in enumerate(names)}
     labels = np.array([label_of.get(name, -1) for name in found], np.int32)
-    boxes = _boxes(annotations)
+    boxes = coco_boxes(annotations)
     usable = _usable(path, boxes, labels, found)
     owners = np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64)
     crowd, difficult = (
@@ -86,18 +87,18 @@ def _index(
     )
     return flat_index(
         names,
-        _paths(path, images, content["images"]),
+        picture_paths(path, images, content["images"]),
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
         sizes=_sizes(content["images"], owners[usable], boxes[usable]),
         difficult=difficult[usable],
         crowd=crowd[usable],
-        areas=_areas(annotations)[usable],
+        areas=coco_areas(annotations)[usable],
     )
 
 
-def _paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
+def picture_paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
     """Absolute paths of the images; `ValueError` for a name that leads out of their folder."""
     folder = folder.absolute()
     for image in images:
@@ -126,7 +127,8 @@ def _classes(content: dict[str, Any]) -> dict[Any, str]:
     }
 
 
-def _checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
+def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
+    """The names of the categories; ValueError where two are alike, or there is none."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
@@ -135,7 +137,8 @@ def _checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, known: Any) -> None:
+def refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, known: Any) -> None:
+    """ValueError where an annotation's `key` is not among the known ids."""
     strange = [annotation for annotation in annotations if annotation[key] not in known]
     if strange:
         raise ValueError(
@@ -144,13 +147,13 @@ def _refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, k
         )
 
 
-def _boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
+def coco_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
     """COCO's x, y, width, height as xyxy float64 [N, 4]."""
     boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 
-def _areas(annotations: list[dict[str, Any]]) -> np.ndarray:
+def coco_areas(annotations: list[dict[str, Any]]) -> np.ndarray:
     """The areas stated (of the object's outline, smaller than its box), or else those of the boxes."""
     stated = [annotation.get("area") for annotation in annotations]
     areas = _table("area", [(-1 if area is None else area,) for area in stated], columns=1)[:, 0]

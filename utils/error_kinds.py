@@ -10,7 +10,7 @@ import numpy as np
 
 from utils.average_precision import area_ap, counted_at_hits
 from utils.coco_figures import mean_of_defined
-from utils.matching import Matched, Pairs, Verdict, overlapping_pairs
+from utils.matching import Matched, Pairs, Verdict, best_overlaps, found_by, overlapping_pairs
 
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
 CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(len(KINDS))
@@ -58,7 +58,7 @@ def error_kinds(matched: Matched) -> ErrorKinds:
     classes = len(truth.class_names)
     objects = np.bincount(truth.labels[~truth.uncounted], minlength=classes)
     kind, target = _sort(matched)
-    hit = _objects_found(matched)
+    hit = found_by(matched) >= 0
     aimed = np.isin(kind, (CLASS, LOCALISATION))
     missed = ~truth.uncounted & ~hit
     missed[target[aimed]] = False
@@ -83,8 +83,8 @@ def _sort(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
     use = ~truth.uncounted[pairs.object] & (pairs.iou >= LEAST_OVERLAP)
     pairs = Pairs(*(column[use] for column in pairs))
     own = found.labels[pairs.detection] == truth.labels[pairs.object]
-    own_iou, own_object = _best(pairs, own, len(found.scores))
-    other_iou, other_object = _best(pairs, ~own, len(found.scores))
+    own_iou, own_object = best_overlaps(pairs, own, len(found.scores))
+    other_iou, other_object = best_overlaps(pairs, ~own, len(found.scores))
 
     kind = np.full(len(found.scores), BACKGROUND)
     kind[other_iou >= LEAST_OVERLAP] = BOTH
@@ -94,26 +94,6 @@ def _sort(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
     kind[verdict.correct | ~verdict.counted] = -1
     target = np.where(kind == CLASS, other_object, np.where(kind == LOCALISATION, own_object, -1))
     return kind, target
-
-
-def _best(pairs: Pairs, use: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:
-    """The highest overlap of each detection among some of the pairs, and its object; 0 and -1 for none."""
-    detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
-    order = np.lexsort((obj, -iou, detection))
-    best = order[np.diff(detection[order], prepend=-1) != 0]
-    highest, objects = np.zeros(num_detections), np.full(num_detections, -1)
-    highest[detection[best]], objects[detection[best]] = iou[best], obj[best]
-    return highest, objects
-
-
-def _objects_found(matched: Matched) -> np.ndarray:
-    """bool [M], the objects that a correct detection found."""
-    found, truth, pairs, verdict, enough = matched
-    use = (pairs.iou >= enough) & verdict.correct[pairs.detection]
-    _, objects = _best(pairs, use, len(found.scores))
-    hit = np.zeros(len(truth.labels), bool)
-    hit[objects[verdict.correct]] = True
-    return hit
 
 
 def _fix(matched: Matched, kind: np.ndarray, target: np.ndarray, hit: np.ndarray, fixed: int) -> _Fixed:

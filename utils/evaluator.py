@@ -31,7 +31,7 @@ from utils.index import DatasetIndex
 from utils.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
 from utils.metrics import Metrics
 
-__all__ = ["GroundTruth", "Metrics", "evaluate", "match", "measure"]
+__all__ = ["GroundTruth", "Matched", "Metrics", "evaluate", "match", "measure"]
 
 
 class Counts(NamedTuple):

@@ -96,11 +96,9 @@ def match_voc(pairs: Pairs, uncounted: np.ndarray, num_detections: int, min_over
     detection of an object in `uncounted` (bool [M]: difficult or crowd) counts neither way. Of objects
     overlapped equally, the first is meant; an overlap of exactly `min_overlap` is enough.
     """
-    enough = pairs.iou >= min_overlap
-    detection, obj, iou = pairs.detection[enough], pairs.object[enough], pairs.iou[enough]
-    order = np.lexsort((-iou, detection))  # stable: equal overlaps stay by object
-    best = order[np.diff(detection[order], prepend=-1) != 0]
-    detection, obj = detection[best], obj[best]  # by rank, so an object's first claim is its best-scored one
+    objects = best_overlaps(pairs, pairs.iou >= min_overlap, num_detections)[1]
+    detection = np.flatnonzero(objects >= 0)
+    obj = objects[detection]  # by rank, so an object's first claim is its best-scored one
     first_claim = position_in_run(obj) == 0
     correct, counted = np.zeros(num_detections, bool), np.ones(num_detections, bool)
     correct[detection] = first_claim & ~uncounted[obj]
@@ -161,6 +159,26 @@ def claims(
         taken[obj[now]] |= free & used_up[now]
         match[order[now]] = free
     return match
+
+
+def found_by(matched: Matched) -> np.ndarray:
+    """int64 [M], the correct detection of each object, by VOC's rule; -1 for none."""
+    found, truth, pairs, verdict, enough = matched
+    use = (pairs.iou >= enough) & verdict.correct[pairs.detection]
+    _, objects = best_overlaps(pairs, use, len(found.scores))
+    finder = np.full(len(truth.labels), -1)
+    finder[objects[verdict.correct]] = np.flatnonzero(verdict.correct)
+    return finder
+
+
+def best_overlaps(pairs: Pairs, use: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:
+    """The highest overlap of each detection among some of the pairs, and its object; 0 and -1 for none."""
+    detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
+    order = np.lexsort((obj, -iou, detection))
+    best = order[np.diff(detection[order], prepend=-1) != 0]
+    highest, objects = np.zeros(num_detections), np.full(num_detections, -1)
+    highest[detection[best]], objects[detection[best]] = iou[best], obj[best]
+    return highest, objects
 
 
 def _no_pairs() -> Pairs:

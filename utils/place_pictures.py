@@ -1,6 +1,5 @@
 """Small pictures of places where something was found, as HTML that holds them."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,9 +11,9 @@ from utils.drawing import draw_boxes
 from utils.findings import Place
 from utils.image import ImageError, read_image
 from utils.splits import Split
+from utils.thumbnails import data_url, resized
 
 SIDE = 360  # pixels of the longer side: readable on a telephone, 30 to 40 KB a picture
-QUALITY = 80
 MARK, WHITE = (255, 0, 0), (255, 255, 255)
 CROP = 8.0  # pixels of a thumbnail: of a marked box that would be smaller, the surroundings are enlarged
 
@@ -40,7 +39,7 @@ def picture_of(place: Place, splits: Sequence[Split]) -> str:
         pictures += [_shrunk(read_image(place.like))] if place.like else []
     except ImageError:
         return ""
-    images = "".join(f'<img loading="lazy" alt="" src="{_data_url(picture)}">' for picture in pictures)
+    images = "".join(f'<img loading="lazy" alt="" src="{data_url(picture)}">' for picture in pictures)
     text = f"{escape(place.split)}: {escape(Path(place.path).name)}"
     text += f" | {escape(Path(place.like).name)}" if place.like else ""
     text += f"<br>{escape(place.detail)}" if place.detail else ""
@@ -57,7 +56,7 @@ def place_thumbnail(place: Place, split: Split) -> np.ndarray:
     marked = split.index.boxes[list(place.boxes)]
     left, top, right, bottom = _view(image, marked)
     scale = SIDE / max(right - left, bottom - top)
-    small = _resized(image[top:bottom, left:right], scale)
+    small = resized(image[top:bottom, left:right], scale)
     origin = np.array([left, top] * 2, np.float32)
     drawn = draw_boxes(small, (boxes - origin) * scale, labels, split.index.class_names)
     for x1, y1, x2, y2 in ((marked - origin) * scale).round().clip(-SIDE, 2 * SIDE).astype(int).tolist():
@@ -81,17 +80,4 @@ def _view(image: np.ndarray, marked: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _shrunk(image: np.ndarray) -> np.ndarray:
-    return _resized(image, SIDE / max(image.shape[:2]))
-
-
-def _resized(image: np.ndarray, scale: float) -> np.ndarray:
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-
-
-def _data_url(image: np.ndarray) -> str:
-    done, encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
-    )
-    assert done, "a small picture can be encoded"
-    return f"data:image/jpeg;base64,{base64.b64encode(encoded.tobytes()).decode()}"
+    return resized(image, SIDE / max(image.shape[:2]))

@@ -86,6 +86,13 @@ def test_undefined_resamples_are_left_out():
     assert interval(0.5, np.array([np.nan, 0.25, 0.25])) == (0.5, 0.25, 0.25)
 
 
+def test_a_bias_of_the_resamples_is_taken_back():
+    values = np.linspace(0, 1, 10001)
+    assert interval(0.5, values) == pytest.approx((0.5, 0.025, 0.975), abs=1e-4)
+    # 84.13 % lie below .8413: one standard deviation, so from the share of 2 - 1.96 to that of 2 + 1.96.
+    assert interval(0.8413, values) == pytest.approx((0.8413, 0.516, 0.99996), abs=1e-3)
+
+
 def test_fewer_resamples_where_there_is_much():
     assert affordable_resamples(1000) == 1000
     assert affordable_resamples(1_000_000) == 500

@@ -40,7 +40,7 @@ def test_pairs_narrow_the_interval():
     """Found on the same images but one, both move together: far less than each alone."""
     first, second = match(finding(*range(20)), TRUTH), match(finding(*range(21)), TRUTH)
     difference = next(c for c in compare(first, second) if c.figure == "voc_area").difference
-    assert difference.high - difference.low < 0.1  # each alone: 4 * sqrt(.25 / 40) = .32
+    assert difference.high - difference.low < 0.15  # each alone: 4 * sqrt(.25 / 40) = .32
 
 
 def test_the_same_result_is_the_same():

@@ -1,0 +1,72 @@
+"""COCO instance annotations as ground truth, number for number as pycocotools reads them.
+
+`utils/coco_json.py` reads the same files for training, with float32 boxes and without those that no network
+can learn from. Here nothing is rounded or left out, so that figures are those of pycocotools.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from warnings import warn
+
+import numpy as np
+
+from utils.coco_json import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
+from utils.ground_truth import GroundTruth
+
+
+class CocoTruth(NamedTuple):
+    """Ground truth, and what joins results to it.
+
+    rows        image ids -> image numbers, in the order of the ids: it decides between equal scores
+    labels      category ids -> labels, in the order of the ids
+    file_names  of the images, in the order of their numbers
+    """
+
+    truth: GroundTruth
+    rows: Mapping[Any, int]
+    labels: Mapping[Any, int]
+    file_names: list[str]
+
+
+def read_coco_truth(path: Path) -> CocoTruth:
+    """Read a COCO instances JSON. Crowds and, by a key of our own, difficult objects count neither way.
+
+    Raises ValueError if the file is no such JSON, or an annotation names an unknown image or category. Boxes
+    without area stay, as objects that nothing can find; a warning counts them.
+    """
+    content = load_coco(path)
+    try:
+        return _read(path, content)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        reason = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
+
+
+def _read(path: Path, content: dict[str, Any]) -> CocoTruth:
+    images = sorted(content["images"], key=lambda image: image["id"])
+    categories = sorted(content["categories"], key=lambda category: category["id"])
+    rows = {image["id"]: row for row, image in enumerate(images)}
+    labels = {category["id"]: label for label, category in enumerate(categories)}
+    if len(rows) < len(images):
+        raise ValueError(f"{path} uses an image id twice")
+    annotations = content["annotations"]
+    refuse_strangers(path, annotations, "image_id", rows)
+    refuse_strangers(path, annotations, "category_id", labels)
+    boxes = coco_boxes(annotations)
+    if not np.isfinite(boxes).all():
+        raise ValueError(f"{path} has a box with a coordinate that is not a finite number")
+    flat = int((boxes[:, 2:] <= boxes[:, :2]).any(axis=1).sum())
+    if flat:
+        warn(f"{path}: {flat} boxes have no area; they count as objects that were missed", stacklevel=3)
+    truth = GroundTruth(
+        class_names=checked_names(path, [str(category["name"]) for category in categories]),
+        num_images=len(images),
+        image=np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64),
+        boxes=boxes,
+        labels=np.array([labels[annotation["category_id"]] for annotation in annotations], np.int64),
+        difficult=np.array([bool(annotation.get("difficult", 0)) for annotation in annotations], bool),
+        crowd=np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], bool),
+        areas=coco_areas(annotations),
+    )
+    return CocoTruth(truth, rows, labels, [str(image.get("file_name", image["id"])) for image in images])
