@@ -6,6 +6,10 @@ resample has fewer different images, on which the mean over classes comes out a 
 A resample is the data set in which image k occurs as often as it was drawn. Its figures are exactly those
 that evaluating such a data set would give, counted with weights rather than copies; but for equal scores on
 one image, between which copies would alternate.
+
+How many of the intervals of mAP50 of samples hold the value of the 5000 images they were drawn from, .95 being
+meant: .92 of 300 samples of 100 images and 3 classes, .95 of 40 of 1000 images and 80 classes, but .67 of 150
+of 200 images and 80 classes. There, with 18 objects a class, mAP itself comes out .03 too high.
 """
 
 from collections.abc import Mapping
