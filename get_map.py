@@ -7,6 +7,7 @@ COCO average precision and what is behind them, and writes report.html, metrics.
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -23,6 +24,8 @@ from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
 from utils.predictor import load_trained
 from utils.preflight import check_values
+from utils.report import write_report
+from utils.report_data import Report
 from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
 from utils.text_file import write_text
 from utils.thresholds import best_thresholds, store_thresholds
@@ -66,7 +69,7 @@ def main(config: Config) -> None:
         {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers", "resamples", "seed")},
     )
     check_source(config)
-    files, found = detect(config) if config.detections is None else read_files(config)
+    files, found, facts = detect(config) if config.detections is None else read_files(config)
     matched = match(found, files.truth, config.min_overlap)
     metrics = measure(matched, config.score_threshold)
     print(metrics.table())
@@ -74,12 +77,17 @@ def main(config: Config) -> None:
     analysis = analyse(matched, threshold, config.resamples, config.seed)
     print(analysis.text(metrics.class_names))
     comparisons = compare_with_other(config, files, matched)
-    report = metrics.to_json() | {"analysis": analysis.to_json(metrics.class_names)}
-    report |= {"comparison": comparisons} if comparisons else {}
-    write_text(config.output / "metrics.json", json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    for sentence in comparisons.values():
+        print(sentence)
+    content = metrics.to_json() | {"analysis": analysis.to_json(metrics.class_names)}
+    content |= {"comparison": comparisons} if comparisons else {}
+    write_text(config.output / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     write_text(config.output / "metrics.txt", metrics.table() + "\n")
     write_curves(metrics.curves, metrics.class_names, config.output)
-    print(f"written: {config.output / 'metrics.json'}, metrics.txt and curves beside it")
+    title = Path(config.weights or config.detections or "").name
+    report = Report(title, metrics, analysis, matched, files.paths, facts, list(comparisons.values()))
+    write_report(config.output / "report.html", report)
+    print(f"written: {config.output / 'report.html'}, metrics.json, metrics.txt and curves beside it")
     save_files(config, files, found)
     if config.store_thresholds:
         store(config, metrics)
@@ -98,7 +106,15 @@ def check_source(config: Config) -> None:
         raise ValueError("--store-thresholds stores them in the file given with --weights: give one")
 
 
-def detect(config: Config) -> tuple[TruthFiles, FlatDetections]:
+class Measured(NamedTuple):
+    """What is measured: the objects that are there, what was found, and facts for the report."""
+
+    files: TruthFiles
+    found: FlatDetections
+    facts: list[tuple[str, str]]
+
+
+def detect(config: Config) -> Measured:
     """What the weights find on the data, and the objects that are there."""
     assert config.weights is not None
     torch.manual_seed(config.seed)
@@ -125,29 +141,35 @@ def detect(config: Config) -> tuple[TruthFiles, FlatDetections]:
     )
     for path in found.skipped:
         print(f"cannot be read, counted as nothing found: {path}")
-    print(found.watch.describe(len(index), "image"))
-    return files_of_index(index), flatten_detections(found.detections)
+    speed = found.watch.describe(len(index), "image")
+    print(speed)
+    height, width = trained.image_size
+    facts = [
+        ("weights", str(config.weights)),
+        ("model", f"{trained.model_name}, input {height}x{width}"),
+        ("data", ", ".join(config.data)),
+        ("speed", f"{describe_device(device, autocast)}: {speed}"),
+        ("settings", f"confidence from {config.confidence:g}, NMS at {config.nms_iou:g}"),
+    ]
+    return Measured(files_of_index(index), flatten_detections(found.detections), facts)
 
 
-def read_files(config: Config) -> tuple[TruthFiles, FlatDetections]:
+def read_files(config: Config) -> Measured:
     """What the files say."""
     assert config.detections is not None
     files, (found,) = read_measured(config.ground_truth, [config.detections], config.classes)
-    return files, found
+    facts = [("ground truth", config.ground_truth), ("detections", str(config.detections))]
+    return Measured(files, found, facts)
 
 
-def compare_with_other(config: Config, files: TruthFiles, matched: Matched) -> list[dict[str, object]]:
-    """Say which of two results is better; the comparison as plain data, empty without another result."""
+def compare_with_other(config: Config, files: TruthFiles, matched: Matched) -> dict[str, str]:
+    """Which of two results is better, a sentence for each figure; nothing without another result."""
     if config.compare is None:
-        return []
+        return {}
     other = match(read_results(config.compare, files), files.truth, config.min_overlap)
     names = str(config.compare), str(config.detections or config.weights)
     comparisons = compare(other, matched, max(config.resamples, 100), config.seed)
-    for comparison in comparisons:
-        print(comparison.sentence(names))
-    return [
-        comparison._asdict() | {"difference": comparison.difference._asdict()} for comparison in comparisons
-    ]
+    return {comparison.figure: comparison.sentence(names) for comparison in comparisons}
 
 
 def save_files(config: Config, files: TruthFiles, found: FlatDetections) -> None:

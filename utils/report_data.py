@@ -1,0 +1,141 @@
+"""What a report shows, as plain data that a page can hold; None where a figure is not defined."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.analysis import Analysis
+from utils.coco_figures import mean_of_defined
+from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS
+from utils.curves import mean_curve
+from utils.error_kinds import KINDS
+from utils.matching import Matched
+from utils.metrics import Metrics
+from utils.report_pictures import suspect_pictures, worst_pictures
+
+EVERY = 5  # of the 1001 points of a curve one is kept
+DIGITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What a report is made of.
+
+    title        the heading
+    paths        where the pictures are; None where that is not known, the report then has none
+    facts        what was measured, and how: lines of a name and a value
+    comparisons  sentences about other results
+    history      the columns of metrics.csv, for a training run
+    """
+
+    title: str
+    metrics: Metrics
+    analysis: Analysis
+    matched: Matched
+    paths: Sequence[Path] | None = None
+    facts: Sequence[tuple[str, str]] = ()
+    comparisons: Sequence[str] = ()
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+
+def report_data(report: Report) -> dict[str, Any]:
+    """All of it but the texts."""
+    metrics, analysis = report.metrics, report.analysis
+    paths = report.paths
+    return {
+        "title": report.title,
+        "facts": [list(fact) for fact in report.facts],
+        "comparisons": list(report.comparisons),
+        "classes": list(metrics.class_names),
+        "images": metrics.num_images,
+        "minOverlap": metrics.min_overlap,
+        "scoreThreshold": metrics.score_threshold,
+        "confidence": analysis.confidence,
+        "summary": summary_figures(metrics),
+        "intervals": {name: _plain(found[1:]) for name, found in analysis.intervals.items()},
+        "resamples": analysis.resamples,
+        "perClass": class_figures(metrics),
+        "curves": _curves(metrics),
+        "confusion": analysis.confusion.tolist(),
+        "errors": {
+            "kinds": list(KINDS),
+            "number": analysis.errors.number.sum(1).tolist(),
+            "cost": _plain(analysis.errors.cost),
+            "classNumber": analysis.errors.number.tolist(),
+            "classCost": _plain(analysis.errors.class_cost),
+        },
+        "calibration": {
+            "edges": _plain(analysis.calibration.edges),
+            "number": analysis.calibration.number.tolist(),
+            "score": _plain(analysis.calibration.score),
+            "correct": _plain(analysis.calibration.correct),
+            "error": _plain(analysis.calibration.error),
+        },
+        "pictures": [] if paths is None else worst_pictures(report.matched, analysis, paths),
+        "suspects": [] if paths is None else suspect_pictures(analysis.suspects, paths),
+        "history": {name: _plain(values) for name, values in report.history.items()},
+    }
+
+
+def summary_figures(metrics: Metrics) -> dict[str, float | None]:
+    """The figures of the whole, by name."""
+    figures = dict(metrics.coco)
+    figures |= {"voc07": mean_of_defined(metrics.voc07), "voc_area": mean_of_defined(metrics.voc_area)}
+    figures |= {
+        name: mean_of_defined(getattr(metrics, name)) for name in ("precision", "recall", "f1", "miss_rate")
+    }
+    figures |= {"best_f1": metrics.mean_best_f1, "best_confidence": metrics.best_f1_confidence}
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def class_figures(metrics: Metrics) -> dict[str, list[Any]]:
+    """The columns of the class table, by name."""
+    small, medium, large = metrics.coco_ap_by_size
+    columns = {
+        "ap": metrics.coco_ap,
+        "ap50": metrics.coco_ap50,
+        "voc_area": metrics.voc_area,
+        "voc07": metrics.voc07,
+        "small": small,
+        "medium": medium,
+        "large": large,
+        "precision": metrics.precision,
+        "recall": metrics.recall,
+        "f1": metrics.f1,
+        "best_f1": metrics.best_f1,
+        "best_confidence": metrics.best_confidence,
+    }
+    counts = {"objects": metrics.objects.tolist(), "detections": metrics.detections.tolist()}
+    return counts | {name: _plain(values) for name, values in columns.items()}
+
+
+def _curves(metrics: Metrics) -> dict[str, Any]:
+    """Each curve by class, and its mean last."""
+    curves = metrics.curves
+    named = {
+        "precision": curves.precision,
+        "recall": curves.recall,
+        "f1": curves.f1,
+        "pr": curves.precision_at_recall,
+    }
+    with_mean = {
+        name: [_plain(row[::EVERY]) for row in (*values, mean_curve(values))]
+        for name, values in named.items()
+    }
+    return {
+        "confidence": _plain(CURVE_CONFIDENCES[::EVERY]),
+        "recalls": _plain(CURVE_RECALLS[::EVERY]),
+        **with_mean,
+    }
+
+
+def _plain(values: Any) -> Any:
+    """Numbers to four digits, in lists as they are nested."""
+    if isinstance(values, np.ndarray | list | tuple):
+        return [_plain(value) for value in values]
+    number = float(values)
+    return None if math.isnan(number) else round(number, DIGITS)

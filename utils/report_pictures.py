@@ -1,0 +1,109 @@
+"""The pictures of a report: small ones, with boxes as numbers that the page draws and can hide."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from utils.analysis import Analysis
+from utils.image import ImageError, read_image
+from utils.matching import Matched, found_by
+from utils.suspects import Suspect
+from utils.thumbnails import data_url, resized
+
+SIDE = 480  # pixels of the longer side
+MOST_PICTURES, MOST_SUSPECTS = 24, 24
+MOST_DETECTIONS = 100  # of a picture
+LEAST_SCORE = 0.05  # weaker detections are not in the page
+MARGIN = 0.6  # around a doubtful label, times its size
+
+Box = Sequence[float]
+
+
+def worst_pictures(matched: Matched, analysis: Analysis, paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Up to 24 pictures with the most mistakes at the confidence of the analysis, the worst first."""
+    figures = analysis.images
+    mistakes = figures.wrong + figures.missed
+    order = np.lexsort((np.nan_to_num(figures.f1, nan=1.0), -mistakes))
+    finder = found_by(matched)
+    pictures = []
+    for image in order[mistakes[order] > 0].tolist():
+        picture = _picture(paths[image])
+        if picture is not None:
+            marks = {
+                "objects": [*_objects(matched, finder, image)],
+                "detections": [*_detections(matched, image)],
+            }
+            pictures.append(picture | marks)
+        if len(pictures) == MOST_PICTURES:
+            break
+    return pictures
+
+
+def suspect_pictures(suspects: Sequence[Suspect], paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """The surroundings of the labels most likely wrong, up to 24, the surest first."""
+    pictures = []
+    for suspect in suspects:
+        picture = _picture(paths[suspect.image], _around(suspect.box, suspect.suggested_box))
+        if picture is not None:
+            about = {
+                "kind": suspect.kind,
+                "score": round(suspect.score, 4),
+                "label": suspect.label,
+                "suggested": suspect.suggested,
+                "box": suspect.box and _rounded(suspect.box),
+                "suggestedBox": _rounded(suspect.suggested_box),
+            }
+            pictures.append(picture | about)
+        if len(pictures) == MOST_SUSPECTS:
+            break
+    return pictures
+
+
+def _picture(path: Path, part: Box | None = None) -> dict[str, Any] | None:
+    """A part of a picture as text, and where it lies: left, top, width, height. None if it cannot be read."""
+    try:
+        image = read_image(path)
+    except ImageError:
+        return None
+    height, width = image.shape[:2]
+    left, top, right, bottom = (0, 0, width, height) if part is None else _within(part, width, height)
+    crop = image[top:bottom, left:right]
+    small = resized(crop, min(SIDE / max(crop.shape[:2]), 4.0))
+    return {"name": path.name, "view": [left, top, right - left, bottom - top], "source": data_url(small)}
+
+
+def _within(part: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """Whole pixels of the picture; at least one each way."""
+    left, top = min(max(int(part[0]), 0), width - 1), min(max(int(part[1]), 0), height - 1)
+    return left, top, max(min(int(part[2]) + 1, width), left + 1), max(min(int(part[3]) + 1, height), top + 1)
+
+
+def _around(*boxes: Box | None) -> Box:
+    """A box around all of them, with a margin."""
+    known = np.array([box for box in boxes if box is not None])
+    low, high = known[:, :2].min(0), known[:, 2:].max(0)
+    margin = np.maximum(MARGIN * (high - low), 16)
+    return [*(low - margin).tolist(), *(high + margin).tolist()]
+
+
+def _objects(matched: Matched, finder: np.ndarray, image: int) -> Iterator[list[float]]:
+    """Label, box, the score of the detection that found it (0 for none), and whether it counts."""
+    truth, scores = matched.truth, matched.found.scores
+    for k in np.flatnonzero(truth.image == image).tolist():
+        score = float(scores[finder[k]]) if finder[k] >= 0 else 0.0
+        yield [int(truth.labels[k]), *_rounded(truth.boxes[k]), round(score, 4), int(not truth.uncounted[k])]
+
+
+def _detections(matched: Matched, image: int) -> Iterator[list[float]]:
+    """Label, box, score, and 1 for correct, 0 for wrong, -1 for what counts neither way; the best first."""
+    found, verdict = matched.found, matched.verdict
+    here = np.flatnonzero((found.image == image) & (found.scores >= LEAST_SCORE))
+    for k in here[np.argsort(-found.scores[here], kind="stable")][:MOST_DETECTIONS].tolist():
+        state = int(verdict.correct[k]) if verdict.counted[k] else -1
+        yield [int(found.labels[k]), *_rounded(found.boxes[k]), round(float(found.scores[k]), 4), state]
+
+
+def _rounded(box: Box | np.ndarray) -> list[float]:
+    return [round(float(side), 1) for side in box]
