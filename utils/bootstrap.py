@@ -7,9 +7,9 @@ A resample is the data set in which image k occurs as often as it was drawn. Its
 that evaluating such a data set would give, counted with weights rather than copies; but for equal scores on
 one image, between which copies would alternate.
 
-How many of the intervals of mAP50 of samples hold the value of the 5000 images they were drawn from, .95 being
-meant: .92 of 300 samples of 100 images and 3 classes, .95 of 40 of 1000 images and 80 classes, but .67 of 150
-of 200 images and 80 classes. There, with 18 objects a class, mAP itself comes out .03 too high.
+How often the interval of mAP50 of a sample holds the value of the 5000 images that it was drawn from, where
+95 % is meant: 92 % of 300 samples of 100 images with 3 classes; with 80 classes 95 % of 40 samples of 1000
+images, but 67 % of 150 samples of 200. There, with 18 objects a class, mAP itself comes out .03 too high.
 """
 
 from collections.abc import Mapping
