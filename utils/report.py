@@ -57,7 +57,9 @@ def write_report(path: Path, report: Report) -> None:
         "title": escape(report.title),
         "style": read_text(PAGE / "style.css"),
         "verdict": _verdict(data),
-        "facts": "".join(f"<dt data-text>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts),
+        "facts": "".join(
+            f"<dt data-text>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts
+        ),
         "comparisons": "".join(f"<p>{escape(sentence)}.</p>" for sentence in report.comparisons),
         "tiles": "".join(_tile(data, *tile) for tile in TILES),
         "class_table": _class_table(data),
@@ -99,9 +101,10 @@ def _tile(data: dict[str, Any], key: str, name: str, meaning: str) -> str:
     interval = _interval(data, key)
     span = f'<span class="interval">95 %: {interval.strip(" ()")}</span>' if interval else ""
     main = " main" if key == "map" else ""
+    name = name.format(threshold=data["scoreThreshold"])
     return (
         f'<div class="tile{main}" data-figure="{key}"><b>{_figure(data["summary"][key])}</b>'
-        f"<span>{name.format(threshold=data['scoreThreshold'])}</span><span data-text>{meaning}</span>{span}</div>"
+        f"<span>{name}</span><span data-text>{meaning}</span>{span}</div>"
     )
 
 

@@ -70,7 +70,7 @@ def _picture(path: Path, part: Box | None = None) -> dict[str, Any] | None:
     height, width = image.shape[:2]
     left, top, right, bottom = (0, 0, width, height) if part is None else _within(part, width, height)
     crop = image[top:bottom, left:right]
-    small = resized(crop, min(SIDE / max(crop.shape[:2]), 4.0))
+    small = resized(crop, min(SIDE / max(crop.shape[:2]), 1.0))
     return {"name": path.name, "view": [left, top, right - left, bottom - top], "source": data_url(small)}
 
 

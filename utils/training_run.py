@@ -9,13 +9,16 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from nets import Preset, parts_of
+from utils.analysis import analyse
 from utils.checkpoint import load_checkpoint, save_checkpoint
-from utils.evaluator import Metrics, evaluate
+from utils.evaluator import Metrics, evaluate, match, measure
 from utils.index import DatasetIndex
 from utils.inference import DatasetDetections, detect_dataset
 from utils.plots import plot_run
 from utils.preview import save_batch_picture, save_predictions_picture
-from utils.run_folder import append_metrics, truncate_metrics
+from utils.report import write_report
+from utils.report_data import Report
+from utils.run_folder import append_metrics, read_metrics, truncate_metrics
 from utils.trainer import EpochResult, Trainer
 
 
@@ -119,15 +122,27 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics:
     state = load_checkpoint(best)
     trainer.evaluated.load_state_dict(state["model"] if state["ema"] is None else state["ema"])
     found = _detect(trainer, data, run)
-    metrics = evaluate(found.detections, data)
+    matched = match(found.detections, data)
+    metrics = measure(matched)
     print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
     print(metrics.table())
     confidence = metrics.best_f1_confidence if metrics.best_f1_confidence > 0 else 0.5
+    analysis = analyse(matched, confidence)
+    print(analysis.text(metrics.class_names))
+    facts = [
+        ("weights", f"{best}, epoch {state['best_epoch']}"),
+        ("model", f"{run.model.name}, input {'x'.join(map(str, trainer.settings.image_size))}"),
+        ("speed", found.watch.describe(len(data), "image")),
+    ]
+    paths = [*map(Path, data.paths())]
+    history = read_metrics(run.folder)
+    report = Report(run.folder.name, metrics, analysis, matched, paths, facts, history=history)
+    write_report(run.folder / "report.html", report)
     save_predictions_picture(run.folder / "predictions.jpg", data, found.detections, confidence)
     print(f"""
 weights      {best}
 predictions  {run.folder / "predictions.jpg"} (at confidence {confidence:.2f})
-curves       {run.folder / "curves.png"}
+report       {run.folder / "report.html"}
 
 next:
   python predict.py PICTURE_OR_FOLDER --weights {best}

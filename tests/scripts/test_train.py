@@ -32,7 +32,7 @@ def test_files_of_the_run(trained_run):
     events = {name for name in names if name.startswith("events.out.tfevents")}
     pictures = {"curves.png", "train_batch.jpg", "predictions.jpg"}
     weights = {"best.pt", "last.pt", "epoch_001.pt", "epoch_002.pt"}
-    assert names - events == {"config.json", "metrics.csv", *pictures, *weights}
+    assert names - events == {"config.json", "metrics.csv", "report.html", *pictures, *weights}
     assert events and all((trained_run.folder / name).stat().st_size > 100 for name in events)
     for name in pictures:
         with Image.open(trained_run.folder / name) as picture:

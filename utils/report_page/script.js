@@ -91,14 +91,17 @@ function lineChart({ title, xs, xName, series, range, marker, legend, onPick }) 
     const wanted = first + (((event.clientX - place.left) / place.width) * WIDTH - LEFT) / (WIDTH - LEFT - RIGHT) * (last - first);
     return xs.reduce((best, value, k) => (Math.abs(value - wanted) < Math.abs(xs[best] - wanted) ? k : best), 0);
   };
-  drawing.addEventListener("pointermove", (event) => {
+  const read = (event) => {
     const k = nearest(event);
     pointer.setAttribute("x1", x(xs[k]));
     pointer.setAttribute("x2", x(xs[k]));
     pointer.setAttribute("visibility", "visible");
     showTip(event, `${xName} ${tickText(xs[k])}`, series.map((line) => ({ ...line, value: line.values[k] })));
-  });
-  drawing.addEventListener("pointerleave", () => {
+  };
+  drawing.addEventListener("pointermove", read);
+  drawing.addEventListener("pointerdown", read); // a finger does not move before it touches
+  drawing.addEventListener("pointerleave", (event) => {
+    if (event.pointerType !== "mouse") return; // what a finger has shown stays until the next touch
     pointer.setAttribute("visibility", "hidden");
     find("tip").hidden = true;
   });
@@ -434,6 +437,9 @@ function start() {
   find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawConfidence(); });
   document.addEventListener("click", (event) => {
     if (!event.composedPath().includes(find("class-filter"))) find("class-filter").open = false;
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest(".chart")) find("tip").hidden = true;
   });
   toggle("confusion-share", "share", drawConfusion);
   toggle("show-labels", "labels", drawPictures);
