@@ -131,8 +131,8 @@ def analyse(matched: Matched, confidence: float, resamples: int = 1000, seed: in
 
 def _suspect(suspect: Suspect, class_names: Sequence[str]) -> dict[str, Any]:
     names = {
-        "label": None if suspect.label < 0 else class_names[suspect.label],
-        "suggested": class_names[suspect.suggested],
+        key: None if label < 0 else class_names[label]
+        for key, label in (("label", suspect.label), ("suggested", suspect.suggested))
     }
     return suspect._asdict() | names
 

@@ -6,6 +6,10 @@ resample has fewer different images, on which the mean over classes comes out a 
 A resample is the data set in which image k occurs as often as it was drawn. Its figures are exactly those
 that evaluating such a data set would give, counted with weights rather than copies; but for equal scores on
 one image, between which copies would alternate.
+
+How often the interval of mAP50 of a sample holds the value of the 5000 images that it was drawn from, where
+95 % is meant: 92 % of 300 samples of 100 images with 3 classes; with 80 classes 95 % of 40 samples of 1000
+images, but 67 % of 150 samples of 200. There, with 18 objects a class, mAP itself comes out .03 too high.
 """
 
 from collections.abc import Mapping
@@ -21,7 +25,7 @@ from utils.matching import Matched, Verdict
 
 NORMAL = NormalDist()
 BLOCK = 100  # resamples at once: bounds the memory
-MOST_WORK = 500_000_000  # detections times resamples: about 12 s on one core
+MOST_WORK = 500_000_000  # detections times resamples: about 10 s on one core
 
 
 class Interval(NamedTuple):
@@ -110,24 +114,24 @@ def _curves(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """For each verdict on the detections of one class: correct and all counted ones up to each correct one.
 
-    Both int64 [H, R], with weights. Only detections up to a correct one matter, so those between are summed.
+    Both int32 [H, R], with weights. Only detections up to a correct one matter, so those between are summed.
     """
     any_hit = np.logical_or.reduce([verdict.correct for verdict in verdicts])
     ends = np.flatnonzero(any_hit)
     if not len(ends):
-        nothing = np.zeros((0, weights.shape[1]), np.int64)
+        nothing = np.zeros((0, weights.shape[1]), np.int32)
         return [(nothing, nothing)] * len(verdicts)
     starts = np.append(0, ends[:-1] + 1)
     upto = weights[image[: ends[-1] + 1]]
-    total = np.cumsum(np.add.reduceat(upto, starts, axis=0, dtype=np.int64), axis=0)
+    total = np.cumsum(np.add.reduceat(upto, starts, axis=0, dtype=np.int32), axis=0)
     curves = []
     for correct, counted in verdicts:
         hits = np.flatnonzero(correct)
         aside = np.flatnonzero(~counted[: ends[-1] + 1])
-        left_out = np.zeros((len(aside) + 1, weights.shape[1]), np.int64)
+        left_out = np.zeros((len(aside) + 1, weights.shape[1]), np.int32)
         np.cumsum(upto[aside], axis=0, out=left_out[1:])
         counts = total[np.searchsorted(ends, hits)] - left_out[np.searchsorted(aside, hits)]
-        curves.append((np.cumsum(weights[image[hits]], axis=0, dtype=np.int64), counts))
+        curves.append((np.cumsum(weights[image[hits]], axis=0, dtype=np.int32), counts))
     return curves
 
 
@@ -157,9 +161,12 @@ def _sampled(
 
 
 def _number_up_to(recalls: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """How many of the evenly spaced `recalls` are at most each value; like searchsorted, but faster."""
+    """How many of the evenly spaced `recalls` are at most each value (up to 1); a faster searchsorted.
+
+    1 where a value is not defined.
+    """
     steps = len(recalls) - 1
-    guess = np.clip(np.nan_to_num(values * steps, nan=0, posinf=0), 0, steps).astype(np.int64)
+    guess = np.fmax(values * steps, 0).astype(np.int64)  # fmax: 0 rather than NaN
     guess -= recalls[guess] > values
     guess += (guess < steps) & (recalls[np.minimum(guess + 1, steps)] <= values)
     return guess + 1

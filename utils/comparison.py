@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.bootstrap import Interval, draw_weights, interval, resampled_figures
+from utils.ground_truth import GroundTruth
 from utils.matching import Matched
 
 FIGURES = {"map": "mAP50-95", "map50": "mAP50", "map75": "mAP75", "voc_area": "VOC mAP"}
@@ -51,7 +52,7 @@ def compare(first: Matched, second: Matched, resamples: int = 1000, seed: int = 
     ValueError if they were not measured against the same ground truth.
     """
     images = first.truth.num_images
-    if images != second.truth.num_images or not np.array_equal(first.truth.boxes, second.truth.boxes):
+    if not _same_truth(first.truth, second.truth):
         raise ValueError("two results can be compared only on the same images and objects")
     once = np.ones((images, 1), np.uint8)
     values = [resampled_figures(matched, once) for matched in (first, second)]
@@ -63,3 +64,11 @@ def compare(first: Matched, second: Matched, resamples: int = 1000, seed: int = 
         difference = interval(after - before, drawn[1][figure] - drawn[0][figure])
         comparisons.append(Comparison(figure, before, after, difference, images))
     return comparisons
+
+
+def _same_truth(one: GroundTruth, other: GroundTruth) -> bool:
+    """Whether images, objects and classes are the same, in the same order."""
+    if (one.class_names, one.num_images) != (other.class_names, other.num_images):
+        return False
+    columns = ("image", "labels", "boxes", "difficult", "crowd")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in columns)

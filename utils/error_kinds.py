@@ -10,6 +10,7 @@ import numpy as np
 
 from utils.average_precision import area_ap, counted_at_hits
 from utils.coco_figures import mean_of_defined
+from utils.ground_truth import RankedDetections
 from utils.matching import Matched, Pairs, Verdict, best_overlaps, found_by, overlapping_pairs
 
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
@@ -65,12 +66,10 @@ def error_kinds(matched: Matched) -> ErrorKinds:
     number = np.stack([np.bincount(found.labels[kind == k], minlength=classes) for k in range(MISSED)])
     number = np.concatenate([number, [np.bincount(truth.labels[missed], minlength=classes)]])
 
-    before = _average_precision(found.scores, _Fixed(found.labels, *verdict), objects)
-    after = [
-        _average_precision(found.scores, _fix(matched, kind, target, hit, k), objects) for k in range(MISSED)
-    ]
+    before = _average_precision(found, _Fixed(found.labels, *verdict), objects)
+    after = [_average_precision(found, _fix(matched, kind, target, hit, k), objects) for k in range(MISSED)]
     left = objects - number[MISSED]
-    fewer = _average_precision(found.scores, _Fixed(found.labels, *verdict), left)
+    fewer = _average_precision(found, _Fixed(found.labels, *verdict), left)
     after.append(np.where((left == 0) & (objects > 0), 1.0, fewer))  # had it none, nothing would be wrong
     cost = np.stack(after) - before
     return ErrorKinds(mean_of_defined(before), number, np.array([*map(mean_of_defined, cost)]), cost)
@@ -112,10 +111,12 @@ def _fix(matched: Matched, kind: np.ndarray, target: np.ndarray, hit: np.ndarray
     return _Fixed(labels, correct, counted)
 
 
-def _average_precision(scores: np.ndarray, detections: _Fixed, objects: np.ndarray) -> np.ndarray:
+def _average_precision(found: RankedDetections, fixed: _Fixed, objects: np.ndarray) -> np.ndarray:
     """VOC area by class, float64 [C]."""
-    order = np.lexsort((-scores, detections.labels))
-    labels, correct, counted = (column[order] for column in detections)
+    labels, correct, counted = fixed
+    if not np.array_equal(labels, found.labels):  # only then is the order another one: sorting takes longest
+        order = np.lexsort((-found.scores, labels))
+        labels, correct, counted = labels[order], correct[order], counted[order]
     starts = np.searchsorted(labels, np.arange(len(objects) + 1))
     at_hits = counted_at_hits(Verdict(correct, counted), starts)
     return np.array([area_ap(hits, int(n)) for hits, n in zip(at_hits, objects, strict=True)])

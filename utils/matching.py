@@ -196,14 +196,24 @@ def _keep_overlapping(
     detection: np.ndarray, obj: np.ndarray, found: RankedDetections, truth: GroundTruth, least: float
 ) -> Pairs:
     """The given pairs that overlap by at least `least`."""
+    width = _shared_side(found.boxes, detection, truth.boxes, obj, axis=0)
+    touch = np.flatnonzero(width > 0)  # the others have no overlap, or no area at all
+    detection, obj, width = detection[touch], obj[touch], width[touch]
+    height = _shared_side(found.boxes, detection, truth.boxes, obj, axis=1)
+    touch = np.flatnonzero(height > 0)
+    detection, obj = detection[touch], obj[touch]
     a, b = found.boxes[detection].T, truth.boxes[obj].T
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
-    touch = np.flatnonzero((width > 0) & (height > 0))  # the others have no overlap, or no area at all
-    detection, obj, a, b = detection[touch], obj[touch], a[:, touch], b[:, touch]
     intersection = width[touch] * height[touch]
     area = (a[2] - a[0]) * (a[3] - a[1])
     iou = intersection / (area + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
     covered = np.where(truth.crowd[obj], intersection / area, iou)
     keep = np.maximum(iou, covered) >= least
     return Pairs(detection[keep], obj[keep], iou[keep], covered[keep])
+
+
+def _shared_side(
+    a: np.ndarray, rows_a: np.ndarray, b: np.ndarray, rows_b: np.ndarray, axis: int
+) -> np.ndarray:
+    """How far boxes of `a` and of `b` [N, 4] overlap along x (axis 0) or y; negative where they are apart."""
+    end = np.minimum(a[rows_a, axis + 2], b[rows_b, axis + 2])
+    return end - np.maximum(a[rows_a, axis], b[rows_b, axis])

@@ -53,7 +53,7 @@ def suspect_pictures(suspects: Sequence[Suspect], paths: Sequence[Path]) -> list
                 "label": suspect.label,
                 "suggested": suspect.suggested,
                 "box": suspect.box and _rounded(suspect.box),
-                "suggestedBox": _rounded(suspect.suggested_box),
+                "suggestedBox": suspect.suggested_box and _rounded(suspect.suggested_box),
             }
             pictures.append(picture | about)
         if len(pictures) == MOST_SUSPECTS:

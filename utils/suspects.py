@@ -1,7 +1,7 @@
 """The labels most likely wrong: where a confident detection and the labels disagree.
 
 Tkachenko, Thyagarajan and Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection
-Data", 2023, https://arxiv.org/abs/2309.00832, look for the same three kinds: overlooked, swapped and badly
+Data", 2023, https://arxiv.org/abs/2309.00832, look for three of these kinds: overlooked, swapped and badly
 located. Look at them: a detector that is confident can be wrong as well.
 """
 
@@ -9,24 +9,27 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from utils.ground_truth import GroundTruth, RankedDetections
 from utils.matching import Matched, Pairs, overlapping_pairs
 
-Kind = Literal["missing", "class", "box"]
+Kind = Literal["missing", "class", "box", "nothing there"]
 LEAST_OVERLAP = 0.1  # with less, a detection and an object have nothing to do with each other
 ENOUGH = 0.5  # from here on, a box is meant to be the same
 LEAST_SCORE = 0.1  # detections below say nothing about labels
+USUAL_FAULTS = 0.01  # share of labels with nothing there; where more were not detected, some were overlooked
 
 
 class Suspect(NamedTuple):
     """A label that may be wrong.
 
-    kind           "missing": nothing is labelled; "class": another was detected; "box": it lies elsewhere
+    kind           "missing": nothing is labelled; "class": another was detected; "box": it lies elsewhere;
+        "nothing there": nothing was detected
     image          which image
     score          between 0 and 1, how sure the detections are
     label          the class labelled, -1 where nothing is
-    suggested      the class detected
+    suggested      the class detected, -1 where nothing was
     box            what is labelled, xyxy pixels; None where nothing is
-    suggested_box  what was detected
+    suggested_box  what was detected; None where nothing was
     """
 
     kind: Kind
@@ -35,11 +38,11 @@ class Suspect(NamedTuple):
     label: int
     suggested: int
     box: tuple[float, ...] | None
-    suggested_box: tuple[float, ...]
+    suggested_box: tuple[float, ...] | None
 
 
 class _Claims(NamedTuple):
-    """Doubts of one kind: detection, object (-1 for none) and how sure, each [K]."""
+    """Doubts of one kind: detection, object (each -1 for none) and how sure, all [K]."""
 
     detection: np.ndarray
     object: np.ndarray
@@ -54,6 +57,8 @@ def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
         of the best detection of the object's own class there
     box      a detection overlaps an object of its class by .1 but less than .5, and no other; its score times
         the share that does not overlap, less the score of the best detection that fits the box
+    nothing there  no detection of any class overlaps an object by .1; the mean score with which objects of
+        its class were found; if more than one in a hundred of the class is such, less by as much
     """
     found = matched.found.keep(matched.found.scores >= LEAST_SCORE)
     truth = matched.truth
@@ -69,17 +74,19 @@ def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
         "missing": _missing(pairs, found.scores),
         "class": _other_class(pairs, own, counted, found.scores, agreed),
         "box": _other_place(pairs, own & counted, found.scores, agreed),
+        "nothing there": _nothing(pairs, truth, agreed),
     }
     rows = [
-        (-float(score), int(found.image[detection]), number, kind, int(detection), int(obj))
-        for number, (kind, claims) in enumerate(kinds.items())
+        (-float(score), kind, int(detection), int(obj))
+        for kind, claims in kinds.items()
         for detection, obj, score in zip(*_surest(claims, 4 * limit), strict=True)
     ]
     suspects: list[Suspect] = []
-    for score, image, _, kind, detection, obj in sorted(rows):
-        box = None if obj < 0 else tuple(truth.boxes[obj].tolist())
-        label, suggested = -1 if obj < 0 else int(truth.labels[obj]), int(found.labels[detection])
-        suspect = Suspect(kind, image, -score, label, suggested, box, tuple(found.boxes[detection].tolist()))
+    for score, kind, detection, obj in sorted(rows):
+        image = int(found.image[detection] if obj < 0 else truth.image[obj])
+        label, box = _label_and_box(truth, obj)
+        suggested, suggested_box = _label_and_box(found, detection)
+        suspect = Suspect(kind, image, -score, label, suggested, box, suggested_box)
         if not any(_same_place(suspect, other) for other in suspects):
             suspects.append(suspect)
         if len(suspects) == limit:
@@ -111,6 +118,17 @@ def _other_place(pairs: Pairs, own: np.ndarray, scores: np.ndarray, agreed: np.n
     return _Claims(detection, obj, scores[detection] * (1 - pairs.iou[use]) - agreed[obj])
 
 
+def _nothing(pairs: Pairs, truth: GroundTruth, agreed: np.ndarray) -> _Claims:
+    """Objects without any detection, as sure as a detection of their class would have been."""
+    alone = ~truth.uncounted
+    alone[pairs.object] = False
+    objects = np.flatnonzero(alone)
+    labels, total = truth.labels[objects], np.bincount(truth.labels[~truth.uncounted])
+    mean = np.bincount(truth.labels, agreed * ~truth.uncounted)[labels] / total[labels]
+    invented = np.minimum(1, USUAL_FAULTS * total[labels] / np.bincount(labels)[labels])
+    return _Claims(np.full(len(objects), -1), objects, mean * invented)
+
+
 def _surest(claims: _Claims, limit: int) -> _Claims:
     """The best of them for each object, and of those the first `limit`."""
     order = np.argsort(-claims.score, kind="stable")
@@ -123,11 +141,17 @@ def _surest(claims: _Claims, limit: int) -> _Claims:
     return _Claims(*(column[order] for column in claims))
 
 
+def _label_and_box(boxes: GroundTruth | RankedDetections, row: int) -> tuple[int, tuple[float, ...] | None]:
+    """Of one detection or object; -1 and None for row -1."""
+    return (int(boxes.labels[row]), tuple(boxes.boxes[row].tolist())) if row >= 0 else (-1, None)
+
+
 def _same_place(one: Suspect, other: Suspect) -> bool:
     """Whether two doubts are about the same thing: boxes of one image that overlap by half."""
     if one.image != other.image:
         return False
     a, b = one.box or one.suggested_box, other.box or other.suggested_box
+    assert a and b, "of a label and a detection there is one at least"
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     if min(width, height) <= 0:
         return False

@@ -44,6 +44,13 @@ def test_json_is_plain_and_whole(analysis):
     assert (first["kind"], first["label"], first["suggested"], first["score"]) == ("class", "鱼", "cup", 0.8)
 
 
+def test_a_label_with_nothing_there_suggests_no_class():
+    detections = [found((UNIT, 0.9))] * 100 + [Detections.empty()]
+    analysis = analyse(match(detections, objects([[UNIT]] * 101)), 0.5, resamples=0)
+    (suspect,) = analysis.to_json(["cup"])["suspects"]
+    assert (suspect["kind"], suspect["label"], suspect["suggested"]) == ("nothing there", "cup", None)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("truth", [objects([]), objects([[]]), objects([[UNIT]]), objects([[]], classes=0)])
 def test_nothing_found(truth):

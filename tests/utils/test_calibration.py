@@ -19,6 +19,12 @@ def test_by_hand():
     assert result.error == pytest.approx((0.25 + 2 * 0.23) / 4)
 
 
+@pytest.mark.parametrize(("score", "place"), [(0.0, 0), (0.1, 1), (0.7, 7), (0.3, 3), (1.0, 9)])
+def test_a_score_on_an_edge_belongs_to_the_upper_bin(score, place):
+    result = calibration(match([found((UNIT, score))], objects([[UNIT]])))
+    assert result.number.nonzero()[0].tolist() == [place]
+
+
 def test_what_does_not_count_is_left_out():
     truth = objects([[UNIT]], difficult=[[1]])
     result = calibration(match([found((UNIT, 0.9))], truth))

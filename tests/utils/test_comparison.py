@@ -59,6 +59,20 @@ def test_other_images_are_refused():
         compare(match(finding(0), TRUTH), match(finding(0)[:39], objects([[UNIT]] * 39)))
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        objects([[UNIT]] * 40, classes=2),
+        objects([[UNIT, UNIT], [], *[[UNIT]] * 38]),
+        objects([[UNIT]] * 40, difficult=[[1]] + [[0]] * 39),
+        objects([[(0, 0, 10, 11)]] + [[UNIT]] * 39),
+    ],
+)
+def test_other_objects_are_refused(other):
+    with pytest.raises(ValueError, match="only on the same images"):
+        compare(match(finding(0), TRUTH), match(finding(0), other))
+
+
 def test_seed_decides():
     first, second = match(finding(0, 1), TRUTH), match(finding(2, 3, 4), TRUTH)
     results = [compare(first, second, 50, seed)[0] for seed in (0, 0, 1)]

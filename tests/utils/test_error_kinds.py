@@ -1,9 +1,13 @@
 """Every kind by hand: an object of each of two classes, far apart, on one image, unless said otherwise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.helpers import needs_shared
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
+from tests.utils.test_evaluator import voc100
 from utils.detections import Detections
 from utils.error_kinds import KINDS, error_kinds
 from utils.evaluator import evaluate, match
@@ -31,6 +35,9 @@ def test_class():
     assert numbers == {"class": [1, 0]} and ap == 0.5
     assert costs == {"class": pytest.approx(0.5)}
     # Nor is the object missed: it was aimed at.
+    # With the better score it costs class 0 too: there precision is 1/2 until it goes.
+    result = error_kinds(match([found((OTHER, 0.95, 0), (UNIT, 0.9, 0))], TRUTH))
+    assert result.ap == 0.25 and result.class_cost[0].tolist() == [0.5, 1]
 
 
 def test_localisation():
@@ -59,6 +66,12 @@ def test_background():
     numbers, costs, ap = errors((FAR, 0.95, 0), (UNIT, 0.9, 0), (OTHER, 0.9, 1))
     assert numbers == {"background": [1, 0]} and ap == 0.75
     assert costs == {"background": pytest.approx(0.25)}
+
+
+def test_background_begins_below_an_overlap_of_a_tenth():
+    # Moved by 8 of 10 pixels, 20 / 180 = .111; by 9, 10 / 190 = .053.
+    assert errors((shifted(8), 0.9, 0))[0] == {"localisation": [1, 0], "missed": [0, 1]}
+    assert errors((shifted(9), 0.9, 0))[0] == {"background": [1, 0], "missed": [1, 1]}
 
 
 def test_missed():
@@ -111,3 +124,21 @@ def test_every_error_is_counted_once_and_costs_nothing_less_than_nothing(seed):
     np.testing.assert_array_equal(np.isnan(result.class_cost), np.tile(~defined, (len(KINDS), 1)))
     assert (result.class_cost[:, defined] > -1e-12).all()
     assert (result.class_cost[:, defined] + areas[defined] < 1 + 1e-9).all()
+
+
+@needs_shared
+def test_a_hundred_voc_images_equal_tidecv():
+    """Numbers and costs of tidecv 1.0.1, whose average precision is sampled at 101 recalls: not the area."""
+    truth, detections = voc100()
+    result = error_kinds(match(detections, replace(truth, difficult=np.zeros_like(truth.difficult))))
+    assert dict(zip(KINDS, result.number.sum(1).tolist(), strict=True)) == {
+        "class": 3,
+        "localisation": 33,
+        "both": 22,
+        "duplicate": 2,
+        "background": 166,
+        "missed": 35,
+    }
+    np.testing.assert_allclose(result.ap, 0.61003, atol=0.001)
+    expected = [0.02456, 0.06143, 0.04624, 0.00005, 0.10911, 0.07577]
+    np.testing.assert_allclose(result.cost, expected, atol=0.001)

@@ -40,10 +40,29 @@ def test_a_label_that_lies_elsewhere():
     assert suspects(objects([[UNIT, moved]]), (moved, 0.75)) == []  # the neighbour's
 
 
+@pytest.mark.parametrize(("images", "unseen", "score"), [(100, 1, 0.99 * 0.75), (100, 2, 0.98 * 0.75 / 2)])
+def test_a_label_with_nothing_there(images, unseen, score):
+    """One in a hundred is a usual share of faults; of twice as many, half are the detector's own."""
+    truth = objects([[UNIT]] * images)
+    detections = [found((UNIT, 0.75))] * (images - unseen) + [found((UNIT, 0.05))] * unseen
+    result = suspect_labels(match(detections, truth))
+    places = [("nothing there", image, 0, -1, UNIT, None) for image in range(images - unseen, images)]
+    assert [suspect[:2] + suspect[3:] for suspect in result] == places
+    assert [suspect.score for suspect in result] == pytest.approx([score] * unseen)
+
+
+def test_something_else_there_is_no_doubt_of_that_kind():
+    truth = objects([[UNIT]] * 10, labels=[[0]] * 10, classes=2)
+    weak = ((7, 0, 17, 10), 0.15, 1)  # of another class, and overlapping by 30 / 170
+    assert suspect_labels(match([found((UNIT, 0.75))] * 9 + [found(weak)], truth)) == []
+
+
 @pytest.mark.parametrize("flag", ["difficult", "crowd"])
 def test_what_does_not_count_is_no_suspect(flag):
     truth = objects([[UNIT]], labels=[[0]], classes=2, **{flag: [[1]]})
     assert suspects(truth, (UNIT, 0.9, 1)) == suspects(truth, ((5, 0, 15, 10), 0.9, 0)) == []
+    among_others = objects([[UNIT]] * 100, **{flag: [[0]] * 99 + [[1]]})
+    assert suspect_labels(match([found((UNIT, 0.9))] * 99 + [Detections.empty()], among_others)) == []
 
 
 @pytest.mark.filterwarnings("error")

@@ -352,15 +352,16 @@ const DOUBTS = {
   missing: "Nothing is labelled here.",
   class: "Labelled as something else.",
   box: "The box lies elsewhere.",
+  "nothing there": "Nothing was detected here.",
 };
 
 function drawSuspects() {
   if (!data.suspects.length) return;
   find("doubtful").replaceChildren(...data.suspects.map((suspect) => {
-    const labelled = suspect.label < 0 ? "" : data.classes[suspect.label], detected = data.classes[suspect.suggested];
-    const shapes = [boxShape("wrong", suspect.suggestedBox, detected, suspect.view)];
-    if (suspect.box) shapes.unshift(boxShape("label", suspect.box, "", suspect.view));
-    const told = `${suspect.name} · ${labelled ? `${text("labelled")} ${labelled} · ` : ""}${text("detected")} ${detected} · ${suspect.score.toFixed(2)}`;
+    const named = (what, label) => label < 0 ? [] : [`${text(what)} ${data.classes[label]}`];
+    const shapes = suspect.box ? [boxShape("label", suspect.box, "", suspect.view)] : [];
+    if (suspect.suggestedBox) shapes.push(boxShape("wrong", suspect.suggestedBox, data.classes[suspect.suggested], suspect.view));
+    const told = [suspect.name, ...named("labelled", suspect.label), ...named("detected", suspect.suggested), suspect.score.toFixed(2)].join(" · ");
     const caption = element("figcaption", {}, element("b", {}, text(DOUBTS[suspect.kind])), element("span", { class: "counts" }, told));
     const shown = element("figure", {});
     shown.append(stageOf(suspect, shapes), caption);
