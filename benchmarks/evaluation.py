@@ -1,6 +1,6 @@
 """Time evaluation beside pycocotools and faster-coco-eval: python benchmarks/evaluation.py --folder evaldata
 
-The folder holds `gt.json` and `dets.json` in COCO's formats; without one, random data is written and measured.
+The folder holds `gt.json` and `dets.json` in COCO's formats; without one, random data is made and measured.
 Each run is a process of its own, in turn, because a machine's speed drifts. The figures have to agree; ours
 come with the VOC figures and the curves. Prints one JSON line for each peer and case: reading and all, from
 memory alone, and the peak of the memory.

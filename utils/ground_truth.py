@@ -75,8 +75,8 @@ class FlatDetections(NamedTuple):
 class RankedDetections(NamedTuple):
     """All detections in the order in which they are counted: by class, then best score first.
 
-    Equal scores stay in the order given, by image and then within the image. Every array of results that
-    evaluation makes is in this order, so that a class is a slice and counting along it needs no sorting.
+    Equal scores are in the order of the images, and on one image as they were given. Every array of results
+    that evaluation makes is in this order, so that a class is a slice and counting along it needs no sorting.
 
     image         int64 [D]
     boxes         float64 [D, 4], xyxy in pixels of the original image
@@ -130,6 +130,9 @@ def rank_detections(detections: FlatDetections, num_images: int, num_classes: in
     unknown = (labels < 0) | (labels >= num_classes)
     _refuse(unknown, image, f"has a label outside the {num_classes} classes (0 to {num_classes - 1})")
 
+    if (np.diff(image) < 0).any():
+        by_image = np.argsort(image, kind="stable")
+        image, boxes, scores, labels = (column[by_image] for column in detections)
     by_score = np.argsort(-scores, kind="stable")
     short = labels[by_score].astype(np.min_scalar_type(num_classes))  # short integers sort ten times as fast
     order = by_score[np.argsort(short, kind="stable")]
