@@ -119,12 +119,12 @@ def _number_of(numbers: Mapping[Any, int]) -> Callable[[Any], int]:
 
 def _file_number(names: Sequence[str]) -> Callable[[Any], int]:
     """Which image a path means: by its file name, or by that without extension."""
-    bases = [_base(name) for name in names]
-    full, stems = _once(bases), _stems(names)
+    full, stems = _once([_base(name) for name in names]), _stems(names)
 
     def number(path: Any) -> int:
         base = _base(str(path))
-        return full.get(base, stems.get(_stem(base), -1))
+        found = (known[name] for known in (full, stems) for name in (base, _stem(base)) if name in known)
+        return next(found, -1)
 
     return number
 
