@@ -92,7 +92,7 @@ def _all_names(boxes: TextBoxes, results: Sequence[TextBoxes]) -> list[str]:
     detected = {name for result in results for name in result.names}
     if detected and labelled and not detected & labelled:
         raise ValueError(
-            f"no class of the detections ({', '.join(sorted(detected)[:5])}) is one of {boxes.folder} "
+            f"no class of {results[0].folder} ({', '.join(sorted(detected)[:5])}) is one of {boxes.folder} "
             f"({', '.join(sorted(labelled)[:5])}): class names have to be written alike"
         )
     return sorted(labelled | detected)
