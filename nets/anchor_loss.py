@@ -13,6 +13,7 @@ from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.normaliser import mean_count
 from nets.settle import settle
 from nets.structures import Targets
 
@@ -38,7 +39,7 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     found = assign_anchors(raw, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     positive = found.positive.float()
-    number = positive.sum().clamp(min=1)
+    number = mean_count(positive.sum())
 
     box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
     counted = (found.positive | (best_overlap(boxes, targets) < IGNORED)).float()

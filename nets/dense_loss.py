@@ -13,6 +13,7 @@ from nets.box_codes import PLAIN, SCALED
 from nets.boxes import gather_rows
 from nets.dense_head import DenseRaw
 from nets.loss_settings import binary_loss
+from nets.normaliser import mean_count
 from nets.object_matching import Matches, match
 from nets.structures import Targets
 
@@ -30,7 +31,7 @@ def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
     forced = forced_objects(matches)
     positive = (matches.overlap >= OVERLAPS) | (forced >= 0)
     target = torch.where(forced >= 0, forced, matches.target)
-    number = positive.sum().clamp(min=1)
+    number = mean_count(positive.sum())
 
     box_loss = F.smooth_l1_loss(raw.boxes, _codes(raw, targets, target, positive, SCALED), reduction="none")
     wanted = torch.where(positive, targets.labels.gather(1, target) + 1, 0)  # background is 0

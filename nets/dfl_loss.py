@@ -11,6 +11,7 @@ from nets.box_losses import BOX_LOSSES
 from nets.boxes import gather_rows, side_distances
 from nets.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
 from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.normaliser import mean_count
 from nets.structures import Targets
 from nets.tal import AlignedCells, align_tasks
 
@@ -26,7 +27,7 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
     boxes = decode_boxes(raw)
     found = align_tasks(boxes, raw.classes, cell_centres(raw), raw.levels[0].stride, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
-    total = found.score.sum().clamp(min=1)
+    total = mean_count(found.score.sum())
 
     box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
     wanted_classes = class_targets(found, targets, raw.classes, settings.label_smoothing)

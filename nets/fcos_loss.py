@@ -15,6 +15,7 @@ from nets.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.dense_head import PointRaw, point_boxes
 from nets.dense_loss import class_targets
 from nets.loss_settings import binary_loss
+from nets.normaliser import mean_count
 from nets.object_matching import real_objects
 from nets.structures import Targets
 
@@ -33,7 +34,7 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
     """Losses by component, divided by the number of positive points of the batch."""
     positive, target = assign_points(raw, targets)
     wanted = gather_rows(targets.boxes, target)
-    number = positive.sum().clamp(min=1)
+    number = mean_count(positive.sum())
 
     class_loss = binary_loss(raw.classes, class_targets(raw.classes, targets, target, positive), focal=True)
     box_loss = giou_loss(point_boxes(raw), wanted)

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import aligned_iou, gather_rows
 from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.normaliser import mean_count
 from nets.simota import Assignment, simota
 from nets.structures import Targets
 from nets.yolox_head import YOLOXRaw, decode_boxes
@@ -27,7 +28,7 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     positive = found.positive.float()
-    number = positive.sum().clamp(min=1)
+    number = mean_count(positive.sum())
 
     # The paper's own box loss is 1 - IoU^2.
     box_loss = (

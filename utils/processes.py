@@ -1,0 +1,99 @@
+"""The processes that train together, one a GPU, as torchrun starts them.
+
+    torchrun --nproc-per-node 4 train.py ...
+
+torchrun tells each process its place by environment variables. Without them there is one process.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import distributed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process's place among those that train together.
+
+    rank   its number among all; 0 writes the files
+    size   how many there are
+    local  its number on this machine, which is that of its GPU
+    """
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this process prints, and writes the files."""
+        return self.rank == 0
+
+    def share(self, batch_size: int) -> int:
+        """The part of a batch that each process has. ValueError where it cannot be divided."""
+        if batch_size % self.size:
+            raise ValueError(
+                f"a batch of {batch_size} cannot be divided among {self.size} processes: choose a multiple "
+                "of their number for --batch-size and --freeze-batch-size"
+            )
+        return batch_size // self.size
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[T] = [value] * self.size
+        distributed.all_gather_object(values, value)
+        return values
+
+    def from_first(self, value: T) -> T:
+        """The value that the first process has."""
+        if self.size == 1:
+            return value
+        values: list[T] = [value]
+        distributed.broadcast_object_list(values, src=0)
+        return values[0]
+
+    def largest(self, value: int) -> int:
+        """The largest of the values of all processes."""
+        return max(self.gather(value))
+
+
+def place_among_processes() -> Processes:
+    """What torchrun says; a single process where it did not start this one."""
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    if not all(name in os.environ for name in names):
+        return Processes()
+    return Processes(*(int(os.environ[name]) for name in names))
+
+
+def was_restarted() -> bool:
+    """Whether torchrun starts the processes again, after one of them died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+
+
+@contextmanager
+def joined(processes: Processes, device: torch.device) -> Iterator[None]:
+    """Meet the other processes, by NCCL on GPUs and by gloo on CPUs, and part in the end."""
+    if processes.size == 1:
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+def interleaved(parts: Sequence[Sequence[T]]) -> list[T]:
+    """The inverse of giving process r every size-th thing from the r-th on: all in their order."""
+    longest = max(map(len, parts), default=0)
+    return [part[k] for k in range(longest) for part in parts if k < len(part)]
