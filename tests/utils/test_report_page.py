@@ -164,6 +164,33 @@ def test_the_class_table_is_sorted(open_page, made):
     assert page.locator("th[aria-sort=ascending]").count() == 1
 
 
+def test_the_class_table_is_filtered(open_page):
+    page = open_page()
+    page.locator("#table-search").fill("FISH")
+    assert texts(page, "#class-table tbody tr:visible th") == ["鱼 fish"]
+    page.locator("#class-table thead button").first.click()  # sorting keeps the filter
+    assert page.locator("#class-table tbody tr:visible").count() == 1
+    page.locator("#table-search").fill("")
+    assert page.locator("#class-table tbody tr:visible").count() == len(NAMES)
+
+
+def test_a_class_chip_keeps_the_focus_of_the_keyboard(open_page):
+    page = open_page()
+    page.locator("#class-filter summary").click()
+    page.locator("#class-chips button").nth(1).focus()
+    for shown in (len(NAMES) - 1, len(NAMES)):
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.textContent") == NAMES[1]
+        assert page.locator("#class-count").inner_text() == f"{shown} / {len(NAMES)}"
+
+
+def test_pictures_stay_when_the_confidence_moves(open_page):
+    page = open_page()
+    page.evaluate("window.before = document.querySelector('#worst img')")
+    page.locator("#confidence").fill("0.6")
+    assert page.evaluate("document.querySelector('#worst img') === window.before")
+
+
 def test_the_confusion_matrix(open_page, made):
     page = open_page()
     rows = page.locator("#confusion-table tbody tr")

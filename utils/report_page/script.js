@@ -217,12 +217,17 @@ function drawFilter() {
     chip.firstChild.style.background = classColour(label);
     chip.addEventListener("click", () => {
       if (!state.shown.delete(label)) state.shown.add(label);
-      drawFilter();
+      chip.setAttribute("aria-pressed", state.shown.has(label)); // a new chip would lose the keyboard's focus
+      countShown();
       drawCurves();
       drawPictures();
     });
     return [chip];
   }));
+  countShown();
+}
+
+function countShown() {
   find("class-count").textContent = `${state.shown.size} / ${data.classes.length}`;
 }
 
@@ -304,8 +309,8 @@ function boxShape(kind, [left, top, right, bottom], name, view) {
 
 function stageOf(picture, shapes) {
   const drawing = element("svg", { viewBox: picture.view.join(" "), preserveAspectRatio: "none" }, ...shapes);
-  const stage = element("button", { type: "button", class: "stage", "aria-label": picture.name },
-    element("img", { src: picture.source, alt: "", loading: "lazy" }), drawing);
+  picture.image ??= element("img", { src: picture.source, alt: "", loading: "lazy" }); // decoded once, not at each move
+  const stage = element("button", { type: "button", class: "stage", "aria-label": picture.name }, picture.image, drawing);
   stage.style.setProperty("--ratio", picture.view[2] / picture.view[3]);
   stage.addEventListener("click", () => {
     const parts = [stage, stage.nextSibling].map((part) => part.cloneNode(true));
@@ -387,6 +392,11 @@ function sortTable(head) {
   body.append(...rows);
 }
 
+function filterTable() {
+  const wanted = find("table-search").value.toLowerCase();
+  for (const row of find("class-table").tBodies[0].rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+}
+
 function translate() {
   root.lang = state.language;
   find("language").textContent = state.language === "zh" ? "English" : "中文";
@@ -398,7 +408,7 @@ function translate() {
     part.dataset.english ??= part.getAttribute("aria-label");
     part.setAttribute("aria-label", text(part.dataset.english));
   }
-  find("class-search").placeholder = text("Find a class");
+  for (const id of ["class-search", "table-search"]) find(id).placeholder = text("Find a class");
   drawHistory();
   drawFilter();
   drawConfidence();
@@ -433,6 +443,8 @@ function start() {
     drawConfidence();
   });
   find("class-search").addEventListener("input", drawFilter);
+  find("table-search").addEventListener("input", filterTable);
+  find("table-search").hidden = !data.classes.length;
   find("class-all").addEventListener("click", () => { state.shown = new Set(data.classes.keys()); drawFilter(); drawConfidence(); });
   find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawConfidence(); });
   document.addEventListener("click", (event) => {
