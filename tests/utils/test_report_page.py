@@ -205,6 +205,14 @@ def test_the_confusion_matrix(open_page, made):
     assert sum(shares) == pytest.approx(1, abs=0.02)
 
 
+def test_without_pictures_their_names_are_listed(open_page, tmp_path):
+    write_report(tmp_path / "a.html", drawn_report(None, names_of_images=["first", "second"], images=2))
+    page = open_page(path=tmp_path / "a.html")
+    assert "missed" in page.locator("#worst figcaption", has_text="first").inner_text()
+    assert page.locator("#doubtful figcaption").count() > 0
+    assert page.locator("#pictures .row").is_hidden() and page.locator(".stage").count() == 0
+
+
 def test_chinese(open_page):
     page = open_page(locale="zh-CN")
     assert page.locator("html").get_attribute("lang") == "zh"
