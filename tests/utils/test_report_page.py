@@ -116,6 +116,9 @@ def test_the_confidence_moves_figures_and_boxes(open_page, made):
     page = open_page()
     before = page.locator("#worst .box.correct").count()
     page.locator("#confidence").fill("0.9")
+    markers = page.locator("#class-curves .marker")
+    # .9 of the way between the margins of 44 and 10 in a width of 560
+    assert [float(markers.nth(k).get_attribute("x1")) for k in range(3)] == pytest.approx([499.4] * 3)
     curves = report_data(made[0])["curves"]
     k = curves["confidence"].index(0.9)
     told = page.locator("#at-confidence").inner_text()
