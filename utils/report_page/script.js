@@ -237,7 +237,7 @@ const ADVICE = {
   localisation: "Boxes are loose: look whether labels are, train longer, or raise --image-size.",
   both: "Something else was found, at the wrong place.",
   duplicate: "Lower --nms-iou, unless objects stand close together.",
-  background: "Add pictures without objects that look like these, or raise --confidence.",
+  background: "Add pictures of such places without objects; a higher --confidence hides the weak ones.",
   missed: "Add pictures of what is missed; for small objects raise --image-size. Are labels complete?",
 };
 
