@@ -85,7 +85,16 @@ def main(config: Config) -> None:
     write_text(config.output / "metrics.txt", metrics.table() + "\n")
     write_curves(metrics.curves, metrics.class_names, config.output)
     title = Path(config.weights or config.detections or "").name
-    report = Report(title, metrics, analysis, matched, files.paths, facts, list(comparisons.values()))
+    report = Report(
+        title=title,
+        metrics=metrics,
+        analysis=analysis,
+        matched=matched,
+        paths=files.paths,
+        names=files.names,
+        facts=facts,
+        comparisons=list(comparisons.values()),
+    )
     write_report(config.output / "report.html", report)
     print(f"written: {config.output / 'report.html'}, metrics.json, metrics.txt and curves beside it")
     save_files(config, files, found)

@@ -67,6 +67,8 @@ def _read_truth(spec: str, names: Sequence[str] | None, results: Sequence[TextBo
         truth = text_truth(boxes, names or _all_names(boxes, results))
         return TruthFiles(truth, boxes.ids, None, ({}, {}))
     if ".json" in spec.lower():
+        if names is not None:
+            raise ValueError(f"{spec} names its own classes: leave out --classes")
         file, images = _split_json(spec)
         coco = read_coco_truth(file)
         paths = [images / name for name in coco.file_names] if images else None

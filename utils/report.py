@@ -114,7 +114,8 @@ def _class_table(data: dict[str, Any]) -> str:
         f'<tr><th scope="row">{escape(name)}</th>{_cells(data["perClass"], label)}</tr>'
         for label, name in enumerate(data["classes"])
     )
-    return f'<table id="class-table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    caption = "<caption data-text>Figures of each class; press a head to sort</caption>"
+    return f'<table id="class-table">{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 
 def _head(name: str) -> str:

@@ -26,10 +26,11 @@ class Report:
     """What a report is made of.
 
     title        the heading
-    paths        where the pictures are; None where that is not known, the report then has none
+    paths        where the pictures are; None where that is not known
     facts        what was measured, and how: lines of a name and a value
     comparisons  sentences about other results
     history      the columns of metrics.csv, for a training run
+    names        of the images, for a report without pictures: it then lists them
     """
 
     title: str
@@ -40,12 +41,13 @@ class Report:
     facts: Sequence[tuple[str, str]] = ()
     comparisons: Sequence[str] = ()
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    names: Sequence[str] = ()
 
 
 def report_data(report: Report) -> dict[str, Any]:
     """All of it but the texts."""
     metrics, analysis = report.metrics, report.analysis
-    paths = report.paths
+    places = report.paths or report.names
     return {
         "title": report.title,
         "facts": [list(fact) for fact in report.facts],
@@ -75,8 +77,8 @@ def report_data(report: Report) -> dict[str, Any]:
             "correct": _plain(analysis.calibration.correct),
             "error": _plain(analysis.calibration.error),
         },
-        "pictures": [] if paths is None else worst_pictures(report.matched, analysis, paths),
-        "suspects": [] if paths is None else suspect_pictures(analysis.suspects, paths),
+        "pictures": worst_pictures(report.matched, analysis, places) if places else [],
+        "suspects": suspect_pictures(analysis.suspects, places) if places else [],
         "history": {name: _plain(values) for name, values in report.history.items()},
     }
 

@@ -19,9 +19,10 @@ LEAST_SCORE = 0.05  # weaker detections are not in the page
 MARGIN = 0.6  # around a doubtful label, times its size
 
 Box = Sequence[float]
+Place = Path | str  # where a picture is, or only its name
 
 
-def worst_pictures(matched: Matched, analysis: Analysis, paths: Sequence[Path]) -> list[dict[str, Any]]:
+def worst_pictures(matched: Matched, analysis: Analysis, places: Sequence[Place]) -> list[dict[str, Any]]:
     """Up to 24 pictures with the most mistakes at the confidence of the analysis, the worst first."""
     figures = analysis.images
     mistakes = figures.wrong + figures.missed
@@ -29,7 +30,7 @@ def worst_pictures(matched: Matched, analysis: Analysis, paths: Sequence[Path]) 
     finder = found_by(matched)
     pictures = []
     for image in order[mistakes[order] > 0].tolist():
-        picture = _picture(paths[image])
+        picture = _picture(places[image])
         if picture is not None:
             marks = {
                 "objects": [*_objects(matched, finder, image)],
@@ -41,11 +42,11 @@ def worst_pictures(matched: Matched, analysis: Analysis, paths: Sequence[Path]) 
     return pictures
 
 
-def suspect_pictures(suspects: Sequence[Suspect], paths: Sequence[Path]) -> list[dict[str, Any]]:
+def suspect_pictures(suspects: Sequence[Suspect], places: Sequence[Place]) -> list[dict[str, Any]]:
     """The surroundings of the labels most likely wrong, up to 24, the surest first."""
     pictures = []
     for suspect in suspects:
-        picture = _picture(paths[suspect.image], _around(suspect.box, suspect.suggested_box))
+        picture = _picture(places[suspect.image], _around(suspect.box, suspect.suggested_box))
         if picture is not None:
             about = {
                 "kind": suspect.kind,
@@ -61,17 +62,19 @@ def suspect_pictures(suspects: Sequence[Suspect], paths: Sequence[Path]) -> list
     return pictures
 
 
-def _picture(path: Path, part: Box | None = None) -> dict[str, Any] | None:
+def _picture(place: Place, part: Box | None = None) -> dict[str, Any] | None:
     """A part of a picture as text, and where it lies: left, top, width, height. None if it cannot be read."""
+    if isinstance(place, str):
+        return {"name": place}
     try:
-        image = read_image(path)
+        image = read_image(place)
     except ImageError:
         return None
     height, width = image.shape[:2]
     left, top, right, bottom = (0, 0, width, height) if part is None else _within(part, width, height)
     crop = image[top:bottom, left:right]
     small = resized(crop, min(SIDE / max(crop.shape[:2]), 1.0))
-    return {"name": path.name, "view": [left, top, right - left, bottom - top], "source": data_url(small)}
+    return {"name": place.name, "view": [left, top, right - left, bottom - top], "source": data_url(small)}
 
 
 def _within(part: Box, width: int, height: int) -> tuple[int, int, int, int]:

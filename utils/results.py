@@ -22,7 +22,8 @@ def output_names(paths: Sequence[Path]) -> list[str]:
     come before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
     the set of paths, not on their order. Names differ by more than case, for file systems that ignore it.
     """
-    choices = [_choices(path, _common_folder(paths)) for path in paths]
+    folder = _common_folder(paths)
+    choices = [_choices(path, folder) for path in paths]
     level = [0] * len(paths)
     while True:
         names = [options[index] for options, index in zip(choices, level, strict=True)]

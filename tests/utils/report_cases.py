@@ -22,7 +22,9 @@ HISTORY = {
 }
 
 
-def drawn_report(folder: Path | None, images: int = 6, names=NAMES, seed: int = 0, **changes) -> Report:
+def drawn_report(
+    folder: Path | None, images: int = 6, names=NAMES, seed: int = 0, names_of_images=(), **changes
+) -> Report:
     """On each picture two objects of each class; most are found, some beside, some twice, some not at all."""
     rng = np.random.default_rng(seed)
     per_image = 2 * len(names)
@@ -45,7 +47,12 @@ def drawn_report(folder: Path | None, images: int = 6, names=NAMES, seed: int = 
     matched = match(detections, truth)
     metrics = measure(matched)
     paths = None if folder is None else draw_pictures(folder, truth)
-    fields = {"title": "logs/<first>", "paths": paths, "facts": [("weights", "best.pt & more")]}
+    fields = {
+        "title": "logs/<first>",
+        "paths": paths,
+        "names": names_of_images,
+        "facts": [("weights", "best.pt & more")],
+    }
     return Report(metrics=metrics, analysis=analyse(matched, 0.5, 50), matched=matched, **(fields | changes))
 
 

@@ -88,6 +88,13 @@ def test_with_the_folder_of_the_pictures_their_paths_are_known(tmp_path):
         read_measured(f"{path}:{tmp_path / 'gone'}", [found])
 
 
+def test_coco_files_name_their_own_classes(tmp_path):
+    classes = tmp_path / "classes.txt"
+    classes.write_text("cup\n", "utf-8")
+    with pytest.raises(ValueError, match="names its own classes: leave out --classes"):
+        read_measured(str(truth_json(tmp_path)), [write_json(tmp_path / "d.json", [])], classes)
+
+
 def test_classes_of_text_are_those_labelled_and_those_detected(tmp_path):
     for name, text in (("t", "cup 0 0 9 9\n"), ("d", "ant 0.5 0 0 9 9\ncup 0.9 0 0 9 9\n")):
         (tmp_path / name).mkdir()

@@ -131,6 +131,14 @@ def test_without_pictures_there_are_none(tmp_path):
     assert data["pictures"] == data["suspects"] == [] and data["history"] == {}
 
 
+def test_names_alone_are_listed():
+    data = report_data(drawn_report(None, names_of_images=[f"a/{number}.txt" for number in range(6)]))
+    pictured = data["pictures"]
+    assert pictured and all("source" not in picture and picture["objects"] for picture in pictured)
+    assert {suspect["name"] for suspect in data["suspects"]} <= {f"a/{number}.txt" for number in range(6)}
+    assert data["suspects"] and "source" not in data["suspects"][0]
+
+
 def test_a_broken_picture_is_passed_over(tmp_path):
     report = drawn_report(tmp_path)
     whole = len(report_data(report)["pictures"])

@@ -116,6 +116,9 @@ def test_the_confidence_moves_figures_and_boxes(open_page, made):
     page = open_page()
     before = page.locator("#worst .box.correct").count()
     page.locator("#confidence").fill("0.9")
+    markers = page.locator("#class-curves .marker")
+    # .9 of the way between the margins of 44 and 10 in a width of 560
+    assert [float(markers.nth(k).get_attribute("x1")) for k in range(3)] == pytest.approx([499.4] * 3)
     curves = report_data(made[0])["curves"]
     k = curves["confidence"].index(0.9)
     told = page.locator("#at-confidence").inner_text()
@@ -164,6 +167,33 @@ def test_the_class_table_is_sorted(open_page, made):
     assert page.locator("th[aria-sort=ascending]").count() == 1
 
 
+def test_the_class_table_is_filtered(open_page):
+    page = open_page()
+    page.locator("#table-search").fill("FISH")
+    assert texts(page, "#class-table tbody tr:visible th") == ["鱼 fish"]
+    page.locator("#class-table thead button").first.click()  # sorting keeps the filter
+    assert page.locator("#class-table tbody tr:visible").count() == 1
+    page.locator("#table-search").fill("")
+    assert page.locator("#class-table tbody tr:visible").count() == len(NAMES)
+
+
+def test_a_class_chip_keeps_the_focus_of_the_keyboard(open_page):
+    page = open_page()
+    page.locator("#class-filter summary").click()
+    page.locator("#class-chips button").nth(1).focus()
+    for shown in (len(NAMES) - 1, len(NAMES)):
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.textContent") == NAMES[1]
+        assert page.locator("#class-count").inner_text() == f"{shown} / {len(NAMES)}"
+
+
+def test_pictures_stay_when_the_confidence_moves(open_page):
+    page = open_page()
+    page.evaluate("window.before = document.querySelector('#worst img')")
+    page.locator("#confidence").fill("0.6")
+    assert page.evaluate("document.querySelector('#worst img') === window.before")
+
+
 def test_the_confusion_matrix(open_page, made):
     page = open_page()
     rows = page.locator("#confusion-table tbody tr")
@@ -176,6 +206,14 @@ def test_the_confusion_matrix(open_page, made):
     page.locator("#confusion-share").click()
     shares = [float(cell or 0) for cell in texts(page, "#confusion-table tbody tr:first-child td")]
     assert sum(shares) == pytest.approx(1, abs=0.02)
+
+
+def test_without_pictures_their_names_are_listed(open_page, tmp_path):
+    write_report(tmp_path / "a.html", drawn_report(None, names_of_images=["first", "second"], images=2))
+    page = open_page(path=tmp_path / "a.html")
+    assert "missed" in page.locator("#worst figcaption", has_text="first").inner_text()
+    assert page.locator("#doubtful figcaption").count() > 0
+    assert page.locator("#pictures .row").is_hidden() and page.locator(".stage").count() == 0
 
 
 def test_chinese(open_page):

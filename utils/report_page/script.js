@@ -107,6 +107,7 @@ function lineChart({ title, xs, xName, series, range, marker, legend, onPick }) 
   });
   if (onPick) drawing.addEventListener("click", (event) => onPick(xs[nearest(event)]));
   const chart = element("div", { class: "chart" }, element("h3", {}, title), drawing);
+  chart.moveMarker = (value) => { for (const side of ["x1", "x2"]) drawing.querySelector(".marker")?.setAttribute(side, x(value)); };
   if (legend) chart.append(legendOf(series));
   return chart;
 }
@@ -203,9 +204,9 @@ function drawConfidence() {
   const k = Math.round(state.confidence * (data.curves.confidence.length - 1));
   find("confidence").value = state.confidence;
   find("confidence-value").textContent = state.confidence.toFixed(3);
+  for (const chart of find("class-curves").children) chart.moveMarker(state.confidence); // drawing 80 classes anew takes 27 ms
   const at = (name) => figure(data.curves[name].at(-1)[k]);
   find("at-confidence").textContent = `${text("Precision")} ${at("precision")} · ${text("Recall")} ${at("recall")} · F1 ${at("f1")}`;
-  drawCurves();
   drawPictures();
 }
 
@@ -217,12 +218,17 @@ function drawFilter() {
     chip.firstChild.style.background = classColour(label);
     chip.addEventListener("click", () => {
       if (!state.shown.delete(label)) state.shown.add(label);
-      drawFilter();
+      chip.setAttribute("aria-pressed", state.shown.has(label)); // a new chip would lose the keyboard's focus
+      countShown();
       drawCurves();
       drawPictures();
     });
     return [chip];
   }));
+  countShown();
+}
+
+function countShown() {
   find("class-count").textContent = `${state.shown.size} / ${data.classes.length}`;
 }
 
@@ -231,7 +237,7 @@ const ADVICE = {
   localisation: "Boxes are loose: look whether labels are, train longer, or raise --image-size.",
   both: "Something else was found, at the wrong place.",
   duplicate: "Lower --nms-iou, unless objects stand close together.",
-  background: "Add pictures without objects that look like these, or raise --confidence.",
+  background: "Add pictures of such places without objects; a higher --confidence hides the weak ones.",
   missed: "Add pictures of what is missed; for small objects raise --image-size. Are labels complete?",
 };
 
@@ -295,24 +301,26 @@ function drawCalibration() {
 
 // Pictures
 
-function boxShape(kind, [left, top, right, bottom], name, view) {
+function boxShape(kind, [left, top, right, bottom], name, view = [0, 0, 0, 0]) {
   const letters = Math.max(view[2], view[3]) / 36;
   const shape = element("g", {}, element("rect", { class: `box ${kind}`, x: left, y: top, width: Math.max(right - left, 0), height: Math.max(bottom - top, 0) }));
   if (name) shape.append(element("text", { class: "tag", x: Math.max(left, view[0]) + letters / 6, y: Math.max(top, view[1]) + letters, "font-size": letters, "stroke-width": letters / 5 }, name));
   return shape;
 }
 
+// Nothing where only the name of the picture is known.
 function stageOf(picture, shapes) {
+  if (!picture.source) return [];
   const drawing = element("svg", { viewBox: picture.view.join(" "), preserveAspectRatio: "none" }, ...shapes);
-  const stage = element("button", { type: "button", class: "stage", "aria-label": picture.name },
-    element("img", { src: picture.source, alt: "", loading: "lazy" }), drawing);
+  picture.image ??= element("img", { src: picture.source, alt: "", loading: "lazy" }); // decoded once, not at each move
+  const stage = element("button", { type: "button", class: "stage", "aria-label": picture.name }, picture.image, drawing);
   stage.style.setProperty("--ratio", picture.view[2] / picture.view[3]);
   stage.addEventListener("click", () => {
     const parts = [stage, stage.nextSibling].map((part) => part.cloneNode(true));
     find("large-content").replaceChildren(element("figure", {}, ...parts));
     find("large").showModal();
   });
-  return stage;
+  return [stage];
 }
 
 function drawPictures() {
@@ -342,9 +350,10 @@ function drawPictures() {
     const told = Object.entries(counts).map(([kind, count]) => `${text(kind)} ${count}`).join(" · ");
     const caption = element("figcaption", {}, picture.name, element("span", { class: "counts" }, told));
     const shown = element("figure", {});
-    shown.append(stageOf(picture, [...others, ...shapes]), caption);
+    shown.append(...stageOf(picture, [...others, ...shapes]), caption);
     return [shown];
   }));
+  for (const part of document.querySelectorAll("#pictures .row, .keys")) part.hidden = !data.pictures.some((picture) => picture.source);
   find("pictures").hidden = false;
 }
 
@@ -359,12 +368,12 @@ function drawSuspects() {
   if (!data.suspects.length) return;
   find("doubtful").replaceChildren(...data.suspects.map((suspect) => {
     const named = (what, label) => label < 0 ? [] : [`${text(what)} ${data.classes[label]}`];
-    const shapes = suspect.box ? [boxShape("label", suspect.box, "", suspect.view)] : [];
-    if (suspect.suggestedBox) shapes.push(boxShape("wrong", suspect.suggestedBox, data.classes[suspect.suggested], suspect.view));
+    const shapes = suspect.box && suspect.view ? [boxShape("label", suspect.box, "", suspect.view)] : [];
+    if (suspect.suggestedBox && suspect.view) shapes.push(boxShape("wrong", suspect.suggestedBox, data.classes[suspect.suggested], suspect.view));
     const told = [suspect.name, ...named("labelled", suspect.label), ...named("detected", suspect.suggested), suspect.score.toFixed(2)].join(" · ");
     const caption = element("figcaption", {}, element("b", {}, text(DOUBTS[suspect.kind])), element("span", { class: "counts" }, told));
     const shown = element("figure", {});
-    shown.append(stageOf(suspect, shapes), caption);
+    shown.append(...stageOf(suspect, shapes), caption);
     return shown;
   }));
   find("suspects").hidden = false;
@@ -387,6 +396,11 @@ function sortTable(head) {
   body.append(...rows);
 }
 
+function filterTable() {
+  const wanted = find("table-search").value.toLowerCase();
+  for (const row of find("class-table").tBodies[0].rows) row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+}
+
 function translate() {
   root.lang = state.language;
   find("language").textContent = state.language === "zh" ? "English" : "中文";
@@ -398,9 +412,10 @@ function translate() {
     part.dataset.english ??= part.getAttribute("aria-label");
     part.setAttribute("aria-label", text(part.dataset.english));
   }
-  find("class-search").placeholder = text("Find a class");
+  for (const id of ["class-search", "table-search"]) find(id).placeholder = text("Find a class");
   drawHistory();
   drawFilter();
+  drawCurves();
   drawConfidence();
   drawErrors();
   drawConfusion();
@@ -433,8 +448,10 @@ function start() {
     drawConfidence();
   });
   find("class-search").addEventListener("input", drawFilter);
-  find("class-all").addEventListener("click", () => { state.shown = new Set(data.classes.keys()); drawFilter(); drawConfidence(); });
-  find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawConfidence(); });
+  find("table-search").addEventListener("input", filterTable);
+  find("table-search").hidden = !data.classes.length;
+  find("class-all").addEventListener("click", () => { state.shown = new Set(data.classes.keys()); drawFilter(); drawCurves(); drawPictures(); });
+  find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawCurves(); drawPictures(); });
   document.addEventListener("click", (event) => {
     if (!event.composedPath().includes(find("class-filter"))) find("class-filter").open = false;
   });
