@@ -4,9 +4,8 @@ Edit the values below or give them as flags. Without any data, a sample data set
 The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curves and pictures.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,7 +13,7 @@ from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
 from utils.classes import read_classes
-from utils.cli import ROOT, run
+from utils.cli import ROOT, alike, run
 from utils.data_spec import absolute_spec, given_classes, read_many, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
@@ -27,6 +26,7 @@ from utils.picture_cache import Cache
 from utils.picture_check import require_readable
 from utils.preflight import Preflight, check_image_size, check_values
 from utils.preview import save_previews
+from utils.processes import Processes, joined, place_among_processes, was_restarted
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
@@ -108,6 +108,7 @@ class Config:
     workers: int | None = None  # processes that load pictures; by default as many as measured to help
     cache: Cache = "auto"  # keep decoded pictures: ram, disk, off, or auto: in memory if they fit
     device: str = "auto"  # auto, cpu, cuda or cuda:0
+    sync_bn: bool = True  # with several processes, BatchNorm over the whole batch
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
     eval_period: int = 1  # epochs between evaluations
     save_period: int = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
@@ -122,25 +123,34 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Prepare, train, and measure the best weights."""
+    """Prepare, train, and measure the best weights; one process, or several that torchrun started."""
     if config.summary:
         print(summary_of(config))
         return
-    folder = find_run(config.resume, config.output) if config.resume else None
+    processes = place_among_processes()
+    device = processes.device(choose_device(config.device))
+    with joined(processes, device):
+        train(config, processes, device)
+
+
+def train(config: Config, processes: Processes, device: torch.device) -> None:
+    """What every process does; the first one prints, and writes the files."""
+    again = config.resume or (was_restarted() and (config.name or "last"))
+    folder = find_run(again, config.output) if again else None
     if folder:
         print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
-    config = complete(read_config(folder, Config) if folder else with_data(config))
-    device = choose_device(config.device)
+    with processes.one_after_another():  # the first may draw sample data or download weights
+        config = complete(read_config(folder, Config) if folder else with_data(config))
+        config = replace(config, weights=weights_file(config.weights, config.model))
     settings = settings_of(config, device)
-    print(describe_device(device, settings.detect.autocast))
+    print(describe_device(device, settings.detect.autocast, processes.size))
     data = read_all_data(config)
-    config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
     model = model_of(config)
     assert config.image_size is not None
     detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss_of(config))
     phases = phases_of(config, len(data["train"]))
-    trainer = Trainer(detector, data["train"], phases, settings, device)
+    trainer = Trainer(detector, data["train"], phases, settings, device, processes)
     if config.preview:
         save_previews(trainer, create_run_folder(config.output, config.name))
         return
@@ -149,13 +159,15 @@ def main(config: Config) -> None:
         for name in changed_data(folder, data):
             print(f"note: the {name} data is not what it was when this run was started")
         progress = restore_run(trainer, folder)
-    else:
+    elif processes.first:
         folder = create_run_folder(config.output, config.name)
         write_config(folder, asdict(config), data)
+    folder = processes.from_first(folder)
+    assert folder is not None
     print(f"run folder: {folder}")
     own = {"folder": folder, "model": model, "eval_batch_size": config.batch_size}
     run_settings = RunSettings(**alike(config, RunSettings) | own)
-    with trainer.keeping_pictures(config.cache, folder / "pictures.cache"):
+    with trainer.keeping_pictures(config.cache, folder / f"pictures_{processes.rank}.cache"):
         if config.workers is None:
             trainer.measure_workers()
         fit(trainer, data["val"], run_settings, progress)
@@ -281,13 +293,6 @@ def settings_of(config: Config, device: torch.device) -> TrainSettings:
     detect = DetectSettings(autocast=choose_autocast(config.amp, device))
     known = alike(config, TrainSettings) | {"workers": config.workers or 0}
     return TrainSettings(**known, smallest=preset(config.model).smallest, detect=detect)
-
-
-def alike(config: Config, settings: type) -> dict[str, Any]:
-    """The values of the configuration whose names are also those of `settings`."""
-    return {
-        field.name: getattr(config, field.name) for field in fields(settings) if hasattr(config, field.name)
-    }
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@ import torch
 from torch import Tensor, distributed
 
 
-@torch.no_grad()
 def mean_count(count: Tensor) -> Tensor:
     """The mean over all processes of what each has counted in its part of the batch, at least one in all.
 
     Gradients are averaged over the processes. Divided by this, they are those of one process that has the
-    whole batch: the mean of sum / mean_count is the sum of all / the count of all.
+    whole batch: the mean of sum / mean_count is the sum of all / the count of all. Without gradients, in
+    evaluation, each process has batches of its own.
     """
-    if not (distributed.is_available() and distributed.is_initialized()):
+    together = torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()
+    if not together:
         return count.clamp(min=1)
-    total = count.clone()
+    total = count.detach().clone()
     distributed.all_reduce(total)
     return total.clamp(min=1) / distributed.get_world_size()

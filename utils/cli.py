@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tyro
 
@@ -12,6 +13,13 @@ from utils.stop_signal import Stopped
 ROOT = Path(__file__).resolve().parent.parent  # the repository: where default paths start
 
 C = TypeVar("C")
+
+
+def alike(config: object, settings: type) -> dict[str, Any]:
+    """The values of a configuration whose names are also those of the dataclass `settings`."""
+    return {
+        field.name: getattr(config, field.name) for field in fields(settings) if hasattr(config, field.name)
+    }
 
 
 def run(main: Callable[[C], None], config_class: type[C]) -> None:

@@ -52,9 +52,10 @@ def choose_autocast(amp: Amp, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if _cpu_multiplies_bf16() else None
 
 
-def describe_device(device: torch.device, autocast: torch.dtype | None) -> str:
-    """One line for the log: which device, how much memory, which number format."""
+def describe_device(device: torch.device, autocast: torch.dtype | None, processes: int = 1) -> str:
+    """One line for the log: which device, how much memory, which number format, and how many of them."""
     precision = "float32" if autocast is None else f"{str(autocast).removeprefix('torch.')} autocast"
+    precision += f", {processes} processes" if processes > 1 else ""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         return f"device: {properties.name}, {properties.total_memory / 2**30:.0f} GiB, {precision}"

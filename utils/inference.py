@@ -20,6 +20,7 @@ from utils.index import DatasetIndex
 from utils.letterbox import Letterbox
 from utils.loader import evaluation_loader
 from utils.nms import Kept, nms
+from utils.processes import Processes
 from utils.stopwatch import Stopwatch
 from utils.variation import Variation, vary_there
 
@@ -96,19 +97,26 @@ def detect_dataset(
     workers: int,
     settings: DetectSettings,
     with_losses: bool = False,
+    processes: Processes | None = None,
 ) -> DatasetDetections:
-    """Detect on every image of a data set, letterboxed to `image_size` (height, width), in batches."""
+    """Detect on every image of a data set, letterboxed to `image_size` (height, width), in batches.
+
+    With several processes each detects on its share of the images, and all get the whole.
+    """
+    processes = processes or Processes()
     detector.eval()
     device = next(detector.parameters()).device
     pixels = detector.pixels
     stride = detector.stride if settings.rectangular else None
     dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
-    loader = evaluation_loader(dataset, batch_size, workers, pin_memory=device.type == "cuda")
+    pinned = device.type == "cuda"
+    loader = evaluation_loader(dataset, batch_size, workers, pinned, processes.rank, processes.size)
     found: dict[int, Detections] = {}
     skipped: list[str] = []
     sums: dict[str, Tensor] = {}
     watch = Stopwatch("loading", device=device)
-    batches = iter(tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=None))
+    hidden = None if processes.first else True
+    batches = iter(tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=hidden))
     while True:
         with watch.timed("loading"):
             if (batch := next(batches, None)) is None:
@@ -121,7 +129,12 @@ def detect_dataset(
             with autocasting(device, settings.autocast):
                 losses = detector.losses(images, targets)
             sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
-    means = {name: float(value) / len(index) for name, value in sums.items()}
+    here = found, skipped, {name: float(value) for name, value in sums.items()}
+    shares = processes.gather(here)
+    found = {image: detections for share, _, _ in shares for image, detections in share.items()}
+    skipped = [path for _, share, _ in shares for path in share]
+    totals = [share for _, _, share in shares if share]  # a process may have had no image
+    means = {name: sum(share[name] for share in totals) / len(index) for name in (totals or [{}])[0]}
     return DatasetDetections([found[image] for image in range(len(index))], skipped, means, watch)
 
 

@@ -61,17 +61,20 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """Batches of the image numbers in their order, the last perhaps smaller; each process gets its share."""
+    """Batches of the image numbers in their order, the last perhaps smaller.
+
+    With several processes each gets whole batches, so that they are the same as in one process.
+    """
 
     def __init__(self, images: Sequence[int], batch_size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.images = images[rank::world_size]
-        self.batch_size = batch_size
+        self.images, self.batch_size = images, batch_size
+        self.starts = range(0, len(images), batch_size)[rank::world_size]
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.batch_size)
+        return len(self.starts)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for start in range(0, len(self.images), self.batch_size):
+        for start in self.starts:
             yield list(self.images[start : start + self.batch_size])
 
 

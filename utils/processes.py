@@ -6,13 +6,14 @@ torchrun tells each process its place by environment variables. Without them the
 """
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 T = TypeVar("T")
 
@@ -24,11 +25,13 @@ class Processes:
     rank   its number among all; 0 writes the files
     size   how many there are
     local  its number on this machine, which is that of its GPU
+    here   how many there are on this machine
     """
 
     rank: int = 0
     size: int = 1
     local: int = 0
+    here: int = 1
 
     @property
     def first(self) -> bool:
@@ -44,6 +47,20 @@ class Processes:
             )
         return batch_size // self.size
 
+    def device(self, chosen: torch.device) -> torch.device:
+        """The GPU of this process, where GPUs were chosen."""
+        several = self.size > 1 and chosen.type == "cuda"
+        return torch.device("cuda", self.local) if several else chosen
+
+    @contextmanager
+    def one_after_another(self) -> Iterator[None]:
+        """The block in the first process, and then in the others, which find what the first has made."""
+        if self.size > 1 and not self.first:
+            distributed.barrier()
+        yield
+        if self.size > 1 and self.first:
+            distributed.barrier()
+
     def gather(self, value: T) -> list[T]:
         """The values of all processes, in the order of their ranks."""
         if self.size == 1:
@@ -51,6 +68,14 @@ class Processes:
         values: list[T] = [value] * self.size
         distributed.all_gather_object(values, value)
         return values
+
+    def mean(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The mean over all processes of each of some scalars on the device."""
+        if self.size == 1:
+            return values
+        together = torch.stack([*values.values()])
+        distributed.all_reduce(together)
+        return dict(zip(values, together / self.size, strict=True))
 
     def from_first(self, value: T) -> T:
         """The value that the first process has."""
@@ -67,7 +92,7 @@ class Processes:
 
 def place_among_processes() -> Processes:
     """What torchrun says; a single process where it did not start this one."""
-    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if not all(name in os.environ for name in names):
         return Processes()
     return Processes(*(int(os.environ[name]) for name in names))
@@ -80,7 +105,10 @@ def was_restarted() -> bool:
 
 @contextmanager
 def joined(processes: Processes, device: torch.device) -> Iterator[None]:
-    """Meet the other processes, by NCCL on GPUs and by gloo on CPUs, and part in the end."""
+    """Meet the other processes, by NCCL on GPUs and by gloo on CPUs, and part in the end.
+
+    What others than the first print is dropped.
+    """
     if processes.size == 1:
         yield
         return
@@ -88,12 +116,13 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield
+        with nullcontext() if processes.first else _quiet():
+            yield
     finally:
         distributed.destroy_process_group()
 
 
-def interleaved(parts: Sequence[Sequence[T]]) -> list[T]:
-    """The inverse of giving process r every size-th thing from the r-th on: all in their order."""
-    longest = max(map(len, parts), default=0)
-    return [part[k] for k in range(longest) for part in parts if k < len(part)]
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield

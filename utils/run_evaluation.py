@@ -24,17 +24,28 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_run(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Evaluation:
-    """Measure the weights as they are; the figures are those that get_map.py gives."""
+    """Measure the weights as they are; the figures are those that get_map.py gives.
+
+    Every process detects on its share of the images, and gets what the first one makes of them all.
+    """
     found = _detect(trainer, data, run, with_losses=True)
-    return Evaluation(evaluate(found.detections, data), found.losses)
+    measured = Evaluation(evaluate(found.detections, data), found.losses) if trainer.processes.first else None
+    evaluation = trainer.processes.from_first(measured)
+    assert evaluation is not None
+    return evaluation
 
 
-def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics:
-    """Measure the best weights on `data`, write the report, and say what can be done with them."""
+def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics | None:
+    """Measure the best weights on `data`, write the report, and say what can be done with them.
+
+    Of several processes the first does this; the others, which help it to detect, return None.
+    """
     best = run.folder / "best.pt"
     state = load_checkpoint(best)
     trainer.evaluated.load_state_dict(state["model"] if state["ema"] is None else state["ema"])
     found = _detect(trainer, data, run)
+    if not trainer.processes.first:
+        return None
     matched = match(found.detections, data)
     metrics = measure(matched)
     print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
@@ -81,4 +92,5 @@ def _detect(
         settings.workers,
         settings.detect,
         with_losses,
+        trainer.processes,
     )

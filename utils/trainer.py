@@ -12,11 +12,13 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nets.detector import Detector
+from nets.structures import Targets
 from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
@@ -26,7 +28,9 @@ from utils.loader import EpochBatches, training_loader, training_sizes
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
+from utils.processes import Processes
 from utils.schedule import Decay, decay_factor, warmup_factor
+from utils.sync_batch_norm import synchronise_batch_norm
 from utils.training_dataset import DetectionDataset
 from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
 
@@ -37,6 +41,7 @@ LOG_EVERY = 10  # steps between log lines: only these wait for the device
 class TrainSettings:
     """What the loop needs to know beside model, data and phases.
 
+    sync_bn        whether BatchNorm's statistics are of all processes' parts of a batch
     warmup_epochs  how long a part's learning rate rises when it starts to train
     clip           largest norm of the gradient; 0 does not clip
     smallest       least side of the input that the model can take
@@ -54,6 +59,7 @@ class TrainSettings:
     seed: int
     workers: int
     detect: DetectSettings
+    sync_bn: bool = True
 
 
 @dataclass
@@ -85,10 +91,23 @@ class EpochResult:
     skipped: list[str]
 
 
+class LossesOf(nn.Module):
+    """The losses of a detector as a module's outputs: what DistributedDataParallel takes."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """See `Detector.losses`."""
+        return self.detector.losses(images, targets)
+
+
 class Trainer:
     """Trains a detector. It holds what a step changes; the files of a run are the caller's.
 
-    Attributes that are saved and restored: detector, ema, optimizer, scaler, step.
+    Attributes that are saved and restored: detector, ema, optimizer, scaler, step. With several processes,
+    each has its part of every batch, and all hold the same weights after every step.
     """
 
     def __init__(
@@ -98,8 +117,14 @@ class Trainer:
         phases: Sequence[Phase],
         settings: TrainSettings,
         device: torch.device,
+        processes: Processes | None = None,
     ) -> None:
+        self.processes = processes or Processes()
+        if self.processes.size > 1 and settings.sync_bn:
+            synchronise_batch_norm(detector, device)
         self.detector = place(detector, device)
+        self.losses_of: nn.Module = LossesOf(self.detector)
+        self.parallel_for: Phase | None = None  # the phase that `losses_of` was made parallel for
         self.train_index = train_index
         self.phases = phases
         self.settings = settings
@@ -140,8 +165,9 @@ class Trainer:
 
     def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
         """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
-        pinned = self.device.type == "cuda"
-        return training_loader(self.dataset(phase), phase.batch_size, self.settings.workers, pinned)
+        share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
+        place_here = self.processes.rank, self.processes.size
+        return training_loader(self.dataset(phase), share, self.settings.workers, pinned, *place_here)
 
     @contextmanager
     def keeping_pictures(self, choice: Cache, path: Path) -> Iterator[None]:
@@ -160,7 +186,8 @@ class Trainer:
         _, batches = self.loader(phase)
         load, batch = measure_loading(self.dataset(phase), list(islice(batches, 4)))
         step = measure_step(self.detector, batch, self.device, self.autocast)
-        workers = choose_workers(load, step, usable_cores(), self.device.type == "cuda")
+        cores = max(1, usable_cores() // self.processes.here)
+        workers = choose_workers(load, step, cores, self.device.type == "cuda")
         print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
         self.settings = replace(self.settings, workers=workers)
 
@@ -172,14 +199,16 @@ class Trainer:
         ValueError with the fix if the loss is no longer a number.
         """
         apply_freezing(self.detector, phase)
+        self._make_parallel(phase)
         start = time.perf_counter() - progress.seconds
-        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=None)
+        hidden = None if self.processes.first else True
+        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=hidden)
         bar.update(progress.batches)
         for batch in bar:
             self.set_learning_rate(phase)
             progress.sums = _add(progress.sums, self.train_step(batch))
             progress.batches += 1
-            progress.images += len(batch.images)
+            progress.images += len(batch.images) * self.processes.size
             progress.skipped += batch.skipped
             progress.seconds = time.perf_counter() - start
             if progress.batches % LOG_EVERY == 0:
@@ -193,15 +222,15 @@ class Trainer:
         """What an epoch that is done came to. ValueError with the fix if its loss is no number."""
         means, learning_rate = progress.means(), self.learning_rate
         self.check_finite(means, learning_rate)
-        return EpochResult(
-            means, learning_rate, progress.images / progress.seconds, progress.seconds, progress.skipped
-        )
+        skipped = [path for part in self.processes.gather(progress.skipped) for path in part]
+        speed = progress.images / progress.seconds
+        return EpochResult(means, learning_rate, speed, progress.seconds, skipped)
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""
         images, targets = to_device(batch, self.device)
         with autocasting(self.device, self.autocast):
-            losses = self.detector.losses(images, targets)
+            losses = self.losses_of(images, targets)
         self.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
         if self.settings.clip:
             self.scaler.unscale_(self.optimizer)
@@ -212,7 +241,18 @@ class Trainer:
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.detector)
-        return {name: loss.detach() for name, loss in losses.items()}
+        return self.processes.mean({name: loss.detach() for name, loss in losses.items()})
+
+    def _make_parallel(self, phase: Phase) -> None:
+        """Let gradients be averaged over the processes. Which parameters have any differs between phases."""
+        if self.processes.size == 1 or self.parallel_for is phase:
+            return
+        place_here = [self.device] if self.device.type == "cuda" else None
+        buffers = not self.settings.sync_bn  # synchronised statistics are the same everywhere
+        self.losses_of = DistributedDataParallel(
+            LossesOf(self.detector), device_ids=place_here, broadcast_buffers=buffers
+        )
+        self.parallel_for = phase
 
     @property
     def learning_rate(self) -> float:

@@ -1,7 +1,8 @@
 """A run from its first epoch to its last: training, evaluation, checkpoints and figures, epoch by epoch."""
 
+import signal
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, NamedTuple, NoReturn
 
 from torch.utils.tensorboard import SummaryWriter
@@ -14,16 +15,16 @@ from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
 from utils.stop_signal import Stopped, StopSignal
-from utils.trainer import EpochProgress, EpochResult, Trainer
+from utils.trainer import LOG_EVERY, EpochProgress, EpochResult, Trainer
 
 
 class Session(NamedTuple):
-    """What the epochs of one call of `fit` share."""
+    """What the epochs of one call of `fit` share; only the first of several processes has a writer."""
 
     trainer: Trainer
     validation: DatasetIndex
     run: RunSettings
-    writer: SummaryWriter
+    writer: SummaryWriter | None
     stop: StopSignal
     started: float
     first_epoch: int
@@ -32,14 +33,15 @@ class Session(NamedTuple):
 def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: Progress) -> Progress:
     """Train from `progress` to the end, writing the run's folder; the best is by mAP50-95 on `validation`.
 
-    Raises `Stopped` after Ctrl+C or SIGTERM, when the step is finished and everything saved.
+    Raises `Stopped` after Ctrl+C or SIGTERM, when the step is finished and everything saved. Of several
+    processes, which all call this, the first writes.
     """
     stop = StopSignal()
-    if trainer.step == 0:
-        save_run(run.folder / LAST, trainer, run.model, progress)  # from now on there is something to resume
-    writer = SummaryWriter(run.folder, purge_step=progress.epoch + 1)
+    writer = SummaryWriter(run.folder, purge_step=progress.epoch + 1) if trainer.processes.first else None
     session = Session(trainer, validation, run, writer, stop, time.perf_counter(), progress.epoch)
-    with stop.listening(), closing(writer):
+    if trainer.step == 0:
+        _save(session, LAST, progress)  # from now on there is something to resume
+    with stop.listening(), closing(writer) if writer else nullcontext():
         first = 0
         for phase in trainer.phases:
             epochs = range(max(first, progress.epoch), first + phase.epochs)
@@ -55,14 +57,14 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
     loader, batches = trainer.loader(phase)
     for epoch in epochs:
         batches.set_epoch(epoch, progress.within.batches)
-        if trainer.step == 0:
+        if trainer.step == 0 and trainer.processes.first:
             batch = loader.dataset.__getitems__(next(iter(batches)))  # type: ignore[attr-defined]
             save_batch_picture(run.folder / "train_batch.jpg", batch, session.validation.class_names)
         for _ in trainer.train_epoch(phase, loader, epoch, progress.within):
-            if session.stop.number:
+            if _asked_to_stop(session, progress.within.batches):
                 _save_and_stop(session, progress)
             if run.save_steps and trainer.step % run.save_steps == 0:
-                save_run(run.folder / LAST, trainer, run.model, progress)
+                _save(session, LAST, progress)
         _finish_epoch(session, progress)
         if _waited_enough(run, progress):
             print(f"stopped: no better mAP in {run.patience} evaluations")
@@ -84,31 +86,55 @@ def _finish_epoch(session: Session, progress: Progress) -> None:
     if evaluation is not None:
         trainer.check_finite(evaluation.losses, result.learning_rate)
     progress.epoch, progress.within = progress.epoch + 1, EpochProgress()
-    _record(trainer, run, progress, result, evaluation, session.writer)
+    better = evaluation is not None and evaluation.metrics.map50_95 > progress.best
+    if evaluation is not None:
+        progress.waited = 0 if better else progress.waited + 1
+    if better:
+        assert evaluation is not None
+        progress.best, progress.best_epoch = evaluation.metrics.map50_95, progress.epoch
+    if session.writer is not None:
+        _write_row(run, progress.epoch, result, evaluation, session.writer)
+    # The last comes last: before it is there, the epoch would be done again, and the others written again.
+    due = run.save_period and progress.epoch % run.save_period == 0
+    for name in ["best.pt"] * better + [f"epoch_{progress.epoch:03d}.pt"] * bool(due) + [LAST]:
+        _save(session, name, progress)
     done = progress.epoch - session.first_epoch
     left = (time.perf_counter() - session.started) / done * (total - progress.epoch)
     print(_line(progress, total, result, evaluation, left))
 
 
+def _asked_to_stop(session: Session, batches: int) -> bool:
+    """Whether a signal came. Several processes ask one another, now and then, and stop at the same step."""
+    processes = session.trainer.processes
+    if processes.size == 1:
+        return session.stop.number != 0
+    return batches % LOG_EVERY == 0 and processes.largest(session.stop.number) != 0
+
+
+def _save(session: Session, name: str, progress: Progress) -> None:
+    """Write a checkpoint into the run's folder."""
+    if session.trainer.processes.first:
+        save_run(session.run.folder / name, session.trainer, session.run.model, progress)
+
+
 def _save_and_stop(session: Session, progress: Progress) -> NoReturn:
-    save_run(session.run.folder / LAST, session.trainer, session.run.model, progress)
+    _save(session, LAST, progress)
     raise Stopped(
-        session.stop.number,
+        session.stop.number or signal.SIGTERM,
         f"stopped after step {session.trainer.step}, and saved; to go on: "
         f"python train.py --resume {session.run.folder}",
     )
 
 
-def _record(
-    trainer: Trainer,
+def _write_row(
     run: RunSettings,
-    progress: Progress,
+    epoch: int,
     result: EpochResult,
     evaluation: Evaluation | None,
     writer: SummaryWriter,
 ) -> None:
-    """Write the epoch's figures and checkpoints."""
-    row: dict[str, Any] = {"epoch": progress.epoch, "lr": result.learning_rate}
+    """Write the epoch's figures: as a row, as curves, and for TensorBoard."""
+    row: dict[str, Any] = {"epoch": epoch, "lr": result.learning_rate}
     row |= {"loss": sum(result.losses.values())}
     row |= {f"loss_{name}": value for name, value in result.losses.items()}
     metrics = evaluation.metrics if evaluation else None
@@ -118,21 +144,8 @@ def _record(
     append_metrics(run.folder, row)
     for name, value in row.items():
         if value != "" and name != "epoch":
-            writer.add_scalar(name, value, progress.epoch)
+            writer.add_scalar(name, value, epoch)
     plot_run(run.folder)
-
-    better = metrics is not None and metrics.map50_95 > progress.best
-    if metrics is not None:
-        progress.waited = 0 if better else progress.waited + 1
-    if better:
-        assert metrics is not None
-        progress.best, progress.best_epoch = metrics.map50_95, progress.epoch
-    names = ["best.pt"] * better
-    if run.save_period and progress.epoch % run.save_period == 0:
-        names.append(f"epoch_{progress.epoch:03d}.pt")
-    # The last comes last: before it is there, the epoch would be done again, and the others written again.
-    for name in (*names, LAST):
-        save_run(run.folder / name, trainer, run.model, progress)
 
 
 def _waited_enough(run: RunSettings, progress: Progress) -> bool:

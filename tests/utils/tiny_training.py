@@ -48,11 +48,11 @@ def drawn_index(folder: Path, number: int = 4) -> DatasetIndex:
     return build_index(records, ["left", "right"])
 
 
-def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, **changes) -> Trainer:
+def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, processes=None, **changes) -> Trainer:
     """A trainer of the smallest network, with the settings above changed."""
     torch.manual_seed(weights_seed)
     detector = build_detector("yolox_nano", len(index.class_names))
-    return Trainer(detector, index, tuple(phases), replace(SETTINGS, **changes), CPU)
+    return Trainer(detector, index, tuple(phases), replace(SETTINGS, **changes), CPU, processes)
 
 
 def train(trainer: Trainer) -> list[dict[str, float]]:

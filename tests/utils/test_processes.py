@@ -1,0 +1,152 @@
+"""Two processes give what one gives that has the whole batch."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import distributed, multiprocessing, nn
+
+from nets.normaliser import mean_count
+from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, train
+from utils.augment import Augmentation
+from utils.inference import detect_dataset
+from utils.processes import Processes, joined, place_among_processes, was_restarted
+from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
+
+VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
+PHASES = (replace(VARIED, frozen=("backbone",)), replace(VARIED, epochs=2))
+
+
+def start(rank, folder, work, arguments):
+    """One of two processes: meet the other, work, and leave the result in a file."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    distributed.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
+    try:
+        torch.save(work(Processes(rank, 2, rank), *arguments), folder / f"{rank}.pt")
+    finally:
+        distributed.destroy_process_group()
+
+
+def in_two(folder, work, *arguments):
+    """What `work(processes, *arguments)` returns in each of two processes."""
+    multiprocessing.spawn(start, (folder, work, arguments), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+def trained(processes, pictures):
+    """Train on eight drawn pictures, and evaluate with losses."""
+    index = drawn_index(pictures, 8)
+    trainer = make_trainer(index, PHASES, processes=processes)
+    losses = train(trainer)
+    found = detect_dataset(
+        trainer.evaluated, index, (64, 64), 3, 0, trainer.settings.detect, True, trainer.processes
+    )
+    scores = [torch.from_numpy(detections.scores) for detections in found.detections]
+    return {
+        "losses": losses,
+        "model": copied(trainer.detector.state_dict()),
+        "ema": copied(trainer.ema.module.state_dict()),
+        "scores": scores,
+        "val": found.losses,
+    }
+
+
+def test_losses_weights_and_detections_are_those_of_one_process(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    one = trained(Processes(), tmp_path / "pictures")
+    first, second = in_two(tmp_path, trained, tmp_path / "pictures")
+    for epoch, (alone, together) in enumerate(zip(one["losses"], first["losses"], strict=True)):
+        assert together == pytest.approx(alone, rel=2e-3), epoch
+    assert first["losses"] == second["losses"] and first["val"] == second["val"]
+    assert first["val"] == pytest.approx(one["val"], rel=2e-3)
+    for kind in ("model", "ema"):
+        for name, value in one[kind].items():
+            assert torch.equal(first[kind][name], second[kind][name]), name
+            torch.testing.assert_close(first[kind][name], value, rtol=0.02, atol=2e-3, msg=name)
+    assert len(first["scores"]) == 8
+    for found, again, alone in zip(first["scores"], second["scores"], one["scores"], strict=True):
+        assert torch.equal(found, again) and len(found) == pytest.approx(len(alone), abs=2)
+
+
+def normalised(processes):
+    """A BatchNorm over two parts of a batch of six: outputs, gradients and statistics."""
+    images = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    part = images[processes.rank :: processes.size].clone().requires_grad_()
+    norm = synchronise_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), CPU)
+    out = norm(part)
+    (out * images[processes.rank :: processes.size] ** 2).sum().backward()
+    return {"out": out.detach(), "grad": part.grad, "state": dict(norm.state_dict())}
+
+
+def test_batch_norm_over_parts_is_batch_norm_over_the_whole(tmp_path):
+    images = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    norm = nn.Sequential(nn.BatchNorm2d(3))
+    out = norm(images)
+    (out * images.detach() ** 2).sum().backward()
+    for rank, found in enumerate(in_two(tmp_path, normalised)):
+        torch.testing.assert_close(found["out"], out.detach()[rank::2])
+        torch.testing.assert_close(found["grad"], images.grad[rank::2], rtol=1e-4, atol=1e-5)
+        assert found["state"].keys() == norm.state_dict().keys()
+        for name, value in norm.state_dict().items():
+            torch.testing.assert_close(found["state"][name], value)
+
+
+def test_in_one_process_batch_norm_is_as_it_was():
+    images = torch.randn(2, 3, 4, 4)
+    plain = nn.BatchNorm2d(3)
+    norm = synchronise_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), CPU)
+    assert type(norm[0]) is SyncBatchNorm2d and torch.equal(plain(images), norm(images))
+
+
+def told(processes):
+    """What processes tell one another."""
+    with processes.one_after_another():
+        order = processes.rank
+    mean = processes.mean({"a": torch.tensor(1.0 + processes.rank), "b": torch.tensor(4.0)})
+    count = mean_count(torch.tensor(3.0 * processes.rank, requires_grad=True))
+    with torch.no_grad():
+        own = mean_count(torch.tensor(3.0 * processes.rank))
+    return {
+        "all": processes.gather([processes.rank]),
+        "first": processes.from_first("x" if processes.first else None),
+        "largest": processes.largest(10 * processes.rank),
+        "mean": mean,
+        "count": count,
+        "own": own,
+        "order": order,
+    }
+
+
+def test_what_processes_tell_one_another(tmp_path):
+    for rank, found in enumerate(in_two(tmp_path, told)):
+        assert found["all"] == [[0], [1]] and found["first"] == "x" and found["largest"] == 10
+        assert found["mean"] == {"a": 1.5, "b": 4.0}
+        assert found["count"] == 1.5 and found["own"] == max(1, 3 * rank)
+
+
+def test_one_process_has_nobody_to_ask():
+    alone = Processes()
+    assert alone.first and alone.share(7) == 7 and alone.gather(5) == [5] and alone.from_first(5) == 5
+    assert alone.largest(3) == 3 and alone.mean({"a": 1}) == {"a": 1} and alone.device(CPU) == CPU
+    with alone.one_after_another(), joined(alone, CPU):
+        assert not distributed.is_initialized()
+    assert mean_count(torch.tensor(0.0)) == 1
+
+
+def test_a_batch_is_divided_or_refused():
+    assert Processes(1, 4, 1).share(8) == 2
+    with pytest.raises(ValueError, match="a batch of 6 cannot be divided among 4 processes"):
+        Processes(1, 4, 1).share(6)
+    assert Processes(5, 8, 1).device(torch.device("cuda")) == torch.device("cuda", 1)
+
+
+def test_torchrun_tells_the_place(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
+        monkeypatch.delenv(name, raising=False)
+    assert place_among_processes() == Processes() and not was_restarted()
+    for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "4")):
+        monkeypatch.setenv(name, value)
+    assert place_among_processes() == Processes(5, 8, 1, 4)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert was_restarted()
