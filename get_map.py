@@ -19,6 +19,7 @@ from utils.data_spec import read_many, require_boxes, require_images
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.ground_truth import FlatDetections, flatten_detections
+from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings, detect_dataset
 from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
@@ -83,6 +84,7 @@ def main(config: Config) -> None:
     content |= {"comparison": comparisons} if comparisons else {}
     write_text(config.output / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     write_text(config.output / "metrics.txt", metrics.table() + "\n")
+    write_image_figures(config.output / "images.csv", analysis.images, files.names)
     write_curves(metrics.curves, metrics.class_names, config.output)
     title = Path(config.weights or config.detections or "").name
     report = Report(
@@ -96,7 +98,7 @@ def main(config: Config) -> None:
         comparisons=list(comparisons.values()),
     )
     write_report(config.output / "report.html", report)
-    print(f"written: {config.output / 'report.html'}, metrics.json, metrics.txt and curves beside it")
+    print(f"written: {config.output / 'report.html'}, metrics.json, images.csv and curves beside it")
     save_files(config, files, found)
     if config.store_thresholds:
         store(config, metrics)

@@ -1,10 +1,16 @@
 """How well a detector does on each image: what it found there, invented and missed."""
 
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from utils.matching import Matched
+from utils.text_file import write_text
 
 
 class ImageFigures(NamedTuple):
@@ -37,3 +43,13 @@ def image_figures(matched: Matched, confidence: float) -> ImageFigures:
     both = counted + objects
     f1 = np.divide(2.0 * correct, both, out=np.full(len(both), np.nan), where=both > 0)
     return ImageFigures(correct, counted - correct, objects - correct, f1)
+
+
+def write_image_figures(path: Path, figures: ImageFigures, names: Sequence[str]) -> None:
+    """Write a table with a row for each image, as CSV; F1 is empty where it is not defined."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["image", *ImageFigures._fields])
+    for name, *counts, f1 in zip(names, *(column.tolist() for column in figures), strict=True):
+        writer.writerow([name, *counts, "" if math.isnan(f1) else f1])
+    write_text(path, table.getvalue())

@@ -79,7 +79,7 @@ def report_data(report: Report) -> dict[str, Any]:
         },
         "pictures": worst_pictures(report.matched, analysis, places) if places else [],
         "suspects": suspect_pictures(analysis.suspects, places) if places else [],
-        "history": {name: _plain(values) for name, values in report.history.items()},
+        "history": {name: _significant(values) for name, values in report.history.items()},
     }
 
 
@@ -133,6 +133,11 @@ def _curves(metrics: Metrics) -> dict[str, Any]:
         "recalls": _plain(CURVE_RECALLS[::EVERY]),
         **with_mean,
     }
+
+
+def _significant(values: Sequence[float]) -> list[float | None]:
+    """Six digits that count, wherever the point is: learning rates are small."""
+    return [None if math.isnan(value) else float(f"{value:.6g}") for value in values]
 
 
 def _plain(values: Any) -> Any:

@@ -47,6 +47,7 @@ def test_what_it_prints_and_writes(measured):
     assert {path.name for path in folder.glob("*.png")} == {
         f"{n}.png" for n in ("precision", "recall", "f1", "pr")
     }
+    assert len((folder / "images.csv").read_text("utf-8").splitlines()) == 7
     assert "what errors cost in VOC mAP" in output and "95 % interval of 1000 resamples" in output
 
 

@@ -13,7 +13,7 @@ from utils.report_data import Report
 NAMES = ("cup", "鱼 fish", "</script><b>&\"'")
 HISTORY = {
     "epoch": [1.0, 2.0, 3.0],
-    "lr": [0.01, 0.005, 0.0005],
+    "lr": [0.01, 0.005, 0.0000125],
     "loss": [5.0, 4.0, 3.0],
     "loss_box": [3.0, 2.5, 2.0],
     "val_loss_box": [float("nan"), float("nan"), 2.25],

@@ -4,7 +4,7 @@ import pytest
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.detections import Detections
 from utils.evaluator import evaluate, match
-from utils.image_figures import image_figures
+from utils.image_figures import ImageFigures, image_figures, write_image_figures
 
 OTHER = (50, 0, 60, 10)
 
@@ -34,3 +34,10 @@ def test_sums_give_the_recall_of_all(seed):
     found_by_class = np.nan_to_num(metrics.recall) * metrics.objects
     assert figures.correct.sum() == pytest.approx(found_by_class.sum())
     assert (figures.correct + figures.missed).sum() == metrics.objects.sum()
+
+
+def test_a_row_for_each_image(tmp_path):
+    figures = ImageFigures(*(np.array(column) for column in ([1, 0], [2, 0], [0, 0], [0.5, np.nan])))
+    write_image_figures(tmp_path / "images.csv", figures, ["a, b.jpg", "树.png"])
+    expected = "image,correct,wrong,missed,f1\n" + '"a, b.jpg",1,2,0,0.5\n' + "树.png,0,0,0,\n"
+    assert (tmp_path / "images.csv").read_text("utf-8") == expected

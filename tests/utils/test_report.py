@@ -86,7 +86,7 @@ def test_data_are_those_of_the_evaluation(report, text):
     assert data["curves"]["recall"][1][100] == round(float(metrics.curves.recall[1, 500]), 4)
     assert len(data["curves"]["confidence"]) == 201 == len(data["curves"]["pr"][-1])
     assert data["confusion"] == report.analysis.confusion.tolist()
-    assert data["history"]["map50"] == [0.25, None, 0.75]
+    assert data["history"]["map50"] == [0.25, None, 0.75] and data["history"]["lr"] == HISTORY["lr"]
     assert data["errors"]["number"] == report.analysis.errors.number.sum(1).tolist()
 
 

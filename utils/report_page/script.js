@@ -164,7 +164,7 @@ function drawHistory() {
   const maps = [["mAP50-95", "map50_95"], ["mAP50", "map50"]].map(([name, key], k) => ({ name, values: columns[key], colour: classColour(k) }));
   const common = { xs: epoch, xName: text("epoch"), legend: true };
   find("history").replaceChildren(
-    lineChart({ ...common, title: text("Loss"), series: losses }),
+    lineChart({ ...common, title: text("Loss"), series: losses.map(joined) }),
     lineChart({ ...common, title: text("mAP on the validation data"), series: maps.map(joined), range: [0, 1] }),
     lineChart({ ...common, title: text("Learning rate"), series: [{ name: "lr", values: columns.lr, colour: classColour(0) }] }),
   );
