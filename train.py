@@ -26,7 +26,7 @@ from utils.picture_cache import Cache
 from utils.picture_check import require_readable
 from utils.preflight import Preflight, check_image_size, check_values
 from utils.preview import save_previews
-from utils.processes import Processes, joined, place_among_processes, was_restarted
+from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
@@ -135,7 +135,7 @@ def main(config: Config) -> None:
 
 def train(config: Config, processes: Processes, device: torch.device) -> None:
     """What every process does; the first one prints, and writes the files."""
-    again = config.resume or (was_restarted() and (config.name or "last"))
+    again = config.resume or (config.name or "last" if restarts() else "")
     folder = find_run(again, config.output) if again else None
     if folder:
         print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from utils.batch import Batch
 from utils.evaluation_dataset import EvaluationDataset, by_shape
 from utils.tiles import Size
-from utils.training_dataset import DetectionDataset, SampleKey
+from utils.training_dataset import POOL, DetectionDataset, SampleKey
 
 T = TypeVar("T")
 
@@ -55,9 +55,22 @@ class EpochBatches(Sampler[list[SampleKey]]):
             order = np.resize(order, self.world_size)
         together = self.batch_size * self.world_size
         for batch in range(self.first_batch, len(self)):
-            images = order[batch * together : (batch + 1) * together][self.rank :: self.world_size]
+            images = order[batch * together : (batch + 1) * together]
             size = self.sizes[sizes[batch]]
-            yield [SampleKey(self.epoch, image, size) for image in images.tolist()]
+            keys = [SampleKey(self.epoch, *rest) for rest in _with_pools(images, size)]
+            start, end = (len(keys) * rank // self.world_size for rank in (self.rank, self.rank + 1))
+            yield keys[start:end]
+
+
+def _with_pools(images: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
+    """Each image with the size and the part of the batch that its mosaics are made of.
+
+    Parts are small, so that a process which has a part of a batch does not read the whole, and depend on the
+    batch alone, so that they are the same however many processes there are.
+    """
+    for part in np.array_split(images, max(1, len(images) // POOL)):
+        pool = tuple(part.tolist())
+        yield from ((image, size, pool) for image in pool)
 
 
 class OrderedBatches(Sampler[list[int]]):

@@ -98,9 +98,9 @@ def place_among_processes() -> Processes:
     return Processes(*(int(os.environ[name]) for name in names))
 
 
-def was_restarted() -> bool:
-    """Whether torchrun starts the processes again, after one of them died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+def restarts() -> int:
+    """How often torchrun has started the processes again, after one of them died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 @contextmanager
@@ -114,12 +114,28 @@ def joined(processes: Processes, device: torch.device) -> Iterator[None]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo",
+        store=_meeting_place(),
+        rank=processes.rank,
+        world_size=processes.size,
+    )
     try:
         with nullcontext() if processes.first else _quiet():
             yield
     finally:
         distributed.destroy_process_group()
+
+
+def _meeting_place() -> distributed.Store:
+    """Where processes leave word of how they are reached, in the store that torchrun keeps.
+
+    A place of its own for each restart: in the old one they would find the addresses of the dead.
+    """
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    store = distributed.TCPStore(host, port, is_master=not kept and os.environ["RANK"] == "0")
+    return distributed.PrefixStore(f"restart_{restarts()}", store)
 
 
 @contextmanager

@@ -1,14 +1,30 @@
 """BatchNorm over the parts of a batch that several processes have, as if one had them all.
 
-PyTorch's own works on GPUs only. This one sums over processes by `torch.distributed.nn`, whose sums have
-gradients, on any device.
+PyTorch's own works on GPUs only; this one on any device.
 """
 
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes. Each one's part has an effect in all: so have gradients."""
+
+    @staticmethod
+    def forward(_context: Any, part: Tensor) -> Tensor:
+        """The same in all processes, of the shape of `part`."""
+        total = part.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        """The sum of what the processes want of the sum."""
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
@@ -20,15 +36,14 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
             return super().forward(images)
         values = images.float()
         count = values.new_tensor([values.numel() / values.shape[1]])
-        sums = torch.cat([values.sum(dim=(0, 2, 3)), values.square().sum(dim=(0, 2, 3)), count])
-        sums = cast(Tensor, all_reduce(sums))
+        sums = SumOverProcesses.apply(torch.cat([values.sum(dim=(0, 2, 3)), count]))
         total = sums[-1]
-        mean, square = sums[:-1].view(2, -1) / total
-        variance = (square - mean.square()).clamp(min=0)
+        mean = sums[:-1] / total
+        centred = values - mean.view(-1, 1, 1)  # mean of squares less square of mean would lose digits
+        variance = SumOverProcesses.apply(centred.square().sum(dim=(0, 2, 3))) / total
         self._keep(mean.detach(), variance.detach() * total / (total - 1).clamp(min=1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        return (values * scale.view(-1, 1, 1) + shift.view(-1, 1, 1)).to(images.dtype)
+        return (centred * scale.view(-1, 1, 1) + self.bias.view(-1, 1, 1)).to(images.dtype)
 
     @torch.no_grad()
     def _keep(self, mean: Tensor, variance: Tensor) -> None:

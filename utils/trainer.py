@@ -248,10 +248,7 @@ class Trainer:
         if self.processes.size == 1 or self.parallel_for is phase:
             return
         place_here = [self.device] if self.device.type == "cuda" else None
-        buffers = not self.settings.sync_bn  # synchronised statistics are the same everywhere
-        self.losses_of = DistributedDataParallel(
-            LossesOf(self.detector), device_ids=place_here, broadcast_buffers=buffers
-        )
+        self.losses_of = DistributedDataParallel(LossesOf(self.detector), device_ids=place_here)
         self.parallel_for = phase
 
     @property

@@ -36,11 +36,17 @@ Uses = list[tuple[int, Tile]]  # for one picture, the canvases that it goes on, 
 
 
 class SampleKey(NamedTuple):
-    """What a training sample depends on beside the seed: epoch, image and (height, width) of the input."""
+    """What a training sample depends on beside the seed.
+
+    epoch, image, size  which epoch and image, and (height, width) of the input
+    pool                the images of its batch that its mosaic's partners are drawn from; by default those of
+        the samples that it is made with, which with several processes are only a part of the batch
+    """
 
     epoch: int
     image: int
     size: Size
+    pool: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,17 +107,22 @@ class DetectionDataset(Dataset[Batch]):
         return Batch(as_tensor(images), targets, indices, [], skipped, variation if self.vary_later else None)
 
     def _plans(self, keys: Sequence[SampleKey]) -> list[Plan]:
-        pool = [key.image for key in keys]
-        if len(pool) < POOL:
-            rng = np.random.default_rng([self.seed, keys[0].epoch, pool[0] + 1, 1])
-            more = rng.choice(len(self), min(POOL, len(self)), replace=False).tolist()
-            pool = list(dict.fromkeys(pool + more))[:POOL]
+        together = tuple(key.image for key in keys)
+        pools = {pool: self._widened(pool or together, keys[0].epoch) for pool in {key.pool for key in keys}}
         plans = []
-        for epoch, image, size in keys:
+        for epoch, image, size, pool in keys:
             rng = np.random.default_rng([self.seed, epoch, image + 1])
-            others = [other for other in pool if other != image] or [image]
+            others = [other for other in pools[pool] if other != image] or [image]
             plans.append(plan_sample(image, others, size, self.augmentation, rng, self.pad_centred))
         return plans
+
+    def _widened(self, pool: tuple[int, ...], epoch: int) -> list[int]:
+        """The pool, with other images where it is small."""
+        if len(pool) >= POOL:
+            return list(pool)
+        rng = np.random.default_rng([self.seed, epoch, pool[0] + 1, 1])
+        more = rng.choice(len(self), min(POOL, len(self)), replace=False).tolist()
+        return list(dict.fromkeys([*pool, *more]))[:POOL]
 
     def _paste_all(
         self, uses: dict[int, Uses], canvases: list[np.ndarray]

@@ -58,7 +58,6 @@ def test_two_processes_are_as_one_with_the_same_batch(home, two, tmp_path):
     assert names[0] == names[1]
 
 
-@pytest.mark.slow
 def test_one_process_dies_and_the_run_ends_as_if_none_had(home, two, tmp_path):
     launcher = [*TORCHRUN, "--max-restarts", "2"]
     process = start(home, tmp_path, launcher, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

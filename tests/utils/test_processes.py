@@ -7,11 +7,12 @@ import torch
 from torch import distributed, multiprocessing, nn
 
 from nets.normaliser import mean_count
-from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, train
+from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment import Augmentation
 from utils.inference import detect_dataset
-from utils.processes import Processes, joined, place_among_processes, was_restarted
+from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
+from utils.trainer import EpochProgress
 
 VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
 PHASES = (replace(VARIED, frozen=("backbone",)), replace(VARIED, epochs=2))
@@ -34,39 +35,59 @@ def in_two(folder, work, *arguments):
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
+def one_step(processes, pictures):
+    """The losses and gradients of the first batch, of four varied pictures."""
+    trainer = make_trainer(drawn_index(pictures, 8), [VARIED], processes=processes)
+    loader, _ = trainer.loader(VARIED)
+    steps = trainer.train_epoch(VARIED, loader, 0, EpochProgress())
+    trainer.optimizer.zero_grad = lambda: None  # so that they can be looked at
+    progress = next(steps)
+    gradients = {name: value.grad for name, value in trainer.detector.named_parameters()}
+    return {"losses": progress.means(), "gradients": gradients, "images": progress.images}
+
+
+def test_losses_and_gradients_are_those_of_one_process(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    one = one_step(Processes(), tmp_path / "pictures")
+    for found in in_two(tmp_path, one_step, tmp_path / "pictures"):
+        assert found["losses"] == pytest.approx(one["losses"], rel=1e-4)
+        assert found["images"] == one["images"] == 4
+        for name, value in one["gradients"].items():
+            apart = (found["gradients"][name] - value).norm() / value.norm().clamp(min=1e-6)
+            assert apart < 0.01, name
+
+
 def trained(processes, pictures):
-    """Train on eight drawn pictures, and evaluate with losses."""
+    """Train on eight drawn pictures in two phases, and evaluate with losses."""
     index = drawn_index(pictures, 8)
     trainer = make_trainer(index, PHASES, processes=processes)
     losses = train(trainer)
     found = detect_dataset(
         trainer.evaluated, index, (64, 64), 3, 0, trainer.settings.detect, True, trainer.processes
     )
-    scores = [torch.from_numpy(detections.scores) for detections in found.detections]
     return {
         "losses": losses,
         "model": copied(trainer.detector.state_dict()),
         "ema": copied(trainer.ema.module.state_dict()),
-        "scores": scores,
+        "found": [torch.from_numpy(detections.scores) for detections in found.detections],
         "val": found.losses,
     }
 
 
-def test_losses_weights_and_detections_are_those_of_one_process(tmp_path):
+def test_processes_stay_alike_and_share_evaluation(tmp_path):
+    """Rounding moves an assignment now and then, so that after some steps one process has other weights."""
     (tmp_path / "pictures").mkdir()
-    one = trained(Processes(), tmp_path / "pictures")
     first, second = in_two(tmp_path, trained, tmp_path / "pictures")
-    for epoch, (alone, together) in enumerate(zip(one["losses"], first["losses"], strict=True)):
-        assert together == pytest.approx(alone, rel=2e-3), epoch
     assert first["losses"] == second["losses"] and first["val"] == second["val"]
-    assert first["val"] == pytest.approx(one["val"], rel=2e-3)
     for kind in ("model", "ema"):
-        for name, value in one[kind].items():
-            assert torch.equal(first[kind][name], second[kind][name]), name
-            torch.testing.assert_close(first[kind][name], value, rtol=0.02, atol=2e-3, msg=name)
-    assert len(first["scores"]) == 8
-    for found, again, alone in zip(first["scores"], second["scores"], one["scores"], strict=True):
-        assert torch.equal(found, again) and len(found) == pytest.approx(len(alone), abs=2)
+        assert same_bits(first[kind], second[kind])
+    index = drawn_index(tmp_path / "pictures", 8)
+    alone = make_trainer(index, PHASES)
+    alone.evaluated.load_state_dict(first["ema"])
+    found = detect_dataset(alone.evaluated, index, (64, 64), 3, 0, alone.settings.detect, True)
+    assert first["val"] == pytest.approx(found.losses, rel=1e-5)
+    for scores, detections in zip(first["found"], found.detections, strict=True):
+        torch.testing.assert_close(scores, torch.from_numpy(detections.scores), rtol=1e-4, atol=1e-6)
 
 
 def normalised(processes):
@@ -144,9 +165,9 @@ def test_a_batch_is_divided_or_refused():
 def test_torchrun_tells_the_place(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    assert place_among_processes() == Processes() and not was_restarted()
+    assert place_among_processes() == Processes() and restarts() == 0
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "4")):
         monkeypatch.setenv(name, value)
     assert place_among_processes() == Processes(5, 8, 1, 4)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert was_restarted()
+    assert restarts() == 1
