@@ -139,12 +139,13 @@ def train(config: Config, processes: Processes, device: torch.device) -> None:
     folder = find_run(again, config.output) if again else None
     if folder:
         print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
-    with processes.one_after_another():  # the first may draw sample data or download weights
+    with processes.one_after_another():  # the first may draw the sample data
         config = complete(read_config(folder, Config) if folder else with_data(config))
-        config = replace(config, weights=weights_file(config.weights, config.model))
     settings = settings_of(config, device)
     print(describe_device(device, settings.detect.autocast, processes.size))
     data = read_all_data(config)
+    with processes.one_after_another():  # the first may download them
+        config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
     model = model_of(config)
     assert config.image_size is not None
