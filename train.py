@@ -40,7 +40,7 @@ from utils.training_run import fit
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
 SPLITS = ("train", "val", "test")
 RANGES = {
-    "at least 1": ("epochs", "batch_size", "freeze_batch_size", "eval_period"),
+    "at least 1": ("epochs", "batch_parts", "batch_size", "freeze_batch_size", "eval_period"),
     "at least 0": (
         "freeze_epochs",
         "warmup_epochs",
@@ -80,6 +80,7 @@ class Config:
     freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
     batch_size: int = 8  # pictures a step
     freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
+    batch_parts: int = 1  # parts a batch is worked through in; more need less memory, and are set on need
     box_loss: BoxLoss | None = None  # iou, giou, diou, ciou or siou; by default the head's own
     label_smoothing: float = 0.0  # how far class targets move from 0 and 1 towards one half
     focal: bool = False  # let what is told well already count less, in classes and objectness
@@ -271,7 +272,7 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
         frozen_epochs = suggest_freeze_epochs(epochs, config.weights != "none")
     if config.epochs is None:
         print(f"--epochs is not set: {epochs} for {images} images")
-    augmentation = augmentation_of(config)
+    augmentation = Augmentation(**alike(config, Augmentation))
     assert config.lr is not None
     frozen, unfrozen = (
         Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
@@ -282,11 +283,6 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
     )
     print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch")
     return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
-
-
-def augmentation_of(config: Config) -> Augmentation:
-    """What the configuration varies in the pictures."""
-    return Augmentation(**alike(config, Augmentation))
 
 
 def settings_of(config: Config, device: torch.device) -> TrainSettings:

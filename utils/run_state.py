@@ -60,6 +60,7 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
         optimizer=trainer.optimizer.state_dict(),
         scaler=trainer.scaler.state_dict(),
         step=trainer.step,
+        parts=trainer.gradients.parts,
         class_names=trainer.train_index.class_names,
         model_name=model.name,
         model_parts=parts_of(model),
@@ -76,7 +77,7 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
     trainer.detector.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
-    trainer.step = state["step"]
+    trainer.step, trainer.gradients.parts = state["step"], state.get("parts", 1)
     if trainer.ema is not None:
         trainer.ema.module.load_state_dict(state["ema"])
         trainer.ema.steps = state["step"]

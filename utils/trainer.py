@@ -12,18 +12,17 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nets.detector import Detector
-from nets.structures import Targets
 from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
+from utils.gradients import Gradients, add
 from utils.index import DatasetIndex
-from utils.inference import DetectSettings, autocasting, to_device
+from utils.inference import DetectSettings, to_device
 from utils.loader import EpochBatches, training_loader, training_sizes
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
@@ -43,6 +42,7 @@ class TrainSettings:
 
     sync_bn        whether BatchNorm's statistics are of all processes' parts of a batch
     warmup_epochs  how long a part's learning rate rises when it starts to train
+    batch_parts    in how many parts a batch is worked through, one after the other
     clip           largest norm of the gradient; 0 does not clip
     smallest       least side of the input that the model can take
     """
@@ -60,6 +60,7 @@ class TrainSettings:
     workers: int
     detect: DetectSettings
     sync_bn: bool = True
+    batch_parts: int = 1
 
 
 @dataclass
@@ -91,23 +92,11 @@ class EpochResult:
     skipped: list[str]
 
 
-class LossesOf(nn.Module):
-    """The losses of a detector as a module's outputs: what DistributedDataParallel takes."""
-
-    def __init__(self, detector: Detector) -> None:
-        super().__init__()
-        self.detector = detector
-
-    def forward(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """See `Detector.losses`."""
-        return self.detector.losses(images, targets)
-
-
 class Trainer:
     """Trains a detector. It holds what a step changes; the files of a run are the caller's.
 
-    Attributes that are saved and restored: detector, ema, optimizer, scaler, step. With several processes,
-    each has its part of every batch, and all hold the same weights after every step.
+    Attributes that are saved and restored: detector, ema, optimizer, scaler, step, gradients.parts. With
+    several processes each has its part of every batch, and all hold the same weights after every step.
     """
 
     def __init__(
@@ -123,8 +112,6 @@ class Trainer:
         if self.processes.size > 1 and settings.sync_bn:
             synchronise_batch_norm(detector, device)
         self.detector = place(detector, device)
-        self.losses_of: nn.Module = LossesOf(self.detector)
-        self.parallel_for: Phase | None = None  # the phase that `losses_of` was made parallel for
         self.train_index = train_index
         self.phases = phases
         self.settings = settings
@@ -137,6 +124,9 @@ class Trainer:
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
         self.ema = EMA(detector, self.total_steps) if settings.ema else None
         self.step = 0
+        self.gradients = Gradients(
+            self.detector, device, self.autocast, self.scaler, self.processes, settings.batch_parts
+        )
         self.cache: PictureCache | None = None
 
     def steps_per_epoch(self, phase: Phase) -> int:
@@ -199,14 +189,14 @@ class Trainer:
         ValueError with the fix if the loss is no longer a number.
         """
         apply_freezing(self.detector, phase)
-        self._make_parallel(phase)
+        self.gradients.start_phase(phase)
         start = time.perf_counter() - progress.seconds
         hidden = None if self.processes.first else True
         bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=hidden)
         bar.update(progress.batches)
         for batch in bar:
             self.set_learning_rate(phase)
-            progress.sums = _add(progress.sums, self.train_step(batch))
+            progress.sums = add(progress.sums, self.train_step(batch))
             progress.batches += 1
             progress.images += len(batch.images) * self.processes.size
             progress.skipped += batch.skipped
@@ -229,9 +219,7 @@ class Trainer:
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""
         images, targets = to_device(batch, self.device)
-        with autocasting(self.device, self.autocast):
-            losses = self.losses_of(images, targets)
-        self.scaler.scale(torch.stack(list(losses.values())).sum()).backward()
+        losses = self.gradients.add(images, targets)
         if self.settings.clip:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
@@ -241,15 +229,7 @@ class Trainer:
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.detector)
-        return self.processes.mean({name: loss.detach() for name, loss in losses.items()})
-
-    def _make_parallel(self, phase: Phase) -> None:
-        """Let gradients be averaged over the processes. Which parameters have any differs between phases."""
-        if self.processes.size == 1 or self.parallel_for is phase:
-            return
-        place_here = [self.device] if self.device.type == "cuda" else None
-        self.losses_of = DistributedDataParallel(LossesOf(self.detector), device_ids=place_here)
-        self.parallel_for = phase
+        return self.processes.mean(losses)
 
     @property
     def learning_rate(self) -> float:
@@ -281,8 +261,3 @@ class Trainer:
                 f"the loss is {total} at step {self.step}: the training has diverged at learning rate "
                 f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it was with 16-bit floats"
             )
-
-
-def _add(sums: dict[str, Tensor], losses: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Sums that stay on the device, so that adding does not wait for it."""
-    return {name: sums[name] + loss if sums else loss for name, loss in losses.items()}

@@ -1,0 +1,83 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nets.structures import Targets
+from tests.utils.tiny_training import CPU, PHASE, drawn_index, make_trainer
+from utils.gradients import in_parts, is_out_of_memory, smaller_parts
+from utils.inference import to_device
+
+
+def targets(number):
+    return Targets(
+        torch.arange(number * 8.0).view(number, 2, 4), torch.zeros(number, 2), torch.ones(number, 2)
+    )
+
+
+@pytest.mark.parametrize(("number", "parts", "sizes"), [(8, 1, [8]), (8, 3, [3, 3, 2]), (2, 4, [1, 1])])
+def test_parts_make_up_the_batch(number, parts, sizes):
+    images, wanted = torch.arange(number), targets(number)
+    found = [*in_parts(images, wanted, parts)]
+    assert [len(part) for part, _ in found] == sizes
+    assert torch.equal(torch.cat([part for part, _ in found]), images)
+    assert torch.equal(torch.cat([part.boxes for _, part in found]), wanted.boxes)
+
+
+def test_parts_are_doubled_until_a_picture_is_too_much():
+    assert smaller_parts(1, 8, 1, "full") == 2 and smaller_parts(4, 8, 1, "full") == 8
+    with pytest.raises(ValueError, match=r"with 1 pictures at a time: .*--image-size .*\(full\)"):
+        smaller_parts(8, 8, 1, "full")
+    with pytest.raises(ValueError, match="--batch-parts"):
+        smaller_parts(1, 8, 2, "full")
+
+
+def test_what_pytorch_says_of_a_full_memory():
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(1 << 60)
+    assert is_out_of_memory(error.value)
+    assert is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+@pytest.fixture
+def index(tmp_path):
+    return drawn_index(tmp_path)
+
+
+def gradients(index, parts, full_at=None, phase=PHASE):
+    """Those of a first batch, with BatchNorm at rest; the memory holds less than `full_at` pictures."""
+    trainer = make_trainer(index, [phase], batch_parts=parts)
+    loader, _ = trainer.loader(phase)
+    batch = next(iter(loader))
+    trainer.detector.eval()
+    losses_of = trainer.gradients.losses_of
+
+    def limited(images, wanted):
+        if full_at is not None and len(images) >= full_at:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return losses_of(images, wanted)
+
+    trainer.gradients.losses_of = limited
+    losses = {name: float(value) for name, value in trainer.gradients.add(*to_device(batch, CPU)).items()}
+    return losses, {n: p.grad for n, p in trainer.detector.named_parameters()}, trainer.gradients.parts
+
+
+def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
+    phase = replace(PHASE, batch_size=4)
+    asked, by_parts, parts = gradients(index, 4, phase=phase)
+    met, after, found = gradients(index, 1, full_at=2, phase=phase)
+    assert parts == found == 4
+    assert met == asked and all(torch.equal(by_parts[n], after[n]) for n in after)
+    output = capsys.readouterr().out
+    assert output.count("out of memory") == 2 and "in 4 parts" in output
+    with pytest.raises(ValueError, match="with 1 pictures at a time"):
+        gradients(index, 1, full_at=1, phase=phase)
+
+
+def test_parts_weigh_as_many_pictures_as_they_have(index):
+    """Of three pictures two and one: the mean of their losses, each divided by what it counts."""
+    phase = replace(PHASE, batch_size=3)
+    whole, in_two = (gradients(index, parts, phase=phase)[0] for parts in (1, 2))
+    assert in_two.keys() == whole.keys()
+    assert sum(in_two.values()) == pytest.approx(sum(whole.values()), rel=0.2)
