@@ -26,7 +26,11 @@ def build_optimizer(
     groups = [group for group in groups if group["params"]]
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=(momentum, 0.999), fused=True)
-    return torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=True, fused=True)
+    optimizer = torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=True, fused=True)
+    for group in optimizer.param_groups:  # which it does not make itself in a step that is left out
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def split_by_decay(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -8,9 +8,10 @@ import torch
 
 from nets import Preset, parts_of
 from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.epoch_progress import EpochProgress
 from utils.random_state import random_state, restore_random_state
 from utils.run_folder import truncate_metrics
-from utils.trainer import EpochProgress, Trainer
+from utils.trainer import Trainer
 
 LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before in case it is damaged
 
@@ -61,6 +62,7 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
         scaler=trainer.scaler.state_dict(),
         step=trainer.step,
         parts=trainer.gradients.parts,
+        rate_factor=trainer.rate_factor,
         class_names=trainer.train_index.class_names,
         model_name=model.name,
         model_parts=parts_of(model),
@@ -77,7 +79,8 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
     trainer.detector.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
-    trainer.step, trainer.gradients.parts = state["step"], state.get("parts", 1)
+    trainer.step, trainer.rate_factor = state["step"], state["rate_factor"]
+    trainer.gradients.parts = state["parts"]
     if trainer.ema is not None:
         trainer.ema.module.load_state_dict(state["ema"])
         trainer.ema.steps = state["step"]

@@ -4,10 +4,11 @@ The recipe's parts are elsewhere and exchangeable: what varies (phases), the lea
 optimizer, the average of the weights (ema), the loss (nets), the data (dataset, loader).
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from nets.detector import Detector
 from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
+from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.gradients import Gradients, add
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, to_device
@@ -29,10 +31,12 @@ from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.processes import Processes
 from utils.schedule import Decay, decay_factor, warmup_factor
+from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out
 from utils.sync_batch_norm import synchronise_batch_norm
 from utils.training_dataset import DetectionDataset
 from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
 
+MOST_NAMED = 8  # pictures of bad steps that are named
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
 
 
@@ -63,40 +67,11 @@ class TrainSettings:
     batch_parts: int = 1
 
 
-@dataclass
-class EpochProgress:
-    """How far an epoch is: what goes on from here, also after it was saved.
-
-    sums  of each component of the loss over the batches, on the device
-    """
-
-    batches: int = 0
-    images: int = 0
-    seconds: float = 0.0
-    sums: dict[str, Tensor] = field(default_factory=dict)
-    skipped: list[str] = field(default_factory=list)
-
-    def means(self) -> dict[str, float]:
-        """Mean losses by component; waits for the device."""
-        return {name: float(value) / max(self.batches, 1) for name, value in self.sums.items()}
-
-
-@dataclass
-class EpochResult:
-    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read."""
-
-    losses: dict[str, float]
-    learning_rate: float
-    images_per_second: float
-    seconds: float
-    skipped: list[str]
-
-
 class Trainer:
     """Trains a detector. It holds what a step changes; the files of a run are the caller's.
 
-    Attributes that are saved and restored: detector, ema, optimizer, scaler, step, gradients.parts. With
-    several processes each has its part of every batch, and all hold the same weights after every step.
+    Attributes that are saved and restored: detector, ema, optimizer, scaler, step, rate_factor and
+    gradients.parts. With several processes each has its part of every batch, and all hold the same weights.
     """
 
     def __init__(
@@ -123,7 +98,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
         self.ema = EMA(detector, self.total_steps) if settings.ema else None
-        self.step = 0
+        self.step, self.rate_factor = 0, 1.0
+        self.guard = StepGuard(self.detector)
+        self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their pictures
         self.gradients = Gradients(
             self.detector, device, self.autocast, self.scaler, self.processes, settings.batch_parts
         )
@@ -202,14 +179,15 @@ class Trainer:
             progress.skipped += batch.skipped
             progress.seconds = time.perf_counter() - start
             if progress.batches % LOG_EVERY == 0:
+                self.look_at_bad_steps(progress)
                 means = progress.means()
-                self.check_finite(means, self.learning_rate)
                 shown = {name: f"{value:.3f}" for name, value in means.items()}
                 bar.set_postfix(shown | {"images/s": f"{progress.images / progress.seconds:.1f}"})
             yield progress
 
     def epoch_result(self, progress: EpochProgress) -> EpochResult:
         """What an epoch that is done came to. ValueError with the fix if its loss is no number."""
+        self.look_at_bad_steps(progress)
         means, learning_rate = progress.means(), self.learning_rate
         self.check_finite(means, learning_rate)
         skipped = [path for part in self.processes.gather(progress.skipped) for path in part]
@@ -219,7 +197,11 @@ class Trainer:
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""
         images, targets = to_device(batch, self.device)
+        self.guard.start()
         losses = self.gradients.add(images, targets)
+        bad = self.guard.is_bad()
+        if not self.scaler.is_enabled():  # which does so itself
+            leave_out(self.optimizer, bad)
         if self.settings.clip:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
@@ -229,7 +211,9 @@ class Trainer:
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.detector)
-        return self.processes.mean(losses)
+        self.recent.append((bad, batch.indices))
+        losses = self.processes.mean(losses)
+        return {name: torch.where(bad > 0, 0, loss) for name, loss in losses.items()} | {BAD: bad}
 
     @property
     def learning_rate(self) -> float:
@@ -242,7 +226,9 @@ class Trainer:
         warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
         for group in self.optimizer.param_groups:
             trained = self.step - self.first_step(group["part"])
-            group["lr"] = phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
+            group["lr"] = (
+                self.rate_factor * phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
+            )
 
     def first_step(self, part: str) -> int:
         """The step at which a part starts to train: it warms up from there."""
@@ -252,6 +238,23 @@ class Trainer:
                 break
             step += phase.epochs * self.steps_per_epoch(phase)
         return step
+
+    def look_at_bad_steps(self, progress: EpochProgress) -> None:
+        """Tell of steps that were left out, and halve the learning rate; ValueError if they don't end."""
+        bad, recent = progress.bad(), self.recent
+        self.recent = []
+        if bad == progress.bad_told:
+            return
+        if int(self.guard.in_a_row) >= MOST_IN_A_ROW or bad == progress.batches:
+            self.check_finite({"loss": math.nan}, self.learning_rate)
+        self.rate_factor /= 2
+        images = [image for was_bad, batch in recent if was_bad for image in batch.tolist()]
+        names = ", ".join(self.train_index.path(image).name for image in images[:MOST_NAMED])
+        print(
+            f"left out before step {self.step}: {bad - progress.bad_told} steps whose gradients were no "
+            f"numbers; the learning rate is halved. Their pictures: {names}"
+        )
+        progress.bad_told = bad
 
     def check_finite(self, losses: dict[str, float], learning_rate: float) -> None:
         """ValueError with the fix if the losses are no longer numbers."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from torch.utils.tensorboard import SummaryWriter
 
+from utils.epoch_progress import EpochProgress, EpochResult
 from utils.index import DatasetIndex
 from utils.phases import Phase
 from utils.plots import plot_run
@@ -15,7 +16,7 @@ from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
 from utils.stop_signal import Stopped, StopSignal
-from utils.trainer import LOG_EVERY, EpochProgress, EpochResult, Trainer
+from utils.trainer import LOG_EVERY, Trainer
 
 
 class Session(NamedTuple):

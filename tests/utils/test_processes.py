@@ -9,10 +9,10 @@ from torch import distributed, multiprocessing, nn
 from nets.normaliser import mean_count
 from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment import Augmentation
+from utils.epoch_progress import EpochProgress
 from utils.inference import detect_dataset
 from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
-from utils.trainer import EpochProgress
 
 VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
 PHASES = (replace(VARIED, frozen=("backbone",)), replace(VARIED, epochs=2))

@@ -12,11 +12,11 @@ from nets import preset
 from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils import training_run
 from utils.checkpoint import load_checkpoint
+from utils.epoch_progress import EpochResult
 from utils.inference import detect_dataset
 from utils.run_evaluation import Evaluation, conclude
 from utils.run_folder import read_metrics
 from utils.run_state import Progress, RunSettings, find_run, restore_run
-from utils.trainer import EpochResult
 from utils.training_run import fit
 
 PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)

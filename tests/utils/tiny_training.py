@@ -10,10 +10,11 @@ from torch.utils.data import DataLoader
 
 from nets import build_detector
 from utils.augment import NO_AUGMENTATION
+from utils.epoch_progress import EpochProgress, EpochResult
 from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.inference import DetectSettings
 from utils.phases import Phase
-from utils.trainer import EpochProgress, EpochResult, Trainer, TrainSettings
+from utils.trainer import Trainer, TrainSettings
 
 SIDE = 64
 CPU = torch.device("cpu")

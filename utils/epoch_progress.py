@@ -1,0 +1,46 @@
+"""How far an epoch is, and what it came to."""
+
+import math
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+BAD = "bad"  # what counts the bad steps, beside the losses
+
+
+@dataclass
+class EpochProgress:
+    """How far an epoch is: what goes on from here, also after it was saved.
+
+    sums      of each component of the loss over the batches, on the device
+    skipped   files that could not be read
+    bad_told  how many bad steps have been told of
+    """
+
+    batches: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    bad_told: int = 0
+
+    def means(self) -> dict[str, float]:
+        """Mean losses by component over the steps that were not bad; waits for the device."""
+        sums = {name: float(value) for name, value in self.sums.items()}
+        good = self.batches - sums.pop(BAD, 0.0)
+        return {name: value / good if good else math.nan for name, value in sums.items()}
+
+    def bad(self) -> int:
+        """How many steps were left out, as their gradients were no numbers; waits for the device."""
+        return int(self.sums.get(BAD, 0))
+
+
+@dataclass
+class EpochResult:
+    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read."""
+
+    losses: dict[str, float]
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+    skipped: list[str]
