@@ -40,9 +40,9 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
     stop = StopSignal()
     writer = SummaryWriter(run.folder, purge_step=progress.epoch + 1) if trainer.processes.first else None
     session = Session(trainer, validation, run, writer, stop, time.perf_counter(), progress.epoch)
-    if trainer.step == 0:
-        _save(session, LAST, progress)  # from now on there is something to resume
     with stop.listening(), closing(writer) if writer else nullcontext():
+        if trainer.step == 0:
+            _save(session, LAST, progress)  # from now on there is something to resume
         first = 0
         for phase in trainer.phases:
             epochs = range(max(first, progress.epoch), first + phase.epochs)
