@@ -74,8 +74,16 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
 
 
 def restore_run(trainer: Trainer, folder: Path) -> Progress:
-    """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written."""
+    """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written.
+
+    ValueError for a checkpoint of an earlier version, which does not hold all that this takes.
+    """
     state = _newest(folder)
+    if missing := {"random", "within", "rate_factor", "parts"} - state.keys():
+        raise ValueError(
+            f"the checkpoint in {folder} is of an earlier version, without {', '.join(sorted(missing))}: "
+            f"start a new training with --weights {folder / LAST}"
+        )
     trainer.detector.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
@@ -85,7 +93,8 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
         trainer.ema.module.load_state_dict(state["ema"])
         trainer.ema.steps = state["step"]
     restore_random_state(state["random"])
-    truncate_metrics(folder, state["epoch"])
+    if trainer.processes.first:
+        truncate_metrics(folder, state["epoch"])
     within = EpochProgress(**state["within"])
     within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
     return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within)

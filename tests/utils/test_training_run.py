@@ -92,6 +92,28 @@ def test_a_finished_run_has_nothing_to_restore_run(index, whole, tmp_path):
     assert not (tmp_path / "metrics.csv").exists()
 
 
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(index, whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    content = bytearray((tmp_path / "last.pt").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "last.pt").write_bytes(content)
+    progress = restore_run(make_trainer(index, PHASES), tmp_path)
+    assert progress.epoch == 2
+    output = capsys.readouterr().out
+    assert "last.pt is damaged" in output and "going on from" in output and "previous.pt, of step 4" in output
+    (tmp_path / "previous.pt").unlink()
+    with pytest.raises(ValueError, match=r"last\.pt is damaged"):
+        restore_run(make_trainer(index, PHASES), tmp_path)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_refused(index, whole, tmp_path):
+    content = load_checkpoint(whole / "last.pt")
+    del content["within"]
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"earlier version, without within: .*--weights .*last\.pt"):
+        restore_run(make_trainer(index, PHASES), tmp_path)
+
+
 def scripted(monkeypatch, trainer, maps):
     """Let epochs take no time and evaluations give these mAPs; returns the epochs that were trained."""
     trained, figures = [], iter(maps)
