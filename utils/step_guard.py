@@ -27,10 +27,16 @@ class StepGuard:
         """Before a step: keep the statistics as they are."""
         self.before = _flat(self.buffers) if self.buffers else None
 
-    def is_bad(self) -> Tensor:
-        """After the gradients are there: 1 if any is no finite number, else 0; statistics are put back."""
-        gradients = [value.grad for value in self.detector.parameters() if value.grad is not None]
-        bad = 1 - torch.isfinite(torch.nn.utils.get_total_norm(gradients)).float()
+    def is_bad(self, losses: dict[str, Tensor], with_gradients: bool) -> Tensor:
+        """After the gradients are there: 1 if a loss or one of them is no finite number, else 0.
+
+        If it is, statistics are put back.
+        """
+        finite = torch.isfinite(torch.stack([*losses.values()]).sum())
+        if with_gradients:
+            gradients = [value.grad for value in self.detector.parameters() if value.grad is not None]
+            finite = finite & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
+        bad = 1 - finite.float()
         self.in_a_row.copy_((self.in_a_row + 1) * bad)
         if self.before is not None:
             kept = torch.where(bad > 0, self.before, _flat(self.buffers))

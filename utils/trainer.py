@@ -198,9 +198,12 @@ class Trainer:
         """One step of the optimizer; returns the losses by component, on the device."""
         images, targets = to_device(batch, self.device)
         self.guard.start()
-        losses = self.gradients.add(images, targets)
-        bad = self.guard.is_bad()
-        if not self.scaler.is_enabled():  # which does so itself
+        losses = self.processes.mean(self.gradients.add(images, targets))
+        scaled = (
+            self.scaler.is_enabled()
+        )  # gradients overflow now and then, and it leaves the step out itself
+        bad = self.guard.is_bad(losses, with_gradients=not scaled)
+        if not scaled:
             leave_out(self.optimizer, bad)
         if self.settings.clip:
             self.scaler.unscale_(self.optimizer)
@@ -212,7 +215,6 @@ class Trainer:
         if self.ema is not None:
             self.ema.update(self.detector)
         self.recent.append((bad, batch.indices))
-        losses = self.processes.mean(losses)
         return {name: torch.where(bad > 0, 0, loss) for name, loss in losses.items()} | {BAD: bad}
 
     @property

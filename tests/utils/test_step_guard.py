@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
+from utils.step_guard import StepGuard
 
 PICTURES = 8
 EACH = replace(PHASE, batch_size=1, learning_rate=0.001)
@@ -57,6 +58,17 @@ def test_a_bad_step_changes_nothing(index, optimizer):
         assert same_bits(after, {name: value for name, value in before[0].items() if counts not in name})
         assert float(trainer.train_step(batch)["bad"]) == 0
         assert not same_bits(state_of(trainer)[0], before[0])
+
+
+def test_gradients_that_overflow_are_left_to_their_scaler():
+    detector = torch.nn.Linear(1, 1)
+    for value in detector.parameters():
+        value.grad = torch.full_like(value, torch.inf)
+    guard, losses = StepGuard(detector), {"box": torch.tensor(1.0)}
+    assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 1
+    assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 2
+    assert guard.is_bad(losses, with_gradients=False) == 0 and guard.in_a_row == 0
+    assert guard.is_bad({"box": torch.tensor(torch.inf)}, with_gradients=False) == 1
 
 
 def test_bad_steps_are_told_and_the_rate_is_halved(index, capsys):
