@@ -7,7 +7,6 @@ boxes or sizes wrong, boxes drawn before EXIF turned the picture, a class that i
 no object at all.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from utils.health_page import health_page
 from utils.preflight import check_values
 from utils.splits import Split, examine_splits, read_splits, short_names
 from utils.text_file import write_text
+from utils.worker_choice import usable_cores
 
 PAGE, PROBLEMS = "index.html", "problems.json"
 
@@ -48,7 +48,7 @@ def main(config: Config) -> None:
     splits = read_splits(specs, read_classes(config.classes) if config.classes else None)
     if empty := [split.name for split in splits if not len(split.index)]:
         raise ValueError(f"{', '.join(empty)} holds no image")
-    splits = examine_splits(splits, config.workers or os.cpu_count() or 1)
+    splits = examine_splits(splits, config.workers or usable_cores())
     findings = examine(splits, config.image_size)
     print(report(splits, findings))
     write_results(config, splits, findings)
