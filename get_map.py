@@ -74,8 +74,7 @@ def main(config: Config) -> None:
     matched = match(found, files.truth, config.min_overlap)
     metrics = measure(matched, config.score_threshold)
     print(metrics.table())
-    threshold = metrics.best_f1_confidence if metrics.best_f1_confidence > 0 else config.score_threshold
-    analysis = analyse(matched, threshold, config.resamples, config.seed)
+    analysis = analyse(matched, metrics.operating_confidence, config.resamples, config.seed)
     print(analysis.text(metrics.class_names))
     comparisons = compare_with_other(config, files, matched)
     for sentence in comparisons.values():

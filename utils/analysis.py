@@ -13,6 +13,7 @@ from utils.confusion import confusion_matrix
 from utils.error_kinds import KINDS, ErrorKinds, error_kinds
 from utils.image_figures import ImageFigures, image_figures
 from utils.matching import Matched
+from utils.metrics import figure, plain
 from utils.suspects import Suspect, suspect_labels
 
 MOST_CONFUSED = 5  # pairs of classes named in the text
@@ -43,11 +44,11 @@ class Analysis:
             "errors": {
                 kind: {
                     "number": int(self.errors.number[k].sum()),
-                    "ap_cost": _plain(self.errors.cost[k]),
+                    "ap_cost": plain(self.errors.cost[k]),
                     "per_class": {
                         name: {
                             "number": int(self.errors.number[k, label]),
-                            "ap_cost": _plain(self.errors.class_cost[k, label]),
+                            "ap_cost": plain(self.errors.class_cost[k, label]),
                         }
                         for label, name in enumerate(class_names)
                     },
@@ -57,12 +58,12 @@ class Analysis:
             "calibration": {
                 "edges": self.calibration.edges.tolist(),
                 "number": self.calibration.number.tolist(),
-                "score": [*map(_plain, self.calibration.score)],
-                "correct": [*map(_plain, self.calibration.correct)],
-                "error": _plain(self.calibration.error),
+                "score": [*map(plain, self.calibration.score)],
+                "correct": [*map(plain, self.calibration.correct)],
+                "error": plain(self.calibration.error),
             },
             "intervals": {
-                name: {key: _plain(value) for key, value in interval._asdict().items()}
+                name: {key: plain(value) for key, value in interval._asdict().items()}
                 for name, interval in self.intervals.items()
             },
             "resamples": self.resamples,
@@ -76,7 +77,7 @@ class Analysis:
                 *self._interval_lines(),
                 *self._error_lines(),
                 *self._confusion_lines(class_names),
-                f"scores and correctness differ by {_figure(self.calibration.error)} on average "
+                f"scores and correctness differ by {figure(self.calibration.error)} on average "
                 "(expected calibration error)",
             ]
         )
@@ -84,7 +85,7 @@ class Analysis:
     def _interval_lines(self) -> list[str]:
         names = {"map": "mAP50-95", "map50": "mAP50"}
         spans = [
-            f"{text} {_figure(found.value)} ({_figure(found.low)} to {_figure(found.high)})"
+            f"{text} {figure(found.value)} ({figure(found.low)} to {figure(found.high)})"
             for name, text in names.items()
             if (found := self.intervals.get(name))
         ]
@@ -135,11 +136,3 @@ def _suspect(suspect: Suspect, class_names: Sequence[str]) -> dict[str, Any]:
         for key, label in (("label", suspect.label), ("suggested", suspect.suggested))
     }
     return suspect._asdict() | names
-
-
-def _plain(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
-def _figure(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"

@@ -75,15 +75,16 @@ def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
 
 def resampled_figures(matched: Matched, weights: np.ndarray) -> Mapping[str, np.ndarray]:
     """The figures of the data sets in which image k occurs `weights[k]` times (uint8 [N, R]); each [R]."""
+    verdicts = [matched.verdict, *coco_verdicts(matched.found, matched.truth, matched.pairs)]
     parts = [
-        _figures(matched, weights[:, start : start + BLOCK]) for start in range(0, weights.shape[1], BLOCK)
+        _figures(matched, verdicts, weights[:, start : start + BLOCK])
+        for start in range(0, weights.shape[1], BLOCK)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _figures(matched: Matched, weights: np.ndarray) -> dict[str, np.ndarray]:
+def _figures(matched: Matched, verdicts: list[Verdict], weights: np.ndarray) -> dict[str, np.ndarray]:
     truth, classes = matched.truth, len(matched.truth.class_names)
-    verdicts = [matched.verdict, *coco_verdicts(matched.found, truth, matched.pairs)]
     shape = (classes, weights.shape[1])
     area, eleven = np.full(shape, np.nan), np.full(shape, np.nan)
     coco = np.full((len(verdicts) - 1, *shape), np.nan)

@@ -81,39 +81,44 @@ class Metrics:
         """COCO AP over the overlaps .50 to .95; NaN where there is no object at all."""
         return self.coco["map"]
 
+    @property
+    def operating_confidence(self) -> float:
+        """The confidence of the best mean F1, or `score_threshold` where nothing was found."""
+        return self.best_f1_confidence if self.best_f1_confidence > 0 else self.score_threshold
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the curves as plain data; None where a figure is not defined."""
         return {
             "voc07_11point": self._map(self.voc07),
             "voc_area": self._map(self.voc_area),
-            "coco": {name: _plain(value) for name, value in self.coco.items()}
+            "coco": {name: plain(value) for name, value in self.coco.items()}
             | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)}
             | {
                 f"per_class_{size}": self._by_class(values)
                 for size, values in zip(("small", "medium", "large"), self.coco_ap_by_size, strict=True)
             },
             "log_average_miss_rate": {
-                "mean": _plain(mean_of_defined(self.miss_rate)),
+                "mean": plain(mean_of_defined(self.miss_rate)),
                 "per_class": self._by_class(self.miss_rate),
             },
-            "precision": _plain(mean_of_defined(self.precision)),
-            "recall": _plain(mean_of_defined(self.recall)),
-            "f1": _plain(mean_of_defined(self.f1)),
-            "best_f1": _plain(self.mean_best_f1),
-            "best_f1_confidence": _plain(self.best_f1_confidence),
+            "precision": plain(mean_of_defined(self.precision)),
+            "recall": plain(mean_of_defined(self.recall)),
+            "f1": plain(mean_of_defined(self.f1)),
+            "best_f1": plain(self.mean_best_f1),
+            "best_f1_confidence": plain(self.best_f1_confidence),
             "min_overlap": self.min_overlap,
             "score_threshold": self.score_threshold,
-            "lowest_score": _plain(self.lowest_score),
+            "lowest_score": plain(self.lowest_score),
             "images": self.num_images,
             "per_class": {
                 name: {
                     "objects": int(self.objects[label]),
                     "detections": int(self.detections[label]),
-                    "precision": _plain(self.precision[label]),
-                    "recall": _plain(self.recall[label]),
-                    "f1": _plain(self.f1[label]),
-                    "best_f1": _plain(self.best_f1[label]),
-                    "best_f1_confidence": _plain(self.best_confidence[label]),
+                    "precision": plain(self.precision[label]),
+                    "recall": plain(self.recall[label]),
+                    "f1": plain(self.f1[label]),
+                    "best_f1": plain(self.best_f1[label]),
+                    "best_f1_confidence": plain(self.best_confidence[label]),
                 }
                 for label, name in enumerate(self.class_names)
             },
@@ -138,7 +143,7 @@ class Metrics:
             ("confidence of the best mean F1", self.best_f1_confidence),
             ("mean log-average miss rate (lower is better)", mean_of_defined(self.miss_rate)),
         ]
-        return [f"{text:<50}{_figure(value):>8}" for text, value in lines]
+        return [f"{text:<50}{figure(value):>8}" for text, value in lines]
 
     def _class_rows(self, names: Sequence[str]) -> list[str]:
         average = (self.voc07, self.voc_area, self.coco_ap)
@@ -148,7 +153,7 @@ class Metrics:
         rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
         for label, name in enumerate(names):
             counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
-            rows.append(_pad(name, width) + counts + "".join(f"{_figure(c[label]):>9}" for c in columns))
+            rows.append(_pad(name, width) + counts + "".join(f"{figure(c[label]):>9}" for c in columns))
         return rows
 
     def _notes(self, names: Sequence[str]) -> list[str]:
@@ -165,17 +170,19 @@ class Metrics:
         return notes
 
     def _by_class(self, values: np.ndarray) -> dict[str, float | None]:
-        return {name: _plain(value) for name, value in zip(self.class_names, values, strict=True)}
+        return {name: plain(value) for name, value in zip(self.class_names, values, strict=True)}
 
     def _map(self, values: np.ndarray) -> dict[str, Any]:
-        return {"map": _plain(mean_of_defined(values)), "per_class": self._by_class(values)}
+        return {"map": plain(mean_of_defined(values)), "per_class": self._by_class(values)}
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """For JSON: None where a figure is not defined."""
     return None if math.isnan(value) else float(value)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
+    """To read: four digits, a dash where a figure is not defined."""
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.ground_truth import FlatDetections, GroundTruth
-from utils.results import output_names
+from utils.results import corner_and_sides, output_names
 from utils.text_file import write_text
 from utils.text_results import DIFFICULT
 
@@ -19,7 +19,7 @@ def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> No
 
     names  of the images' files. The flag of difficult objects is a key of our own.
     """
-    boxes = _sides(truth.boxes)
+    boxes = corner_and_sides(truth.boxes)
     columns = zip(truth.image, truth.labels, boxes, truth.areas, truth.crowd, truth.difficult, strict=True)
     content = {
         "images": [{"id": number, "file_name": name} for number, name in enumerate(names, 1)],
@@ -42,7 +42,7 @@ def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> No
 
 def write_coco_results(path: Path, found: FlatDetections) -> None:
     """Write a COCO result file for that annotation file."""
-    columns = zip(found.image, found.labels, _sides(found.boxes), found.scores, strict=True)
+    columns = zip(found.image, found.labels, corner_and_sides(found.boxes), found.scores, strict=True)
     content = [
         {
             "image_id": int(image) + 1,
@@ -84,11 +84,6 @@ def write_text_folders(folder: Path, truth: GroundTruth, found: FlatDetections, 
             texts[number] += line
         for file, text in zip(files, texts, strict=True):
             write_text(folder / kind / file, text)
-
-
-def _sides(boxes: np.ndarray) -> np.ndarray:
-    """xyxy -> x, y, width, height"""
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
 
 
 def _numbers(box: np.ndarray) -> str:

@@ -91,11 +91,15 @@ def results_json(
     """All detections in COCO's result format with names: image, category, bbox [x, y, w, h], score."""
     results: list[dict[str, object]] = []
     for path, found in zip(paths, detections, strict=True):
-        corners = found.boxes.astype(np.float64)
-        bboxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], 1).tolist()
+        bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
         for bbox, score, label in zip(bboxes, found.scores.tolist(), found.labels, strict=True):
             results.append({"image": str(path), "category": class_names[label], "bbox": bbox, "score": score})
     return results
+
+
+def corner_and_sides(boxes: np.ndarray) -> np.ndarray:
+    """Boxes xyxy [N, 4] as COCO's x, y, width, height."""
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
 
 
 def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:

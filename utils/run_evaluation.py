@@ -50,7 +50,7 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics 
     metrics = measure(matched)
     print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
     print(metrics.table())
-    confidence = metrics.best_f1_confidence if metrics.best_f1_confidence > 0 else 0.5
+    confidence = metrics.operating_confidence
     analysis = analyse(matched, confidence)
     print(analysis.text(metrics.class_names))
     save_predictions_picture(run.folder / "predictions.jpg", data, found.detections, confidence)

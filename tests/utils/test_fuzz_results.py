@@ -56,23 +56,26 @@ def test_coco_truth(tmp_path_factory, content):
     read_or_refuse(measured, path, str(path), found)
 
 
+def text_folders(parent, objects, lines):
+    """A folder of objects and one of detections, of one picture."""
+    folders = parent / "fuzz_objects", parent / "fuzz_found"
+    for folder, text in zip(folders, (objects, lines), strict=True):
+        folder.mkdir(exist_ok=True)
+        (folder / "1.txt").write_bytes(text)
+    return folders
+
+
 @fuzz
 @given(mutated([LINES, LINES.replace(b"\n", b"\r\n"), LINES * 20]))
 def test_text_results(tmp_path_factory, content):
-    objects, found = (tmp_path_factory.getbasetemp() / f"fuzz_{name}" for name in ("objects", "found"))
-    for folder, text in ((objects, OBJECTS), (found, content)):
-        folder.mkdir(exist_ok=True)
-        (folder / "1.txt").write_bytes(text)
+    objects, found = text_folders(tmp_path_factory.getbasetemp(), OBJECTS, content)
     read_or_refuse(measured, found, str(objects), found)
 
 
 @fuzz
 @given(mutated([OBJECTS, OBJECTS * 20]))
 def test_text_truth(tmp_path_factory, content):
-    objects, found = (tmp_path_factory.getbasetemp() / f"fuzz_{name}" for name in ("objects2", "found2"))
-    for folder, text in ((objects, content), (found, LINES)):
-        folder.mkdir(exist_ok=True)
-        (folder / "1.txt").write_bytes(text)
+    objects, found = text_folders(tmp_path_factory.getbasetemp(), content, LINES)
     read_or_refuse(measured, objects, str(objects), found)
 
 
