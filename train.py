@@ -14,7 +14,7 @@ from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
 from utils.classes import read_classes
 from utils.cli import ROOT, alike, run
-from utils.data_spec import absolute_spec, given_classes, read_many, require_boxes, require_images
+from utils.data_spec import absolute_spec
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
@@ -23,42 +23,23 @@ from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, plan_phases
 from utils.picture_cache import Cache
-from utils.picture_check import require_readable
-from utils.preflight import Preflight, check_image_size, check_values
+from utils.preflight import Preflight, check_image_size
 from utils.preview import save_previews
 from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
+from utils.run_data import read_run_data
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
 from utils.run_state import Progress, RunSettings, find_run, restore_run
-from utils.sample_run import has_own_data, sample_settings
+from utils.sample_run import sample_changes
 from utils.schedule import Decay, scale_learning_rate
+from utils.settings_check import check_settings
 from utils.start import check_weights, prepare_detector, weights_file
 from utils.trainer import Trainer, TrainSettings
 from utils.training_run import fit
 
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
 SPLITS = ("train", "val", "test")
-RANGES = {
-    "at least 1": ("epochs", "batch_parts", "batch_size", "freeze_batch_size", "eval_period"),
-    "at least 0": (
-        "freeze_epochs",
-        "warmup_epochs",
-        "clip",
-        "workers",
-        "save_period",
-        "save_steps",
-        "patience",
-        "seed",
-    ),
-    "from 0 to 1": (
-        *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
-        *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
-    ),
-    "above 0": ("lr",),
-    "above 0 and below 1": ("momentum",),
-    "a plain name": ("name",),
-}
 
 
 @dataclass(frozen=True)
@@ -178,19 +159,7 @@ def train(config: Config, processes: Processes, device: torch.device) -> None:
 
 def with_data(config: Config) -> Config:
     """The configuration itself, or one for the sample data set where there is no data at all."""
-    default = Config()
-    if config.train != default.train or Path(config.train[0]).exists():
-        return config
-    devkit = ROOT / "VOCdevkit"
-    if has_own_data(devkit):
-        raise ValueError(
-            f"{config.train[0]} does not exist, but {devkit} holds data: run voc_annotation.py first"
-        )
-    chosen = sample_settings(devkit)
-    return replace(
-        config,
-        **{name: value for name, value in chosen.items() if getattr(config, name) == getattr(default, name)},
-    )
+    return replace(config, **sample_changes(asdict(config), asdict(Config()), ROOT / "VOCdevkit"))
 
 
 def complete(config: Config) -> Config:
@@ -198,7 +167,7 @@ def complete(config: Config) -> Config:
 
     So the run can be resumed from any directory. ValueError for a value out of its range.
     """
-    check_values(asdict(config), RANGES)
+    check_settings(asdict(config))
     if not (config.train and config.val):
         raise ValueError("--train and --val each name at least one data set")
     rate, decay = DEFAULT_LEARNING_RATE[config.optimizer], DEFAULT_WEIGHT_DECAY[config.optimizer]
@@ -220,25 +189,14 @@ def complete(config: Config) -> Config:
 def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     """Read training, validation and test data; one error names everything that is missing."""
     preflight = Preflight()
-    data: dict[str, DatasetIndex] = {}
-    names, readable = None, False
-    with preflight.check():
-        names, readable = given_classes(config.classes, config.train, DEFAULT_CLASSES), True
     with preflight.check():
         model = model_of(config)
         require_loss(model, loss_of(config))
         check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
     with preflight.check():
         check_weights(config.weights, config.model)
-    for name in SPLITS:
-        specs = getattr(config, name)
-        if readable and specs:
-            with preflight.check():
-                data[name] = read_many(specs, names)
-                names = names or data[name].class_names  # those of the training data, for all
-                require_images(data[name], ", ".join(specs))
-                require_boxes(data[name], ", ".join(specs))
-                require_readable(data[name], ", ".join(specs))
+    specs = {name: getattr(config, name) for name in SPLITS}
+    data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight)
     preflight.finish()
     for name, index in data.items():
         print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")

@@ -1,5 +1,6 @@
 """What `train.py` does where there is no data at all: it draws a sample data set and trains on that."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,21 @@ from utils.sample_data import write_sample_data
 from utils.voc import split_names
 
 SAMPLE_YEAR = "VOCsample"
+
+
+def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], devkit: Path) -> dict[str, Any]:
+    """The settings that change so that a run without any data trains on the sample; none where there is data.
+
+    What the user has set differs from the `defaults`, and stays. ValueError where there is data under
+    `devkit`, but no list of it.
+    """
+    train = settings["train"]
+    if train != defaults["train"] or Path(train[0]).exists():
+        return {}
+    if has_own_data(devkit):
+        raise ValueError(f"{train[0]} does not exist, but {devkit} holds data: run voc_annotation.py first")
+    chosen = sample_settings(devkit)
+    return {name: value for name, value in chosen.items() if settings[name] == defaults[name]}
 
 
 def sample_settings(devkit: Path) -> dict[str, Any]:
