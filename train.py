@@ -23,6 +23,7 @@ from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, plan_phases
 from utils.picture_cache import Cache
+from utils.plan_change import plan_changes
 from utils.preflight import Preflight, check_image_size
 from utils.preview import save_previews
 from utils.processes import Processes, joined, place_among_processes, restarts
@@ -99,7 +100,7 @@ class Config:
     output: Path = ROOT / "logs"  # where the run's folder is made
     name: str = ""  # the run's name; by default the date and time
     seed: int = 0  # the same seed gives the same run
-    resume: str = ""  # a run's folder, or last: continue that run
+    resume: str = ""  # a run's folder, or last: continue it with its settings, but for flags given
     summary: bool = False  # print what the model is made of, and what it costs, and stop
     preview: bool = False  # write pictures of augmented batches of each phase, and stop
 
@@ -111,18 +112,32 @@ def main(config: Config) -> None:
         return
     processes = place_among_processes()
     device = processes.device(choose_device(config.device))
+    folder = resumed_run(config)
+    changes = (
+        plan_changes(asdict(read_config(folder, Config)), asdict(complete(config)), folder) if folder else []
+    )
     with joined(processes, device):
-        train(config, processes, device)
+        if folder:
+            print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
+        train(config, processes, device, folder)
 
 
-def train(config: Config, processes: Processes, device: torch.device) -> None:
-    """What every process does; the first one prints, and writes the files."""
+def resumed_run(config: Config) -> Path | None:
+    """The folder of the run that goes on: the one asked for, or the one that torchrun starts again."""
     again = config.resume or (config.name or "last" if restarts() else "")
-    folder = find_run(again, config.output) if again else None
-    if folder:
-        print(f"resuming {folder} with the settings in its config.json; other flags are not looked at")
+    return find_run(again, config.output) if again else None
+
+
+def saved_config(config: Config) -> Config | None:
+    """The settings of the run that goes on, which flags can change."""
+    folder = resumed_run(config)
+    return read_config(folder, Config) if folder else None
+
+
+def train(config: Config, processes: Processes, device: torch.device, folder: Path | None) -> None:
+    """What every process does, for a new run or the one in `folder`; the first prints, and writes files."""
     with processes.one_after_another():  # the first may draw the sample data
-        config = complete(read_config(folder, Config) if folder else with_data(config))
+        config = complete(config if folder else with_data(config))
     settings = settings_of(config, device)
     print(describe_device(device, settings.detect.autocast, processes.size))
     data = read_all_data(config)
@@ -139,11 +154,13 @@ def train(config: Config, processes: Processes, device: torch.device) -> None:
         return
     progress = Progress()
     if folder:
-        for name in changed_data(folder, data):
-            print(f"note: the {name} data is not what it was when this run was started")
-        progress = restore_run(trainer, folder)
+        changed = changed_data(folder, data)
+        for name in changed:
+            print(f"note: the {name} data is not what it was before")
+        progress = restore_run(trainer, folder, same_pictures="train" not in changed)
     elif processes.first:
         folder = create_run_folder(config.output, config.name)
+    if folder and processes.first:
         write_config(folder, asdict(config), data)
     folder = processes.from_first(folder)
     assert folder is not None
@@ -251,4 +268,4 @@ def settings_of(config: Config, device: torch.device) -> TrainSettings:
 
 
 if __name__ == "__main__":
-    run(main, Config)
+    run(main, Config, saved_config)

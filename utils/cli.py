@@ -22,8 +22,14 @@ def alike(config: object, settings: type) -> dict[str, Any]:
     }
 
 
-def run(main: Callable[[C], None], config_class: type[C]) -> None:
+def run(
+    main: Callable[[C], None],
+    config_class: type[C],
+    defaults: Callable[[C], C | None] = lambda _: None,
+) -> None:
     """Parse the command line into `config_class`, call `main`, and exit.
+
+    What is not given is as `config_class` says, or as `defaults` does, which is asked with what that came to.
 
     Exit status 0 on success, 2 on wrong usage or input (`ValueError` or a file that cannot be read or
     written: its message is printed, which names the fix), 130 on Ctrl+C, 143 on SIGTERM. Anything else is a
@@ -35,6 +41,8 @@ def run(main: Callable[[C], None], config_class: type[C]) -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")
     config = tyro.cli(config_class)
     try:
+        if (earlier := defaults(config)) is not None:
+            config = tyro.cli(config_class, default=earlier)
         main(config)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,7 +1,7 @@
 """How far an epoch is, and what it came to."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -33,6 +33,18 @@ class EpochProgress:
     def bad(self) -> int:
         """How many steps were left out, as their gradients were no numbers; waits for the device."""
         return int(self.sums.get(BAD, 0))
+
+    def in_batches_of(self, size: int) -> "EpochProgress":
+        """The same place in batches of `size` pictures, rounded down: a few pictures may come a second time.
+
+        Means stay what they are.
+        """
+        if self.batches == 0 or self.images == size * self.batches:
+            return self
+        batches = self.images // size
+        means = {name: value / max(self.batches - self.bad(), 1) for name, value in self.sums.items()}
+        sums = {name: value * batches * (name != BAD) for name, value in means.items()}
+        return replace(self, batches=batches, images=batches * size, sums=sums, bad_told=0)
 
 
 @dataclass

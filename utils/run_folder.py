@@ -35,24 +35,42 @@ def create_run_folder(output: Path, name: str) -> Path:
 
 
 def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, DatasetIndex]) -> None:
-    """Write `config.json`: everything that was set, the versions, and a hash of each data set."""
-    record = {
+    """Write `config.json`: everything that was set, the versions, and a hash of each data set.
+
+    Where there is one, the run goes on: its command and time stay, and this command's come beside them.
+    """
+    path, now = folder / "config.json", datetime.now().astimezone().isoformat(timespec="seconds")
+    record: dict[str, Any] = {"command": sys.argv, "started": now, "resumed": []}
+    if path.exists():
+        record = {name: value for name, value in _read(folder).items() if name in record}
+        record["resumed"] = [*record.get("resumed", []), {"command": sys.argv, "started": now}]
+    record |= {
         "config": dict(config),
-        "command": sys.argv,
         "data": {
             name: {"images": len(index), "objects": len(index.labels), "sha256": hash_index(index)}
             for name, index in indexes.items()
         },
         "versions": {"python": platform.python_version(), **_versions()},
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-    with replacing(folder / "config.json") as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """ValueError with the fix if there is no whole `config.json`."""
+    path = folder / "config.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): to go on without it, start a new run with --weights "
+            f"{folder / 'last.pt'}"
+        ) from error
 
 
 def read_config(folder: Path, kind: type[C]) -> C:
     """What a run was started with, as the dataclass `kind`; fields that are new since have their defaults."""
-    saved = json.loads((folder / "config.json").read_text("utf-8"))["config"]
+    saved = _read(folder)["config"]
     hints = get_type_hints(kind)
     return kind(**{name: _as_type(saved[name], hint) for name, hint in hints.items() if name in saved})
 
@@ -71,8 +89,12 @@ def _as_type(value: Any, hint: Any) -> Any:
 
 def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:
     """Which of the data sets are no longer those that the run in `folder` was started with."""
-    recorded = json.loads((folder / "config.json").read_text("utf-8"))["data"]
-    return [name for name, index in indexes.items() if recorded[name]["sha256"] != hash_index(index)]
+    recorded = _read(folder)["data"]
+    return [
+        name
+        for name, index in indexes.items()
+        if name in recorded and recorded[name]["sha256"] != hash_index(index)
+    ]
 
 
 def hash_index(index: DatasetIndex) -> str:

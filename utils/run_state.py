@@ -1,5 +1,6 @@
 """What a run needs to go on exactly as if it had not been interrupted, in `last.pt` of its folder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import torch
 from nets import Preset, parts_of
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.epoch_progress import EpochProgress
+from utils.phases import phase_at
 from utils.random_state import random_state, restore_random_state
 from utils.run_folder import truncate_metrics
 from utils.trainer import Trainer
@@ -61,7 +63,7 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
         optimizer=trainer.optimizer.state_dict(),
         scaler=trainer.scaler.state_dict(),
         step=trainer.step,
-        parts=trainer.gradients.parts,
+        parts=trainer.gradients.parts if trainer.gradients.parts > trainer.settings.batch_parts else 0,
         rate_factor=trainer.rate_factor,
         class_names=trainer.train_index.class_names,
         model_name=model.name,
@@ -73,10 +75,12 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
     )
 
 
-def restore_run(trainer: Trainer, folder: Path) -> Progress:
+def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> Progress:
     """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written.
 
-    ValueError for a checkpoint of an earlier version, which does not hold all that this takes.
+    The trainer's phases may be others than before: it goes on at the same epoch, and within it at the same
+    picture, or at its start where they are not the `same_pictures`. ValueError where the run is beyond the
+    last phase or has other classes, or for a checkpoint of an earlier version, which does not hold all this.
     """
     state = _newest(folder)
     if missing := {"random", "within", "rate_factor", "parts"} - state.keys():
@@ -84,20 +88,41 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
             f"the checkpoint in {folder} is of an earlier version, without {', '.join(sorted(missing))}: "
             f"start a new training with --weights {folder / LAST}"
         )
+    if tuple(state["class_names"]) != (names := tuple(trainer.train_index.class_names)):
+        raise ValueError(
+            f"the run {folder} has the classes {_named(state['class_names'])}, the data {_named(names)}: "
+            f"start a new run with --weights {folder / LAST}"
+        )
+    within = _within(trainer, state, same_pictures)
     trainer.detector.load_state_dict(state["model"])
     trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
-    trainer.step, trainer.rate_factor = state["step"], state["rate_factor"]
-    trainer.gradients.parts = state["parts"]
+    trainer.step = trainer.step_at(state["epoch"], within.batches)
+    trainer.rate_factor = state["rate_factor"]
+    trainer.gradients.parts = max(trainer.settings.batch_parts, state["parts"])
     if trainer.ema is not None:
         trainer.ema.module.load_state_dict(state["ema"])
-        trainer.ema.steps = state["step"]
+        trainer.ema.steps = trainer.step
     restore_random_state(state["random"])
     if trainer.processes.first:
         truncate_metrics(folder, state["epoch"])
-    within = EpochProgress(**state["within"])
-    within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
     return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within)
+
+
+def _within(trainer: Trainer, state: Mapping[str, Any], same_pictures: bool) -> EpochProgress:
+    """How far the epoch is, in batches of the phase that it now belongs to."""
+    epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
+    if epoch > epochs:
+        raise ValueError(f"--epochs {epochs}: the run has had {epoch} already")
+    within = EpochProgress(**state["within"])
+    if epoch == epochs or not same_pictures:
+        return EpochProgress()
+    within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
+    return within.in_batches_of(phase_at(trainer.phases, epoch).batch_size)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _newest(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 import torch
@@ -232,14 +232,18 @@ class Trainer:
                 self.rate_factor * phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
             )
 
+    def step_at(self, epoch: int, batches: int = 0) -> int:
+        """The step that an epoch starts with, or that comes after some of its batches."""
+        step = batches
+        for phase in self.phases:
+            step += min(epoch, phase.epochs) * self.steps_per_epoch(phase)
+            epoch -= min(epoch, phase.epochs)
+        return step
+
     def first_step(self, part: str) -> int:
         """The step at which a part starts to train: it warms up from there."""
-        step = 0
-        for phase in self.phases:
-            if part not in phase.frozen:
-                break
-            step += phase.epochs * self.steps_per_epoch(phase)
-        return step
+        before = takewhile(lambda phase: part in phase.frozen, self.phases)
+        return self.step_at(sum(phase.epochs for phase in before))
 
     def look_at_bad_steps(self, progress: EpochProgress) -> None:
         """Tell of steps that were left out, and halve the learning rate; ValueError if they don't end."""

@@ -123,6 +123,34 @@ def test_resuming_continues_the_run_bit_for_bit(trained_run):
     assert (folder / "predictions.jpg").is_file()
 
 
+def test_a_run_goes_on_longer_and_with_smaller_batches(trained_run, tmp_path):
+    folder = tmp_path / "logs" / "longer"
+    shutil.copytree(trained_run.folder, folder)
+    again = ["--resume", folder, "--epochs", 3, "--batch-size", 2]
+    done = script("train.py", *again, cwd=trained_run.home)
+    assert f"resuming {folder}, with its settings but --epochs 2 -> 3, --batch-size 4 -> 2" in done.stdout
+    assert [row["epoch"] for row in rows_of(folder)] == ["1", "2", "3"]
+    state = torch.load(folder / "last.pt", weights_only=True)
+    assert (state["epoch"], state["step"]) == (3, 2 + 4 + 4)  # of 8 pictures: frozen 2 steps, then 4
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    assert config["config"]["epochs"] == 3 and config["resumed"][0]["command"][1:3] == [
+        "--resume",
+        str(folder),
+    ]
+
+
+def test_what_cannot_change_when_a_run_goes_on(trained_run, capsys):
+    again = ["--resume", trained_run.folder, "--output", trained_run.home / "logs"]
+    message = refused(capsys, "train.py", *again, "--model", "yolox_s")
+    assert (
+        "--model cannot change from yolox_nano to yolox_s within a run: another network is another run"
+        in message
+    )
+    assert "the run has had 2 already" in refused(
+        capsys, "train.py", *again, "--epochs", 1, "--freeze-epochs", 1
+    )
+
+
 def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("utils.start.pretrained_weights", lambda model: home / "start.pt")
     year = home / "VOC2007"

@@ -126,3 +126,24 @@ def test_the_configuration_of_an_older_version(tmp_path):
     old = {"train": "2007_train.txt", "test": "", "gone": 1}
     write_config(tmp_path, old, {})
     assert read_config(tmp_path, Settings) == Settings(train=("2007_train.txt",))
+
+
+def test_a_run_that_goes_on_keeps_how_it_was_started(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["train.py", "--epochs", "3"])
+    write_config(tmp_path, {"epochs": 3}, {"train": make_index()})
+    started = json.loads((tmp_path / "config.json").read_text("utf-8"))["started"]
+    for epochs in (5, 7):
+        monkeypatch.setattr("sys.argv", ["train.py", "--resume", "last", "--epochs", str(epochs)])
+        write_config(tmp_path, {"epochs": epochs}, {"train": make_index()})
+    found = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    assert found["command"] == ["train.py", "--epochs", "3"] and found["started"] == started
+    assert [entry["command"][-1] for entry in found["resumed"]] == ["5", "7"]
+    assert found["config"] == {"epochs": 7}
+
+
+@pytest.mark.parametrize("content", [None, b"{", b"\xff"])
+def test_a_run_without_its_settings(tmp_path, content):
+    if content is not None:
+        (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"config\.json cannot be read .*: .* start a new run"):
+        read_config(tmp_path, Settings)

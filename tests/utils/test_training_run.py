@@ -16,7 +16,7 @@ from utils.epoch_progress import EpochResult
 from utils.inference import detect_dataset
 from utils.run_evaluation import Evaluation, conclude
 from utils.run_folder import read_metrics
-from utils.run_state import Progress, RunSettings, find_run, restore_run
+from utils.run_state import Progress, RunSettings, find_run, restore_run, save_run
 from utils.training_run import fit
 
 PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)
@@ -224,3 +224,61 @@ def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
     rows = read_metrics(whole)
     for name, value in losses.items():
         assert str(value) == str(rows[f"val_loss_{name}"][-1])
+
+
+def test_a_plan_that_grows(index, whole, tmp_path):
+    """Of 2 frozen and 1 other epochs with batches of 2, to 3 and 2 with batches of 4: one step an epoch."""
+    shutil.copy(whole / "last.pt", tmp_path)
+    longer = (
+        replace(PHASE, epochs=3, frozen=("backbone",), batch_size=4),
+        replace(PHASE, epochs=2, batch_size=4),
+    )
+    trainer = make_trainer(index, longer)
+    progress = restore_run(trainer, tmp_path)
+    assert (progress.epoch, trainer.step, trainer.total_steps) == (3, 3, 5)
+    fit(trainer, index, run_in(tmp_path), progress)
+    last = load_checkpoint(tmp_path / "last.pt")
+    assert (last["epoch"], last["step"]) == (5, 5)
+    assert read_metrics(tmp_path)["epoch"] == [4, 5]
+
+
+def test_another_batch_in_the_middle_of_an_epoch(index, tmp_path):
+    """One batch of 2 of 4 pictures is done: with batches of 1, two of four."""
+    trainer = make_trainer(index, [PHASE])
+    loader, batches = trainer.loader(PHASE)
+    batches.set_epoch(0)
+    within = Progress().within
+    next(iter(trainer.train_epoch(PHASE, loader, 0, within)))
+    save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
+    smaller = make_trainer(index, [replace(PHASE, batch_size=1)])
+    progress = restore_run(smaller, tmp_path)
+    assert (progress.within.batches, smaller.step) == (2, 2)
+    assert progress.within.means() == pytest.approx(within.means())
+    fit(smaller, index, run_in(tmp_path), progress)
+    assert smaller.step == 4
+    other = restore_run(make_trainer(index, [PHASE]), tmp_path)
+    assert other.epoch == 1
+
+
+def test_with_other_pictures_the_epoch_begins_anew(index, tmp_path):
+    trainer = make_trainer(index, [PHASE])
+    loader, _ = trainer.loader(PHASE)
+    within = Progress().within
+    next(iter(trainer.train_epoch(PHASE, loader, 0, within)))
+    save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
+    progress = restore_run(trainer, tmp_path, same_pictures=False)
+    assert progress.within.batches == 0 and trainer.step == 0
+
+
+def test_a_plan_that_is_over(index, whole, tmp_path):
+    shutil.copy(whole / "last.pt", tmp_path)
+    with pytest.raises(ValueError, match="--epochs 1: the run has had 3 already"):
+        restore_run(make_trainer(index, [PHASE]), tmp_path)
+
+
+def test_other_classes_are_another_run(index, whole, tmp_path):
+    shutil.copy(whole / "last.pt", tmp_path)
+    trainer = make_trainer(index, PHASES)
+    trainer.train_index = replace(index, class_names=("up", "down"))
+    with pytest.raises(ValueError, match=r"has the classes left, right, the data up, down: start a new run"):
+        restore_run(trainer, tmp_path)
