@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import cv2
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from utils.batch import Batch
 from utils.evaluation_dataset import EvaluationDataset, by_shape
+from utils.lasting_loader import LastingLoader
 from utils.tiles import Size
 from utils.training_dataset import POOL, DetectionDataset, SampleKey
 
@@ -110,7 +112,7 @@ def training_loader(
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
-) -> tuple[DataLoader[Batch], EpochBatches]:
+) -> tuple[LastingLoader[SampleKey], EpochBatches]:
     """A loader of shuffled training batches, and its batches: call `set_epoch` on them before each epoch.
 
     `batch_size` is that of one process. Raises `ValueError` if there is no picture at all.
@@ -127,7 +129,7 @@ def evaluation_loader(
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
-) -> DataLoader[Batch]:
+) -> LastingLoader[int]:
     """A loader of every picture in order, the last batch perhaps smaller.
 
     Where batches are cut to their pictures, in the order of the pictures' shapes.
@@ -148,6 +150,12 @@ def automatic_workers(cores: int, cuda: bool) -> int:
 
 def _loader(
     dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int, pin_memory: bool
+) -> LastingLoader[T]:
+    return LastingLoader(dataset, batches, workers, partial(_with_workers, pin_memory))
+
+
+def _with_workers(
+    pin_memory: bool, dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int
 ) -> DataLoader[Batch]:
     return DataLoader(
         dataset,

@@ -6,7 +6,7 @@ optimizer, the average of the weights (ema), the loss (nets), the data (dataset,
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice, takewhile
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nets.detector import Detector
@@ -25,6 +24,7 @@ from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.gradients import Gradients, add
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, to_device
+from utils.lasting_loader import LastingLoader
 from utils.loader import EpochBatches, training_loader, training_sizes
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
@@ -33,7 +33,7 @@ from utils.processes import Processes
 from utils.schedule import Decay, decay_factor, warmup_factor
 from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out
 from utils.sync_batch_norm import synchronise_batch_norm
-from utils.training_dataset import DetectionDataset
+from utils.training_dataset import DetectionDataset, SampleKey
 from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
 
 MOST_NAMED = 8  # pictures of bad steps that are named
@@ -130,7 +130,7 @@ class Trainer:
             cache=self.cache,
         )
 
-    def loader(self, phase: Phase) -> tuple[DataLoader[Batch], EpochBatches]:
+    def loader(self, phase: Phase) -> tuple[LastingLoader[SampleKey], EpochBatches]:
         """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
         share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
         place_here = self.processes.rank, self.processes.size
@@ -159,7 +159,7 @@ class Trainer:
         self.settings = replace(self.settings, workers=workers)
 
     def train_epoch(
-        self, phase: Phase, loader: DataLoader[Batch], epoch: int, progress: EpochProgress
+        self, phase: Phase, loader: Iterable[Batch], epoch: int, progress: EpochProgress
     ) -> Iterator[EpochProgress]:
         """Train on the pictures of an epoch from `progress` on, which it moves on and yields after each step.
 

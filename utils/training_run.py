@@ -59,7 +59,7 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
     for epoch in epochs:
         batches.set_epoch(epoch, progress.within.batches)
         if trainer.step == 0 and trainer.processes.first:
-            batch = loader.dataset.__getitems__(next(iter(batches)))  # type: ignore[attr-defined]
+            batch = trainer.dataset(phase).__getitems__(next(iter(batches)))
             save_batch_picture(run.folder / "train_batch.jpg", batch, session.validation.class_names)
         for _ in trainer.train_epoch(phase, loader, epoch, progress.within):
             if _asked_to_stop(session, progress.within.batches):

@@ -127,7 +127,8 @@ def test_rectangular_batches_hold_pictures_of_like_shape(tmp_path):
 def test_everything_reaches_spawned_workers(tmp_path):
     dataset = DetectionDataset(make_index(tmp_path, 2), [SIZE], Augmentation())
     loader, _ = training_loader(dataset, 2, workers=1)
-    parts = (loader.dataset, loader.collate_fn, loader.worker_init_fn)
+    made = loader._loader
+    parts = (made.dataset, made.collate_fn, made.worker_init_fn)
     again, collate, _ = pickle.loads(pickle.dumps(parts))
     assert same(collate(again.__getitems__(keys_of([0]))), dataset[keys_of([0])[0]])
 

@@ -1,15 +1,16 @@
 """A few drawn pictures, and trainers that learn them in seconds."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from nets import build_detector
 from utils.augment import NO_AUGMENTATION
+from utils.batch import Batch
 from utils.epoch_progress import EpochProgress, EpochResult
 from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.inference import DetectSettings
@@ -68,7 +69,7 @@ def train(trainer: Trainer) -> list[dict[str, float]]:
     return losses
 
 
-def train_epoch(trainer: Trainer, phase: Phase, loader: DataLoader, epoch: int = 0) -> EpochResult:
+def train_epoch(trainer: Trainer, phase: Phase, loader: Iterable[Batch], epoch: int = 0) -> EpochResult:
     """A whole epoch."""
     progress = EpochProgress()
     for _ in trainer.train_epoch(phase, loader, epoch, progress):

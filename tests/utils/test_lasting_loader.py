@@ -1,0 +1,69 @@
+"""Batches go on when a worker process dies."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from tests.utils.test_loader import SIZE, make_index, same
+from utils.augment import Augmentation
+from utils.evaluation_dataset import EvaluationDataset
+from utils.loader import evaluation_loader, training_loader
+from utils.training_dataset import DetectionDataset
+
+
+def kill_one():
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
+def test_no_batch_is_lost_or_doubled_when_processes_die(tmp_path, capsys):
+    dataset = DetectionDataset(make_index(tmp_path, 14), [SIZE], Augmentation(), seed=3)
+    whole, lasting = training_loader(dataset, 2), training_loader(dataset, 2, workers=2)
+    for _, batches in (whole, lasting):
+        batches.set_epoch(5, first_batch=1)
+    expected, found = list(whole[0]), []
+    for batch in lasting[0]:
+        found.append(batch)
+        if len(found) in (1, 3):
+            kill_one()
+    assert len(found) == len(expected) == 6
+    assert all(same(*pair) for pair in zip(found, expected, strict=True))
+    assert lasting[0].workers == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(": ")[2] for line in lines] == ["going on with 1", "going on with 0"]
+    for _, batches in (whole, lasting):
+        batches.set_epoch(6)
+    assert all(same(*pair) for pair in zip(*(list(loader) for loader, _ in (whole, lasting)), strict=True))
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
+def test_evaluation_goes_on_too(tmp_path):
+    loader = evaluation_loader(EvaluationDataset(make_index(tmp_path, 6), SIZE), 2, workers=1)
+    found = []
+    for batch in loader:
+        found += batch.indices.tolist()
+        if len(found) == 2:
+            kill_one()
+    assert found == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_death_is_no_surprise_in_the_middle_of_a_step(tmp_path):
+    """PyTorch's own handler of the signal would raise it from wherever the main process is."""
+    before = signal.getsignal(signal.SIGCHLD)
+    loader, _ = training_loader(DetectionDataset(make_index(tmp_path, 4), [SIZE], Augmentation()), 2, 1)
+    next(iter(loader))
+    assert signal.getsignal(signal.SIGCHLD) is before
+
+
+class Failing(EvaluationDataset):
+    def __getitems__(self, images):
+        raise OSError("no such share")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_worker_raises_is_no_death(tmp_path, workers):
+    loader = evaluation_loader(Failing(make_index(tmp_path, 2), SIZE), 2, workers)
+    with pytest.raises(OSError, match="no such share"):
+        list(loader)
