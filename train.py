@@ -16,6 +16,7 @@ from utils.classes import read_classes
 from utils.cli import ROOT, alike, run
 from utils.data_spec import absolute_spec
 from utils.device import Amp, choose_autocast, choose_device, describe_device
+from utils.faults import require_room
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.model_choice import choose_model
@@ -159,6 +160,8 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
             print(f"note: the {name} data is not what it was before")
         progress = restore_run(trainer, folder, same_pictures="train" not in changed)
     elif processes.first:
+        kept = config.save_period and sum(phase.epochs for phase in phases) // config.save_period
+        require_room(trainer, config.output, kept)
         folder = create_run_folder(config.output, config.name)
     if folder and processes.first:
         write_config(folder, asdict(config), data)

@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +11,16 @@ from pathlib import Path
 def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` on success and goes on failure.
 
-    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one. With
-    `keep` the old file goes there; for a moment there is then no `path`, but always one of the two.
+    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one; the new
+    one is on the disk before, should the power fail. With `keep` the old file goes there; for a moment there
+    is then no `path`, but always one of the two.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
     try:
         yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
         if keep is not None and path.exists():
             path.replace(keep)
         beside.replace(path)

@@ -4,6 +4,7 @@ They hold tensors and primitives only, so they load without running code from th
 (`torch.load(path, weights_only=True)`).
 """
 
+import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +36,8 @@ def save_checkpoint(
     """Write a checkpoint; the file appears whole or not at all. The one before goes to `keep`, if given.
 
     `model`, `ema` and `optimizer` are state dicts, kept in their precision; `image_size` is height, width;
-    `more` is what else resuming needs. TypeError if anything is neither a tensor nor a primitive.
+    `more` is what else resuming needs. TypeError if anything is neither a tensor nor a primitive, OSError if
+    the file cannot be written.
     """
     content = {
         "model": dict(model),
@@ -50,7 +52,10 @@ def save_checkpoint(
     }
     _check_plain("", content)
     with replacing(Path(path), keep) as beside:
-        torch.save(content, beside)
+        try:
+            torch.save(content, beside)
+        except RuntimeError as error:  # it hides what the system said
+            raise OSError(f"{path} cannot be written: {_room_text(path.parent)}") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -84,6 +89,10 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
                 "where you trust the file, load it and save model.state_dict() alone with torch.save"
             ) from None
         raise ValueError(damaged(path)) from None
+
+
+def _room_text(folder: Path) -> str:
+    return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are left on the disk"
 
 
 def _sums_agree(path: Path) -> bool:

@@ -1,9 +1,11 @@
 """How much memory a program may still take."""
 
 import os
+import shutil
 from pathlib import Path
 
 MEMINFO = Path("/proc/meminfo")
+SHARED = Path("/dev/shm")  # what processes share lies there; in a container it is often 64 MB
 CGROUP = Path("/sys/fs/cgroup")  # of the second version, where containers and job queues set their limits
 
 
@@ -15,6 +17,12 @@ def available_memory() -> int:
     free = _free_of_machine()
     limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
     return free if limit is None or used is None else min(free, max(0, limit - used))
+
+
+def available_shared_memory() -> int:
+    """Bytes of memory that processes can share: whoever takes more is killed (SIGBUS)."""
+    free = available_memory()
+    return min(free, shutil.disk_usage(SHARED).free) if SHARED.is_dir() else free
 
 
 def _free_of_machine() -> int:

@@ -3,6 +3,7 @@
 A picture is kept as the loader decodes it, so batches are the same with the cache and without.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from utils.image import ImageError, read_bytes
 from utils.image_files import header_size
 from utils.index import DatasetIndex
 from utils.jpeg_header import jpeg_size
-from utils.memory import available_memory
+from utils.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]
 SHARE = 0.5  # of the free memory that pictures may take
@@ -64,6 +65,15 @@ class PictureCache:
         return torch.empty(self.total, dtype=torch.uint8).share_memory_()
 
     def _in_file(self) -> torch.Tensor:
+        assert self.path is not None
+        if hasattr(os, "posix_fallocate") and not self.path.exists():
+            # Room that is only found to be missing when a picture is put there kills the process (SIGBUS).
+            with self.path.open("wb") as file:
+                try:
+                    os.posix_fallocate(file.fileno(), 0, self.total)
+                except OSError as error:
+                    advice = f"{error.strerror}: the cache takes {_gib(self.total)}; use --cache ram or off"
+                    raise OSError(error.errno, advice, str(self.path)) from error
         return torch.from_file(str(self.path), shared=True, size=self.total, dtype=torch.uint8)
 
 
@@ -81,7 +91,7 @@ def open_cache(
     if choice == "off":
         return None
     capacities = [decoded_bytes(index.path(image), reduction) for image in range(len(index))]
-    total, free = sum(capacities), available_memory()
+    total, free = sum(capacities), available_shared_memory()
     takes = f"{len(index)} decoded pictures take {_gib(total)}, free are {_gib(free)}"
     if choice == "auto" and total > SHARE * free:
         print(f"cache: none ({takes}; --cache disk keeps them in a file)")
@@ -89,6 +99,10 @@ def open_cache(
     if choice == "disk":
         print(f"cache: {path} ({takes} of memory)")
         return PictureCache(capacities, path)
+    if total > free:
+        raise ValueError(
+            f"--cache ram: {takes} (of /dev/shm too, where there is one); use --cache disk or off"
+        )
     print(f"cache: memory ({takes})")
     return PictureCache(capacities)
 

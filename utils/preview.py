@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from utils.atomic import replacing
 from utils.batch import Batch
 from utils.detections import Detections
 from utils.drawing import contact_sheet, draw_boxes, draw_detections, save_image
@@ -25,6 +26,19 @@ def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> 
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         pictures.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
     save_image(path, contact_sheet(pictures[:MOST_PICTURES], columns=4))
+
+
+def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
+    """Keep a batch whose gradients were no numbers: as a picture, and as tensors with the pictures' names.
+
+    `path` has no suffix yet.
+    """
+    save_batch_picture(path.with_suffix(".jpg"), batch, index.class_names)
+    images, targets = to_device(batch, torch.device("cpu"))
+    names = [str(index.path(image)) for image in batch.indices.tolist()]
+    with replacing(path.with_suffix(".pt")) as beside:
+        torch.save({"images": images, "paths": names, **targets._asdict()}, beside)
+    print(f"the batch is in {path}.jpg, and as tensors beside it")
 
 
 def save_previews(trainer: Trainer, folder: Path) -> None:

@@ -7,11 +7,16 @@ from types import FrameType
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was stopped by a signal, after it was saved; its text says how to go on."""
+    """Work was stopped, by a signal or by a fault, and is saved; its text says how to go on."""
 
-    def __init__(self, number: int, text: str) -> None:
+    def __init__(self, exit_status: int, text: str) -> None:
         super().__init__(text)
-        self.exit_status = 128 + number
+        self.exit_status = exit_status
+
+
+def status_of(number: int) -> int:
+    """The exit status of a program that a signal stopped, as shells have it."""
+    return 128 + number
 
 
 class StopSignal:

@@ -101,6 +101,7 @@ class Trainer:
         self.step, self.rate_factor = 0, 1.0
         self.guard = StepGuard(self.detector)
         self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their pictures
+        self.bad_batches: list[int] = []  # numbers within the epoch, for whoever keeps them
         self.gradients = Gradients(
             self.detector, device, self.autocast, self.scaler, self.processes, settings.batch_parts
         )
@@ -135,6 +136,13 @@ class Trainer:
         share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
         place_here = self.processes.rank, self.processes.size
         return training_loader(self.dataset(phase), share, self.settings.workers, pinned, *place_here)
+
+    def whole_batches(self, phase: Phase, epoch: int) -> list[list[SampleKey]]:
+        """The batches of an epoch, of all processes together."""
+        dataset = self.dataset(phase)
+        batches = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
+        batches.set_epoch(epoch)
+        return list(batches)
 
     @contextmanager
     def keeping_pictures(self, choice: Cache, path: Path) -> Iterator[None]:
@@ -251,10 +259,13 @@ class Trainer:
         self.recent = []
         if bad == progress.bad_told:
             return
+        first = progress.batches - len(recent)
+        self.bad_batches += [first + number for number, (was_bad, _) in enumerate(recent) if was_bad]
         if int(self.guard.in_a_row) >= MOST_IN_A_ROW or bad == progress.batches:
             self.check_finite({"loss": math.nan}, self.learning_rate)
         self.rate_factor /= 2
-        images = [image for was_bad, batch in recent if was_bad for image in batch.tolist()]
+        here = [image for was_bad, batch in recent if was_bad for image in batch.tolist()]
+        images = [image for part in self.processes.gather(here) for image in part]
         names = ", ".join(self.train_index.path(image).name for image in images[:MOST_NAMED])
         print(
             f"left out before step {self.step}: {bad - progress.bad_told} steps whose gradients were no "

@@ -8,15 +8,18 @@ from typing import Any, NamedTuple, NoReturn
 from torch.utils.tensorboard import SummaryWriter
 
 from utils.epoch_progress import EpochProgress, EpochResult
+from utils.faults import explained
 from utils.index import DatasetIndex
 from utils.phases import Phase
 from utils.plots import plot_run
-from utils.preview import save_batch_picture
+from utils.preview import save_bad_batch, save_batch_picture
 from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
-from utils.stop_signal import Stopped, StopSignal
+from utils.stop_signal import Stopped, StopSignal, status_of
 from utils.trainer import LOG_EVERY, Trainer
+
+MOST_BAD_BATCHES = 3  # that a run keeps
 
 
 class Session(NamedTuple):
@@ -40,7 +43,7 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
     stop = StopSignal()
     writer = SummaryWriter(run.folder, purge_step=progress.epoch + 1) if trainer.processes.first else None
     session = Session(trainer, validation, run, writer, stop, time.perf_counter(), progress.epoch)
-    with stop.listening(), closing(writer) if writer else nullcontext():
+    with explained(trainer, run.folder), stop.listening(), closing(writer) if writer else nullcontext():
         if trainer.step == 0:
             _save(session, LAST, progress)  # from now on there is something to resume
         first = 0
@@ -61,12 +64,15 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
         if trainer.step == 0 and trainer.processes.first:
             batch = trainer.dataset(phase).__getitems__(next(iter(batches)))
             save_batch_picture(run.folder / "train_batch.jpg", batch, session.validation.class_names)
-        for _ in trainer.train_epoch(phase, loader, epoch, progress.within):
-            if _asked_to_stop(session, progress.within.batches):
-                _save_and_stop(session, progress)
-            if run.save_steps and trainer.step % run.save_steps == 0:
-                _save(session, LAST, progress)
-        _finish_epoch(session, progress)
+        try:
+            for _ in trainer.train_epoch(phase, loader, epoch, progress.within):
+                if _asked_to_stop(session, progress.within.batches):
+                    _save_and_stop(session, progress)
+                if run.save_steps and trainer.step % run.save_steps == 0:
+                    _save(session, LAST, progress)
+            _finish_epoch(session, progress)
+        finally:  # where the steps stay bad, the training ends
+            _save_bad_batches(session, phase, epoch)
         if _waited_enough(run, progress):
             print(f"stopped: no better mAP in {run.patience} evaluations")
             break
@@ -104,6 +110,19 @@ def _finish_epoch(session: Session, progress: Progress) -> None:
     print(_line(progress, total, result, evaluation, left))
 
 
+def _save_bad_batches(session: Session, phase: Phase, epoch: int) -> None:
+    """Make the batches of bad steps again, which depend on epoch and number alone, and keep the first few."""
+    trainer, folder = session.trainer, session.run.folder
+    numbers, trainer.bad_batches = trainer.bad_batches, []
+    if not numbers or not trainer.processes.first:
+        return
+    batches = trainer.whole_batches(phase, epoch)
+    for number in numbers:
+        if len([*folder.glob("bad_batch_*.pt")]) < MOST_BAD_BATCHES:
+            name = folder / f"bad_batch_epoch_{epoch + 1}_{number + 1}"
+            save_bad_batch(name, trainer.dataset(phase).__getitems__(batches[number]), trainer.train_index)
+
+
 def _asked_to_stop(session: Session, batches: int) -> bool:
     """Whether a signal came. Several processes ask one another, now and then, and stop at the same step."""
     processes = session.trainer.processes
@@ -121,7 +140,7 @@ def _save(session: Session, name: str, progress: Progress) -> None:
 def _save_and_stop(session: Session, progress: Progress) -> NoReturn:
     _save(session, LAST, progress)
     raise Stopped(
-        session.stop.number or signal.SIGTERM,
+        status_of(session.stop.number or signal.SIGTERM),
         f"stopped after step {session.trainer.step}, and saved; to go on: "
         f"python train.py --resume {session.run.folder}",
     )

@@ -1,9 +1,11 @@
 """What memory is said to be free: by the machine or, if that is less, by the container."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from utils import memory
-from utils.memory import available_memory
+from utils.memory import available_memory, available_shared_memory
 
 
 @pytest.fixture
@@ -11,6 +13,7 @@ def machine(tmp_path, monkeypatch):
     (tmp_path / "meminfo").write_text("MemTotal:  9000 kB\nMemFree:  100 kB\nMemAvailable:   5000 kB\n")
     monkeypatch.setattr(memory, "MEMINFO", tmp_path / "meminfo")
     monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    monkeypatch.setattr(memory, "SHARED", tmp_path)
     return tmp_path
 
 
@@ -34,3 +37,13 @@ def test_without_meminfo_it_is_a_quarter_of_all(machine, monkeypatch):
     pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
     monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
     assert available_memory() == 1000 * 4096 // 4
+
+
+def test_what_processes_can_share(machine, monkeypatch):
+    usage = SimpleNamespace(free=64)
+    monkeypatch.setattr(memory.shutil, "disk_usage", {machine: usage}.__getitem__)
+    assert available_shared_memory() == 64
+    usage.free = 10**12
+    assert available_shared_memory() == available_memory()
+    monkeypatch.setattr(memory, "SHARED", machine / "none")
+    assert available_shared_memory() == available_memory()

@@ -68,10 +68,22 @@ def test_what_is_chosen_and_said(tmp_path, monkeypatch, capsys):
     path = tmp_path / "pictures"
     assert open_cache("off", index, lambda size: 1, path) is None
     for free, kept in ((2 * 87_600, True), (2 * 87_600 - 1, False)):
-        monkeypatch.setattr(picture_cache, "available_memory", lambda free=free: free)
+        monkeypatch.setattr(picture_cache, "available_shared_memory", lambda free=free: free)
         assert (open_cache("auto", index, lambda size: 1, path) is not None) == kept
     assert not path.exists()
     assert "cache: memory (3 decoded pictures take 0.0 GiB" in (said := capsys.readouterr().out)
     assert "cache: none" in said and "--cache disk" in said
     assert open_cache("disk", index, lambda size: 1, path).get(0) is None
     assert path.stat().st_size == 87_600
+
+
+def test_memory_that_is_not_there_is_refused(tmp_path, monkeypatch):
+    index = make_index(tmp_path, 3)
+    monkeypatch.setattr(picture_cache, "available_shared_memory", lambda: 87_599)
+    with pytest.raises(ValueError, match=r"--cache ram: 3 decoded pictures take .*; use --cache disk or off"):
+        open_cache("ram", index, lambda size: 1, tmp_path / "pictures")
+
+
+def test_a_disk_that_has_no_room_for_the_pictures(small_disk):
+    with pytest.raises(OSError, match=r"No space left on device: the cache takes .*; use --cache ram or off"):
+        PictureCache([2**30], small_disk / "pictures")

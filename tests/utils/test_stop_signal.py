@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from utils.stop_signal import Stopped, StopSignal
+from utils.stop_signal import Stopped, StopSignal, status_of
 
 
 def send(number):
@@ -35,4 +35,5 @@ def test_a_second_one_and_one_in_work_that_has_no_steps_stop_at_once():
 
 
 def test_the_exit_status_is_that_of_shells():
-    assert Stopped(signal.SIGTERM, "saved").exit_status == 143
+    assert status_of(signal.SIGTERM) == 143
+    assert Stopped(143, "saved").exit_status == 143

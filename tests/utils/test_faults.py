@@ -1,0 +1,101 @@
+"""What breaks a run from outside, and what it then says."""
+
+import pytest
+import torch
+
+from nets import preset
+from tests.utils.test_training_run import PHASES, run_in
+from tests.utils.tiny_training import PHASE, drawn_index, make_trainer
+from utils import training_run
+from utils.checkpoint import load_checkpoint
+from utils.faults import DeviceError, explained, require_room
+from utils.run_state import LAST, PREVIOUS, Progress, save_run
+from utils.stop_signal import Stopped
+from utils.training_run import fit
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    return make_trainer(drawn_index(tmp_path), PHASES)
+
+
+def test_a_disk_that_is_full_loses_nothing_that_was_saved(trainer, small_disk):
+    """A checkpoint of yolox_nano with SGD takes 11 MB."""
+    save_run(small_disk / LAST, trainer, preset("yolox_nano"), Progress())
+    before = (small_disk / LAST).read_bytes()
+    with pytest.raises(OSError, match=r"last\.pt cannot be written: .* MB are left on the disk"):
+        save_run(small_disk / LAST, trainer, preset("yolox_nano"), Progress(1))
+    assert [path.name for path in small_disk.iterdir()] == [LAST]
+    assert (small_disk / LAST).read_bytes() == before
+
+
+def test_a_run_whose_disk_is_full_says_how_it_goes_on(trainer, small_disk):
+    with pytest.raises(OSError, match="cannot be written") as error:
+        fit(trainer, trainer.train_index, run_in(small_disk), Progress())
+    text = str(error.value)
+    assert text.startswith(f"stopped at step {trainer.step}: ")
+    assert text.endswith(f"to go on: python train.py --resume {small_disk}")
+    assert load_checkpoint(small_disk / LAST)["step"] == 0 and not (small_disk / PREVIOUS).exists()
+
+
+def test_room_is_asked_for_before_the_run(trainer, small_disk):
+    """Weights, average and momentum of .9 million parameters, four times: 44 MB."""
+    with pytest.raises(ValueError, match=r"has 1\d MB left, and .* may take 4\d MB: make room"):
+        require_room(trainer, small_disk / "logs")
+    with pytest.raises(ValueError, match=r"may take 8\d MB"):
+        require_room(trainer, small_disk / "logs", more=4)
+
+
+def test_there_is_room(trainer, tmp_path):
+    require_room(trainer, tmp_path / "logs" / "not made yet")
+
+
+def test_a_lost_gpu(trainer, tmp_path):
+    trainer.device = torch.device("cuda")
+    trainer.step = 7
+    said = r"lost at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
+    with pytest.raises(Stopped, match=said) as end, explained(trainer, tmp_path):
+        raise DeviceError("CUDA error: unspecified launch failure\nCompile with ...")
+    assert end.value.exit_status == 1
+
+
+@pytest.mark.parametrize(
+    ("device", "text"), [("cuda", "CUDA error: device-side assert triggered"), ("cpu", "odd")]
+)
+def test_defects_of_the_program_keep_their_traceback(trainer, tmp_path, device, text):
+    trainer.device = torch.device(device)
+    with pytest.raises(DeviceError, match=text), explained(trainer, tmp_path):
+        raise DeviceError(text)
+
+
+def test_bad_batches_are_kept(tmp_path, monkeypatch):
+    index = drawn_index(tmp_path, 8)
+    trainer = make_trainer(index, [PHASE])
+    losses_of, count = trainer.gradients.losses_of, iter(range(100))
+
+    def losses(images, targets):
+        factor = float("nan") if next(count) == 2 else 1.0
+        return {name: value * factor for name, value in losses_of(images, targets).items()}
+
+    trainer.gradients.losses_of = losses
+    trained, step = [], trainer.train_step
+    monkeypatch.setattr(trainer, "train_step", lambda batch: trained.append(batch) or step(batch))
+    folder = tmp_path / "run"
+    fit(trainer, index, run_in(folder), Progress())
+    kept = torch.load(folder / "bad_batch_epoch_1_3.pt", weights_only=True)
+    assert torch.equal(kept["images"], trained[2].images)
+    assert torch.equal(kept["boxes"], trained[2].targets.boxes)
+    assert kept["paths"] == [str(index.path(image)) for image in trained[2].indices.tolist()]
+    assert (folder / "bad_batch_epoch_1_3.jpg").is_file()
+    assert len([*folder.glob("bad_batch*")]) == 2
+
+
+def test_of_many_bad_batches_the_first_few_are_kept(tmp_path):
+    index = drawn_index(tmp_path, 8)
+    trainer = make_trainer(index, [PHASE])
+    losses_of = trainer.gradients.losses_of
+    trainer.gradients.losses_of = lambda *batch: {n: v * float("nan") for n, v in losses_of(*batch).items()}
+    with pytest.raises(ValueError, match="the training has diverged"):
+        fit(trainer, index, run_in(tmp_path / "run"), Progress())
+    kept = [*(tmp_path / "run").glob("bad_batch*.pt")]
+    assert len(kept) == training_run.MOST_BAD_BATCHES

@@ -1,0 +1,46 @@
+"""What can break a training from outside, and what it then says: the disk, the GPU."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from utils.stop_signal import Stopped
+from utils.trainer import Trainer
+
+FILES = 4  # best.pt, last.pt, previous.pt, and the one that is being written
+DEFECT = "device-side assert"  # the program did something wrong, the GPU is sound
+
+# What is raised when the GPU is lost; before PyTorch 2.8 it was a plain RuntimeError.
+DeviceError: type[Exception] = getattr(torch, "AcceleratorError", RuntimeError)
+
+
+def require_room(trainer: Trainer, folder: Path, more: int = 0) -> None:
+    """ValueError if the disk of a run's folder has no room for its checkpoints, `more` than usual."""
+    weights = sum(value.numel() * value.element_size() for value in trainer.detector.state_dict().values())
+    copies = 1 + (trainer.ema is not None) + (2 if trainer.settings.optimizer == "adamw" else 1)
+    needed = weights * copies * (FILES + more)
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise ValueError(
+            f"the disk of {there} has {free / 1e6:.0f} MB left, and the checkpoints of the run may take "
+            f"{needed / 1e6:.0f} MB: make room, choose another --output, or a larger --save-period"
+        )
+
+
+@contextmanager
+def explained(trainer: Trainer, folder: Path) -> Iterator[None]:
+    """Within, what breaks says how the run in `folder` goes on, which is whole up to its last save."""
+    again = f"what was saved before is whole; to go on: python train.py --resume {folder}"
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"stopped at step {trainer.step}: {error}\n{again}") from error
+    except DeviceError as error:
+        if trainer.device.type == "cpu" or DEFECT in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise Stopped(1, f"the GPU was lost at step {trainer.step} ({reason}): {again}") from error
