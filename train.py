@@ -12,11 +12,13 @@ import torch
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
+from utils.class_weights import choose_class_weights
 from utils.classes import read_classes
-from utils.cli import ROOT, alike, run
+from utils.cli import ROOT, absolute_file, alike, run
 from utils.data_spec import absolute_spec
 from utils.device import Amp, choose_autocast, choose_device, describe_device
 from utils.faults import require_room
+from utils.freezing import check_frozen
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.model_choice import choose_model
@@ -60,16 +62,19 @@ class Config:
     weights: str = "none"  # a file to start from, none, or pretrained: the model's published weights
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
     epochs: int | None = None  # passes over the training data; by default chosen by its size
-    freeze_epochs: int | None = None  # first of them, backbone frozen; by default a fifth, 0 from scratch
+    freeze_epochs: int | None = None  # first of them, with parts frozen; by default a fifth, 0 from scratch
+    freeze: tuple[str, ...] = ("backbone",)  # what then: backbone, neck, head; backbone:2 its first 2 stages
     batch_size: int = 8  # pictures a step
-    freeze_batch_size: int = 16  # pictures a step while the backbone is frozen
+    freeze_batch_size: int = 16  # pictures a step while parts are frozen
     batch_parts: int = 1  # parts a batch is worked through in; more need less memory, and are set on need
     box_loss: BoxLoss | None = None  # iou, giou, diou, ciou or siou; by default the head's own
     label_smoothing: float = 0.0  # how far class targets move from 0 and 1 towards one half
     focal: bool = False  # let what is told well already count less, in classes and objectness
-    optimizer: OptimizerName = "adamw"  # sgd or adamw
+    class_weights: str = "none"  # what objects count by class: none, auto (rare ones more), or a file
+    optimizer: OptimizerName = "adamw"  # sgd, adamw or muon
     lr: float | None = None  # peak learning rate for a batch of 64; by default the optimizer's
-    momentum: float = 0.9  # of SGD; the first beta of AdamW
+    layer_decay: float = 1.0  # what the rate is multiplied by with each stage away from the head
+    momentum: float = 0.9  # of SGD and Muon; the first beta of AdamW
     weight_decay: float | None = None  # not on BatchNorm and biases; by default the optimizer's
     lr_decay: Decay = "cosine"  # how the learning rate falls
     warmup_epochs: float = 1.0  # how long the rate of a part rises when it starts to train
@@ -147,7 +152,8 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
     torch.manual_seed(config.seed)
     model = model_of(config)
     assert config.image_size is not None
-    detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss_of(config))
+    loss = loss_of(config, data["train"])
+    detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss)
     phases = phases_of(config, len(data["train"]))
     trainer = Trainer(detector, data["train"], phases, settings, device, processes)
     if config.preview:
@@ -199,7 +205,8 @@ def complete(config: Config) -> Config:
         classes=config.classes.absolute() if config.classes else None,
         anchors=str(Path(config.anchors).absolute()) if config.anchors else "",
         output=config.output.absolute(),
-        weights=str(Path(config.weights).absolute()) if Path(config.weights).is_file() else config.weights,
+        weights=absolute_file(config.weights),
+        class_weights=absolute_file(config.class_weights),
         image_size=config.image_size or preset(config.model).image_size,
         lr=rate if config.lr is None else config.lr,
         weight_decay=decay if config.weight_decay is None else config.weight_decay,
@@ -210,13 +217,14 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     """Read training, validation and test data; one error names everything that is missing."""
     preflight = Preflight()
     with preflight.check():
-        model = model_of(config)
-        require_loss(model, loss_of(config))
-        check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
-    with preflight.check():
         check_weights(config.weights, config.model)
     specs = {name: getattr(config, name) for name in SPLITS}
     data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight)
+    with preflight.check():
+        model = model_of(config)
+        check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
+        check_frozen(config.freeze, model)
+        require_loss(model, loss_of(config, data.get("train")))
     preflight.finish()
     for name, index in data.items():
         print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")
@@ -228,9 +236,10 @@ def model_of(config: Config) -> Preset:
     return choose_model(config.model, config.backbone, config.neck, config.head, config.anchors)
 
 
-def loss_of(config: Config) -> LossSettings:
-    """What the configuration chooses of the loss."""
-    return LossSettings(config.box_loss, config.label_smoothing, config.focal)
+def loss_of(config: Config, train: DatasetIndex | None) -> LossSettings:
+    """What the configuration chooses of the loss; without data, classes have no weights."""
+    class_weights = choose_class_weights(config.class_weights, train) if train else None
+    return LossSettings(config.box_loss, config.label_smoothing, config.focal, class_weights)
 
 
 def summary_of(config: Config) -> str:
@@ -255,11 +264,12 @@ def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
     frozen, unfrozen = (
         Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
         for name, batch, parts in (
-            ("frozen", min(config.freeze_batch_size, images), ("backbone",)),
+            ("frozen", min(config.freeze_batch_size, images), config.freeze),
             ("unfrozen", min(config.batch_size, images), ()),
         )
     )
-    print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch")
+    decay = f", and by {config.layer_decay:g} for each stage from the head" if config.layer_decay != 1 else ""
+    print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch{decay}")
     return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
-from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.loss_settings import LossSettings, binary_loss, smoothed, weighted
 from nets.normaliser import mean_count
 from nets.settle import settle
 from nets.structures import Targets
@@ -47,6 +47,7 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     labels = targets.labels.gather(1, found.target)
     wanted_classes = smoothed(F.one_hot(labels, raw.classes.shape[-1]).float(), settings.label_smoothing)
     class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
+    class_loss = weighted(class_loss, labels, settings.class_weights)
     return {
         "box": BOX_WEIGHT * (box_loss * positive).sum() / number,
         "objectness": (objectness_loss * counted).sum() / number,

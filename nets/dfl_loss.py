@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import gather_rows, side_distances
 from nets.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
-from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.loss_settings import LossSettings, binary_loss, smoothed, weighted
 from nets.normaliser import mean_count
 from nets.structures import Targets
 from nets.tal import AlignedCells, align_tasks
@@ -31,7 +31,10 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
 
     box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
     wanted_classes = class_targets(found, targets, raw.classes, settings.label_smoothing)
-    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal)
+    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
+    labels = targets.labels.gather(1, found.target)
+    of_objects = weighted(class_loss, labels, settings.class_weights)  # cells without an object count as ever
+    class_loss = torch.where(found.positive, of_objects, class_loss)
     distance_loss = distribution_loss(raw.distances, encode_boxes(wanted, raw)).mean(dim=-1)
     return {
         "box": BOX_WEIGHT * (box_loss * found.score).sum() / total,

@@ -15,11 +15,13 @@ class LossSettings(NamedTuple):
     box              which loss boxes are drawn to objects by; None is the head's own
     label_smoothing  share of 1/2 in the class targets of found objects: .1 makes them .05 and .95
     focal            whether what is already told well counts less, in classes and objectness
+    class_weights    how much the class loss of an object counts, for each class; None: all alike
     """
 
     box: BoxLoss | None = None
     label_smoothing: float = 0.0
     focal: bool = False
+    class_weights: tuple[float, ...] | None = None
 
 
 FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
@@ -46,3 +48,16 @@ def smoothed(targets: Tensor, smoothing: float) -> Tensor:
     https://arxiv.org/abs/1512.00567 (section 7)
     """
     return torch.lerp(targets, torch.full_like(targets, 0.5), smoothing) if smoothing else targets
+
+
+def weighted(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | None) -> Tensor:
+    """Class losses of objects, each times the weight of its object's class; labels int64 of the same shape.
+
+    The whole loss of an object is weighted, what it says of all classes, not its own class alone: so an
+    object of weight 2 counts as two objects would, and a score stays the probability of a class among objects
+    that come as often as they count. With the own class alone, scores of rare classes would rise everywhere.
+    """
+    if weights is None:
+        return class_loss
+    table = torch.tensor(weights).to(labels.device, non_blocking=True)  # without waiting for the device
+    return class_loss * table[labels]

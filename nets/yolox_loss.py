@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import aligned_iou, gather_rows
-from nets.loss_settings import LossSettings, binary_loss, smoothed
+from nets.loss_settings import LossSettings, binary_loss, smoothed, weighted
 from nets.normaliser import mean_count
 from nets.simota import Assignment, simota
 from nets.structures import Targets
@@ -38,6 +38,7 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
     wanted_classes = smoothed(class_targets(found, targets, raw.classes.shape[-1]), settings.label_smoothing)
     class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
+    class_loss = weighted(class_loss, targets.labels.gather(1, found.target), settings.class_weights)
     return {
         "box": BOX_WEIGHT * (box_loss * positive).sum() / number,
         "objectness": objectness_loss / number,

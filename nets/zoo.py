@@ -260,7 +260,12 @@ def stride_of(chosen: Preset) -> int:
 
 def require_loss(chosen: Preset, loss: LossSettings) -> None:
     """ValueError that names the flags if the detector's loss does not follow such settings."""
-    flags = {"box": "--box-loss", "label_smoothing": "--label-smoothing", "focal": "--focal"}
+    flags = {
+        "box": "--box-loss",
+        "label_smoothing": "--label-smoothing",
+        "focal": "--focal",
+        "class_weights": "--class-weights",
+    }
     changed = [flag for name, flag in flags.items() if getattr(loss, name) != getattr(LossSettings(), name)]
     if chosen.whole is not None and changed:
         raise ValueError(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from utils.class_weights import count_objects
 from utils.classes import names_with_counts
 from utils.findings import Finding, Place, Severity, number_of
 from utils.splits import Split
@@ -24,10 +25,8 @@ def check_classes(splits: Sequence[Split]) -> list[Finding]:
 
 
 def class_counts(split: Split) -> np.ndarray:
-    """Objects of each class, int64 [C]; those that count: neither difficult nor crowds."""
-    index = split.index
-    counted = ~(index.difficult | index.crowd)
-    return np.bincount(index.labels[counted], minlength=len(index.class_names))
+    """Objects of each class, int64 [C]; those that count."""
+    return count_objects(split.index)
 
 
 def no_objects(splits: Sequence[Split]) -> Iterator[Finding]:
@@ -107,7 +106,7 @@ def few(splits: Sequence[Split], counts: Sequence[np.ndarray], names: Sequence[s
             f"rarest ({names[int(trained.argmax())]} {present.max():,}, "
             f"{names[int(np.where(trained > 0, trained, trained.max() + 1).argmin())]} {present.min():,})."
         )
-        fix = "Look at the AP of each class, not at the mean alone; --focal may help the rare ones."
+        fix = "Look at the AP of each class, not at the mean alone; --class-weights auto may help."
         yield Finding("uneven", "note", 1, sentence, fix)
 
 

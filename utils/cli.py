@@ -22,6 +22,11 @@ def alike(config: object, settings: type) -> dict[str, Any]:
     }
 
 
+def absolute_file(name: str) -> str:
+    """The absolute path where there is such a file; a word that stands for something else as it is."""
+    return str(Path(name).absolute()) if Path(name).is_file() else name
+
+
 def run(
     main: Callable[[C], None],
     config_class: type[C],

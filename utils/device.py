@@ -47,9 +47,9 @@ def choose_autocast(amp: Amp, device: torch.device) -> torch.dtype | None:
         if device.type == "cpu":
             raise ValueError("--amp fp16 needs a GPU; use --amp bf16, auto or off")
         return torch.float16
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return torch.bfloat16 if _cpu_multiplies_bf16() else None
+    if multiplies_bf16(device):
+        return torch.bfloat16
+    return torch.float16 if device.type == "cuda" else None
 
 
 def describe_device(device: torch.device, autocast: torch.dtype | None, processes: int = 1) -> str:
@@ -69,6 +69,9 @@ def place(model: M, device: torch.device) -> M:
     return model.to(memory_format=torch.channels_last)
 
 
-def _cpu_multiplies_bf16() -> bool:
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported is not None and supported())

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from nets.detector import PARTS, Detector
+from nets.detector import Detector
 from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.freezing import describe_frozen, freeze
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Phase:
     epochs         how many
     batch_size     images a step
     learning_rate  the peak, already scaled for the batch
-    frozen         parts that do not train: no gradient, no weight decay, BatchNorm statistics still
+    frozen         parts, or first stages of the backbone, that do not train (`utils/freezing.py`)
     augmentation   what is varied in the pictures
     """
 
@@ -29,14 +30,13 @@ class Phase:
 
     def describe(self) -> str:
         """One line that says what trains and how."""
-        trains = ", ".join(part for part in PARTS if part not in self.frozen)
-        frozen = f"{', '.join(self.frozen)} frozen" if self.frozen else "nothing frozen"
+        frozen = describe_frozen(self.frozen)
         if self.batch_size == 1:
             frozen += ", BatchNorm statistics still"
         varied = _describe_augmentation(self.augmentation)
         return (
             f"phase '{self.name}': {self.epochs} epochs, batch {self.batch_size}, peak learning rate "
-            f"{self.learning_rate:.3g}; trains {trains}; {frozen}; {varied}"
+            f"{self.learning_rate:.3g}; {frozen}; {varied}"
         )
 
 
@@ -65,17 +65,12 @@ def plan_phases(
 
 
 def apply_freezing(detector: Detector, phase: Phase) -> None:
-    """Put the detector into training, and the phase's frozen parts to rest.
+    """Put the detector into training, and what the phase freezes to rest.
 
     Call it again after evaluation: `train()` would set the frozen BatchNorms moving. With one picture a step
     all BatchNorms keep their statistics: those of a single picture are no measure of the others.
     """
-    detector.train()
-    for part in PARTS:
-        module = getattr(detector, part)
-        module.requires_grad_(part not in phase.frozen)
-        if part in phase.frozen:
-            module.eval()
+    freeze(detector, phase.frozen)
     if phase.batch_size == 1:
         for module in detector.modules():
             if isinstance(module, nn.BatchNorm2d):

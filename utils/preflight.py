@@ -40,6 +40,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "at least 0": lambda value: value >= 0,
     "from 0 to 1": lambda value: 0 <= value <= 1,
     "above 0": lambda value: value > 0,
+    "above 0 and at most 1": lambda value: 0 < value <= 1,
     "above 0 and below 1": lambda value: 0 < value < 1,
     "a plain name": lambda value: Path(value).name == value,
 }
@@ -49,7 +50,7 @@ def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]])
     """ValueError that names every flag whose value is out of its range; None is in every range.
 
     `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1", "above 0",
-    "above 0 and below 1" or "a plain name".
+    "above 0 and at most 1", "above 0 and below 1" or "a plain name".
     """
     preflight = Preflight()
     for allowed, names in ranges.items():

@@ -10,6 +10,7 @@ import torch
 from nets import Preset, parts_of
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.epoch_progress import EpochProgress
+from utils.optimizer import restore_optimizer
 from utils.phases import phase_at
 from utils.random_state import random_state, restore_random_state
 from utils.run_folder import truncate_metrics
@@ -83,7 +84,10 @@ def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> P
     last phase or has other classes, or for a checkpoint of an earlier version, which does not hold all this.
     """
     state = _newest(folder)
-    if missing := {"random", "within", "rate_factor", "parts"} - state.keys():
+    missing = {"random", "within", "rate_factor", "parts"} - state.keys()
+    if not missing and "names" not in state["optimizer"]["param_groups"][0]:
+        missing = {"names of parameters"}
+    if missing:
         raise ValueError(
             f"the checkpoint in {folder} is of an earlier version, without {', '.join(sorted(missing))}: "
             f"start a new training with --weights {folder / LAST}"
@@ -95,7 +99,7 @@ def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> P
         )
     within = _within(trainer, state, same_pictures)
     trainer.detector.load_state_dict(state["model"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
+    restore_optimizer(trainer.optimizer, state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
     trainer.step = trainer.step_at(state["epoch"], within.batches)
     trainer.rate_factor = state["rate_factor"]

@@ -21,8 +21,8 @@ def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:
 
 
 def warmup_factor(steps_trained: int, warmup_steps: int) -> float:
-    """Rises quadratically from near 0 to 1 while the first `warmup_steps` steps are trained."""
-    return min(1.0, (steps_trained + 1) / max(warmup_steps, 1)) ** 2
+    """Rises quadratically from near 0 to 1 while the first `warmup_steps` steps are trained; before, 0."""
+    return max(0.0, min(1.0, (steps_trained + 1) / max(warmup_steps, 1))) ** 2
 
 
 def scale_learning_rate(
@@ -30,8 +30,9 @@ def scale_learning_rate(
 ) -> float:
     """The rate for a batch, from the one for `nominal_batch` images.
 
-    SGD's grows in proportion to the batch (https://arxiv.org/abs/1706.02677), AdamW's, whose step is already
-    divided by the size of the gradient, with its square root (https://arxiv.org/abs/2205.10287).
+    SGD's grows in proportion to the batch (https://arxiv.org/abs/1706.02677), that of AdamW and Muon, whose
+    steps are as large whatever the size of the gradient, with its square root
+    (https://arxiv.org/abs/2205.10287).
     """
     ratio = batch_size / nominal_batch
     return learning_rate * (ratio if optimizer == "sgd" else math.sqrt(ratio))

@@ -22,6 +22,7 @@ RANGES = {
         *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
     ),
     "above 0": ("lr",),
+    "above 0 and at most 1": ("layer_decay",),
     "above 0 and below 1": ("momentum",),
     "a plain name": ("name",),
 }

@@ -21,6 +21,7 @@ from utils.batch import Batch
 from utils.device import place
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
+from utils.freezing import is_frozen, stages_frozen
 from utils.gradients import Gradients, add
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, to_device
@@ -46,6 +47,7 @@ class TrainSettings:
 
     sync_bn        whether BatchNorm's statistics are of all processes' parts of a batch
     warmup_epochs  how long a part's learning rate rises when it starts to train
+    layer_decay    what the rates of parts and stages are multiplied by for each step away from the head
     batch_parts    in how many parts a batch is worked through, one after the other
     clip           largest norm of the gradient; 0 does not clip
     smallest       least side of the input that the model can take
@@ -65,6 +67,7 @@ class TrainSettings:
     detect: DetectSettings
     sync_bn: bool = True
     batch_parts: int = 1
+    layer_decay: float = 1.0
 
 
 class Trainer:
@@ -93,7 +96,8 @@ class Trainer:
         self.device = device
         self.autocast = settings.detect.autocast
         self.optimizer = build_optimizer(
-            detector, settings.optimizer, settings.momentum, settings.weight_decay
+            *(detector, settings.optimizer, settings.momentum, settings.weight_decay, settings.layer_decay),
+            by_stage=any(stages_frozen(phase.frozen) for phase in phases),
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
@@ -227,18 +231,17 @@ class Trainer:
 
     @property
     def learning_rate(self) -> float:
-        """The head's rate, of the last step."""
-        return next(group["lr"] for group in self.optimizer.param_groups if group["part"] == "head")
+        """The highest of the last step: the head's, unless it is frozen."""
+        return max(group["lr"] for group in self.optimizer.param_groups)
 
     def set_learning_rate(self, phase: Phase) -> None:
-        """Set each part's rate for the coming step."""
+        """Set each group's rate for the coming step; 0 for what is frozen."""
         decay = decay_factor(self.step / self.total_steps, self.settings.lr_decay)
         warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
         for group in self.optimizer.param_groups:
-            trained = self.step - self.first_step(group["part"])
-            group["lr"] = (
-                self.rate_factor * phase.learning_rate * decay * warmup_factor(trained, warmup_steps)
-            )
+            trained = self.step - self.first_step(group["part"], group["stage"])
+            rate = self.rate_factor * phase.learning_rate * decay * group["scale"]
+            group["lr"] = rate * warmup_factor(trained, warmup_steps)
 
     def step_at(self, epoch: int, batches: int = 0) -> int:
         """The step that an epoch starts with, or that comes after some of its batches."""
@@ -248,9 +251,9 @@ class Trainer:
             epoch -= min(epoch, phase.epochs)
         return step
 
-    def first_step(self, part: str) -> int:
-        """The step at which a part starts to train: it warms up from there."""
-        before = takewhile(lambda phase: part in phase.frozen, self.phases)
+    def first_step(self, part: str, stage: int = 0) -> int:
+        """The step at which a part, or a stage of it, starts to train: it warms up from there."""
+        before = takewhile(lambda phase: is_frozen(part, stage, phase.frozen), self.phases)
         return self.step_at(sum(phase.epochs for phase in before))
 
     def look_at_bad_steps(self, progress: EpochProgress) -> None:

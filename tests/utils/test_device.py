@@ -56,7 +56,7 @@ def test_formats_on_a_cpu():
 
 @pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, None)])
 def test_auto_does_not_emulate_on_a_cpu(monkeypatch, fast, chosen):
-    monkeypatch.setattr("utils.device._cpu_multiplies_bf16", lambda: fast)
+    monkeypatch.setattr("utils.device.multiplies_bf16", lambda device: fast)
     assert choose_autocast("auto", CPU) is chosen
 
 
