@@ -16,14 +16,18 @@ def choose_class_weights(choice: str, train: DatasetIndex) -> tuple[float, ...] 
     """One weight a class for --class-weights: "none", "auto" by the training data, or those of a file."""
     if choice == NONE:
         return None
-    if choice != AUTO and not Path(choice).is_file():
+    if choice == AUTO:
+        return auto_weights(count_objects(train))
+    if not Path(choice).is_file():
         raise ValueError(
             f"--class-weights {choice}: takes none, auto, or a file; {Path(choice).absolute()} does not exist"
         )
-    names = train.class_names
-    weights = auto_weights(count_objects(train)) if choice == AUTO else read_class_weights(choice, names)
-    print("class weights: " + ", ".join(f"{n} {w:.3g}" for n, w in zip(names, weights, strict=True)))
-    return weights
+    return read_class_weights(choice, train.class_names)
+
+
+def weights_line(weights: Sequence[float], class_names: Sequence[str]) -> str:
+    """The weights by name, for the log."""
+    return "class weights: " + ", ".join(f"{n} {w:.3g}" for n, w in zip(class_names, weights, strict=True))
 
 
 def auto_weights(counts: np.ndarray) -> tuple[float, ...]:

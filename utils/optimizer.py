@@ -24,9 +24,9 @@ def build_optimizer(
     """SGD (Nesterov), AdamW or Muon over all parameters; the learning rate is set before each step.
 
     Every group has the keys "part", "stage" (the stage of the backbone, 0 where the part is not divided),
-    "names" of its parameters, and "scale", what the learning rate is multiplied by: `layer_decay` to the power
-    of how many stages away the head is, as in ELECTRA (https://arxiv.org/abs/2003.10555). The backbone is
-    divided into stages where their rates differ, or `by_stage`. BatchNorm weights and all biases get no
+    "names" of its parameters, and "scale", what the learning rate is multiplied by: `layer_decay` to the
+    power of how many stages away the head is, as in ELECTRA (https://arxiv.org/abs/2003.10555). The backbone
+    is divided into stages where their rates differ, or `by_stage`. BatchNorm weights and all biases get no
     weight decay: they have one value a channel, which decay would pull towards switching the channel off.
     """
     stages = stages_of(detector) if by_stage or layer_decay != 1 else whole_parts(detector)

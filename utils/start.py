@@ -3,6 +3,7 @@
 from nets import LossSettings, Preset, build
 from nets.detector import Detector
 from utils.anchor_advice import fit_line
+from utils.class_weights import weights_line
 from utils.index import DatasetIndex
 from utils.model_summary import short_summary
 from utils.pretrained import WORD, pretrained_weights, source_of
@@ -31,6 +32,8 @@ def prepare_detector(
     print(short_summary(model, len(train.class_names), image_size))
     if line := fit_line(train, model, image_size):
         print(line)
+    if loss.class_weights:
+        print(weights_line(loss.class_weights, train.class_names))
     if weights != "none":
         print(f"weights: {weights}")
         print(load_weights(detector, read_weights(weights), model, train.class_names).text())

@@ -9,7 +9,7 @@ from torchvision.ops import sigmoid_focal_loss
 
 from nets import HEADS, LossSettings, build_detector
 from nets.box_losses import BOX_LOSSES
-from nets.loss_settings import binary_loss, smoothed
+from nets.loss_settings import binary_loss, smoothed, weighted
 from tests.nets.batches import pictures, targets
 
 
@@ -67,6 +67,27 @@ def test_smoothing_changes_the_classes_alone(head_losses):
     plain, smooth = head_losses(), head_losses(label_smoothing=0.1)
     assert plain["class"] != smooth["class"]
     assert all(torch.equal(plain[name], smooth[name]) for name in plain if name != "class")
+
+
+def test_class_weights_by_hand():
+    losses, labels = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0, 2], [1, 0]])
+    assert weighted(losses, labels, (0.5, 1.0, 3.0)).tolist() == [[0.5, 6.0], [3.0, 2.0]]
+    assert weighted(losses, labels, None) is losses
+
+
+def test_a_class_weight_is_how_often_its_objects_count(head_losses):
+    """There are objects of classes 0 and 1, none of class 2; cells without objects count as ever."""
+    plain = head_losses(class_weights=(1.0, 1.0, 1.0))
+    assert all(torch.equal(plain[name], loss) for name, loss in head_losses().items())
+
+    def gain(*weights):
+        losses = head_losses(class_weights=weights)
+        assert all(torch.equal(plain[name], losses[name]) for name in plain if name != "class")
+        return (losses["class"] - plain["class"]).item()
+
+    first, second = gain(2.0, 1.0, 1.0), gain(1.0, 2.0, 1.0)
+    assert first > 0.05 and second > 0.05 and gain(1.0, 1.0, 5.0) == 0
+    assert gain(4.0, 1.5, 1.0) == pytest.approx(3 * first + second / 2, rel=1e-4)
 
 
 def test_focal_lowers_what_classes_and_objectness_lose(head_losses):

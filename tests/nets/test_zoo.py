@@ -309,6 +309,7 @@ def test_parts_that_do_not_fit_are_refused(name, parts, message):
     [
         (LossSettings(box="giou"), "--box-loss"),
         (LossSettings(label_smoothing=0.1, focal=True), "--label-smoothing, --focal"),
+        (LossSettings(class_weights=(1.0, 2.0, 1.0)), "--class-weights"),
     ],
 )
 def test_a_loss_that_cannot_be_chosen_is_refused(loss, flags):

@@ -102,6 +102,25 @@ def test_more_frozen_epochs_than_epochs(train):
     assert "--freeze-epochs is 2" in train("--freeze-epochs", 2)
 
 
+def test_freezing_what_there_is_not_or_everything(train):
+    message = train("--freeze", "backbone:9")
+    assert "backbone:1 to backbone:5" in message and "3 backbone.stage2" in message
+    assert "leaves nothing to train" in train("--freeze", "backbone", "neck", "head")
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "nan"])
+def test_a_layer_decay_out_of_its_range(train, value):
+    assert "--layer-decay is above 0 and at most 1" in train("--layer-decay", value)
+
+
+def test_weights_of_classes_that_there_are_not(train, tmp_path):
+    assert "none, auto, or a file" in train("--class-weights", "much")
+    (tmp_path / "weights.txt").write_text("树 2\nbird 3\n", encoding="utf-8")
+    message = train("--class-weights", tmp_path / "weights.txt")
+    assert "weights.txt, line 2: there is no class 'bird'" in message and "key, 树" in message
+    assert "--class-weights: the loss of fcos" in train("--class-weights", "auto", "--model", "fcos")
+
+
 def test_an_existing_run_is_not_touched(train, tmp_path):
     folder = tmp_path / "logs" / "r"
     folder.mkdir(parents=True)

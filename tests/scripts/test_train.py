@@ -151,6 +151,31 @@ def test_what_cannot_change_when_a_run_goes_on(trained_run, capsys):
     )
 
 
+def test_what_trains_is_what_was_asked_for(home, tmp_path, capsys):
+    """Stages frozen throughout, rates by layer, weights of classes, and Muon; and when it goes on."""
+    year, weights = home / "VOC2007", tmp_path / "weights.txt"
+    weights.write_text("鱼 2\n", encoding="utf-8")
+    data = ["--train", f"{year}:train", "--val", f"{year}:val", "--classes", year / "classes.txt"]
+    size = ["--image-size", SIZE, SIZE, "--epochs", 2, "--workers", 0, "--device", "cpu", "--batch-size", 4]
+    asked = ["--optimizer", "muon", "--freeze", "backbone:2", "neck", "--freeze-epochs", 2]
+    asked += ["--layer-decay", 0.8, "--class-weights", weights, "--weights", home / "start.pt"]
+    where = ["--output", tmp_path / "logs", "--name", "r", "--save-period", 1]
+    output = accepted(capsys, "train.py", *data, *size, *asked, *where)
+    assert "trains backbone after its stage 2, head; backbone up to its stage 2, neck frozen" in output
+    assert output.count("class weights: 杯子 1, 鱼 2, house 房子 1, key 1, 树 1\n") == 1
+    assert "by 0.8 for each stage" in output
+    folder = tmp_path / "logs" / "r"
+    start, last = (
+        torch.load(path, weights_only=True)["model"] for path in (home / "start.pt", folder / "last.pt")
+    )
+    moved = [n for n, v in last.items() if v.is_floating_point() and not torch.equal(v, start[n])]
+    parts = {".".join(name.split(".")[: 2 if name.startswith("backbone") else 1]) for name in moved}
+    assert parts == {"backbone.stage2", "backbone.stage3", "backbone.stage4", "head"}
+    (folder / "epoch_001.pt").replace(folder / "last.pt")
+    accepted(capsys, "train.py", "--resume", folder)
+    assert same(torch.load(folder / "last.pt", weights_only=True)["model"], last)
+
+
 def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("utils.start.pretrained_weights", lambda model: home / "start.pt")
     year = home / "VOC2007"

@@ -1,9 +1,12 @@
 """What a run chooses by itself."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from utils.optimizer import OptimizerName
 from utils.recipe import (
     DEFAULT_LEARNING_RATE,
     DEFAULT_WEIGHT_DECAY,
@@ -41,6 +44,6 @@ def test_expectation_says_what_the_start_and_the_data_mean():
     assert "are few" not in expectation(FEW_PICTURES, from_weights=True)
 
 
-def test_both_optimizers_have_defaults():
-    assert DEFAULT_LEARNING_RATE.keys() == DEFAULT_WEIGHT_DECAY.keys() == {"sgd", "adamw"}
+def test_all_optimizers_have_defaults():
+    assert DEFAULT_LEARNING_RATE.keys() == DEFAULT_WEIGHT_DECAY.keys() == {*get_args(OptimizerName)}
     assert DEFAULT_LEARNING_RATE["adamw"] < DEFAULT_LEARNING_RATE["sgd"]

@@ -38,6 +38,7 @@ def test_cosine_stays_down_after_the_end():
 def test_warmup_by_hand():
     # Over 4 steps: (1/4)^2, (2/4)^2, (3/4)^2, 1.
     assert [warmup_factor(step, 4) for step in range(6)] == [0.0625, 0.25, 0.5625, 1.0, 1.0, 1.0]
+    assert [warmup_factor(step, 4) for step in (-9, -1)] == [0, 0]  # still frozen
 
 
 @pytest.mark.parametrize("steps", [0, 1])
@@ -56,4 +57,5 @@ def test_rate_is_in_proportion_to_the_batch():
     assert scale_learning_rate(0.04, 64, "sgd") == scale_learning_rate(0.04, 64, "adamw") == 0.04
     assert scale_learning_rate(0.04, 8, "sgd") == pytest.approx(0.005)  # an eighth
     assert scale_learning_rate(0.04, 8, "sgd", nominal_batch=16) == pytest.approx(0.02)
-    assert scale_learning_rate(0.04, 16, "adamw") == pytest.approx(0.02)  # the root of a quarter
+    for optimizer in ("adamw", "muon"):
+        assert scale_learning_rate(0.04, 16, optimizer) == pytest.approx(0.02)  # the root of a quarter

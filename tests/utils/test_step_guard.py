@@ -37,7 +37,7 @@ def state_of(trainer):
     return copied(trainer.detector.state_dict()), [copied(state) for state in moments]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "muon"])
 def test_a_bad_step_changes_nothing(index, optimizer):
     phase = replace(PHASE, batch_size=4)
     trainer = make_trainer(index, [phase], optimizer=optimizer, ema=False)

@@ -84,6 +84,38 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
         assert str(rows[name]) == str(again[name]), name  # as text: NaN is NaN
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_stages_and_rates_by_layer_go_on_as_they_were(index, tmp_path, optimizer):
+    phases = (replace(PHASE, epochs=1, frozen=("backbone:2",)), replace(PHASE, epochs=2))
+    settings = {"optimizer": optimizer, "layer_decay": 0.7}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    fit(make_trainer(index, phases, **settings), index, run_in(whole, save_period=1), Progress())
+    for epoch in (1, 2):
+        cut.mkdir(exist_ok=True)
+        shutil.copy(whole / f"epoch_00{epoch}.pt", cut / "last.pt")
+        trainer = make_trainer(index, phases, weights_seed=99, **settings)
+        fit(trainer, index, run_in(cut), restore_run(trainer, cut))
+        first, second = (load_checkpoint(folder / "last.pt") for folder in (whole, cut))
+        assert same_bits(first["model"], second["model"]) and same_bits(first["ema"], second["ema"])
+        assert first["optimizer"]["param_groups"] == second["optimizer"]["param_groups"]
+        for key, state in first["optimizer"]["state"].items():
+            assert same_bits(state, second["optimizer"]["state"][key])
+        shutil.rmtree(cut)
+
+
+def test_going_on_with_another_weight_decay_and_other_stages(index, whole, tmp_path):
+    shutil.copy(whole / "epoch_002.pt", tmp_path / "last.pt")
+    changed = (PHASES[0], replace(PHASE, frozen=("backbone:2",)))
+    trainer = make_trainer(index, changed, weight_decay=0.5)
+    restore_run(trainer, tmp_path)
+    momenta = {name: trainer.optimizer.state[p] for name, p in trainer.detector.named_parameters()}
+    saved = load_checkpoint(whole / "epoch_002.pt")["optimizer"]
+    for group in saved["param_groups"]:
+        for name, number in zip(group["names"], group["params"], strict=True):
+            assert same_bits(momenta[name], saved["state"][number])
+    assert {group["weight_decay"] for group in trainer.optimizer.param_groups} == {0.5, 0.0}
+
+
 def test_a_finished_run_has_nothing_to_restore_run(index, whole, tmp_path):
     shutil.copy(whole / "last.pt", tmp_path)
     trainer = make_trainer(index, PHASES)
@@ -111,6 +143,12 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(index, whole, tmp_path):
     del content["within"]
     torch.save(content, tmp_path / "last.pt")
     with pytest.raises(ValueError, match=r"earlier version, without within: .*--weights .*last\.pt"):
+        restore_run(make_trainer(index, PHASES), tmp_path)
+    content = load_checkpoint(whole / "last.pt")
+    for group in content["optimizer"]["param_groups"]:
+        del group["names"]
+    torch.save(content, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"without names of parameters: .*--weights .*last\.pt"):
         restore_run(make_trainer(index, PHASES), tmp_path)
 
 
