@@ -39,11 +39,12 @@ def head_losses(request):
     """What a detector with each head loses under given settings, always with the same weights."""
     name = next(name for name in ("yolox_nano", "yolov4_tiny") if _fits(name, request.param))
 
-    def losses(**settings):
+    def losses(empty=False, **settings):
         torch.manual_seed(0)
         detector = build_detector(name, 3, head=request.param, loss=LossSettings(**settings))
         objects = [(1, (10.0, 20, 60, 50)), (0, (30.0, 30, 90, 80))]
-        return detector.eval().losses(pictures(2, 96, 96), targets(objects, objects[:1]))
+        wanted = targets([], [], entries=2) if empty else targets(objects, objects[:1])
+        return detector.eval().losses(pictures(2, 96, 96), wanted)
 
     return losses
 
@@ -88,6 +89,11 @@ def test_a_class_weight_is_how_often_its_objects_count(head_losses):
     first, second = gain(2.0, 1.0, 1.0), gain(1.0, 2.0, 1.0)
     assert first > 0.05 and second > 0.05 and gain(1.0, 1.0, 5.0) == 0
     assert gain(4.0, 1.5, 1.0) == pytest.approx(3 * first + second / 2, rel=1e-4)
+
+
+def test_what_holds_no_object_has_no_class_weight(head_losses):
+    plain, weighed = head_losses(empty=True), head_losses(empty=True, class_weights=(3.0, 4.0, 5.0))
+    assert all(torch.equal(plain[name], weighed[name]) for name in plain)
 
 
 def test_focal_lowers_what_classes_and_objectness_lose(head_losses):
