@@ -21,6 +21,7 @@ from utils.faults import require_room
 from utils.freezing import check_frozen
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
+from utils.loggers import LogName, check_loggers
 from utils.model_choice import choose_model
 from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
@@ -103,6 +104,7 @@ class Config:
     save_period: int = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
     save_steps: int = 0  # steps between saves of last.pt within an epoch; 0 saves it after each epoch
     patience: int = 0  # evaluations without a better mAP before stopping; 0 never stops early
+    log: tuple[LogName, ...] = ("tensorboard",)  # where figures go: tensorboard, wandb, mlflow, or none
     output: Path = ROOT / "logs"  # where the run's folder is made
     name: str = ""  # the run's name; by default the date and time
     seed: int = 0  # the same seed gives the same run
@@ -218,6 +220,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     preflight = Preflight()
     with preflight.check():
         check_weights(config.weights, config.model)
+    with preflight.check():
+        check_loggers(config.log)
     specs = {name: getattr(config, name) for name in SPLITS}
     data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight)
     with preflight.check():

@@ -22,7 +22,8 @@ TRAIN_COMMAND = "pip install -r requirements.txt && python train.py"
 TEST_COMMAND = "pip install -r requirements-dev.txt && python -m pytest"
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 FLAGS_OF_OTHERS = {
-    *("--help", "--logdir", "--index-url"),  # of every script, of TensorBoard, of pip
+    *("--help", "--index-url"),  # of every script, of pip
+    *("--logdir", "--backend-store-uri"),  # of TensorBoard, of MLflow
     *("--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--max-restarts"),  # of torchrun
     *("--nodes", "--ntasks-per-node", "--gpus-per-node"),  # of SLURM
 }

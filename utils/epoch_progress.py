@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from utils.memory_use import MemoryUse
+
 BAD = "bad"  # what counts the bad steps, beside the losses
 
 
@@ -12,6 +14,7 @@ BAD = "bad"  # what counts the bad steps, beside the losses
 class EpochProgress:
     """How far an epoch is: what goes on from here, also after it was saved.
 
+    waited    seconds for which the device had nothing to do, as the next batch was not there
     sums      of each component of the loss over the batches, on the device
     skipped   files that could not be read
     bad_told  how many bad steps have been told of
@@ -20,6 +23,7 @@ class EpochProgress:
     batches: int = 0
     images: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     sums: dict[str, Tensor] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     bad_told: int = 0
@@ -49,10 +53,18 @@ class EpochProgress:
 
 @dataclass
 class EpochResult:
-    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read."""
+    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read.
+
+    waiting   share of the time for which the device waited for pictures, in the process where it was largest
+    left_out  steps whose gradients were no numbers
+    memory    of the first process
+    """
 
     losses: dict[str, float]
     learning_rate: float
     images_per_second: float
     seconds: float
     skipped: list[str]
+    waiting: float = 0.0
+    left_out: int = 0
+    memory: MemoryUse = field(default_factory=MemoryUse)

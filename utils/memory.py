@@ -1,6 +1,7 @@
 """How much memory a program may still take."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def available_memory() -> int:
     """
     free = _free_of_machine()
     limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
-    return free if limit is None or used is None else min(free, max(0, limit - used))
+    return free if limit is None or used is None else min(free, max(0, limit - used + _droppable()))
 
 
 def available_shared_memory() -> int:
@@ -34,6 +35,15 @@ def _free_of_machine() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
         return 0
+
+
+def _droppable() -> int:
+    """Bytes that count as used, and are contents of files that the system drops when it needs the memory."""
+    try:
+        found = re.search(r"^inactive_file (\d+)$", (CGROUP / "memory.stat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
 
 
 def _number(path: Path) -> int | None:

@@ -108,14 +108,16 @@ def hash_index(index: DatasetIndex) -> str:
 
 
 def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
-    """Add an epoch to `metrics.csv`; the first row brings the header."""
+    """Add an epoch to `metrics.csv`; the first row brings the header, to which later ones keep."""
     path = folder / "metrics.csv"
     new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
+    with path.open("a+", newline="", encoding="utf-8") as file:
+        file.seek(0)
+        names = list(row) if new else next(csv.reader(file))
+        writer = csv.DictWriter(file, fieldnames=names, extrasaction="ignore")
         if new:
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow(row)  # at the end, wherever the file was read
 
 
 def read_metrics(folder: Path) -> dict[str, list[float]]:

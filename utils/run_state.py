@@ -10,6 +10,7 @@ import torch
 from nets import Preset, parts_of
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.epoch_progress import EpochProgress
+from utils.loggers import LogName
 from utils.optimizer import restore_optimizer
 from utils.phases import phase_at
 from utils.random_state import random_state, restore_random_state
@@ -27,6 +28,7 @@ class RunSettings:
     save_period  epochs between `epoch_NNN.pt`; 0 keeps only the best and the last
     save_steps   steps between saves of `last.pt` within an epoch; 0 saves it after each epoch alone
     patience     evaluations without a better mAP after which the run stops; 0 never stops it
+    log          where figures go beside the folder
     """
 
     folder: Path
@@ -36,6 +38,7 @@ class RunSettings:
     save_steps: int
     patience: int
     eval_batch_size: int
+    log: tuple[LogName, ...] = ("tensorboard",)
 
 
 @dataclass
@@ -45,6 +48,7 @@ class Progress:
     epoch       epochs that are done
     best        the best mAP50-95, in `best_epoch`; `waited` evaluations ago
     within      how far the next epoch is
+    told        notices that were given
     """
 
     epoch: int = 0
@@ -52,6 +56,7 @@ class Progress:
     best_epoch: int = 0
     waited: int = 0
     within: EpochProgress = field(default_factory=EpochProgress)
+    told: list[str] = field(default_factory=list)
 
 
 def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) -> None:
@@ -110,7 +115,8 @@ def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> P
     restore_random_state(state["random"])
     if trainer.processes.first:
         truncate_metrics(folder, state["epoch"])
-    return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within)
+    told = state.get("told", [])  # which checkpoints of an earlier version do not say
+    return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within, told)
 
 
 def _within(trainer: Trainer, state: Mapping[str, Any], same_pictures: bool) -> EpochProgress:

@@ -27,6 +27,7 @@ from utils.index import DatasetIndex
 from utils.inference import DetectSettings, to_device
 from utils.lasting_loader import LastingLoader
 from utils.loader import EpochBatches, training_loader, training_sizes
+from utils.memory_use import memory_use
 from utils.optimizer import OptimizerName, build_optimizer
 from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
@@ -35,6 +36,7 @@ from utils.schedule import Decay, decay_factor, warmup_factor
 from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out
 from utils.sync_batch_norm import synchronise_batch_norm
 from utils.training_dataset import DetectionDataset, SampleKey
+from utils.waiting import watched
 from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
 
 MOST_NAMED = 8  # pictures of bad steps that are named
@@ -181,7 +183,9 @@ class Trainer:
         self.gradients.start_phase(phase)
         start = time.perf_counter() - progress.seconds
         hidden = None if self.processes.first else True
-        bar = tqdm(loader, desc=f"epoch {epoch + 1}", leave=False, dynamic_ncols=True, disable=hidden)
+        batches = watched(loader, self.device, progress)
+        look = {"total": self.steps_per_epoch(phase), "leave": False, "dynamic_ncols": True}
+        bar = tqdm(batches, desc=f"epoch {epoch + 1}", disable=hidden, **look)
         bar.update(progress.batches)
         for batch in bar:
             self.set_learning_rate(phase)
@@ -202,9 +206,12 @@ class Trainer:
         self.look_at_bad_steps(progress)
         means, learning_rate = progress.means(), self.learning_rate
         self.check_finite(means, learning_rate)
-        skipped = [path for part in self.processes.gather(progress.skipped) for path in part]
-        speed = progress.images / progress.seconds
-        return EpochResult(means, learning_rate, speed, progress.seconds, skipped)
+        of_all = self.processes.gather((progress.skipped, progress.waited / progress.seconds))
+        skipped, waiting = [path for part, _ in of_all for path in part], max(share for _, share in of_all)
+        speed, memory = progress.images / progress.seconds, memory_use(self.device)
+        return EpochResult(
+            means, learning_rate, speed, progress.seconds, skipped, waiting, progress.bad_told, memory
+        )
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""

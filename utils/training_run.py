@@ -1,34 +1,42 @@
 """A run from its first epoch to its last: training, evaluation, checkpoints and figures, epoch by epoch."""
 
+import shutil
 import signal
+import sys
 import time
-from contextlib import closing, nullcontext
+from itertools import accumulate
 from typing import Any, NamedTuple, NoReturn
 
-from torch.utils.tensorboard import SummaryWriter
+import torch
 
+from utils import epoch_table
 from utils.epoch_progress import EpochProgress, EpochResult
+from utils.epoch_table import EpochFigures
 from utils.faults import explained
 from utils.index import DatasetIndex
+from utils.loggers import Experiments, open_experiments
+from utils.notices import Conditions, new_notices
 from utils.phases import Phase
 from utils.plots import plot_run
 from utils.preview import save_bad_batch, save_batch_picture
 from utils.run_evaluation import Evaluation, evaluate_run
-from utils.run_folder import append_metrics
+from utils.run_folder import append_metrics, read_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
 from utils.stop_signal import Stopped, StopSignal, status_of
 from utils.trainer import LOG_EVERY, Trainer
+from utils.worker_choice import usable_cores
 
+HEADER_EVERY = 30  # rows, so that it is still on the screen
 MOST_BAD_BATCHES = 3  # that a run keeps
 
 
 class Session(NamedTuple):
-    """What the epochs of one call of `fit` share; only the first of several processes has a writer."""
+    """What the epochs of one call of `fit` share; only the first of several processes has experiments."""
 
     trainer: Trainer
     validation: DatasetIndex
     run: RunSettings
-    writer: SummaryWriter | None
+    experiments: Experiments
     stop: StopSignal
     started: float
     first_epoch: int
@@ -41,9 +49,10 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
     processes, which all call this, the first writes.
     """
     stop = StopSignal()
-    writer = SummaryWriter(run.folder, purge_step=progress.epoch + 1) if trainer.processes.first else None
-    session = Session(trainer, validation, run, writer, stop, time.perf_counter(), progress.epoch)
-    with explained(trainer, run.folder), stop.listening(), closing(writer) if writer else nullcontext():
+    where = run.log if trainer.processes.first else ()
+    experiments = open_experiments(where, run.folder, progress.epoch)
+    session = Session(trainer, validation, run, experiments, stop, time.perf_counter(), progress.epoch)
+    with experiments, explained(trainer, run.folder), stop.listening():
         if trainer.step == 0:
             _save(session, LAST, progress)  # from now on there is something to resume
         first = 0
@@ -70,7 +79,7 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
                     _save_and_stop(session, progress)
                 if run.save_steps and trainer.step % run.save_steps == 0:
                     _save(session, LAST, progress)
-            _finish_epoch(session, progress)
+            _finish_epoch(session, progress, with_header=(epoch - epochs.start) % HEADER_EVERY == 0)
         finally:  # where the steps stay bad, the training ends
             _save_bad_batches(session, phase, epoch)
         if _waited_enough(run, progress):
@@ -78,7 +87,7 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
             break
 
 
-def _finish_epoch(session: Session, progress: Progress) -> None:
+def _finish_epoch(session: Session, progress: Progress, with_header: bool) -> None:
     """Evaluate where that is due, and write figures and checkpoints."""
     trainer, run = session.trainer, session.run
     total = sum(phase.epochs for phase in trainer.phases)
@@ -99,15 +108,20 @@ def _finish_epoch(session: Session, progress: Progress) -> None:
     if better:
         assert evaluation is not None
         progress.best, progress.best_epoch = evaluation.metrics.map50_95, progress.epoch
-    if session.writer is not None:
-        _write_row(run, progress.epoch, result, evaluation, session.writer)
+    notices = {}
+    if trainer.processes.first:
+        _write_row(session, progress.epoch, result, evaluation)
+        notices = new_notices(read_metrics(run.folder), _conditions(trainer), progress.told)
+        progress.told += notices
     # The last comes last: before it is there, the epoch would be done again, and the others written again.
     due = run.save_period and progress.epoch % run.save_period == 0
     for name in ["best.pt"] * better + [f"epoch_{progress.epoch:03d}.pt"] * bool(due) + [LAST]:
         _save(session, name, progress)
     done = progress.epoch - session.first_epoch
     left = (time.perf_counter() - session.started) / done * (total - progress.epoch)
-    print(_line(progress, total, result, evaluation, left))
+    print(_shown(_figures(progress, total, result, evaluation, left), with_header))
+    for text in [*epoch_table.skipped(result.skipped), *(f"notice: {notice}" for notice in notices.values())]:
+        print(f"  {text}")
 
 
 def _save_bad_batches(session: Session, phase: Phase, epoch: int) -> None:
@@ -146,50 +160,61 @@ def _save_and_stop(session: Session, progress: Progress) -> NoReturn:
     )
 
 
-def _write_row(
-    run: RunSettings,
-    epoch: int,
-    result: EpochResult,
-    evaluation: Evaluation | None,
-    writer: SummaryWriter,
-) -> None:
-    """Write the epoch's figures: as a row, as curves, and for TensorBoard."""
-    row: dict[str, Any] = {"epoch": epoch, "lr": result.learning_rate}
-    row |= {"loss": sum(result.losses.values())}
+def _write_row(session: Session, epoch: int, result: EpochResult, evaluation: Evaluation | None) -> None:
+    """Write the epoch's figures: as a row, as curves, and for the experiments."""
+    row = {"epoch": epoch} | _row(result, evaluation, session.trainer.device)
+    append_metrics(session.run.folder, row)
+    figures = {name: value for name, value in row.items() if value != "" and name != "epoch"}
+    session.experiments.log(figures, epoch)
+    plot_run(session.run.folder)
+
+
+def _row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
+    """The figures by column of metrics.csv; "" where there is none. New columns come last."""
+    row: dict[str, Any] = {"lr": result.learning_rate, "loss": sum(result.losses.values())}
     row |= {f"loss_{name}": value for name, value in result.losses.items()}
     metrics = evaluation.metrics if evaluation else None
     row |= {f"val_loss_{name}": evaluation.losses[name] if evaluation else "" for name in result.losses}
     row |= {"map50": metrics.map50 if metrics else "", "map50_95": metrics.map50_95 if metrics else ""}
     row |= {"images_per_second": result.images_per_second, "seconds": result.seconds}
-    append_metrics(run.folder, row)
-    for name, value in row.items():
-        if value != "" and name != "epoch":
-            writer.add_scalar(name, value, epoch)
-    plot_run(run.folder)
+    row |= {"left_out": result.left_out, "waiting": result.waiting}
+    return row | result.memory.figures(device)
+
+
+def _conditions(trainer: Trainer) -> Conditions:
+    epochs = [phase.epochs for phase in trainer.phases]
+    return Conditions(
+        starts=tuple(accumulate(epochs[:-1], initial=0)),
+        warmup_epochs=trainer.settings.warmup_epochs,
+        workers=trainer.settings.workers,
+        cores=usable_cores() // trainer.processes.here,
+        on_gpu=trainer.device.type == "cuda",
+        cached=trainer.cache is not None,
+    )
 
 
 def _waited_enough(run: RunSettings, progress: Progress) -> bool:
     return 0 < run.patience <= progress.waited
 
 
-def _line(
-    progress: Progress,
-    total: int,
-    result: EpochResult,
-    evaluation: Evaluation | None,
-    left: float,
-) -> str:
-    """One epoch as a line: losses by component, mAP where there is one, speed and the time that is left."""
-    parts = [f"epoch {progress.epoch}/{total}"]
-    parts += [f"{name} {value:.3f}" for name, value in result.losses.items()]
-    if evaluation is not None:
-        best = " (best)" if progress.best_epoch == progress.epoch else ""
-        parts.append(
-            f"| mAP50 {evaluation.metrics.map50:.4f} mAP50-95 {evaluation.metrics.map50_95:.4f}{best}"
-        )
-    parts.append(f"| {result.images_per_second:.1f} images/s, {left / 60:.1f} min left")
-    for path in result.skipped[:10]:
-        parts.append(f"\n  skipped, cannot be read: {path}")
-    if len(result.skipped) > 10:
-        parts.append(f"\n  and {len(result.skipped) - 10} more skipped")
-    return " ".join(parts)
+def _figures(
+    progress: Progress, total: int, result: EpochResult, evaluation: Evaluation | None, left: float
+) -> EpochFigures:
+    metrics = evaluation.metrics if evaluation else None
+    return EpochFigures(
+        epoch=progress.epoch,
+        total=total,
+        losses=result.losses,
+        map50=metrics.map50 if metrics else None,
+        map50_95=metrics.map50_95 if metrics else None,
+        best=progress.best_epoch == progress.epoch,
+        images_per_second=result.images_per_second,
+        seconds_left=left,
+    )
+
+
+def _shown(figures: EpochFigures, with_header: bool) -> str:
+    """A row where a person looks on, a line in a file."""
+    if not sys.stdout.isatty():
+        return epoch_table.line(figures)
+    return epoch_table.table(figures, shutil.get_terminal_size().columns, with_header)

@@ -1,6 +1,7 @@
 """What a user gets wrong: one clear message with the fix, exit status 2, never a traceback."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,13 @@ def test_what_torchvisions_detectors_do_not_take(train):
         "--model", "fcos", "--box-loss", "giou", "--focal"
     )
     assert "at least 268" in train("--model", "ssd300_vgg16", "--image-size", 256, 300)
+
+
+def test_loggers_that_are_not_installed(train, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert "pip install wandb" in train("--log", "tensorboard", "wandb")
+    assert "none stands alone" in train("--log", "none", "tensorboard")
+    assert not (tmp_path / "logs").exists()
 
 
 def test_nothing_to_resume(train):

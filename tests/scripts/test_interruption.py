@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from tests.helpers import ROOT
+from tests.helpers import MACHINE_COLUMNS, ROOT
 from tests.scripts.running import SIZE, script
 from tests.utils.tiny_training import same_bits
 from utils.checkpoint import load_checkpoint
@@ -37,7 +37,7 @@ def outcome(folder):
     """What must be the same: the rows of figures but times, and the tensors and marks of the checkpoints."""
     with (folder / "metrics.csv").open(encoding="utf-8") as file:
         rows = [
-            {name: value for name, value in row.items() if name not in ("seconds", "images_per_second")}
+            {name: value for name, value in row.items() if name not in MACHINE_COLUMNS}
             for row in csv.DictReader(file)
         ]
     names = ("best.pt", "last.pt", "epoch_002.pt")

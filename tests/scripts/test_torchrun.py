@@ -10,7 +10,7 @@ import time
 import pytest
 import torch
 
-from tests.helpers import ROOT
+from tests.helpers import MACHINE_COLUMNS, ROOT
 from tests.scripts.running import SIZE
 from tests.utils.tiny_training import same_bits
 from utils.checkpoint import load_checkpoint
@@ -50,7 +50,7 @@ def test_two_processes_are_as_one_with_the_same_batch(home, two, tmp_path):
     process.communicate(timeout=300)
     assert "2 processes" in printed and printed.count("epoch 1/2") == 1  # the first one alone prints
     for alone, together in zip(rows_of(tmp_path / "run"), rows_of(folder), strict=True):
-        for name in alone.keys() - {"seconds", "images_per_second"}:
+        for name in alone.keys() - MACHINE_COLUMNS:
             assert float(together[name]) == pytest.approx(float(alone[name]), rel=0.02, abs=2e-3), name
     names = [
         {path.name.split(".vm.")[0][:12] for path in run.iterdir()} for run in (folder, tmp_path / "run")

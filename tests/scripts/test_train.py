@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from train import Config, complete, read_all_data
 from utils.pretrained import SOURCES
@@ -44,6 +45,7 @@ def test_a_row_for_each_epoch(trained_run):
     rows = rows_of(trained_run.folder)
     losses = [f"{kind}_{name}" for kind in ("loss", "val_loss") for name in LOSSES]
     expected = ["epoch", "lr", "loss", *losses, "map50", "map50_95", "images_per_second", "seconds"]
+    expected += ["left_out", "waiting", "memory", "memory_left"]
     assert [list(row) for row in rows] == [expected] * 2
     assert [row["epoch"] for row in rows] == ["1", "2"]
     for row in rows:
@@ -118,8 +120,7 @@ def test_resuming_continues_the_run_bit_for_bit(trained_run):
     first, second = (torch.load(path / "last.pt", weights_only=True) for path in (trained_run.folder, folder))
     assert same(first["model"], second["model"]) and same(first["ema"], second["ema"])
     for one, two in zip(rows_of(trained_run.folder), rows_of(folder), strict=True):
-        changing = {"seconds", "images_per_second"}
-        assert all(one[name] == two[name] for name in one.keys() - changing)
+        assert all(one[name] == two[name] for name in one.keys() - MACHINE_COLUMNS)
     assert (folder / "predictions.jpg").is_file()
 
 

@@ -32,6 +32,16 @@ def test_of_the_container(machine):
     assert available_memory() == 0
 
 
+def test_files_in_memory_are_no_use_of_it(machine):
+    """A container's use counts what it has read of files, too; what the system would drop of them is free."""
+    (machine / "memory.max").write_text("3000000\n")
+    (machine / "memory.current").write_text("2900000\n")
+    (machine / "memory.stat").write_text("anon 900000\ninactive_file 1500000\nactive_file 500000\n")
+    assert available_memory() == 100_000 + 1_500_000
+    (machine / "memory.stat").write_text("anon 900000\n")
+    assert available_memory() == 100_000
+
+
 def test_without_meminfo_it_is_a_quarter_of_all(machine, monkeypatch):
     (machine / "meminfo").unlink()
     pages = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}

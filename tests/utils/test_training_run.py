@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,11 +10,12 @@ import pytest
 import torch
 
 from nets import preset
+from tests.helpers import MACHINE_COLUMNS
 from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils import training_run
 from utils.checkpoint import load_checkpoint
-from utils.epoch_progress import EpochResult
 from utils.inference import detect_dataset
+from utils.loggers import Experiments
 from utils.run_evaluation import Evaluation, conclude
 from utils.run_folder import read_metrics
 from utils.run_state import Progress, RunSettings, find_run, restore_run, save_run
@@ -55,11 +57,13 @@ def test_rows_of_the_figures(whole):
         f"{kind}_{name}" for kind in ("loss", "val_loss") for name in ("box", "objectness", "class", "l1")
     ]
     expected = ["epoch", "lr", "loss", *losses, "map50", "map50_95", "images_per_second", "seconds"]
+    expected += ["left_out", "waiting", "memory", "memory_left"]
     assert list(metrics) == expected
     assert metrics["epoch"] == [1, 2, 3]
     parts = sum(metrics[name][1] for name in losses[:4])
     assert metrics["loss"][1] == pytest.approx(parts)
     assert all(value > 0 for value in metrics["seconds"] + metrics["images_per_second"])
+    assert metrics["left_out"] == [0, 0, 0] and all(0 < value < 1 for value in metrics["waiting"])
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
@@ -80,7 +84,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
     for name in ("epoch", "step", "best", "best_epoch", "waited", "scaler"):
         assert first[name] == second[name], name
     rows, again = read_metrics(whole), read_metrics(tmp_path)
-    for name in rows.keys() - {"seconds", "images_per_second"}:
+    for name in rows.keys() - MACHINE_COLUMNS:
         assert str(rows[name]) == str(again[name]), name  # as text: NaN is NaN
 
 
@@ -228,11 +232,82 @@ def test_the_best_weights_are_measured_at_the_end(index, whole, tmp_path, capsys
     assert f"--weights {tmp_path / 'best.pt'}" in output
 
 
-def test_skipped_pictures_are_named_up_to_ten():
-    result = EpochResult({"box": 1.0}, 0.1, 5.0, 1.0, [f"/data/{k}.jpg" for k in range(12)])
-    line = training_run._line(Progress(1), 3, result, None, 60.0)
-    assert "epoch 1/3" in line and "1.0 min left" in line
-    assert "/data/9.jpg" in line and "/data/10.jpg" not in line and "and 2 more skipped" in line
+LINES = ("epoch 1/6 box 1.000 |", "epoch 2/6 box 2.000 | mAP50 0.9000 mAP50-95 0.1000 (best) |")
+
+
+@pytest.mark.parametrize("width", [200, 30])
+def test_on_a_terminal_an_epoch_is_a_row_where_it_fits(index, tmp_path, monkeypatch, capsys, width):
+    """The heading stands over the first row of a phase, and again when it may have left the screen."""
+    trainer = make_trainer(index, [replace(PHASE, epochs=4), replace(PHASE, epochs=2)])
+    scripted(monkeypatch, trainer, [0.1] * 3)
+    monkeypatch.setattr(training_run, "HEADER_EVERY", 3)
+    terminal = SimpleNamespace(isatty=lambda: True, write=sys.stdout.write, flush=sys.stdout.flush)
+    monkeypatch.setattr(training_run.sys, "stdout", terminal)
+    monkeypatch.setattr(training_run.shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
+    fit(trainer, index, run_in(tmp_path, eval_period=2, log=()), Progress())
+    lines = capsys.readouterr().out.splitlines()
+    if width == 30:
+        assert all(any(line.startswith(start) for line in lines) for start in LINES)
+        assert not any(line.split()[:2] == ["epoch", "box"] for line in lines)
+        return
+    heads = [number for number, line in enumerate(lines) if line.split()[:2] == ["epoch", "box"]]
+    assert [lines[number + 1].split()[0] for number in heads] == ["1/6", "4/6", "5/6"]
+    assert lines[heads[0] + 2].split()[:5] == ["2/6", "2.000", "0.9000", "0.1000", "*"]
+
+
+def test_in_a_file_an_epoch_is_a_line(index, tmp_path, monkeypatch, capsys):
+    trainer = make_trainer(index, [replace(PHASE, epochs=6)])
+    scripted(monkeypatch, trainer, [0.1] * 3)
+    fit(trainer, index, run_in(tmp_path, eval_period=2, log=()), Progress())
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(line.startswith(start) for line in lines) for start in LINES)
+
+
+def test_a_notice_is_said_once_also_when_resuming(index, tmp_path, monkeypatch, capsys):
+    """The loss rises by 1 an epoch from 1, the first of warm-up: in epoch 7 from (2 + 3 + 4) / 3 to 6."""
+    trainer = make_trainer(index, [replace(PHASE, epochs=9)])
+    scripted(monkeypatch, trainer, [0.1] * 9)
+    fit(trainer, index, run_in(tmp_path, log=()), Progress())
+    lines = capsys.readouterr().out.splitlines()
+    said = [number for number, line in enumerate(lines) if "notice: the loss has risen from 3.000" in line]
+    assert len(said) == 1 and lines[said[0] - 1].startswith("epoch 7/9") and "to 6.000" in lines[said[0]]
+    assert load_checkpoint(tmp_path / "last.pt")["told"] == ["learning rate"]
+    longer = make_trainer(index, [replace(PHASE, epochs=12)])
+    scripted(monkeypatch, longer, [0.1] * 3)
+    fit(longer, index, run_in(tmp_path, log=()), restore_run(longer, tmp_path))
+    output = capsys.readouterr().out
+    assert "epoch 12/12" in output and "has risen" not in output
+
+
+def test_a_checkpoint_that_does_not_say_what_was_told_is_resumed(index, whole, tmp_path):
+    content = load_checkpoint(whole / "last.pt")
+    del content["told"], content["within"]["waited"]
+    torch.save(content, tmp_path / "last.pt")
+    progress = restore_run(make_trainer(index, PHASES), tmp_path)
+    assert progress.told == [] and progress.within.waited == 0.0
+
+
+def test_figures_go_to_the_experiments_and_the_end_is_told(index, tmp_path, monkeypatch):
+    """Every figure of metrics.csv there is, by the epoch, whose own column they need not have."""
+    seen, ends = [], []
+    monkeypatch.setattr(
+        training_run,
+        "open_experiments",
+        lambda names, folder, done: Experiments(
+            {"a": SimpleNamespace(log=lambda *taken: seen.append(taken), finish=ends.append)}
+        ),
+    )
+    trainer = make_trainer(index, [replace(PHASE, epochs=2)])
+    scripted(monkeypatch, trainer, [0.25])
+    fit(trainer, index, run_in(tmp_path, eval_period=2), Progress())
+    assert [epoch for _, epoch in seen] == [1, 2] and ends == [True]
+    assert "map50_95" not in seen[0][0] and seen[1][0]["map50_95"] == 0.25
+    assert seen[1][0].keys() == read_metrics(tmp_path).keys() - {"epoch"}
+    trainer = make_trainer(index, [replace(PHASE, epochs=2)])
+    monkeypatch.setattr(trainer, "train_epoch", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(trainer, index, run_in(tmp_path), Progress())
+    assert ends == [True, False]
 
 
 def test_which_run_to_resume(tmp_path, monkeypatch):
