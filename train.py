@@ -6,17 +6,21 @@ The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curve
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from nets import LossSettings, Preset, preset, require_loss, stride_of
+from nets.detector import Detector
 from nets.loss_settings import BoxLoss
 from utils.augment import Augmentation
+from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
 from utils.classes import read_classes
 from utils.cli import ROOT, absolute_file, alike, run
+from utils.compiling import Compiling, check_compiler
 from utils.data_spec import absolute_spec
-from utils.device import Amp, choose_autocast, choose_device, describe_device
+from utils.device import Amp, choose_autocast, choose_device, choose_kernels, describe_device, place
 from utils.faults import require_room
 from utils.freezing import check_frozen
 from utils.index import DatasetIndex
@@ -25,19 +29,19 @@ from utils.loggers import LogName, check_loggers
 from utils.model_choice import choose_model
 from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
-from utils.phases import Phase, plan_phases
 from utils.picture_cache import Cache
 from utils.plan_change import plan_changes
 from utils.preflight import Preflight, check_image_size
 from utils.preview import save_previews
 from utils.processes import Processes, joined, place_among_processes, restarts
-from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY, suggest_epochs, suggest_freeze_epochs
+from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
 from utils.run_data import read_run_data
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
+from utils.run_plan import PlanSettings, plan_run
 from utils.run_state import Progress, RunSettings, find_run, restore_run
 from utils.sample_run import sample_changes
-from utils.schedule import Decay, scale_learning_rate
+from utils.schedule import Decay
 from utils.settings_check import check_settings
 from utils.start import check_weights, prepare_detector, weights_file
 from utils.trainer import Trainer, TrainSettings
@@ -65,8 +69,8 @@ class Config:
     epochs: int | None = None  # passes over the training data; by default chosen by its size
     freeze_epochs: int | None = None  # first of them, with parts frozen; by default a fifth, 0 from scratch
     freeze: tuple[str, ...] = ("backbone",)  # what then: backbone, neck, head; backbone:2 its first 2 stages
-    batch_size: int = 8  # pictures a step
-    freeze_batch_size: int = 16  # pictures a step while parts are frozen
+    batch_size: int | Literal["auto"] = 8  # pictures a step; auto measures what is fast and fits
+    freeze_batch_size: int | Literal["auto"] = 16  # while parts are frozen; auto: twice the other
     batch_parts: int = 1  # parts a batch is worked through in; more need less memory, and are set on need
     box_loss: BoxLoss | None = None  # iou, giou, diou, ciou or siou; by default the head's own
     label_smoothing: float = 0.0  # how far class targets move from 0 and 1 towards one half
@@ -100,6 +104,8 @@ class Config:
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     sync_bn: bool = True  # with several processes, BatchNorm over the whole batch
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
+    compile: Compiling = "off"  # compile the step: off, on, or graphs (on a GPU, as CUDA graphs)
+    deterministic: bool = False  # on a GPU, kernels that give the same bits each time, if slower
     eval_period: int = 1  # epochs between evaluations
     save_period: int = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
     save_steps: int = 0  # steps between saves of last.pt within an epoch; 0 saves it after each epoch
@@ -147,6 +153,7 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
     with processes.one_after_another():  # the first may draw the sample data
         config = complete(config if folder else with_data(config))
     settings = settings_of(config, device)
+    choose_kernels(config.deterministic)
     print(describe_device(device, settings.detect.autocast, processes.size))
     data = read_all_data(config)
     with processes.one_after_another():  # the first may download them
@@ -156,7 +163,10 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
     assert config.image_size is not None
     loss = loss_of(config, data["train"])
     detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss)
-    phases = phases_of(config, len(data["train"]))
+    place(detector, device)
+    config = with_batch_size(config, detector, settings, len(data["train"]), processes)
+    augmentation = Augmentation(**alike(config, Augmentation))
+    phases = plan_run(PlanSettings(**alike(config, PlanSettings)), augmentation, len(data["train"]))
     trainer = Trainer(detector, data["train"], phases, settings, device, processes)
     if config.preview:
         save_previews(trainer, create_run_folder(config.output, config.name))
@@ -183,6 +193,20 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
             trainer.measure_workers()
         fit(trainer, data["val"], run_settings, progress)
         conclude(trainer, data.get("test", data["val"]), run_settings)
+
+
+def with_batch_size(
+    config: Config, detector: Detector, settings: TrainSettings, images: int, processes: Processes
+) -> Config:
+    """The configuration with numbers for its batch sizes."""
+    batch, frozen = config.batch_size, config.freeze_batch_size
+    if "auto" in (batch, frozen):
+        measured = measured_batch_size(
+            detector, settings.image_size, settings.detect.autocast, images, processes
+        )
+        batch = measured if batch == "auto" else batch
+        frozen = 2 * measured if frozen == "auto" else frozen
+    return replace(config, batch_size=batch, freeze_batch_size=frozen)
 
 
 def with_data(config: Config) -> Config:
@@ -222,6 +246,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         check_weights(config.weights, config.model)
     with preflight.check():
         check_loggers(config.log)
+        check_compiler(config.compile, choose_device(config.device).type == "cuda")
     specs = {name: getattr(config, name) for name in SPLITS}
     data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight)
     with preflight.check():
@@ -253,28 +278,6 @@ def summary_of(config: Config) -> str:
     check_image_size(image_size, stride_of(model), model.smallest)
     classes = config.classes or DEFAULT_CLASSES
     return full_summary(model, len(read_classes(classes)) if classes.exists() else 80, image_size)
-
-
-def phases_of(config: Config, images: int) -> tuple[Phase, ...]:
-    """The run as phases: frozen, unfrozen, and the clean end."""
-    epochs = config.epochs or suggest_epochs(images)
-    frozen_epochs = config.freeze_epochs
-    if frozen_epochs is None:
-        frozen_epochs = suggest_freeze_epochs(epochs, config.weights != "none")
-    if config.epochs is None:
-        print(f"--epochs is not set: {epochs} for {images} images")
-    augmentation = Augmentation(**alike(config, Augmentation))
-    assert config.lr is not None
-    frozen, unfrozen = (
-        Phase(name, 0, batch, scale_learning_rate(config.lr, batch, config.optimizer), parts, augmentation)
-        for name, batch, parts in (
-            ("frozen", min(config.freeze_batch_size, images), config.freeze),
-            ("unfrozen", min(config.batch_size, images), ()),
-        )
-    )
-    decay = f", and by {config.layer_decay:g} for each stage from the head" if config.layer_decay != 1 else ""
-    print(f"learning rate: {config.lr:g} for a batch of 64, scaled by each phase's batch{decay}")
-    return plan_phases(epochs, frozen_epochs, config.clean_share, frozen, unfrozen)
 
 
 def settings_of(config: Config, device: torch.device) -> TrainSettings:

@@ -35,7 +35,9 @@ def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
 
     box_loss = F.smooth_l1_loss(raw.boxes, _codes(raw, targets, target, positive, SCALED), reduction="none")
     wanted = torch.where(positive, targets.labels.gather(1, target) + 1, 0)  # background is 0
-    class_loss = F.cross_entropy(raw.classes.transpose(1, 2), wanted, reduction="none")
+    # Flat: of pictures by rows and columns, which this would be taken for, a GPU has no deterministic kernel.
+    class_loss = F.cross_entropy(raw.classes.flatten(0, 1), wanted.flatten(), reduction="none")
+    class_loss = class_loss.view_as(wanted)
     counted = positive | hardest(class_loss, positive)
     return {
         "box": (box_loss.sum(dim=-1) * positive).sum() / number,

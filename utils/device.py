@@ -1,5 +1,6 @@
 """Which device and which number format a run uses, said aloud."""
 
+import os
 from typing import Literal, TypeVar
 
 import torch
@@ -61,6 +62,19 @@ def describe_device(device: torch.device, autocast: torch.dtype | None, processe
         return f"device: {properties.name}, {properties.total_memory / 2**30:.0f} GiB, {precision}"
     hint = "" if torch.cuda.is_available() else " (no GPU found)"
     return f"device: CPU, {torch.get_num_threads()} threads{hint}, {precision}"
+
+
+def choose_kernels(deterministic: bool) -> None:
+    """Let GPUs take the kernels that are fastest, or those that give the same bits each time.
+
+    CPUs do so anyway. With the latter, an operation that has no such kernel raises a RuntimeError.
+    """
+    torch.backends.cudnn.benchmark = not deterministic
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS looks at it when it starts
+    torch.use_deterministic_algorithms(deterministic)
+    # Filling memory that nothing was written to only shows defects, and costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def place(model: M, device: torch.device) -> M:

@@ -11,6 +11,7 @@ from utils.stop_signal import Stopped
 from utils.trainer import Trainer
 
 FILES = 4  # best.pt, last.pt, previous.pt, and the one that is being written
+NOT_DETERMINISTIC = "does not have a deterministic implementation"
 DEFECT = "device-side assert"  # the program did something wrong, the GPU is sound
 
 # What is raised when the GPU is lost; before PyTorch 2.8 it was a plain RuntimeError.
@@ -39,7 +40,15 @@ def explained(trainer: Trainer, folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(f"stopped at step {trainer.step}: {error}\n{again}") from error
-    except DeviceError as error:
+    except RuntimeError as error:
+        if NOT_DETERMINISTIC in str(error):
+            operation = str(error).split(NOT_DETERMINISTIC)[0].strip()
+            raise ValueError(
+                f"--deterministic: on a GPU {operation} does not give the same bits each time; leave it out, "
+                "or choose another --model"
+            ) from error
+        if not isinstance(error, DeviceError):
+            raise
         if trainer.device.type == "cpu" or DEFECT in str(error):
             raise
         reason = str(error).splitlines()[0]

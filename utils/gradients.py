@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nets.detector import Detector
 from nets.structures import Targets
+from utils.compiling import Compiling, compiled
 from utils.inference import autocasting
 from utils.phases import Phase
 from utils.processes import Processes
@@ -45,10 +46,11 @@ class Gradients:
         scaler: torch.amp.GradScaler,
         processes: Processes,
         parts: int,
+        compiling: Compiling = "off",
     ) -> None:
         self.detector, self.device, self.autocast, self.scaler = detector, device, autocast, scaler
         self.processes, self.parts = processes, parts
-        self.losses_of: nn.Module = LossesOf(detector)
+        self.losses_of = self.compiled = compiled(LossesOf(detector), compiling)
         self.phase: Phase | None = None
 
     def start_phase(self, phase: Phase) -> None:
@@ -56,7 +58,7 @@ class Gradients:
         if self.processes.size == 1 or self.phase is phase:
             return
         place_here = [self.device] if self.device.type == "cuda" else None
-        self.losses_of = DistributedDataParallel(LossesOf(self.detector), device_ids=place_here)
+        self.losses_of = DistributedDataParallel(self.compiled, device_ids=place_here)
         self.phase = phase
 
     def add(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 
 def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]]) -> None:
-    """ValueError that names every flag whose value is out of its range; None is in every range.
+    """ValueError that names every flag whose value is out of its range; None and "auto" are in every range.
 
     `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1", "above 0",
     "above 0 and at most 1", "above 0 and below 1" or "a plain name".
@@ -56,7 +56,7 @@ def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]])
     for allowed, names in ranges.items():
         for name in names:
             with preflight.check():
-                if values[name] is not None and not _FITS[allowed](values[name]):
+                if values[name] not in (None, "auto") and not _FITS[allowed](values[name]):
                     raise ValueError(f"--{name.replace('_', '-')} is {allowed}, not {values[name]}")
     preflight.finish()
 

@@ -49,6 +49,16 @@ def leave_out(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
     optimizer.found_inf = bad  # type: ignore[attr-defined]
 
 
+def require_finite(losses: dict[str, float], step: int, learning_rate: float) -> None:
+    """ValueError with the fix if the losses are no longer numbers."""
+    total = sum(losses.values())
+    if not -1e30 < total < 1e30:  # false for NaN too
+        raise ValueError(
+            f"the loss is {total} at step {step}: the training has diverged at learning rate "
+            f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it was with 16-bit floats"
+        )
+
+
 def _flat(tensors: Iterable[Tensor]) -> Tensor:
     return torch.cat([tensor.flatten() for tensor in tensors])
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from nets.detector import Detector
 from utils.batch import Batch
+from utils.compiling import Compiling
 from utils.device import place
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
@@ -33,7 +34,7 @@ from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.processes import Processes
 from utils.schedule import Decay, decay_factor, warmup_factor
-from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out
+from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out, require_finite
 from utils.sync_batch_norm import synchronise_batch_norm
 from utils.training_dataset import DetectionDataset, SampleKey
 from utils.waiting import watched
@@ -70,6 +71,7 @@ class TrainSettings:
     sync_bn: bool = True
     batch_parts: int = 1
     layer_decay: float = 1.0
+    compile: Compiling = "off"
 
 
 class Trainer:
@@ -109,7 +111,8 @@ class Trainer:
         self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their pictures
         self.bad_batches: list[int] = []  # numbers within the epoch, for whoever keeps them
         self.gradients = Gradients(
-            self.detector, device, self.autocast, self.scaler, self.processes, settings.batch_parts
+            *(self.detector, device, self.autocast, self.scaler, self.processes),
+            *(settings.batch_parts, settings.compile),
         )
         self.cache: PictureCache | None = None
 
@@ -205,7 +208,7 @@ class Trainer:
         """What an epoch that is done came to. ValueError with the fix if its loss is no number."""
         self.look_at_bad_steps(progress)
         means, learning_rate = progress.means(), self.learning_rate
-        self.check_finite(means, learning_rate)
+        require_finite(means, self.step, learning_rate)
         of_all = self.processes.gather((progress.skipped, progress.waited / progress.seconds))
         skipped, waiting = [path for part, _ in of_all for path in part], max(share for _, share in of_all)
         speed, memory = progress.images / progress.seconds, memory_use(self.device)
@@ -272,7 +275,7 @@ class Trainer:
         first = progress.batches - len(recent)
         self.bad_batches += [first + number for number, (was_bad, _) in enumerate(recent) if was_bad]
         if int(self.guard.in_a_row) >= MOST_IN_A_ROW or bad == progress.batches:
-            self.check_finite({"loss": math.nan}, self.learning_rate)
+            require_finite({"loss": math.nan}, self.step, self.learning_rate)
         self.rate_factor /= 2
         here = [image for was_bad, batch in recent if was_bad for image in batch.tolist()]
         images = [image for part in self.processes.gather(here) for image in part]
@@ -282,12 +285,3 @@ class Trainer:
             f"numbers; the learning rate is halved. Their pictures: {names}"
         )
         progress.bad_told = bad
-
-    def check_finite(self, losses: dict[str, float], learning_rate: float) -> None:
-        """ValueError with the fix if the losses are no longer numbers."""
-        total = sum(losses.values())
-        if not -1e30 < total < 1e30:  # false for NaN too
-            raise ValueError(
-                f"the loss is {total} at step {self.step}: the training has diverged at learning rate "
-                f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it was with 16-bit floats"
-            )

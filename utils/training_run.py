@@ -22,6 +22,7 @@ from utils.preview import save_bad_batch, save_batch_picture
 from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics, read_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
+from utils.step_guard import require_finite
 from utils.stop_signal import Stopped, StopSignal, status_of
 from utils.trainer import LOG_EVERY, Trainer
 from utils.worker_choice import usable_cores
@@ -100,7 +101,7 @@ def _finish_epoch(session: Session, progress: Progress, with_header: bool) -> No
         except KeyboardInterrupt:
             _save_and_stop(session, progress)
     if evaluation is not None:
-        trainer.check_finite(evaluation.losses, result.learning_rate)
+        require_finite(evaluation.losses, trainer.step, result.learning_rate)
     progress.epoch, progress.within = progress.epoch + 1, EpochProgress()
     better = evaluation is not None and evaluation.metrics.map50_95 > progress.best
     if evaluation is not None:

@@ -1,10 +1,12 @@
 """Devices and number formats: chosen, refused and said aloud. A GPU is only pretended here."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
 
-from utils.device import choose_autocast, choose_device, describe_device, place
+from utils.device import choose_autocast, choose_device, choose_kernels, describe_device, place
 
 CPU = torch.device("cpu")
 
@@ -81,3 +83,16 @@ def test_placed_models_have_channels_last():
     model = place(nn.Conv2d(4, 8, 3), CPU)
     assert model.weight.is_contiguous(memory_format=torch.channels_last)
     assert not model.weight.is_contiguous()
+
+
+def test_which_kernels(monkeypatch):
+    before = torch.backends.cudnn.benchmark
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    try:
+        choose_kernels(deterministic=True)
+        assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        choose_kernels(deterministic=False)
+        assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.benchmark
+    finally:
+        torch.backends.cudnn.benchmark = before

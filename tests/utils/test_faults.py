@@ -99,3 +99,10 @@ def test_of_many_bad_batches_the_first_few_are_kept(tmp_path):
         fit(trainer, index, run_in(tmp_path / "run"), Progress())
     kept = [*(tmp_path / "run").glob("bad_batch*.pt")]
     assert len(kept) == training_run.MOST_BAD_BATCHES
+
+
+def test_an_operation_without_a_deterministic_kernel(trainer, tmp_path):
+    text = "roi_align_backward_kernel does not have a deterministic implementation, but you set ..."
+    said = "--deterministic: on a GPU roi_align_backward_kernel does not give the same bits each time"
+    with pytest.raises(ValueError, match=said), explained(trainer, tmp_path):
+        raise RuntimeError(text)

@@ -1,0 +1,231 @@
+"""Measure a training step, from a batch in memory to the averaged weights: speed, and where the time goes.
+
+    python benchmarks/train_step.py --models yolox_nano yolox_s
+    python benchmarks/train_step.py --peers 'yolox=python yolox.py {model} --imgsz {size} --batch {batch}'
+
+Ours and peers run in turn, because a machine's speed drifts. A peer is a command that prints a line of JSON
+with "images_per_s": {"median": x}. Prints one JSON line for each case and peer.
+"""
+
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from nets import build_detector, preset
+from nets.structures import Targets
+from nets.summary import summarise
+from utils.augment import NO_AUGMENTATION
+from utils.batch import Batch
+from utils.cli import run
+from utils.device import Amp, choose_autocast, choose_device
+from utils.index import ImageRecord, build_index
+from utils.inference import DetectSettings, autocasting, to_device
+from utils.phases import Phase, apply_freezing
+from utils.trainer import Trainer, TrainSettings
+
+CLASSES = 80
+OBJECTS = 10  # on each picture, on average
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is measured."""
+
+    models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
+    cases: tuple[tuple[int, int], ...] = ((320, 8), (640, 4))  # side of the input and batch size
+    amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
+    peers: tuple[str, ...] = ()  # name=command, with {model}, {size} and {batch}
+    device: str = "auto"  # auto, cpu, cuda or cuda:0
+    optimizer: str = "sgd"  # sgd, adamw or muon
+    rounds: int = 5  # of ours and each peer in turn
+    steps: int = 3  # of ours in a round
+
+
+class Step(NamedTuple):
+    """A trainer and a batch for it."""
+
+    trainer: Trainer
+    batch: Batch
+
+
+class Case(NamedTuple):
+    """A model, the side of its input, and the batch size."""
+
+    model: str
+    size: int
+    batch: int
+
+
+@dataclass
+class Seconds:
+    """What was measured, a figure a round."""
+
+    steps: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+
+def main(config: Config) -> None:
+    """Measure all cases, each beside the peers, and print the medians."""
+    device = choose_device(config.device)
+    for model, (size, batch) in product(config.models, config.cases):
+        case = Case(model, size, batch)
+        steps = {amp: prepare(case, amp, device, config.optimizer) for amp in config.amp}
+        ours = {amp: Seconds() for amp in config.amp}
+        peers: dict[str, list[float]] = {text.partition("=")[0]: [] for text in config.peers}
+        peaks: dict[Amp, list[float]] = {amp: [] for amp in config.amp}
+        for step in steps.values():
+            train(step)  # warms up
+        for _ in range(config.rounds):
+            for amp, step in steps.items():
+                ours[amp].steps.append(seconds(partial(train, step), device, config.steps))
+                ours[amp].losses.append(loss_seconds(step, config.steps))
+                peaks[amp].append(peak(device, choose_autocast(amp, device)))
+            for text in config.peers:
+                name, _, command = text.partition("=")
+                peers[name].append(peer_speed(command, case))
+        for amp in config.amp:
+            report(case, amp, ours[amp], statistics.median(peaks[amp]), peers)
+
+
+def prepare(case: Case, amp: Amp, device: torch.device, optimizer: str) -> Step:
+    """A trainer as train.py makes it, and a batch of noise with objects of all sizes."""
+    torch.manual_seed(0)
+    phase = Phase("all", 100, case.batch, 1e-4, (), NO_AUGMENTATION)
+    pictures = build_index([ImageRecord(f"{number}.jpg") for number in range(case.batch)], ["object"])
+    settings = TrainSettings(
+        image_size=(case.size, case.size),
+        smallest=preset(case.model).smallest,
+        optimizer=optimizer,  # type: ignore[arg-type]
+        momentum=0.9,
+        weight_decay=5e-4,
+        lr_decay="cosine",
+        warmup_epochs=0.0,
+        clip=0.0,
+        ema=True,
+        seed=0,
+        workers=0,
+        detect=DetectSettings(autocast=choose_autocast(amp, device)),
+    )
+    trainer = Trainer(build_detector(case.model, CLASSES), pictures, [phase], settings, device)
+    apply_freezing(trainer.detector, phase)
+    trainer.gradients.start_phase(phase)
+    trainer.set_learning_rate(phase)
+    images = torch.randint(0, 256, (case.batch, 3, case.size, case.size), dtype=torch.uint8)
+    images = images.contiguous(memory_format=torch.channels_last)
+    return Step(trainer, Batch(images, objects(case), torch.arange(case.batch), [], []))
+
+
+def objects(case: Case) -> Targets:
+    """Objects from a twentieth to half of the picture."""
+    number = 2 * OBJECTS
+    shape = (case.batch, number, 2)
+    extent = torch.empty(shape).uniform_(-3, -0.7).exp() * case.size
+    corner = torch.rand(shape) * (case.size - extent)
+    valid = torch.rand(case.batch, number) < OBJECTS / number
+    boxes = torch.cat([corner, corner + extent], dim=-1) * valid.unsqueeze(-1)
+    return Targets(boxes, torch.randint(0, CLASSES, (case.batch, number)) * valid, valid)
+
+
+def train(step: Step) -> None:
+    """One step."""
+    step.trainer.train_step(step.batch)
+    step.trainer.recent.clear()
+
+
+def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Of the fastest repeat, each until the device has done it."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def loss_seconds(step: Step, repeats: int) -> float:
+    """Assignment and loss with their own gradients, from the network's outputs on."""
+    trainer = step.trainer
+    images, targets = to_device(step.batch, trainer.device)
+    with torch.no_grad(), autocasting(trainer.device, trainer.autocast):
+        raw = trainer.detector(images)
+
+    def work() -> None:
+        leaves = [v.detach().requires_grad_() if is_predicted(v, len(images)) else v for v in raw]
+        losses = trainer.detector.loss(type(raw)(*leaves), targets)
+        torch.stack([*losses.values()]).sum().backward()
+
+    return seconds(work, trainer.device, repeats)
+
+
+def is_predicted(value: Any, batch: int) -> bool:
+    """Whether it is something that the network predicts of each picture, not where its cells lie."""
+    return isinstance(value, Tensor) and value.is_floating_point() and len(value) == batch
+
+
+def peak(device: torch.device, dtype: torch.dtype | None) -> float:
+    """Operations a second of a large convolution, the fastest of some: what the machine can do at most."""
+    images = torch.randn(4, 128, 40, 40, device=device, dtype=dtype).contiguous(
+        memory_format=torch.channels_last
+    )
+    kernel = torch.randn(128, 128, 3, 3, device=device, dtype=dtype).contiguous(
+        memory_format=torch.channels_last
+    )
+    operations = 2 * images.numel() * kernel[0].numel()
+    with torch.no_grad():
+        return operations / seconds(lambda: conv2d(images, kernel, padding=1), device, 20)
+
+
+def peer_speed(command: str, case: Case) -> float:
+    """Images a second that a peer says of itself."""
+    model = case.model.removeprefix("yolox_")
+    filled = command.format(model=model, size=case.size, batch=case.batch)
+    done = subprocess.run(shlex.split(filled), capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1])["images_per_s"]["median"])
+
+
+def report(case: Case, amp: Amp, ours: Seconds, best: float, peers: dict[str, list[float]]) -> None:
+    """One JSON line a peer, or one without."""
+    step = statistics.median(ours.steps)
+    speed = case.batch / step
+    with torch.device("meta"):
+        summary = summarise(build_detector(case.model, CLASSES), (case.size, case.size))
+    operations = 3e9 * sum(summary.gflops.values())  # forward, and twice as many for the gradients
+    for name, found in (peers or {"": []}).items():
+        theirs = statistics.median(found) if found else None
+        line = {
+            "bench": "train_step",
+            "case": f"{case.model}, {case.size} px, batch {case.batch}, {amp}",
+            "ours": round(speed, 2),
+            "peer": theirs and round(theirs, 2),
+            "peer_name": name or None,
+            "unit": "images/s",
+            "ratio": theirs and round(speed / theirs, 2),
+            "loss_share": round(statistics.median(ours.losses) / step, 3),
+            "share_of_peak": round(operations * speed / best, 3),
+            "peak_gflops": round(best / 1e9),
+            "versions": {"torch": version("torch"), "python": platform.python_version()},
+        }
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    run(main, Config)

@@ -1,0 +1,109 @@
+"""The batch size that suits a machine, by measurement: `--batch-size auto`."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+from nets.detector import Detector
+from nets.structures import Targets
+from nets.summary import summarise
+from utils.batch import Batch
+from utils.gradients import is_out_of_memory
+from utils.memory import available_memory
+from utils.processes import Processes
+from utils.worker_choice import measure_step
+
+LARGEST = 256
+STEPS = 20  # that an epoch should have at least: each of them learns
+ENOUGH = 0.95  # of the highest speed; beyond, a larger batch only means fewer steps
+SHARE = 0.8  # of the free memory that a step may take
+KEPT = 3.0  # times the outputs of all layers: those for the gradient, and gradients and scratch beside
+OBJECTS = 16  # on each of the pictures that it is measured with
+
+
+class Speed(NamedTuple):
+    """How many pictures a second a process trains on with a batch size."""
+
+    batch_size: int
+    images_per_second: float
+
+
+def choose_batch_size(measure: Callable[[int], float | None], most: int) -> list[Speed]:
+    """What was measured, up to `most`, the chosen size last.
+
+    Sizes double as long as that is faster. `measure` gives the seconds of a step, or None where the memory
+    does not hold it. ValueError where it does not hold a single picture.
+    """
+    speeds: list[Speed] = []
+    size = 1
+    while size <= most:
+        seconds = measure(size)
+        if seconds is None:
+            break
+        speeds.append(Speed(size, size / seconds))
+        if len(speeds) > 2 and speeds[-1].images_per_second < max(s.images_per_second for s in speeds[:-2]):
+            break  # two doublings were of no use
+        size *= 2
+    if not speeds:
+        raise ValueError(
+            "--batch-size auto: the memory holds no single picture; choose a smaller --image-size"
+        )
+    best = max(speed.images_per_second for speed in speeds)
+    chosen = next(speed for speed in speeds if speed.images_per_second >= ENOUGH * best)
+    return [*speeds, chosen]
+
+
+def measured_batch_size(
+    detector: Detector,
+    image_size: tuple[int, int],
+    autocast: torch.dtype | None,
+    images: int,
+    processes: Processes,
+) -> int:
+    """The size of a whole batch for a training set of so many `images`; all processes get the same.
+
+    The detector is on its device, and is as it was when this returns.
+    """
+    device = next(detector.parameters()).device
+    free = free_memory(device) // (1 if device.type == "cuda" else processes.here)
+    needed = KEPT * sum(summarise(detector, image_size).activation_bytes.values())
+
+    def measure(size: int) -> float | None:
+        if size > 1 and size * needed > SHARE * free:
+            return None
+        try:
+            return measure_step(detector, noise(size, image_size), device, autocast)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        detector.zero_grad()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    most = min(LARGEST, max(1, images // STEPS // processes.size))
+    *speeds, chosen = choose_batch_size(measure, most)
+    figures = ", ".join(f"{speed.batch_size}: {speed.images_per_second:.1f}" for speed in speeds)
+    size = processes.from_first(chosen.batch_size)
+    print(f"batch size: {size * processes.size} (images/s by size in a process: {figures})")
+    return size * processes.size
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that can be used on a device."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
+
+
+def noise(size: int, image_size: tuple[int, int]) -> Batch:
+    """A batch of noise, with small and large objects."""
+    generator = torch.Generator().manual_seed(0)
+    height, width = image_size
+    images = torch.randint(0, 256, (size, height, width, 3), dtype=torch.uint8, generator=generator)
+    places = torch.rand((size, OBJECTS, 2, 2), generator=generator) * torch.tensor([width, height])
+    boxes = torch.cat([places.amin(dim=2), places.amax(dim=2) + 1], dim=-1)
+    labels, valid = (
+        torch.zeros(boxes.shape[:2], dtype=torch.int64),
+        torch.ones(boxes.shape[:2], dtype=torch.bool),
+    )
+    return Batch(images.permute(0, 3, 1, 2), Targets(boxes, labels, valid), torch.arange(size), [], [])
