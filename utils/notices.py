@@ -90,8 +90,8 @@ def learning_rate_too_high(history: History, conditions: Conditions) -> str | No
     if len(losses) < 2 * SETTLED:
         return None
     levels = [_mean(losses[end - SETTLED : end]) for end in range(SETTLED, len(losses) + 1)]
-    lowest, now = min(levels[:-SETTLED]), levels[-1]
-    if now <= (1 + RISE) * lowest:
+    lowest, now = min(levels), levels[-1]
+    if min(losses[-SETTLED:]) <= (1 + RISE) * lowest:  # each of them, so that none decides alone
         return None
     return (
         f"the loss has risen from {lowest:.3f} to {now:.3f} (means of {SETTLED} epochs): the learning rate "

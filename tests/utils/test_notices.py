@@ -99,14 +99,19 @@ def test_noise_neither_hides_nor_makes_a_notice(seed):
 
 
 def test_a_loss_that_rises_after_the_warm_up():
-    """The lowest three, 4, 3, 3.5 or 3, 3.5, 4, are 3.5 on average; 4, 4.5, 5 more than 1.2 times that."""
-    losses = [9.0, 5.0, 4.0, 3.0, 3.5, 4.0, 4.5, 5.0]
-    assert first_told(learning_rate_too_high, losses, [0.0] * 8) == 8
+    """The lowest three, 4, 3, 3.5 or 3, 3.5, 4, are 3.5 on average; 4.5, 5, 5.5 are above 1.2 times that."""
+    losses = [9.0, 5.0, 4.0, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5]
+    assert first_told(learning_rate_too_high, losses, [0.0] * 9) == 9
     text = learning_rate_too_high(history(losses), Conditions())
-    assert "from 3.500 to 4.500" in text and "--lr" in text
-    warm = Conditions(warmup_epochs=3)  # 3, 3.5, 4, 4.5, 5 are not yet six
-    assert first_told(learning_rate_too_high, losses, [0.0] * 8, warm) is None
-    assert first_told(learning_rate_too_high, [*losses, 6.0], [0.0] * 9, warm) == 9
+    assert "from 3.500 to 5.000" in text and "--lr" in text
+    warm = Conditions(warmup_epochs=3.5)  # 3.5, 4, 4.5, 5, 5.5 are not yet six, and 4 on average at least
+    assert first_told(learning_rate_too_high, losses, [0.0] * 9, warm) is None
+    assert first_told(learning_rate_too_high, [*losses, 6.0], [0.0] * 10, warm) == 10
+
+
+def test_a_single_epoch_is_no_rise():
+    assert first_told(learning_rate_too_high, [3.0] * 8 + [30.0] + [3.0] * 8, [0.0] * 17) is None
+    assert first_told(learning_rate_too_high, [3.0] * 8 + [30.0] * 3, [0.0] * 11) == 11
 
 
 def test_a_rise_of_less_than_a_fifth_is_none():

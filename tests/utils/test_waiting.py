@@ -90,6 +90,7 @@ class Stamp:
         return self.at <= self.stream.clock.now
 
     def elapsed_time(self, later):
+        assert later.query(), "PyTorch refuses to tell of what has not happened yet"
         return 1000 * (later.at - self.at)
 
 
