@@ -50,16 +50,18 @@ def build_optimizer(
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Put back the state of each parameter, found by its name; settings stay those of the optimizer.
+    """Put back the state of each parameter, found by its name, and the rates of the last step.
 
-    So a run can go on with another weight decay, or with other stages that are told apart.
+    Settings stay those of the optimizer, so a run can go on with another weight decay, or with other stages
+    that are told apart. The rates are for the figures of an epoch whose steps were all done.
     """
     numbers = {
         name: number
         for group in saved["param_groups"]
         for name, number in zip(group["names"], group["params"], strict=True)
     }
-    groups = optimizer.state_dict()["param_groups"]
+    rates = {name: group["lr"] for group in saved["param_groups"] for name in group["names"]}
+    groups = [g | {"lr": rates[g["names"][0]]} for g in optimizer.state_dict()["param_groups"]]
     places = {
         number: numbers[name] for g in groups for name, number in zip(g["names"], g["params"], strict=True)
     }

@@ -184,3 +184,21 @@ def test_a_state_goes_to_its_parameter_however_groups_are_divided(name):
         assert same_bits(before.state[parameter], after.state[parameter])
     assert {group["weight_decay"] for group in after.param_groups} == {0.5, 0.0}
     assert len({group["scale"] for group in after.param_groups}) == 7
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rates_of_the_last_step_are_known_after_going_on(name):
+    """Where an epoch's steps were all done before the run was killed, its figures still show their rate."""
+    detector = build_detector("yolox_nano", 1)
+    before, after = (
+        build_optimizer(detector, name, 0.9, 0.01),
+        build_optimizer(detector, name, 0.9, 0.01, 0.5),
+    )
+    for group in before.param_groups:
+        group["lr"] = 0.25 if group["part"] == "head" else 0.5
+    restore_optimizer(after, before.state_dict())
+    assert {(group["part"], group["lr"]) for group in after.param_groups} == {
+        ("backbone", 0.5),
+        ("neck", 0.5),
+        ("head", 0.25),
+    }
