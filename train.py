@@ -13,6 +13,7 @@ import torch
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.detector import Detector
 from nets.loss_settings import BoxLoss
+from utils.allocator import keep_freed_memory
 from utils.augment import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
@@ -130,6 +131,7 @@ def main(config: Config) -> None:
     changes = (
         plan_changes(asdict(read_config(folder, Config)), asdict(complete(config)), folder) if folder else []
     )
+    keep_freed_memory()
     with joined(processes, device):
         if folder:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")

@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from nets import build_detector, preset
 from nets.structures import Targets
 from nets.summary import summarise
+from utils.allocator import keep_freed_memory
 from utils.augment import NO_AUGMENTATION
 from utils.batch import Batch
 from utils.cli import run
@@ -83,6 +84,7 @@ class Seconds:
 
 def main(config: Config) -> None:
     """Measure all cases, each beside the peers, and print the medians."""
+    keep_freed_memory()  # as train.py does
     device = choose_device(config.device)
     for model, (size, batch) in product(config.models, config.cases):
         case = Case(model, size, batch)

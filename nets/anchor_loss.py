@@ -19,6 +19,9 @@ from nets.structures import Targets
 
 BOX_WEIGHT = 5.0
 FITS = 0.213  # an anchor also takes an object that its size overlaps by more, with centres laid together
+FAR = (
+    4.0  # e^4 is 55: sides that many times an anchor's, or as small a part, are none of an object that it has
+)
 IGNORED = 0.7  # a box that overlaps an object more is no mistake, even where another should find the object
 
 
@@ -41,7 +44,7 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     positive = found.positive.float()
     number = mean_count(positive.sum())
 
-    box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
+    box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted) + runaway(raw.boxes)
     counted = (found.positive | (best_overlap(boxes, targets) < IGNORED)).float()
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal)
     labels = targets.labels.gather(1, found.target)
@@ -53,6 +56,15 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
         "objectness": (objectness_loss * counted).sum() / number,
         "class": (class_loss * positive).sum() / number,
     }
+
+
+def runaway(codes: Tensor) -> Tensor:
+    """How far the logarithms of a box's sides are beyond any object's. [B, A]
+
+    A box of a hundred times its anchor's size, or a hundredth, overlaps an object hardly at all however it
+    changes: without this, one that a first wild step has made so would stay so.
+    """
+    return (codes[..., 2:].abs() - FAR).clamp(min=0).sum(dim=-1)
 
 
 @torch.no_grad()

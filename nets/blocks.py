@@ -5,14 +5,37 @@ CSPNet, https://arxiv.org/abs/1911.11929; spatial pyramid pooling, https://arxiv
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 BN_EPS = 1e-3
 BN_MOMENTUM = 0.03
-SILU = partial(nn.SiLU, inplace=True)
+
+
+class SiLU(nn.SiLU):
+    """x * sigmoid(x), in place where no gradient needs x.
+
+    Where one does, PyTorch would copy x first: 4 % of a training step on a CPU.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x, inplace=not x.requires_grad)
+
+
+class StridedDepthwiseConv(nn.Conv2d):
+    """A depthwise convolution that skips cells, on a CPU in float32 under autocast too.
+
+    oneDNN has no fast gradient of it in bfloat16: 7.5 ms instead of .8 for [8, 16, 160, 160], and in all an
+    eighth of a training step of YOLOX-nano.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.device.type != "cpu":
+            return super().forward(x)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float())
 
 
 class ConvBNAct(nn.Module):
@@ -25,12 +48,13 @@ class ConvBNAct(nn.Module):
         kernel: int,
         stride: int = 1,
         groups: int = 1,
-        activation: Callable[[], nn.Module] = SILU,
+        activation: Callable[[], nn.Module] = SiLU,
         eps: float = BN_EPS,
     ) -> None:
         super().__init__()
         padding = (kernel - 1) // 2
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
+        kind = StridedDepthwiseConv if stride > 1 and groups == inputs > 1 else nn.Conv2d
+        self.conv = kind(inputs, outputs, kernel, stride, padding, groups=groups, bias=False)
         self.bn = nn.BatchNorm2d(outputs, eps=eps, momentum=BN_MOMENTUM)
         self.act = activation()
 

@@ -7,7 +7,7 @@ YOLOv4-tiny: Scaled-YOLOv4, https://arxiv.org/abs/2011.08036
 import torch
 from torch import Tensor, nn
 
-from nets.darknet_blocks import MISH, Residual, conv
+from nets.darknet_blocks import Mish, Residual, conv
 
 
 class CSPStage(nn.Module):
@@ -18,12 +18,12 @@ class CSPStage(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, depth: int, hidden: int, narrow: int) -> None:
         super().__init__()
-        self.down = conv(inputs, outputs, 3, 2, MISH)
-        self.bypass = conv(outputs, hidden, 1, activation=MISH)
-        self.main = conv(outputs, hidden, 1, activation=MISH)
-        self.blocks = nn.Sequential(*(Residual(hidden, narrow, MISH) for _ in range(depth)))
-        self.after = conv(hidden, hidden, 1, activation=MISH)
-        self.merge = conv(2 * hidden, outputs, 1, activation=MISH)
+        self.down = conv(inputs, outputs, 3, 2, Mish)
+        self.bypass = conv(outputs, hidden, 1, activation=Mish)
+        self.main = conv(outputs, hidden, 1, activation=Mish)
+        self.blocks = nn.Sequential(*(Residual(hidden, narrow, Mish) for _ in range(depth)))
+        self.after = conv(hidden, hidden, 1, activation=Mish)
+        self.merge = conv(2 * hidden, outputs, 1, activation=Mish)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
@@ -39,7 +39,7 @@ class CSPDarknet53(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = conv(3, 32, 3, activation=MISH)
+        self.stem = conv(3, 32, 3, activation=Mish)
         self.stage1 = CSPStage(32, 64, 1, hidden=64, narrow=32)
         self.stage2 = CSPStage(64, 128, 2, hidden=64, narrow=64)
         self.stage3 = CSPStage(128, 256, 8, hidden=128, narrow=128)

@@ -7,12 +7,19 @@ from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nets.blocks import ConvBNAct
 
 LEAKY = partial(nn.LeakyReLU, 0.1, inplace=True)
-MISH = partial(nn.Mish, inplace=True)  # https://arxiv.org/abs/1908.08681
 BN_EPS = 1e-6  # as Darknet has it; 1e-5 moves the outputs of the published tiny network by .005
+
+
+class Mish(nn.Mish):
+    """x * tanh(log(1 + e^x)), https://arxiv.org/abs/1908.08681; in place where no gradient needs x."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.mish(x, inplace=not x.requires_grad)
 
 
 def conv(

@@ -7,7 +7,7 @@ Reparametrised convolutions: RepVGG, https://arxiv.org/abs/2101.03697
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct, CSPLayer
+from nets.blocks import ConvBNAct, CSPLayer, SiLU
 
 
 class RepConv(nn.Module):
@@ -20,7 +20,7 @@ class RepConv(nn.Module):
         super().__init__()
         self.spatial = ConvBNAct(inputs, outputs, 3, activation=nn.Identity)
         self.pointwise = ConvBNAct(inputs, outputs, 1, activation=nn.Identity)
-        self.act = nn.SiLU(inplace=True)
+        self.act = SiLU()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.spatial(x) + self.pointwise(x))

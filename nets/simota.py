@@ -24,16 +24,20 @@ NEVER = 1e8  # the cost of what is no candidate
 
 
 class Assignment(NamedTuple):
-    """For each cell, what it should find.
+    """Pairs of a cell and an object: P of them, up to ten an object, of which those that are won count.
 
-    positive  bool [B, A], whether the cell is responsible for an object
-    target    int64 [B, A], which of the image's objects; 0 where not positive
-    iou       float32 [B, A], IoU of the cell's predicted box with that object; 0 where not positive
+    cell      int64 [B, P], the cell's number
+    target    int64 [B, P], which of the image's objects
+    won       bool [B, P], whether the cell is responsible for the object; a cell is for one at most
+    iou       float32 [B, P], IoU of the cell's predicted box with the object
+    positive  bool [B, A], whether a cell is responsible for any
     """
 
-    positive: Tensor
+    cell: Tensor
     target: Tensor
+    won: Tensor
     iou: Tensor
+    positive: Tensor
 
 
 @torch.no_grad()
@@ -59,7 +63,10 @@ def simota(
     cost, order = cost.topk(best_ious.shape[-1], dim=-1, largest=False)
     rank = torch.arange(cost.shape[-1], device=cost.device)
     chosen = (rank < number.unsqueeze(-1)) & (cost < NEVER)
-    return _settle(chosen, cost, cell.gather(-1, order), iou.gather(-1, order), boxes.shape[1])
+    cell, iou = cell.gather(-1, order), iou.gather(-1, order)
+    positive, _, won = settle(-cost, chosen, cell, boxes.shape[1])  # the lowest cost wins
+    target = torch.arange(cell.shape[1], device=cell.device).repeat_interleave(cell.shape[2])
+    return Assignment(cell.flatten(1), target.expand(len(cell), -1), won.flatten(1), iou.flatten(1), positive)
 
 
 def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
@@ -88,22 +95,16 @@ def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor
 def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor) -> Tensor:
     """Binary cross-entropy of sqrt(class * objectness) against the object's class, summed over classes.
 
-    Written as the cost of all classes being absent plus a correction for the one that is there, so that
-    no tensor of objects times cells times classes appears. [B, M, K]
+    Written as the cost of all classes being absent plus a correction for the one that is there. Only the
+    cells that are candidates count: a tenth of all at 640 px and 24 objects. [B, M, K]
     """
-    probability = (classes.sigmoid() * objectness.sigmoid().unsqueeze(-1)).sqrt()
-    absent = -torch.log1p(-probability).clamp(min=-100)  # [B, A, C]
-    present = -probability.log().clamp(min=-100)
-    index = cell * classes.shape[-1] + labels.unsqueeze(-1)
-    correction = (present - absent).flatten(1).gather(1, index.flatten(1)).view_as(cell)
-    return _gather(absent.sum(dim=-1, keepdim=True), cell).squeeze(-1) + correction
-
-
-def _settle(chosen: Tensor, cost: Tensor, cell: Tensor, iou: Tensor, num_cells: int) -> Assignment:
-    """Give a cell that several objects chose to the one with the lowest cost (the first, if equal)."""
-    positive, target, won = settle(-cost, chosen, cell, num_cells)
-    owner_iou = iou.new_zeros(target.shape).scatter_reduce(1, cell.flatten(1), (iou * won).flatten(1), "amax")
-    return Assignment(positive, target, owner_iou)
+    chance = _gather(objectness.unsqueeze(-1), cell).sigmoid()
+    probability = (_gather(classes, cell).sigmoid() * chance).sqrt()  # [B, M, K, C]
+    absent = -(1 - probability).log().clamp(min=-100)
+    label = labels[..., None, None].expand(*cell.shape, 1)
+    own = probability.gather(-1, label)
+    correction = absent.gather(-1, label) + own.log().clamp(min=-100)
+    return (absent.sum(dim=-1, keepdim=True) - correction).squeeze(-1)
 
 
 def _gather(values: Tensor, cell: Tensor) -> Tensor:

@@ -21,41 +21,47 @@ BOX_WEIGHT = 5.0
 def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
     """Losses by component; their sum is what to minimise. Each is divided by the number of positive cells.
 
-    Masked sums rather than selected rows: the same value, but no wait for the device, and no NaN where
-    the batch holds no object.
+    Masked sums over the pairs of cells and objects that may be: no wait for the device to say which are, and
+    no NaN where the batch holds no object.
     """
     boxes = decode_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
-    wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
+    wanted = gather_rows(targets.boxes, found.target)  # [B, P, 4]
+    labels = targets.labels.gather(1, found.target)
     positive = found.positive.float()
     number = mean_count(positive.sum())
 
+    boxes, won = gather_rows(boxes, found.cell), found.won.float()
     # The paper's own box loss is 1 - IoU^2.
     box_loss = (
         BOX_LOSSES[settings.box](boxes, wanted) if settings.box else 1 - aligned_iou(boxes, wanted) ** 2
     )
-    l1_loss = F.l1_loss(raw.boxes, encode_boxes(wanted, raw), reduction="none").sum(dim=-1)
+    codes = encode_boxes(wanted, raw.cells[found.cell], raw.strides[found.cell])
+    l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
-    wanted_classes = smoothed(class_targets(found, targets, raw.classes.shape[-1]), settings.label_smoothing)
-    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
-    class_loss = weighted(class_loss, targets.labels.gather(1, found.target), settings.class_weights)
+    classes = gather_rows(raw.classes, found.cell)
+    wanted_classes = smoothed(class_targets(found, labels, classes.shape[-1]), settings.label_smoothing)
+    class_loss = binary_loss(classes, wanted_classes, settings.focal).sum(dim=-1)
+    class_loss = weighted(class_loss, labels, settings.class_weights)
     return {
-        "box": BOX_WEIGHT * (box_loss * positive).sum() / number,
+        "box": BOX_WEIGHT * (box_loss * won).sum() / number,
         "objectness": objectness_loss / number,
-        "class": (class_loss * positive).sum() / number,
-        "l1": (l1_loss * positive).sum() / number,
+        "class": (class_loss * won).sum() / number,
+        "l1": (l1_loss * won).sum() / number,
     }
 
 
-def class_targets(found: Assignment, targets: Targets, num_classes: int) -> Tensor:
-    """One-hot classes weighted by IoU, so that a score tells how well the box fits. [B, A, C]"""
-    labels = targets.labels.gather(1, found.target)
+def class_targets(found: Assignment, labels: Tensor, num_classes: int) -> Tensor:
+    """One-hot classes weighted by IoU, so that a score tells how well the box fits. [B, P, C]"""
     return F.one_hot(labels, num_classes) * found.iou.unsqueeze(-1)
 
 
-def encode_boxes(boxes: Tensor, raw: YOLOXRaw) -> Tensor:
-    """What the head should have returned for boxes xyxy [B, A, 4]: the inverse of `decode_boxes`."""
-    strides = raw.strides[:, None]
-    centre = (boxes[..., :2] + boxes[..., 2:]) / 2 / strides - raw.cells
+def encode_boxes(boxes: Tensor, cells: Tensor, strides: Tensor) -> Tensor:
+    """What the head should have returned for boxes xyxy [..., 4]: the inverse of `decode_boxes`.
+
+    cells [..., 2] and strides [...] as in `YOLOXRaw`.
+    """
+    strides = strides.unsqueeze(-1)
+    centre = (boxes[..., :2] + boxes[..., 2:]) / 2 / strides - cells
     size = (boxes[..., 2:] - boxes[..., :2]) / strides
     return torch.cat((centre, (size + 1e-8).log()), dim=-1)

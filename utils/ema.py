@@ -2,10 +2,11 @@
 
 import copy
 import math
+from itertools import chain
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -29,8 +30,14 @@ class EMA(Generic[M]):
         """Take in the model's weights after a step."""
         self.steps += 1
         decay = self.decay * (1 - math.exp(-self.steps / self.ramp))
-        averaged, current = self.module.state_dict(), model.state_dict()
-        floating = [name for name, value in averaged.items() if value.is_floating_point()]
-        torch._foreach_lerp_([averaged[n] for n in floating], [current[n] for n in floating], 1 - decay)
-        for name in averaged.keys() - set(floating):
-            averaged[name].copy_(current[name])
+        averaged, current = _tensors(self.module), _tensors(model)
+        torch._foreach_lerp_(averaged[True], current[True], 1 - decay)
+        torch._foreach_copy_(averaged[False], current[False])
+
+
+def _tensors(model: nn.Module) -> dict[bool, list[Tensor]]:
+    """Parameters and buffers, by whether they are of floating point; a state dict takes longer to make."""
+    found: dict[bool, list[Tensor]] = {True: [], False: []}
+    for tensor in chain(model.parameters(), model.buffers()):
+        found[tensor.is_floating_point()].append(tensor)
+    return found

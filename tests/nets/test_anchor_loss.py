@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nets.anchor_head import AnchorRaw, decode, decode_boxes
-from nets.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap
+from nets.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
 from nets.levels import cell_grid
 from nets.loss_settings import LossSettings
 from nets.structures import Level
@@ -152,3 +152,19 @@ def test_many_objects_are_compared_with_all_boxes():
     objects = [(0, (float(n), 0.0, n + 8.0, 8.0)) for n in range(40)]
     boxes = torch.tensor([[[39.0, 0, 47, 8], [0, 0, 8, 8], [20.0, 0, 28, 4], [0, 50, 8, 60]]])
     assert best_overlap(boxes, targets(objects))[0].tolist() == pytest.approx([1, 1, 0.5, 0])
+
+
+@pytest.mark.parametrize("size", [-9.0, 6.0, 9.0])
+def test_a_box_that_ran_away_comes_back(size):
+    """Its overlap says nothing: the sides' own gradient does, and is none where sides are of any use."""
+    at = number(0, 2, 1, 1)
+    gradients = []
+    for log_size in (size, 0.1):
+        raw = raw_outputs()
+        codes = raw.boxes.clone()
+        codes[0, at, 2:] = log_size
+        raw = raw._replace(boxes=codes.requires_grad_())
+        anchor_loss(raw, targets([(1, (16.0, 28.0, 32.0, 52.0))]), LossSettings())["box"].backward()
+        gradients.append(codes.grad[0, at, 2:])
+    assert (gradients[0].sign() == math.copysign(1, size)).all() and (gradients[0].abs() > 1).all()
+    assert runaway(torch.tensor([[[0.0, 0.0, 4.0, -4.0], [99.0, 9.0, -5.0, 6.5]]])).tolist() == [[0.0, 3.5]]

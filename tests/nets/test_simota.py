@@ -1,15 +1,36 @@
 """SimOTA beside a slow, plain reading of the paper, and cases worked out by hand."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
-from nets.simota import Assignment, simota
+from nets.simota import simota
 from nets.structures import Targets
 from tests.nets.batches import targets
 from tests.nets.cells import CELLS, LEVELS, around_cells, cell_centres, random_object, slow_iou
+
+
+class Responsible(NamedTuple):
+    """For each cell [B, A] whether it is responsible for an object, for which, and its box's IoU with it."""
+
+    positive: torch.Tensor
+    target: torch.Tensor
+    iou: torch.Tensor
+
+
+def by_cell(found):
+    """An assignment's pairs as what they say of the cells; no cell is won twice."""
+    target, iou = torch.zeros(found.positive.shape, dtype=torch.int64), torch.zeros(found.positive.shape)
+    times = torch.zeros(found.positive.shape, dtype=torch.int64)
+    for image, pair in found.won.nonzero().tolist():
+        cell = found.cell[image, pair]
+        times[image, cell] += 1
+        target[image, cell], iou[image, cell] = found.target[image, pair], found.iou[image, pair]
+    assert torch.equal(times, found.positive.long())
+    return Responsible(found.positive, target, iou)
 
 
 def slow_cost(objectness, classes, label, iou):
@@ -52,12 +73,12 @@ def slow_simota(boxes, objectness, classes, wanted):
         predicted = (value[image].tolist() for value in (boxes, objectness, classes))
         for cell, (number, iou) in slow_simota_of_one(*predicted, objects).items():
             positive[image, cell], target[image, cell], ious[image, cell] = True, number, iou
-    return Assignment(positive, target, ious)
+    return Responsible(positive, target, ious)
 
 
 def agree(boxes, objectness, classes, wanted):
     """Assert that both readings agree; returns the number of positive cells."""
-    fast = simota(boxes, objectness, classes, LEVELS, wanted)
+    fast = by_cell(simota(boxes, objectness, classes, LEVELS, wanted))
     slow = slow_simota(boxes, objectness, classes, wanted)
     assert torch.equal(fast.positive, slow.positive)
     assert torch.equal(fast.target, slow.target)
@@ -124,7 +145,7 @@ def test_of_identical_objects_the_first_keeps_the_cells():
     twice = targets([(2, (20.0, 12.0, 60.0, 50.0))] * 3)
     number = agree(boxes, objectness, classes, twice)
     assert number == agree(boxes, objectness, classes, targets([(2, (20.0, 12.0, 60.0, 50.0))]))
-    assert not simota(boxes, objectness, classes, LEVELS, twice).target.any()
+    assert not by_cell(simota(boxes, objectness, classes, LEVELS, twice)).target.any()
 
 
 def test_of_identical_boxes_the_likelier_class_wins():
@@ -133,7 +154,7 @@ def test_of_identical_boxes_the_likelier_class_wins():
     box = (20.0, 12.0, 60.0, 50.0)
     both = targets([(2, box), (1, box)])
     agree(boxes, objectness, classes, both)
-    found = simota(boxes, objectness, classes, LEVELS, both)
+    found = by_cell(simota(boxes, objectness, classes, LEVELS, both))
     assert found.positive.any() and (found.target[found.positive] == 1).all()
 
 
@@ -145,10 +166,12 @@ def test_padding_is_nobody():
     padded = targets([(1, (10.0, 10.0, 40.0, 40.0)), (1, (10.0, 10.0, 40.0, 40.0))])
     padded = Targets(padded.boxes.flip(1), padded.labels, torch.tensor([[True, False]]))
     nothing = Targets(padded.boxes, padded.labels, torch.tensor([[False, False]]))
-    expected = simota(boxes, objectness, classes, LEVELS, alone)
-    assert all(map(torch.equal, simota(boxes, objectness, classes, LEVELS, padded), expected))
+    expected = by_cell(simota(boxes, objectness, classes, LEVELS, alone))
+    found = by_cell(simota(boxes, objectness, classes, LEVELS, padded))
+    assert all(map(torch.equal, found, expected))
     assert expected.positive.any()
-    assert not any(value.any() for value in simota(boxes, objectness, classes, LEVELS, nothing))
+    found = simota(boxes, objectness, classes, LEVELS, nothing)
+    assert not found.positive.any() and not found.won.any()
 
 
 def test_candidates_by_hand():
@@ -164,6 +187,6 @@ def test_candidates_by_hand():
     middle = [96 + row * 6 + column for row in (1, 2) for column in (1, 2)]
     coarse = [120 + row * 3 + column for row in (0, 1) for column in (0, 1)]
     classes[0, fine[:3], 1] = -1.0
-    found = simota(boxes * 1.0001, torch.zeros(1, CELLS), classes, LEVELS, targets([(1, box)]))
+    found = by_cell(simota(boxes * 1.0001, torch.zeros(1, CELLS), classes, LEVELS, targets([(1, box)])))
     assert found.positive[0].nonzero().flatten().tolist() == [fine[3], *middle, *coarse]
     assert found.iou[0, coarse[0]].item() == pytest.approx(1, abs=1e-3)
