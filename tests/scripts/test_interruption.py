@@ -1,7 +1,9 @@
 """A training that is killed, and goes on, ends as the one that was never disturbed."""
 
 import csv
+import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ OPTIONS += ["--cache", "off"]
 
 
 def command(home, output, **changes):
-    """Start a training of two frozen and one unfrozen epochs of four steps."""
+    """Start a training of a frozen, an unfrozen and a clean epoch of four steps."""
     data = ["--train", home / "VOC2007:train", "--val", home / "2007_val.txt"]
     names = ["--classes", home / "VOC2007" / "classes.txt", "--weights", home / "start.pt"]
     more = [item for name, value in changes.items() for item in (f"--{name}", value)]
@@ -91,6 +93,30 @@ def newest(folder):
         return -1
 
 
+def kill_when(line, happens, times):
+    """Start the program and kill it as soon as `happens(process)` for the so-and-so-manieth time."""
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    os.set_blocking(process.stderr.fileno(), False)
+    before = False
+    while times and process.poll() is None:
+        now = happens(process)
+        times -= now and not before
+        before = now
+        time.sleep(0.0005)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL, "it ended before"
+
+
+def saving(folder):
+    """Whether a checkpoint is being written."""
+    return lambda process: (folder / "last.pt.tmp").exists()
+
+
+def evaluating(_folder):
+    """Whether a bar of the evaluation has appeared since the last look."""
+    return lambda process: b"detecting" in (process.stderr.read() or b"")
+
+
 @pytest.fixture(scope="module")
 def undisturbed(home, tmp_path_factory):
     output = tmp_path_factory.mktemp("undisturbed")
@@ -102,6 +128,34 @@ def test_killed_twice(home, undisturbed, tmp_path):
     start = command(home, tmp_path, workers=0, amp="off")
     run_with_kills(start, resume(tmp_path), tmp_path / "run", 2, random.Random(0))
     assert_same(tmp_path / "run", undisturbed)
+
+
+def test_killed_in_a_save_and_in_an_evaluation(home, undisturbed, tmp_path):
+    """The third save is the one within the first epoch, as the run is saved at its start too."""
+    folder = tmp_path / "run"
+    kill_when(command(home, tmp_path, workers=0, amp="off"), saving(folder), 3)
+    kill_when(resume(tmp_path), evaluating(folder), 1)
+    subprocess.run(resume(tmp_path), check=True, capture_output=True)
+    assert_same(folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("amp", ["off", "bf16"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_in_each_save_and_evaluation(home, tmp_path, workers, amp):
+    """A frozen, an unfrozen and a clean epoch: saved at the start, twice within each and after it."""
+    whole = tmp_path / "whole"
+    subprocess.run(command(home, whole, workers=workers, amp=amp), check=True, capture_output=True)
+    for happens, number in ((saving, 10), (evaluating, 3)):
+        for times in range(1, number + 1):
+            output = tmp_path / f"{happens.__name__}_{times}"
+            start = command(home, output, workers=workers, amp=amp)
+            kill_when(start, happens(output / "run"), times)
+            again = start if not [*(output / "run").glob("*.pt")] else resume(output)
+            if again is start:  # killed before there was anything to go on from
+                shutil.rmtree(output)
+            subprocess.run(again, check=True, capture_output=True)
+            assert_same(output / "run", outcome(whole / "run"))
 
 
 @pytest.mark.slow
