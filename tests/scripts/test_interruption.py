@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -94,27 +95,41 @@ def newest(folder):
 
 
 def kill_when(line, happens, times):
-    """Start the program and kill it as soon as `happens(process)` for the so-and-so-manieth time."""
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    os.set_blocking(process.stderr.fileno(), False)
+    """Start the program and kill it as soon as something happens for the so-and-so-manieth time.
+
+    `happens(shown)` looks again and again; `shown` is what appeared on the terminal since the last look.
+    """
+    terminal, slave = os.openpty()  # bars are shown on terminals alone, if they have any columns
+    termios.tcsetwinsize(terminal, (40, 120))
+    os.set_blocking(terminal, False)
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=slave)
     before = False
     while times and process.poll() is None:
-        now = happens(process)
+        now = happens(read(terminal))
         times -= now and not before
         before = now
         time.sleep(0.0005)
     process.kill()
+    os.close(slave)
+    os.close(terminal)
     assert process.wait() == -signal.SIGKILL, "it ended before"
+
+
+def read(terminal):
+    try:
+        return os.read(terminal, 1 << 16)
+    except BlockingIOError:
+        return b""
 
 
 def saving(folder):
     """Whether a checkpoint is being written."""
-    return lambda process: (folder / "last.pt.tmp").exists()
+    return lambda _: (folder / "last.pt.tmp").exists()
 
 
-def evaluating(_folder):
-    """Whether a bar of the evaluation has appeared since the last look."""
-    return lambda process: b"detecting" in (process.stderr.read() or b"")
+def evaluating(_):
+    """Whether the bar of an evaluation appears."""
+    return lambda shown: b"detecting:   0%" in shown
 
 
 @pytest.fixture(scope="module")
