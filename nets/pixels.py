@@ -26,9 +26,7 @@ class PixelFormat(NamedTuple):
 
 def prepare_pixels(images: Tensor, pixels: PixelFormat) -> Tensor:
     """uint8 RGB [B, 3, H, W] -> float32 [B, 3, H, W] as `pixels` says, in the same memory format."""
-    prepared = images.float()
-    if pixels.channels == "bgr":
-        prepared = prepared.flip(1)
+    prepared = (images.flip(1) if pixels.channels == "bgr" else images).float()
     if pixels.scale != 1:
         prepared = prepared * pixels.scale
     if any(pixels.mean) or set(pixels.std) != {1.0}:

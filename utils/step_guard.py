@@ -18,10 +18,10 @@ class StepGuard:
     """
 
     def __init__(self, detector: nn.Module) -> None:
-        self.detector = detector
+        self.parameters = [*detector.parameters()]
         self.buffers = [buffer for buffer in detector.buffers() if buffer.is_floating_point()]
         self.before: Tensor | None = None
-        self.in_a_row = torch.zeros((), device=next(detector.parameters()).device)
+        self.in_a_row = torch.zeros((), device=self.parameters[0].device)
 
     def start(self) -> None:
         """Before a step: keep the statistics as they are."""
@@ -34,7 +34,7 @@ class StepGuard:
         """
         finite = torch.isfinite(torch.stack([*losses.values()]).sum())
         if with_gradients:
-            gradients = [value.grad for value in self.detector.parameters() if value.grad is not None]
+            gradients = [value.grad for value in self.parameters if value.grad is not None]
             finite = finite & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
         bad = 1 - finite.float()
         self.in_a_row.copy_((self.in_a_row + 1) * bad)

@@ -235,7 +235,7 @@ class Trainer:
         self.optimizer.zero_grad()
         self.step += 1
         if self.ema is not None:
-            self.ema.update(self.detector)
+            self.ema.update()
         self.recent.append((bad, batch.indices))
         return {name: torch.where(bad > 0, 0, loss) for name, loss in losses.items()} | {BAD: bad}
 

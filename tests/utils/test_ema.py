@@ -31,12 +31,12 @@ def test_two_steps_by_hand():
     # The average reaches over .05 * 200 = 10 steps: decay 1 - 1/10, ramp 10.
     assert (ema.decay, ema.ramp) == (pytest.approx(0.9), 10)
     set_to(model, 1.0)
-    ema.update(model)
+    ema.update()
     first = 0.9 * (1 - math.exp(-1 / 10))  # how much of the old value stays: .0856
     expected = 0.0 * first + 1.0 * (1 - first)
     assert ema.module.weight.item() == pytest.approx(expected, rel=1e-6)
     set_to(model, 3.0)
-    ema.update(model)
+    ema.update()
     second = 0.9 * (1 - math.exp(-2 / 10))
     expected = expected * second + 3.0 * (1 - second)
     assert ema.module.weight.item() == pytest.approx(expected, rel=1e-6)
@@ -59,7 +59,7 @@ def test_a_short_run_forgets_its_first_weights_too(steps):
     ema = EMA(model, steps)
     set_to(model, 1.0)
     for _ in range(min(steps, 5000)):
-        ema.update(model)
+        ema.update()
     assert ema.module.weight.item() > (0.99 if steps <= 1000 else 0.5)
 
 
@@ -70,7 +70,7 @@ def test_what_does_not_move_stays_equal_to_the_last_bit():
     ema = EMA(model, 77)
     for _ in range(50):
         model[2].weight.data += 0.1
-        ema.update(model)
+        ema.update()
     after = ema.module.state_dict()
     moved = [name for name in before if not torch.equal(before[name], after[name])]
     assert moved == ["2.weight"]
