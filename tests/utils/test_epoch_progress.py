@@ -10,7 +10,7 @@ from utils.epoch_progress import BAD, EpochProgress
 
 def progress(bad=1.0):
     sums = {"box": torch.tensor(9.0), "class": torch.tensor(6.0), BAD: torch.tensor(bad)}
-    return EpochProgress(4, 32, 2.5, sums, ["a.jpg"], bad_told=1)
+    return EpochProgress(batches=4, images=32, seconds=2.5, sums=sums, skipped=["a.jpg"], bad_told=1)
 
 
 def test_means_are_over_the_steps_that_were_not_bad():
