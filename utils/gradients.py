@@ -17,7 +17,8 @@ from utils.inference import autocasting
 from utils.phases import Phase
 from utils.processes import Processes
 
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory")  # of a GPU, and of a CPU
+# Of a GPU, and of a CPU; oneDNN says the last of them.
+SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "could not create a primitive")
 
 
 class LossesOf(nn.Module):
@@ -102,14 +103,17 @@ def in_parts(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Ten
 
 
 def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> int:
-    """Twice as many parts. ValueError with the fix where that is no help, or the others would not know."""
-    if 2 * parts > batch_size or processes > 1:
+    """Twice as many parts, down to single pictures. ValueError with the fix where that is no help.
+
+    Nor where there are other processes, which would not know.
+    """
+    if parts >= batch_size or processes > 1:
         more = ", or more --batch-parts" if processes > 1 else ""
         raise ValueError(
             f"out of memory with {-(-batch_size // parts)} pictures at a time: choose a smaller --image-size "
             f"or --model{more} ({reason.splitlines()[0][:200]})"
         )
-    return 2 * parts
+    return min(2 * parts, batch_size)
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:

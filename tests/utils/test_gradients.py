@@ -1,9 +1,13 @@
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from nets.structures import Targets
+from tests.helpers import ROOT
 from tests.utils.tiny_training import CPU, PHASE, drawn_index, make_trainer
 from utils.gradients import in_parts, is_out_of_memory, smaller_parts
 from utils.inference import to_device
@@ -26,6 +30,7 @@ def test_parts_make_up_the_batch(number, parts, sizes):
 
 def test_parts_are_doubled_until_a_picture_is_too_much():
     assert smaller_parts(1, 8, 1, "full") == 2 and smaller_parts(4, 8, 1, "full") == 8
+    assert smaller_parts(4, 7, 1, "full") == 7
     with pytest.raises(ValueError, match=r"with 1 pictures at a time: .*--image-size .*\(full\)"):
         smaller_parts(8, 8, 1, "full")
     with pytest.raises(ValueError, match="--batch-parts"):
@@ -73,6 +78,35 @@ def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
     assert output.count("out of memory") == 2 and "in 4 parts" in output
     with pytest.raises(ValueError, match="with 1 pictures at a time"):
         gradients(index, 1, full_at=1, phase=phase)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+
+from dataclasses import replace
+
+from tests.helpers import ROOT
+from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
+
+phase = replace(PHASE, batch_size=14)
+trainer = make_trainer(drawn_index(Path(sys.argv[1]), 14), [phase], image_size=(512, 512))
+loader, _ = trainer.loader(phase)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+most = pages * resource.getpagesize() + (900 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+losses = train_epoch(trainer, phase, loader).losses
+assert all(0 < value < 100 for value in losses.values()), losses
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory cannot be limited here")
+def test_a_memory_that_is_really_full(tmp_path):
+    """900 MB, of which a step with all 14 pictures takes about two and a half times as many."""
+    line = [sys.executable, "-c", LIMITED, str(tmp_path)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "out of memory: from here on a batch is worked through in 2 parts" in done.stdout
 
 
 def test_parts_weigh_as_many_pictures_as_they_have(index):
