@@ -38,6 +38,7 @@ from utils.cli import run
 from utils.device import Amp, choose_autocast, choose_device
 from utils.index import ImageRecord, build_index
 from utils.inference import DetectSettings, autocasting, to_device
+from utils.optimizer import OptimizerName
 from utils.phases import Phase, apply_freezing
 from utils.trainer import Trainer, TrainSettings
 
@@ -54,7 +55,7 @@ class Config:
     amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
     peers: tuple[str, ...] = ()  # name=command, with {model}, {size} and {batch}
     device: str = "auto"  # auto, cpu, cuda or cuda:0
-    optimizer: str = "sgd"  # sgd, adamw or muon
+    optimizer: OptimizerName = "sgd"  # sgd, adamw or muon
     rounds: int = 5  # of ours and each peer in turn
     steps: int = 3  # of ours in a round
 
@@ -106,7 +107,7 @@ def main(config: Config) -> None:
             report(case, amp, ours[amp], statistics.median(peaks[amp]), peers)
 
 
-def prepare(case: Case, amp: Amp, device: torch.device, optimizer: str) -> Step:
+def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName) -> Step:
     """A trainer as train.py makes it, and a batch of noise with objects of all sizes."""
     torch.manual_seed(0)
     phase = Phase("all", 100, case.batch, 1e-4, (), NO_AUGMENTATION)
@@ -114,7 +115,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: str) -> Step:
     settings = TrainSettings(
         image_size=(case.size, case.size),
         smallest=preset(case.model).smallest,
-        optimizer=optimizer,  # type: ignore[arg-type]
+        optimizer=optimizer,
         momentum=0.9,
         weight_decay=5e-4,
         lr_decay="cosine",

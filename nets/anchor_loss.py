@@ -19,9 +19,7 @@ from nets.structures import Targets
 
 BOX_WEIGHT = 5.0
 FITS = 0.213  # an anchor also takes an object that its size overlaps by more, with centres laid together
-FAR = (
-    4.0  # e^4 is 55: sides that many times an anchor's, or as small a part, are none of an object that it has
-)
+FAR = 4.0  # e^4 is 55: no object is so many times its anchor, or so small a part of it
 IGNORED = 0.7  # a box that overlaps an object more is no mistake, even where another should find the object
 
 
