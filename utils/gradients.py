@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nets.detector import Detector
 from nets.structures import Targets
+from utils.allocator import give_back_freed_memory
 from utils.compiling import Compiling, compiled
 from utils.inference import autocasting
 from utils.phases import Phase
@@ -53,6 +54,8 @@ class Gradients:
         self.processes, self.parts = processes, parts
         self.losses_of = self.compiled = compiled(LossesOf(detector), compiling)
         self.phase: Phase | None = None
+        # Older than every graph of losses: see `_free_failed`.
+        self.oldest = torch.zeros(1, requires_grad=True).sum()
 
     def start_phase(self, phase: Phase) -> None:
         """Average over the processes. Which parameters have gradients differs between phases."""
@@ -76,10 +79,22 @@ class Gradients:
                 reason = str(error)
             # Not within `except`: the error holds on to the tensors that filled the memory.
             self.detector.zero_grad()
+            self._free_failed()
             self.parts = smaller_parts(self.parts, len(images), self.processes.size, reason)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
             print(f"out of memory: from here on a batch is worked through in {self.parts} parts")
+
+    def _free_failed(self) -> None:
+        """Free what a failed batch took.
+
+        Where the backward pass fails, PyTorch keeps what was still to do in a queue of the thread, the newest
+        first, and all tensors with it. Going back through something older goes through the queue and empties
+        it: of a batch that failed with 2.4 GB, 2.0 GB stayed taken without.
+        """
+        self.oldest.backward(retain_graph=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        else:
+            give_back_freed_memory()
 
     def _add_parts(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,31 @@ def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
         gradients(index, 1, full_at=1, phase=phase)
 
 
+def test_a_batch_that_fails_on_its_way_back_is_freed(index):
+    """Its tensors stay in a queue of PyTorch's otherwise."""
+    trainer = make_trainer(index)
+    alive: list[weakref.ref] = []
+
+    def failing(images, wanted):
+        scale = torch.ones(len(images), requires_grad=True)
+        left_to_do = scale.exp().sum()
+        kept = replace(PHASE)
+        left_to_do.grad_fn.metadata["kept"] = kept
+        alive.append(weakref.ref(kept))
+        last = scale.sum() * 2
+        last.register_hook(full)
+        return {"loss": left_to_do + last}
+
+    def full(gradient):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    trainer.gradients.losses_of = failing
+    batch = next(iter(trainer.loader(PHASE)[0]))
+    with pytest.raises(ValueError, match="with 1 pictures at a time"):
+        trainer.gradients.add(*to_device(batch, CPU))
+    assert len(alive) == 2 and not any(reference() for reference in alive)
+
+
 LIMITED = """
 import resource, sys
 from pathlib import Path
@@ -93,7 +119,7 @@ phase = replace(PHASE, batch_size=14)
 trainer = make_trainer(drawn_index(Path(sys.argv[1]), 14), [phase], image_size=(512, 512))
 loader, _ = trainer.loader(phase)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
-most = pages * resource.getpagesize() + (900 << 20)
+most = pages * resource.getpagesize() + (int(sys.argv[2]) << 20)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 losses = train_epoch(trainer, phase, loader).losses
 assert all(0 < value < 100 for value in losses.values()), losses
@@ -101,9 +127,10 @@ assert all(0 < value < 100 for value in losses.values()), losses
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory cannot be limited here")
-def test_a_memory_that_is_really_full(tmp_path):
-    """900 MB, of which a step with all 14 pictures takes about two and a half times as many."""
-    line = [sys.executable, "-c", LIMITED, str(tmp_path)]
+@pytest.mark.parametrize("megabytes", [900, 2300])
+def test_a_memory_that_is_really_full(megabytes, tmp_path):
+    """A step with all 14 pictures takes 2500 MB; with 900 it fails at once, with 2300 on its way back."""
+    line = [sys.executable, "-c", LIMITED, str(tmp_path), str(megabytes)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "out of memory: from here on a batch is worked through in 2 parts" in done.stdout
