@@ -1,0 +1,79 @@
+"""What an exported file says of itself: one JSON text inside it, whatever its format. One writer, one reader."""
+
+import json
+import tomllib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nets.pixels import PixelFormat
+from utils.cli import ROOT
+from utils.thresholds import KEY, Thresholds, stored_thresholds
+
+NAME = "boxwright"  # of the entry in ONNX's metadata, OpenVINO's rt_info and TorchScript's extra files
+
+
+@dataclass(frozen=True)
+class ExportFacts:
+    """All that using an exported file needs; the names are those of the entries in the JSON text.
+
+    image_size      height and width that it was exported for
+    dynamic         whether it takes any number of pictures, of any size that is a multiple of `stride`;
+                    else one picture of `image_size` at a time
+    letterbox       whether it takes a picture of any size, and letterboxes itself
+    nms             whether it has outputs after NMS
+    pixels          how pictures are letterboxed; the rest of it is part of the graph
+    thresholds      the scores with the best F1, where the checkpoint had them
+    confidence, nms_iou, max_detections  what the NMS of the graph was made with
+    device          where it runs: "any", or the kind of device that TorchScript was traced on
+    weights_licence that of the published weights, if it is they
+    """
+
+    model_name: str
+    class_names: tuple[str, ...]
+    image_size: tuple[int, int]
+    stride: int
+    smallest: int
+    pixels: PixelFormat
+    thresholds: Thresholds | None
+    dynamic: bool
+    letterbox: bool
+    nms: bool
+    confidence: float
+    nms_iou: float
+    max_detections: int
+    device: str = "any"
+    weights_licence: str | None = None
+
+    def to_json(self) -> str:
+        """The JSON text, with Chinese as it is."""
+        content = asdict(self)
+        content["pixels"] = self.pixels._asdict()
+        content[KEY] = None if self.thresholds is None else self.thresholds._asdict()
+        return json.dumps({"version": version(), "licence": "Apache-2.0"} | content, ensure_ascii=False)
+
+
+def facts_from_json(text: str, path: Path) -> ExportFacts:
+    """The facts that a file at `path` holds as JSON; ValueError if they are not what `to_json` wrote."""
+    try:
+        content: dict[str, Any] = json.loads(text)
+        kept = {name: content[name] for name in ExportFacts.__dataclass_fields__}
+        pixels = {k: tuple(v) if isinstance(v, list) else v for k, v in kept["pixels"].items()}
+        height, width = kept["image_size"]
+        kept |= {
+            "class_names": tuple(map(str, kept["class_names"])),
+            "image_size": (int(height), int(width)),
+            "pixels": PixelFormat(**pixels),
+            "thresholds": stored_thresholds(content),
+        }
+        return ExportFacts(**kept)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ValueError(
+            f"what {path} says of its classes and sizes cannot be read: another version of Boxwright wrote it; "
+            "export it again"
+        ) from None
+
+
+def version() -> str:
+    """Boxwright's version."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

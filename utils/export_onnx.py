@@ -1,0 +1,98 @@
+"""A detector as an ONNX file: network, decoding, and unless left out NMS and letterbox, in one graph."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nets.detector import Detector
+from utils.export_facts import NAME, ExportFacts
+from utils.export_network import CANDIDATES, INPUT, Network
+from utils.graph_letterbox import letterbox_graph, original_graph
+from utils.graph_nms import nms_graph
+from utils.graph_text import OPSET, put_after, put_before
+from utils.packages import require_packages
+
+MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many pictures
+OUTPUTS = ("boxes", "scores", "labels")  # after NMS
+
+
+def write_onnx(detector: Detector, facts: ExportFacts, path: Path) -> None:
+    """Write the file. ValueError where `onnx` is not installed, or the exporter cannot do this detector."""
+    require_packages("--format onnx", "onnx", "onnxscript")
+    import onnx
+
+    model = network_graph(detector, facts)
+    if facts.nms:
+        put_after(model, nms_graph(facts.confidence, facts.nms_iou, facts.max_detections))
+        _name_outputs(model, facts)
+    if facts.letterbox:
+        put_before(model, letterbox_graph(facts.image_size, facts.pixels))
+    onnx.helper.set_model_props(model, {NAME: facts.to_json()})
+    model.producer_name = "Boxwright"
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, path)
+
+
+def network_graph(detector: Detector, facts: ExportFacts) -> Any:
+    """The network alone, from `images` to the candidates, as PyTorch's exporter makes it."""
+    height, width = facts.image_size
+    shapes = None
+    # Two pictures where their number is to stay open: of one the exporter would conclude that it is always 1.
+    example = torch.zeros(2 if facts.dynamic else 1, 3, height, width, dtype=torch.uint8)
+    if facts.dynamic:
+        shapes = {INPUT: dynamic_shape(facts.stride)}
+    try:
+        with torch.no_grad(), quiet():
+            program = torch.onnx.export(
+                Network(detector),
+                (example,),
+                input_names=[INPUT],
+                output_names=[*CANDIDATES],
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                dynamo=True,  # the other one, by tracing, is no longer kept up
+                external_data=False,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise ValueError(f"PyTorch's exporter cannot write {facts.model_name} as ONNX: {reason}") from error
+    assert program is not None
+    return program.model_proto
+
+
+def dynamic_shape(stride: int) -> dict[int, Any]:
+    """For each dimension of `images` that stays open what it may be: sides are multiples of the stride."""
+    dim = torch.export.Dim
+    sides = [stride * dim(f"{name}_by_{stride}", min=1, max=MOST_SIDE // stride) for name in ("height", "width")]
+    return {0: dim("batch", min=1, max=MOST_SIDE), 2: sides[0], 3: sides[1]}
+
+
+def _name_outputs(model: Any, facts: ExportFacts) -> None:
+    """Let the outputs after NMS have their plain names, in the picture's own pixels after a letterbox."""
+    if facts.letterbox:
+        put_after(model, original_graph())
+        del model.graph.output[-6:-3]  # they are on the way to the new ones only
+        return
+    for output, name in zip(model.graph.output[-3:], OUTPUTS, strict=True):
+        for node in model.graph.node:
+            node.output[:] = [name if value == output.name else value for value in node.output]
+        output.name = name
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what the exporter says of itself: its failures come as exceptions."""
+    logger, level = logging.getLogger("torch"), logging.getLogger("torch").level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,100 @@
+"""A model in an exported file, used as a checkpoint is: same letterbox before, same NMS after it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nets.pixels import PixelFormat
+from nets.structures import Decoded
+from utils.classes import read_classes
+from utils.device import Amp, choose_device
+from utils.export_facts import ExportFacts
+from utils.exported_kind import Kind, exported_kind
+from utils.preflight import check_image_size
+from utils.run_onnx import open_onnx
+from utils.run_openvino import open_openvino
+from utils.run_torchscript import open_torchscript
+
+OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchscript}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Anything that detects, see `utils.inference.Detects`, out of a file.
+
+    image_size  height and width that pictures are letterboxed to
+    device      where pictures are handed over, and candidates come back
+    """
+
+    path: Path
+    kind: Kind
+    facts: ExportFacts
+    image_size: tuple[int, int]
+    device: torch.device
+    run: Callable[[Tensor], Decoded]
+
+    @property
+    def pixels(self) -> PixelFormat:
+        """How pictures are letterboxed."""
+        return self.facts.pixels
+
+    @property
+    def stride(self) -> int:
+        """What the image size must be a multiple of."""
+        return self.facts.stride
+
+    def detect(self, images: Tensor) -> Decoded:
+        """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
+
+        ValueError for pictures of another size than the file is fixed to.
+        """
+        if self.facts.dynamic:
+            return self.run(images)
+        if (images.shape[2], images.shape[3]) != self.facts.image_size:
+            raise ValueError(_fixed(self.path, self.facts))
+        single = [self.run(image) for image in images.split(1)]
+        boxes, scores = (torch.cat(parts) for parts in zip(*single, strict=True))
+        return Decoded(boxes, scores)
+
+
+def load_exported(
+    path: str | Path,
+    device: str = "auto",
+    amp: Amp = "auto",
+    *,
+    model: str | None = None,
+    classes: str | Path | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> Exported:
+    """Open an exported model. `model` and `classes` need not be given; where they are, they must agree.
+
+    ValueError if the file is missing, damaged, or not of ours; if what is given does not agree with it; or for
+    an image size that it does not take.
+    """
+    path = Path(path)
+    kind = exported_kind(path)
+    if kind is None or not path.exists():
+        raise ValueError(f"{path} does not exist" if kind else f"{path} is no exported model")
+    facts, run = OPEN[kind](path, device, amp)
+    if model not in (None, facts.model_name):
+        raise ValueError(f"--model {model}: {path} holds {facts.model_name}; leave --model out")
+    if classes is not None and read_classes(classes) != facts.class_names:
+        raise ValueError(f"--classes {classes}: {path} names its classes itself, and others; leave --classes out")
+    size = image_size or facts.image_size
+    if not facts.dynamic and size != facts.image_size:
+        raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed(path, facts)}")
+    check_image_size(size, facts.stride, facts.smallest)
+    there = choose_device(facts.device) if kind == "torchscript" else torch.device("cpu")
+    return Exported(path, kind, facts, size, there, run)
+
+
+def _fixed(path: Path, facts: ExportFacts) -> str:
+    height, width = facts.image_size
+    return (
+        f"{path} takes pictures of {height} x {width} (height x width) alone: leave out --image-size and "
+        "--rectangular, or export it with --dynamic, which takes any multiple of "
+        f"{facts.stride} from {facts.smallest} on"
+    )

@@ -1,0 +1,45 @@
+"""Which kind of exported model a path is, told without loading it."""
+
+import zipfile
+from pathlib import Path
+from typing import Literal
+
+Kind = Literal["onnx", "openvino", "torchscript"]
+ENGINES = (".engine", ".plan", ".trt")
+
+
+def exported_kind(path: str | Path) -> Kind | None:
+    """ONNX by its suffix, OpenVINO by folder or `.xml`, TorchScript by what is in it; None for the others.
+
+    ValueError for a TensorRT engine: those run where they were built, not here.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in ENGINES:
+        raise ValueError(
+            f"{path} is a TensorRT engine, which nothing here runs: give the .onnx file that it was built from"
+        )
+    if suffix == ".onnx":
+        return "onnx"
+    if suffix == ".xml" or path.is_dir():
+        return "openvino"
+    return "torchscript" if path.is_file() and _holds_code(path) else None
+
+
+def _holds_code(path: Path) -> bool:
+    """Whether it is an archive of TorchScript; those of `torch.save` have no code and no constants."""
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def refuse_exported(path: str | Path, what: str) -> None:
+    """ValueError if `path` is an exported model, which cannot be used for `what`."""
+    if exported_kind(path) in ("onnx", "torchscript") or Path(path).suffix.lower() == ".xml":
+        raise ValueError(
+            f"{path} is an exported model, and {what}: give the checkpoint that it was exported from"
+        )

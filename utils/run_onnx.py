@@ -1,0 +1,77 @@
+"""An exported ONNX file as a function from pictures to candidates, by ONNX Runtime."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nets.structures import Decoded
+from utils.device import Amp
+from utils.export_facts import NAME, ExportFacts, facts_from_json
+from utils.export_network import CANDIDATES
+from utils.packages import require_packages
+
+QUIET = 3  # errors alone; warnings are about the graph, which users cannot change
+
+
+def open_onnx(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Callable[[Tensor], Decoded]]:
+    """What the file says of itself, and the function that runs it on uint8 RGB [B, 3, H, W].
+
+    Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
+    ValueError for a file that is damaged or not of ours, and for a device or number format that it has not.
+    """
+    require_packages(f"to run {path.name}", "onnxruntime")
+    import onnxruntime
+
+    if amp in ("bf16", "fp16"):
+        raise ValueError(f"--amp {amp}: ONNX Runtime computes in float32; for bf16 export with --format openvino")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = QUIET
+    providers = choose_providers(device, onnxruntime.get_available_providers())
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers)
+    except Exception as error:  # whatever it raises: its exceptions have no base of their own
+        raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from None
+    facts = _facts(session, path)
+    fetched = onnxruntime.RunOptions()
+    fetched.only_execute_path_to_fetches = True
+    fetched.log_severity_level = QUIET
+    name = session.get_inputs()[0].name
+
+    def run(images: Tensor) -> Decoded:
+        picture = images[0].permute(1, 2, 0) if facts.letterbox else images
+        feed = {name: picture.cpu().contiguous().numpy()}
+        boxes, scores = session.run(CANDIDATES, feed, fetched)
+        return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
+
+    return facts, run
+
+
+def choose_providers(device: str, available: list[str]) -> list[Any]:
+    """ONNX Runtime's names of what it computes with; ValueError where there is no such device."""
+    cuda = "CUDAExecutionProvider"
+    if device.startswith("cuda") and cuda not in available:
+        raise ValueError(
+            f"--device {device}: this ONNX Runtime has no CUDA; pip install onnxruntime-gpu in place of "
+            "onnxruntime, or use --device cpu"
+        )
+    if device == "cpu" or cuda not in available:
+        return ["CPUExecutionProvider"]
+    number = int(device.partition(":")[2] or 0)
+    return [(cuda, {"device_id": number}), "CPUExecutionProvider"]
+
+
+def _facts(session: Any, path: Path) -> ExportFacts:
+    outputs = [output.name for output in session.get_outputs()]
+    metadata = session.get_modelmeta().custom_metadata_map
+    lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]
+    lacking += [] if NAME in metadata else ["class names and sizes"]
+    if lacking:
+        raise ValueError(
+            f"{path} was not written by export.py: it lacks {', '.join(lacking)}; it has the outputs "
+            f"{', '.join(outputs)}. Export the checkpoint that it was made from with export.py"
+        )
+    return facts_from_json(metadata[NAME], path)

@@ -1,0 +1,95 @@
+"""An exported OpenVINO folder as a function from pictures to candidates."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nets.structures import Decoded
+from utils.device import Amp, multiplies_bf16
+from utils.export_facts import NAME, ExportFacts, facts_from_json
+from utils.export_network import CANDIDATES
+from utils.export_openvino import MODEL_FILE
+from utils.packages import require_packages
+
+SHAPES = 4  # of pictures, for which a compiled model is kept
+
+
+def open_openvino(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Callable[[Tensor], Decoded]]:
+    """What the folder says of itself, and the function that runs it on uint8 RGB [B, 3, H, W].
+
+    Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
+    ValueError for a folder that is damaged or not of ours, and for a device or number format that it has not.
+    """
+    require_packages(f"to run {path.name}", "openvino")
+    import openvino
+
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"--device {device}: OpenVINO runs on the CPU here; use --device cpu")
+    file = path / MODEL_FILE if path.is_dir() else path
+    if not file.is_file():
+        raise ValueError(f"{path} is no OpenVINO folder: there is no {MODEL_FILE} in it")
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision(amp),
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
+    core = openvino.Core()
+    try:
+        whole = core.read_model(file)
+    except Exception as error:  # whatever it raises: they have no base of their own
+        raise ValueError(f"OpenVINO cannot load {file}: {str(error).strip().splitlines()[-1]}") from None
+    facts = _facts(whole, path)
+
+    @functools.lru_cache(SHAPES)
+    def compiled(shape: tuple[int, ...]) -> Any:
+        # For one shape each: yolox_nano at 416 took 16 ms with open sizes, and 9 ms with those sizes fixed.
+        model = openvino.Model([whole.output(name) for name in CANDIDATES], whole.get_parameters()).clone()
+        if facts.letterbox:
+            model.reshape(list(shape[1:]))
+        else:
+            batch, height, width, channels = shape
+            model.reshape([batch, channels, height, width])
+            steps = openvino.preprocess.PrePostProcessor(model)
+            steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as pictures lie in memory
+            steps.input().model().set_layout(openvino.Layout("NCHW"))
+            model = steps.build()
+        return core.compile_model(model, "CPU", settings)
+
+    def run(images: Tensor) -> Decoded:
+        pictures = images.permute(0, 2, 3, 1).contiguous().numpy()
+        network = compiled(pictures.shape)
+        request = network.create_infer_request()
+        # Into arrays of our own: those of the request would go when it does.
+        found = [np.empty(tuple(output.shape), np.float32) for output in network.outputs]
+        for number, array in enumerate(found):
+            request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
+        picture = pictures[0] if facts.letterbox else pictures
+        request.infer([openvino.Tensor(picture, shared_memory=True)])
+        boxes, scores = map(torch.from_numpy, found)
+        return Decoded(boxes, scores)
+
+    return facts, run
+
+
+def precision(amp: Amp) -> str:
+    """OpenVINO's name of the number format: bf16 where the CPU multiplies it, unless that is switched off."""
+    if amp == "fp16":
+        raise ValueError("--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off")
+    return "bf16" if amp == "bf16" or (amp == "auto" and multiplies_bf16(torch.device("cpu"))) else "f32"
+
+
+def _facts(model: Any, path: Path) -> ExportFacts:
+    outputs = sorted(name for output in model.outputs for name in output.names)
+    lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]
+    lacking += [] if model.has_rt_info([NAME]) else ["class names and sizes"]
+    if lacking:
+        raise ValueError(
+            f"{path} was not written by export.py: it lacks {', '.join(lacking)}; it has the outputs "
+            f"{', '.join(outputs)}. Export the checkpoint that it was made from with export.py"
+        )
+    return facts_from_json(model.get_rt_info([NAME]).astype(str), path)
