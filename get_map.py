@@ -16,14 +16,14 @@ from utils.cli import ROOT, run
 from utils.comparison import compare
 from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
-from utils.device import Amp, choose_device, describe_device
+from utils.device import Amp, choose_device
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings, detect_dataset
 from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
-from utils.predictor import load_trained, ready
+from utils.predictor import describe_trained, load_trained, ready
 from utils.preflight import check_values
 from utils.report import write_report
 from utils.report_data import Report
@@ -131,12 +131,17 @@ def detect(config: Config) -> Measured:
     device = choose_device(config.device)
     trained = ready(
         load_trained(
-            config.weights, device, model=config.model, classes=config.classes, image_size=config.image_size
+            config.weights,
+            device,
+            model=config.model,
+            classes=config.classes,
+            image_size=config.image_size,
+            amp=config.amp,
         ),
         config.amp,
         check=False,  # what they change is measured here, and figures are those of the training
     )
-    on_device = describe_device(device, trained.autocast)
+    on_device = describe_trained(trained)
     print(on_device)
     index = read_many(config.data, trained.class_names)
     require_images(index, ", ".join(config.data))

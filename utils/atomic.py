@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,3 +50,19 @@ def new_folder(path: Path) -> Iterator[Path]:
     finally:
         if beside.exists():
             shutil.rmtree(beside)
+
+
+@contextmanager
+def proving(path: Path) -> Iterator[Path]:
+    """A path of the same name in a folder beside `path`, for a file or folder that is tried before it is kept.
+
+    On success it takes the place of `path`, and of what was there; on failure it goes.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        beside = Path(folder) / path.name
+        yield beside
+        if path.is_dir():  # a folder takes the place of an empty one at most
+            path.rename(Path(folder) / "before")
+        beside.replace(path)

@@ -69,7 +69,9 @@ def network_graph(detector: Detector, facts: ExportFacts) -> Any:
 def dynamic_shape(stride: int) -> dict[int, Any]:
     """For each dimension of `images` that stays open what it may be: sides are multiples of the stride."""
     dim = torch.export.Dim
-    sides = [stride * dim(f"{name}_by_{stride}", min=1, max=MOST_SIDE // stride) for name in ("height", "width")]
+    sides = [
+        stride * dim(f"{name}_by_{stride}", min=1, max=MOST_SIDE // stride) for name in ("height", "width")
+    ]
     return {0: dim("batch", min=1, max=MOST_SIDE), 2: sides[0], 3: sides[1]}
 
 

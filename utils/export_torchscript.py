@@ -28,4 +28,4 @@ def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> Non
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it is deprecated, and of constants, which the check looks at
         traced = torch.jit.freeze(torch.jit.trace(Network(detector).eval(), example, check_trace=False))
-    torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: facts.to_json()})
+        torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: facts.to_json()})

@@ -1,6 +1,5 @@
 """A model in an exported file, used as a checkpoint is: same letterbox before, same NMS after it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +9,10 @@ from torch import Tensor
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
 from utils.classes import read_classes
-from utils.device import Amp, choose_device
+from utils.device import Amp
 from utils.export_facts import ExportFacts
-from utils.exported_kind import Kind, exported_kind
+from utils.exported_kind import exported_kind
+from utils.opened import HOST, Opened
 from utils.preflight import check_image_size
 from utils.run_onnx import open_onnx
 from utils.run_openvino import open_openvino
@@ -26,15 +26,21 @@ class Exported:
     """Anything that detects, see `utils.inference.Detects`, out of a file.
 
     image_size  height and width that pictures are letterboxed to
-    device      where pictures are handed over, and candidates come back
     """
 
     path: Path
-    kind: Kind
-    facts: ExportFacts
+    opened: Opened
     image_size: tuple[int, int]
-    device: torch.device
-    run: Callable[[Tensor], Decoded]
+
+    @property
+    def facts(self) -> ExportFacts:
+        """What the file says of itself."""
+        return self.opened.facts
+
+    @property
+    def device(self) -> torch.device:
+        """Where pictures are handed over, and candidates come back."""
+        return self.opened.device
 
     @property
     def pixels(self) -> PixelFormat:
@@ -52,17 +58,21 @@ class Exported:
         ValueError for pictures of another size than the file is fixed to.
         """
         if self.facts.dynamic:
-            return self.run(images)
+            return self.opened.run(images)
         if (images.shape[2], images.shape[3]) != self.facts.image_size:
             raise ValueError(_fixed(self.path, self.facts))
-        single = [self.run(image) for image in images.split(1)]
+        single = [self.opened.run(image) for image in images.split(1)]
         boxes, scores = (torch.cat(parts) for parts in zip(*single, strict=True))
         return Decoded(boxes, scores)
+
+    def describe(self) -> str:
+        """One line for the log: what runs it, where, in which number format, with how many threads."""
+        return f"{self.opened.runtime}, {torch.get_num_threads()} threads"
 
 
 def load_exported(
     path: str | Path,
-    device: str = "auto",
+    device: torch.device = HOST,
     amp: Amp = "auto",
     *,
     model: str | None = None,
@@ -78,17 +88,19 @@ def load_exported(
     kind = exported_kind(path)
     if kind is None or not path.exists():
         raise ValueError(f"{path} does not exist" if kind else f"{path} is no exported model")
-    facts, run = OPEN[kind](path, device, amp)
+    opened = OPEN[kind](path, device, amp)
+    facts = opened.facts
     if model not in (None, facts.model_name):
         raise ValueError(f"--model {model}: {path} holds {facts.model_name}; leave --model out")
     if classes is not None and read_classes(classes) != facts.class_names:
-        raise ValueError(f"--classes {classes}: {path} names its classes itself, and others; leave --classes out")
+        raise ValueError(
+            f"--classes {classes}: {path} names its classes itself, and others; leave --classes out"
+        )
     size = image_size or facts.image_size
     if not facts.dynamic and size != facts.image_size:
         raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed(path, facts)}")
     check_image_size(size, facts.stride, facts.smallest)
-    there = choose_device(facts.device) if kind == "torchscript" else torch.device("cpu")
-    return Exported(path, kind, facts, size, there, run)
+    return Exported(path, opened, size)
 
 
 def _fixed(path: Path, facts: ExportFacts) -> str:

@@ -15,7 +15,9 @@ from nets.detector import Detector
 from nets.structures import Decoded
 from utils.classes import read_classes
 from utils.detections import Detections
-from utils.device import Amp, choose_autocast, choose_device, place
+from utils.device import Amp, choose_autocast, choose_device, describe_device, place
+from utils.exported import Exported, load_exported
+from utils.exported_kind import exported_kind
 from utils.image import read_image
 from utils.inference import Detects, DetectSettings, find_candidates, select_detections
 from utils.inference_model import for_inference, is_accurate
@@ -59,15 +61,24 @@ def load_trained(
     model: str | None = None,
     classes: str | Path | None = None,
     image_size: tuple[int, int] | None = None,
+    amp: Amp = "auto",
 ) -> TrainedDetector:
     """Build the detector that a weights file is for, and load it; every tensor has to fit.
 
     A checkpoint says itself which model, classes and image size it is for. For a bare state dict the model is
     found by its tensors; `model`, `classes` and `image_size` say it otherwise. "pretrained" stands for the
     published weights of `model`. ValueError with the flag that is needed.
+
+    What export.py wrote is opened instead, in the number format of `amp`.
     """
     if str(weights) == WORD:
         weights = _published(model)
+    if exported_kind(weights):
+        exported = load_exported(weights, device, amp, model=model, classes=classes, image_size=image_size)
+        facts = exported.facts
+        return TrainedDetector(
+            exported, facts.model_name, facts.class_names, exported.image_size, facts.thresholds
+        )
     content = read_weights(weights)
     name = model or content.model_name or _recognised(content)
     design = preset(name, **(content.parts if name == content.model_name else {}))
@@ -95,6 +106,13 @@ def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDete
         print(f"16-bit floats change what {trained.model_name} finds with these weights: using float32")
         autocast = None
     return replace(trained, detector=for_inference(detector, autocast), autocast=autocast)
+
+
+def describe_trained(trained: TrainedDetector) -> str:
+    """One line for the log: on which device it runs, in which number format, and if it was exported by what."""
+    if isinstance(trained.detector, Exported):
+        return trained.detector.describe()
+    return describe_device(trained.detector.device, trained.autocast)
 
 
 class Predictor:
@@ -129,9 +147,11 @@ class Predictor:
         max_detections: int = 300,
         rectangular: bool = False,
     ) -> None:
-        self.device = choose_device(device)
-        trained = load_trained(weights, self.device, model=model, classes=classes, image_size=image_size)
+        trained = load_trained(
+            weights, choose_device(device), model=model, classes=classes, image_size=image_size, amp=amp
+        )
         self.model = ready(trained, amp)
+        self.device = self.model.detector.device
         self.class_names = self.model.class_names
         confidences = class_confidences(confidence, self.model.thresholds, len(self.class_names))
         self.confidences = change_confidences(confidences, self.class_names, class_confidence or {})

@@ -123,6 +123,14 @@ def source_of(model: str) -> Source:
     return SOURCES[model]
 
 
+def weights_licence(path: Path) -> str | None:
+    """The licence of published weights, if the file is one of them; None for others."""
+    if not any(path.name == source.file_name for source in SOURCES.values()):
+        return None
+    found = file_sha256(path)
+    return next((source.licence for source in SOURCES.values() if source.sha256 == found), None)
+
+
 def pretrained_weights(model: str, folder: Path = MODEL_DATA) -> Path:
     """The published weights of a model as a file in `folder`, which is fetched if it is not there.
 

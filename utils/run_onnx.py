@@ -1,6 +1,5 @@
 """An exported ONNX file as a function from pictures to candidates, by ONNX Runtime."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +10,26 @@ from nets.structures import Decoded
 from utils.device import Amp
 from utils.export_facts import NAME, ExportFacts, facts_from_json
 from utils.export_network import CANDIDATES
+from utils.opened import HOST, Opened
 from utils.packages import require_packages
 
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 QUIET = 3  # errors alone; warnings are about the graph, which users cannot change
 
 
-def open_onnx(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Callable[[Tensor], Decoded]]:
-    """What the file says of itself, and the function that runs it on uint8 RGB [B, 3, H, W].
+def open_onnx(path: Path, device: torch.device, amp: Amp) -> Opened:
+    """Load an ONNX file.
 
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
-    ValueError for a file that is damaged or not of ours, and for a device or number format that it has not.
+    ValueError for a file that is damaged or not of ours, and for a number format that it has not.
     """
     require_packages(f"to run {path.name}", "onnxruntime")
     import onnxruntime
 
     if amp in ("bf16", "fp16"):
-        raise ValueError(f"--amp {amp}: ONNX Runtime computes in float32; for bf16 export with --format openvino")
+        raise ValueError(
+            f"--amp {amp}: ONNX Runtime computes in float32; for bf16 export with --format openvino"
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = QUIET
@@ -47,21 +50,21 @@ def open_onnx(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Callable[
         boxes, scores = session.run(CANDIDATES, feed, fetched)
         return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
 
-    return facts, run
+    where = session.get_providers()[0].removesuffix("ExecutionProvider")
+    return Opened(facts, run, HOST, f"ONNX Runtime on {where}, float32")
 
 
-def choose_providers(device: str, available: list[str]) -> list[Any]:
-    """ONNX Runtime's names of what it computes with; ValueError where there is no such device."""
-    cuda = "CUDAExecutionProvider"
-    if device.startswith("cuda") and cuda not in available:
-        raise ValueError(
-            f"--device {device}: this ONNX Runtime has no CUDA; pip install onnxruntime-gpu in place of "
-            "onnxruntime, or use --device cpu"
+def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
+    """ONNX Runtime's names of what it computes with; where it cannot use the GPU, it says what to install."""
+    if device.type == "cpu":
+        return [CPU]
+    if CUDA not in available:
+        print(
+            "this ONNX Runtime has no CUDA, so the CPU is used: to use the GPU, pip uninstall onnxruntime and "
+            "pip install onnxruntime-gpu"
         )
-    if device == "cpu" or cuda not in available:
-        return ["CPUExecutionProvider"]
-    number = int(device.partition(":")[2] or 0)
-    return [(cuda, {"device_id": number}), "CPUExecutionProvider"]
+        return [CPU]
+    return [(CUDA, {"device_id": device.index or 0}), CPU]
 
 
 def _facts(session: Any, path: Path) -> ExportFacts:

@@ -1,7 +1,6 @@
 """An exported OpenVINO folder as a function from pictures to candidates."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +13,29 @@ from utils.device import Amp, multiplies_bf16
 from utils.export_facts import NAME, ExportFacts, facts_from_json
 from utils.export_network import CANDIDATES
 from utils.export_openvino import MODEL_FILE
+from utils.opened import HOST, Opened
 from utils.packages import require_packages
 
 SHAPES = 4  # of pictures, for which a compiled model is kept
 
 
-def open_openvino(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Callable[[Tensor], Decoded]]:
-    """What the folder says of itself, and the function that runs it on uint8 RGB [B, 3, H, W].
+def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
+    """Load an OpenVINO folder, or its model.xml, to run on the CPU.
 
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
-    ValueError for a folder that is damaged or not of ours, and for a device or number format that it has not.
+    ValueError for a folder that is damaged or not of ours, and for a number format that it has not.
     """
     require_packages(f"to run {path.name}", "openvino")
     import openvino
 
-    if device not in ("auto", "cpu"):
-        raise ValueError(f"--device {device}: OpenVINO runs on the CPU here; use --device cpu")
+    if device.type != "cpu":
+        print("OpenVINO uses the CPU here, not the GPU")
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
         raise ValueError(f"{path} is no OpenVINO folder: there is no {MODEL_FILE} in it")
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": precision(amp),
+        "INFERENCE_PRECISION_HINT": (number_format := precision(amp)),
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
     core = openvino.Core()
@@ -73,13 +73,15 @@ def open_openvino(path: Path, device: str, amp: Amp) -> tuple[ExportFacts, Calla
         boxes, scores = map(torch.from_numpy, found)
         return Decoded(boxes, scores)
 
-    return facts, run
+    return Opened(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
 
 
 def precision(amp: Amp) -> str:
     """OpenVINO's name of the number format: bf16 where the CPU multiplies it, unless that is switched off."""
     if amp == "fp16":
-        raise ValueError("--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off")
+        raise ValueError(
+            "--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off"
+        )
     return "bf16" if amp == "bf16" or (amp == "auto" and multiplies_bf16(torch.device("cpu"))) else "f32"
 
 

@@ -1,0 +1,45 @@
+"""All outputs of an exported graph, as those get them who run the file without our code."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.export_openvino import MODEL_FILE
+from utils.exported_kind import Kind
+
+Whole = Callable[[np.ndarray], dict[str, Tensor]]
+
+
+def open_whole(path: Path, kind: Kind) -> Whole:
+    """A function from the input, `images` [B, 3, H, W] or `image` [h, w, 3] uint8, to outputs by name."""
+    return _onnx(path) if kind == "onnx" else _openvino(path / MODEL_FILE)
+
+
+def _onnx(path: Path) -> Whole:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    given = session.get_inputs()[0].name
+
+    def run(pixels: np.ndarray) -> dict[str, Tensor]:
+        return dict(zip(names, map(torch.from_numpy, session.run(names, {given: pixels})), strict=True))
+
+    return run
+
+
+def _openvino(file: Path) -> Whole:
+    import openvino
+
+    network = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(pixels: np.ndarray) -> dict[str, Tensor]:
+        outputs = network([pixels])
+        return {output.any_name: torch.from_numpy(np.array(outputs[output])) for output in network.outputs}
+
+    return run
