@@ -18,6 +18,7 @@ from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
 from utils.device import Amp, choose_device
 from utils.evaluator import Matched, Metrics, match, measure
+from utils.exported_kind import refuse_exported
 from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings, detect_dataset
@@ -114,6 +115,10 @@ def check_source(config: Config) -> None:
         raise ValueError("--weights detects on --data; to measure --detections leave --weights out")
     if config.store_thresholds and config.weights is None:
         raise ValueError("--store-thresholds stores them in the file given with --weights: give one")
+    if config.store_thresholds and config.weights is not None:
+        refuse_exported(
+            config.weights, "has its thresholds from the checkpoint, where --store-thresholds stores them"
+        )
 
 
 class Measured(NamedTuple):

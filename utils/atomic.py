@@ -54,9 +54,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def proving(path: Path) -> Iterator[Path]:
-    """A path of the same name in a folder beside `path`, for a file or folder that is tried before it is kept.
+    """A path of the same name in a folder beside `path`, for what is to be tried before it is kept.
 
-    On success it takes the place of `path`, and of what was there; on failure it goes.
+    A file or folder written there takes the place of `path` on success, and goes on failure.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Is an exported file the same detector? How far two are apart, in pixels and scores, on the same pictures."""
+"""How far two detectors are apart, in pixels and scores, on the same pictures: is an export the same one?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nets.candidates import clip
 from nets.structures import Decoded
 from utils.nms import Kept, nms
 
@@ -34,14 +35,18 @@ class Difference(NamedTuple):
 NONE = Difference(0.0, 0.0)
 
 
-def largest_difference(expected: Decoded, found: Decoded, tolerance: Difference) -> Difference:
-    """How far apart the detections of two detectors on the same batch are at most.
+def largest_difference(
+    expected: Decoded, found: Decoded, size: tuple[int, int], tolerance: Difference
+) -> Difference:
+    """How far apart the detections of two detectors on the same batch of `size` (height, width) are at most.
 
     Each of the best detections of either has its partner among all candidates of the other: the one that is
     nearest, in parts of `tolerance`. So neither the order of candidates counts, which is by score in some
-    networks, nor an overlap just on either side of a threshold, which makes NMS choose another box.
+    networks, nor an overlap just on either side of a threshold, which makes NMS choose another box. Boxes are
+    cut off at the border of the input, beyond which nobody sees them.
     """
     largest = NONE
+    expected, found = (Decoded(clip(decoded.boxes, size), decoded.scores) for decoded in (expected, found))
     for one, other in ((expected, found), (found, expected)):
         kept = nms(one, LEAST, OVERLAP, COMPARED)
         for detections, boxes, scores in zip(kept, other.boxes, other.scores, strict=True):

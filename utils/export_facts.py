@@ -1,4 +1,4 @@
-"""What an exported file says of itself: one JSON text inside it, whatever its format. One writer, one reader."""
+"""What an exported file says of itself: one JSON text in it, whatever its format. One writer, one reader."""
 
 import json
 import tomllib
@@ -58,7 +58,9 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
     try:
         content: dict[str, Any] = json.loads(text)
         kept = {name: content[name] for name in ExportFacts.__dataclass_fields__}
-        pixels = {k: tuple(v) if isinstance(v, list) else v for k, v in kept["pixels"].items()}
+        pixels: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in kept["pixels"].items()
+        }
         height, width = kept["image_size"]
         kept |= {
             "class_names": tuple(map(str, kept["class_names"])),
@@ -69,8 +71,8 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
         return ExportFacts(**kept)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"what {path} says of its classes and sizes cannot be read: another version of Boxwright wrote it; "
-            "export it again"
+            f"what {path} says of its classes and sizes cannot be read: another version of Boxwright wrote "
+            "it; export it again"
         ) from None
 
 

@@ -7,8 +7,10 @@ from nets.detector import Detector
 from nets.faster_rcnn import FasterRCNN
 from utils.export_facts import ExportFacts
 from utils.export_onnx import write_onnx
-from utils.export_openvino import MODEL_FILE, write_openvino
+from utils.export_openvino import write_openvino
+from utils.exported_kind import MODEL_FILE
 from utils.export_torchscript import write_torchscript
+from utils.pretrained import WORD
 
 Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
 ENDINGS: dict[Format, str] = {
@@ -19,13 +21,14 @@ ENDINGS: dict[Format, str] = {
 }
 
 
-def output_path(output: Path | None, weights: Path, kind: Format) -> Path:
-    """Where the export goes, by default beside the weights.
+def output_path(output: Path | None, weights: Path, model: str | None, kind: Format) -> Path:
+    """Where the export goes, by default beside the weights; of "pretrained" ones here, by the model's name.
 
     ValueError for a name whose ending does not say what is in it, and for a folder that holds other things.
     """
     ending = ENDINGS[kind]
-    path = output or weights.with_name(weights.stem + ending)
+    stem = model if model and str(weights) == WORD else weights.stem
+    path = output or weights.with_name(stem + ending)
     if ending.startswith("."):
         if path.suffix != ending:
             raise ValueError(f"--output {path}: the name of a {kind} export ends in {ending}")
@@ -34,7 +37,9 @@ def output_path(output: Path | None, weights: Path, kind: Format) -> Path:
     elif path.is_file():
         raise ValueError(f"--output {path} is a file: an {kind} export is a folder")
     elif path.is_dir() and any(path.iterdir()) and not (path / MODEL_FILE).is_file():
-        raise ValueError(f"--output {path} holds other files: name a new folder, or that of an earlier export")
+        raise ValueError(
+            f"--output {path} holds other files: name a new folder, or that of an earlier export"
+        )
     return path
 
 
@@ -61,13 +66,13 @@ def check_exportable(detector: Detector, facts: ExportFacts, kind: Format, half:
         )
     if facts.dynamic and hasattr(detector.head, "lay_anchors"):
         raise ValueError(
-            f"--dynamic: {name} lays its anchors for one size of pictures, and the exporters write them down as "
-            "numbers; leave --dynamic out, and export a file for each size"
+            f"--dynamic: {name} lays its anchors for one size of pictures, and the exporters write them down "
+            "as numbers; leave --dynamic out, and export a file for each size"
         )
 
 
 def write_export(detector: Detector, facts: ExportFacts, path: Path, kind: Format, half: bool) -> None:
-    """Write the detector, which is ready for inference, in one of the formats; TensorRT's is the ONNX file."""
+    """Write the detector, which is ready for inference, in one of the formats; TensorRT's is ONNX."""
     if kind == "openvino":
         write_openvino(detector, facts, path, half)
     elif kind == "torchscript":

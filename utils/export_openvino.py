@@ -5,9 +5,8 @@ from pathlib import Path
 from nets.detector import Detector
 from utils.export_facts import NAME, ExportFacts
 from utils.export_onnx import write_onnx
+from utils.exported_kind import MODEL_FILE
 from utils.packages import require_packages
-
-MODEL_FILE = "model.xml"
 
 
 def write_openvino(detector: Detector, facts: ExportFacts, folder: Path, half: bool = False) -> None:

@@ -81,8 +81,8 @@ def load_exported(
 ) -> Exported:
     """Open an exported model. `model` and `classes` need not be given; where they are, they must agree.
 
-    ValueError if the file is missing, damaged, or not of ours; if what is given does not agree with it; or for
-    an image size that it does not take.
+    ValueError if the file is missing, damaged, or not of ours; if what is given does not agree with it; or
+    for an image size that it does not take.
     """
     path = Path(path)
     kind = exported_kind(path)

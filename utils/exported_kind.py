@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["onnx", "openvino", "torchscript"]
+MODEL_FILE = "model.xml"  # of OpenVINO, in its folder
 ENGINES = (".engine", ".plan", ".trt")
 
 
 def exported_kind(path: str | Path) -> Kind | None:
-    """ONNX by its suffix, OpenVINO by folder or `.xml`, TorchScript by what is in it; None for the others.
+    """ONNX by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by what is in it; None for the others.
 
     ValueError for a TensorRT engine: those run where they were built, not here.
     """
@@ -17,11 +18,11 @@ def exported_kind(path: str | Path) -> Kind | None:
     suffix = path.suffix.lower()
     if suffix in ENGINES:
         raise ValueError(
-            f"{path} is a TensorRT engine, which nothing here runs: give the .onnx file that it was built from"
+            f"{path} is a TensorRT engine, which nothing here runs: give the .onnx file it was built from"
         )
     if suffix == ".onnx":
         return "onnx"
-    if suffix == ".xml" or path.is_dir():
+    if suffix == ".xml" or (path / MODEL_FILE).is_file():
         return "openvino"
     return "torchscript" if path.is_file() and _holds_code(path) else None
 
@@ -38,8 +39,8 @@ def _holds_code(path: Path) -> bool:
 
 
 def refuse_exported(path: str | Path, what: str) -> None:
-    """ValueError if `path` is an exported model, which cannot be used for `what`."""
-    if exported_kind(path) in ("onnx", "torchscript") or Path(path).suffix.lower() == ".xml":
+    """ValueError if `path` is an exported model; `what` says what it cannot be used for."""
+    if exported_kind(path):
         raise ValueError(
-            f"{path} is an exported model, and {what}: give the checkpoint that it was exported from"
+            f"{path} is an exported model, which {what}: give the checkpoint that it was exported from"
         )

@@ -1,7 +1,7 @@
 """Non-maximum suppression as a piece of an ONNX graph, for those who run an exported file without our code.
 
-What it does is what `utils/nms.py` does, step by step, for a whole batch: the best class of each box alone, the
-boxes of one class among themselves, best first. The NonMaxSuppression operator has no such mode; ranks in
+What it does is what `utils/nms.py` does, step by step, for a whole batch: the best class of each box alone,
+the boxes of one class among themselves, best first. The NonMaxSuppression operator has no such mode; ranks in
 place of scores make it break ties as our stable order does, and classes are moved apart as torchvision's
 `batched_nms` moves them, so that both round alike.
 """

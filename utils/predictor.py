@@ -109,7 +109,7 @@ def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDete
 
 
 def describe_trained(trained: TrainedDetector) -> str:
-    """One line for the log: on which device it runs, in which number format, and if it was exported by what."""
+    """One line for the log: on which device it runs, in which number format, and by what if exported."""
     if isinstance(trained.detector, Exported):
         return trained.detector.describe()
     return describe_device(trained.detector.device, trained.autocast)

@@ -123,8 +123,10 @@ def source_of(model: str) -> Source:
     return SOURCES[model]
 
 
-def weights_licence(path: Path) -> str | None:
-    """The licence of published weights, if the file is one of them; None for others."""
+def weights_licence(path: Path, model: str | None) -> str | None:
+    """The licence of published weights, if the file is one of them, or "pretrained" those of `model`."""
+    if str(path) == WORD and model is not None:
+        return source_of(model).licence
     if not any(path.name == source.file_name for source in SOURCES.values()):
         return None
     found = file_sha256(path)

@@ -60,7 +60,7 @@ def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
         return [CPU]
     if CUDA not in available:
         print(
-            "this ONNX Runtime has no CUDA, so the CPU is used: to use the GPU, pip uninstall onnxruntime and "
+            "this ONNX Runtime has no CUDA, so the CPU is used: for the GPU, pip uninstall onnxruntime and "
             "pip install onnxruntime-gpu"
         )
         return [CPU]

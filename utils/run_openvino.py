@@ -12,7 +12,7 @@ from nets.structures import Decoded
 from utils.device import Amp, multiplies_bf16
 from utils.export_facts import NAME, ExportFacts, facts_from_json
 from utils.export_network import CANDIDATES
-from utils.export_openvino import MODEL_FILE
+from utils.exported_kind import MODEL_FILE
 from utils.opened import HOST, Opened
 from utils.packages import require_packages
 

@@ -29,8 +29,8 @@ def open_torchscript(path: Path, device: torch.device, amp: Amp) -> Opened:
         raise ValueError(f"PyTorch cannot load {path}: {str(error).strip().splitlines()[-1]}") from None
     if not extra[EXTRA_FILE]:
         raise ValueError(
-            f"{path} was not written by export.py: it lacks class names and sizes. Export the checkpoint that "
-            "it was made from with export.py"
+            f"{path} was not written by export.py: it lacks class names and sizes. Export the checkpoint "
+            "that it was made from with export.py"
         )
     facts = facts_from_json(extra[EXTRA_FILE], path)
     there = device if device.type == facts.device else choose_device(facts.device)

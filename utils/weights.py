@@ -26,6 +26,7 @@ from utils.class_transfer import (
 from utils.classes import read_classes
 from utils.cli import ROOT
 from utils.darknet_file import read_darknet
+from utils.exported_kind import refuse_exported
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
 from utils.order_match import match_by_order
 from utils.thresholds import Thresholds, stored_thresholds
@@ -63,6 +64,7 @@ def read_weights(path: str | Path) -> Weights:
     unsafe to load, or holds no tensors.
     """
     path = Path(path)
+    refuse_exported(path, "cannot be trained or changed")
     if path.suffix.lower() == ".weights":
         return Weights(path, {DARKNET: read_darknet(path)})
     safe = path.suffix.lower() == ".safetensors"

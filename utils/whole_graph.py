@@ -7,10 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.export_openvino import MODEL_FILE
+from utils.exported_kind import MODEL_FILE
 from utils.exported_kind import Kind
 
-Whole = Callable[[np.ndarray], dict[str, Tensor]]
+Outputs = dict[str, Tensor]
+Whole = Callable[[np.ndarray], Outputs]
 
 
 def open_whole(path: Path, kind: Kind) -> Whole:
@@ -27,7 +28,7 @@ def _onnx(path: Path) -> Whole:
     names = [output.name for output in session.get_outputs()]
     given = session.get_inputs()[0].name
 
-    def run(pixels: np.ndarray) -> dict[str, Tensor]:
+    def run(pixels: np.ndarray) -> Outputs:
         return dict(zip(names, map(torch.from_numpy, session.run(names, {given: pixels})), strict=True))
 
     return run
@@ -38,7 +39,7 @@ def _openvino(file: Path) -> Whole:
 
     network = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(pixels: np.ndarray) -> dict[str, Tensor]:
+    def run(pixels: np.ndarray) -> Outputs:
         outputs = network([pixels])
         return {output.any_name: torch.from_numpy(np.array(outputs[output])) for output in network.outputs}
 

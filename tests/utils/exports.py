@@ -1,0 +1,69 @@
+"""A detector small enough to be exported in a second, and what its files say of themselves."""
+
+import torch
+from torch import nn
+
+from nets.detector import Detector
+from nets.pixels import PixelFormat
+from nets.yolox_head import YOLOXHead, decode
+from nets.yolox_loss import yolox_loss
+from utils.export_facts import ExportFacts
+from utils.thresholds import Thresholds
+
+CLASSES = ("猫", "dog", "a b")
+SIZE = (48, 64)
+STRIDE = 16
+
+
+class Backbone(nn.Module):
+    """One level of features."""
+
+    channels = (8,)
+    strides = (STRIDE,)
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, stride=STRIDE, padding=1)
+
+    def forward(self, images):
+        return (self.conv(images).relu(),)
+
+
+def small_detector(seed=0, pixels=None):
+    """A detector whose boxes are a few cells wide and whose scores are spread between 0 and 1."""
+    torch.manual_seed(seed)
+    pixels = pixels or PixelFormat(channels="bgr", mean=(0.4, 0.5, 0.6), std=(0.2, 0.2, 0.2), pad_value=90)
+    backbone = Backbone()
+    head = YOLOXHead(backbone.channels, backbone.strides, len(CLASSES))
+    for conv in (*head.class_preds, *head.objectness_preds):
+        nn.init.normal_(conv.weight)
+        nn.init.zeros_(conv.bias)
+    detector = Detector(backbone, nn.Identity(), head, yolox_loss, decode, pixels, STRIDE)
+    return detector.eval().requires_grad_(False)
+
+
+def facts_of(detector, **changes):
+    """What a file of it says, for `SIZE` and with NMS in the graph."""
+    facts = {
+        "model_name": "yolox_nano",
+        "class_names": CLASSES,
+        "image_size": SIZE,
+        "stride": detector.stride,
+        "smallest": 1,
+        "pixels": detector.pixels,
+        "thresholds": Thresholds(0.4, (0.3, 0.4, 0.5)),
+        "dynamic": False,
+        "letterbox": False,
+        "nms": True,
+        "confidence": 0.25,
+        "nms_iou": 0.45,
+        "max_detections": 20,
+    }
+    return ExportFacts(**facts | changes)
+
+
+def pictures(number, size=SIZE, seed=0):
+    """Random pictures uint8 [number, 3, H, W], channels last in memory as letterboxed ones are."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (number, *size, 3)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)

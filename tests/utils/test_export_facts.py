@@ -1,0 +1,42 @@
+"""What an exported file says of itself comes back as it was."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nets import ZOO
+from tests.utils.exports import facts_of, small_detector
+from utils.export_facts import facts_from_json, version
+
+DETECTOR = small_detector()
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_everything_comes_back(name):
+    facts = facts_of(DETECTOR, model_name=name, pixels=ZOO[name].pixels, smallest=ZOO[name].smallest)
+    assert facts_from_json(facts.to_json(), Path("a")) == facts
+    bare = facts_of(DETECTOR, thresholds=None, dynamic=True, nms=False, device="cuda", weights_licence="MIT")
+    assert facts_from_json(bare.to_json(), Path("a")) == bare
+
+
+def test_the_text_is_readable_by_others():
+    text = facts_of(DETECTOR, weights_licence="MIT").to_json()
+    content = json.loads(text)
+    assert content["class_names"] == ["猫", "dog", "a b"] and "猫" in text
+    assert content["image_size"] == [48, 64] and content["pixels"]["pad_value"] == 90
+    assert content["licence"] == "Apache-2.0" and content["weights_licence"] == "MIT"
+    assert content["version"] == version() and content["thresholds"]["overall"] == 0.4
+
+
+@pytest.mark.parametrize("change", [{"image_size": 5}, {"image_size": [1, 2, 3]}, {"pixels": {"grey": 1}}])
+def test_other_texts_are_refused(change):
+    content = json.loads(facts_of(DETECTOR).to_json()) | change
+    with pytest.raises(ValueError, match=r"a\.onnx .*export it again"):
+        facts_from_json(json.dumps(content), Path("a.onnx"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "{"])
+def test_what_is_no_such_text_is_refused(text):
+    with pytest.raises(ValueError, match="export it again"):
+        facts_from_json(text, Path("a.onnx"))
