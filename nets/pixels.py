@@ -39,4 +39,6 @@ def prepare_pixels(images: Tensor, pixels: PixelFormat) -> Tensor:
         )
         prepared = (prepared - mean) / std
     kind = images.device.type
-    return prepared.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else prepared
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return prepared.to(torch.get_autocast_dtype(kind))
+    return prepared
