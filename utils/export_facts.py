@@ -71,8 +71,8 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
         return ExportFacts(**kept)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"what {path} says of its classes and sizes cannot be read: another version of Boxwright wrote "
-            "it; export it again"
+            f"what {path} says of its classes and sizes cannot be read: it is damaged, or another version of "
+            "Boxwright wrote it; export it again"
         ) from None
 
 

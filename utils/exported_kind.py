@@ -10,7 +10,7 @@ ENGINES = (".engine", ".plan", ".trt")
 
 
 def exported_kind(path: str | Path) -> Kind | None:
-    """ONNX by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by what is in it; None for the others.
+    """ONNX by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by what is in it; else None.
 
     ValueError for a TensorRT engine: those run where they were built, not here.
     """

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.exported_kind import MODEL_FILE
-from utils.exported_kind import Kind
+from utils.exported_kind import MODEL_FILE, Kind
 
 Outputs = dict[str, Tensor]
 Whole = Callable[[np.ndarray], Outputs]

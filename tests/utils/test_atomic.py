@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.atomic import new_folder
+from utils.atomic import new_folder, proving
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -37,3 +37,32 @@ def test_what_another_run_writes_is_not_touched(tmp_path):
     with pytest.raises(ValueError, match=r"new\.tmp was left"), new_folder(tmp_path / "new"):
         pytest.fail("entered")
     assert (tmp_path / "new.tmp").is_dir()
+
+
+def test_what_was_tried_takes_the_place_of_a_file(tmp_path):
+    path = tmp_path / "new" / "模型.onnx"
+    for text in ("first", "second"):
+        with proving(path) as beside:
+            assert beside.name == path.name and beside != path
+            beside.write_text(text)
+        assert path.read_text() == text
+        assert list(path.parent.iterdir()) == [path], "nothing is left beside"
+
+
+def test_what_was_tried_takes_the_place_of_a_folder(tmp_path):
+    path = tmp_path / "model"
+    for name in ("first", "second"):
+        with proving(path) as beside:
+            beside.mkdir()
+            (beside / name).touch()
+        assert [file.name for file in path.iterdir()] == [name]
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_fails_leaves_all_as_it_was(tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), proving(path) as beside:
+        beside.write_text("after")
+        raise RuntimeError
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]

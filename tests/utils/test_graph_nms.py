@@ -31,7 +31,7 @@ def test_by_hand():
     np.testing.assert_array_equal(found, [[[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 0, 0]]])
     assert run(boxes, scores, 0.5, 0.69, 3)[2].tolist() == [[0, 0, 1]], "an overlap that is allowed"
     assert run(boxes, scores, 0.4, 0.69, 3)[2].tolist() == [[0, 0, 1]], "the weakest is one too many"
-    assert run(boxes, scores, 0.4, 0.6, 3)[2].tolist() == [[0, 1, 1]], "just as good as the threshold is enough"
+    assert run(boxes, scores, 0.4, 0.6, 3)[2].tolist() == [[0, 1, 1]], "as good as the threshold is enough"
 
 
 @settings(max_examples=40, deadline=None)
