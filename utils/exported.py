@@ -67,7 +67,7 @@ class Exported:
 
     def describe(self) -> str:
         """One line for the log: what runs it, where, in which number format, with how many threads."""
-        return f"{self.opened.runtime}, {torch.get_num_threads()} threads"
+        return f"device: {self.opened.runtime}, threads: {torch.get_num_threads()}"
 
 
 def load_exported(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from utils.exported import load_exported
@@ -32,8 +33,8 @@ def onnx(home, weights):
 
 @pytest.fixture(scope="module")
 def openvino(home, weights):
-    """The folder, of open sizes."""
-    script("export.py", "--weights", weights, "--format", "openvino", "--dynamic", "--output", "ov", cwd=home)
+    """The folder."""
+    script("export.py", "--weights", weights, "--format", "openvino", "--output", "ov", cwd=home)
     return home / "ov"
 
 
@@ -63,7 +64,8 @@ def test_predictions_are_those_of_the_checkpoint(kind, home, weights, onnx, open
         options = ["--weights", file, "--output", folder, "--save-json", *CPU]
         output = accepted(capsys, "predict.py", home / "VOC2007" / "JPEGImages", *options)
         assert "confidence 0.2" in output, "as stored"
-        found.append(json.loads((folder / "results.json").read_text(encoding="utf-8")))
+        entries = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        found.append(sorted(entries, key=lambda entry: (entry["image"], entry["category"], entry["bbox"])))
     assert len(found[0]) == len(found[1]) > 8
     for one, other in zip(*found, strict=True):
         assert (one["image"], one["category"]) == (other["image"], other["category"])
@@ -80,15 +82,17 @@ def test_figures_are_those_of_the_checkpoint(kind, home, weights, onnx, openvino
         output = accepted(capsys, "get_map.py", "--data", home / "2007_val.txt", *options)
         figures.append(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     assert ("OpenVINO on CPU, f32" if kind == "openvino" else "ONNX Runtime on CPU, float32") in output
-    assert figures[0]["coco"] == pytest.approx(figures[1]["coco"], abs=1e-6, nan_ok=True)
+    summaries = [[value for value in f["coco"].values() if isinstance(value, float)] for f in figures]
+    assert len(summaries[0]) > 6 and summaries[0] == pytest.approx(summaries[1], abs=1e-6, nan_ok=True)
     assert figures[0]["coco"]["map"] > 0.1
 
 
-def test_rectangular_batches_need_open_sizes(home, onnx, openvino, tmp_path, capsys):
-    data = ["--data", home / "2007_val.txt", "--rectangular", "--output", tmp_path, "--resamples", 0, *CPU]
+def test_rectangular_batches_need_open_sizes(onnx, tmp_path, capsys):
+    Image.new("RGB", (100, 20)).save(tmp_path / "wide.png")
+    (tmp_path / "wide.txt").write_text(f"{tmp_path / 'wide.png'} 1,1,9,9,0\n", encoding="utf-8")
+    data = ["--data", tmp_path / "wide.txt", "--rectangular", "--output", tmp_path / "map", *CPU]
     message = refused(capsys, "get_map.py", "--weights", onnx[0], *data)
     assert "leave out --image-size and --rectangular" in message and "--dynamic" in message
-    assert "mAP" in accepted(capsys, "get_map.py", "--weights", openvino, *data)
 
 
 def test_thresholds_belong_into_the_checkpoint(home, onnx, capsys):
