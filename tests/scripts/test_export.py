@@ -69,8 +69,8 @@ def test_predictions_are_those_of_the_checkpoint(kind, home, weights, onnx, open
     assert len(found[0]) == len(found[1]) > 8
     for one, other in zip(*found, strict=True):
         assert (one["image"], one["category"]) == (other["image"], other["category"])
-        np.testing.assert_allclose(one["bbox"], other["bbox"], atol=0.01)
-        np.testing.assert_allclose(one["score"], other["score"], atol=1e-4)
+        np.testing.assert_allclose(one["bbox"], other["bbox"], atol=0.2)
+        np.testing.assert_allclose(one["score"], other["score"], atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
