@@ -24,6 +24,10 @@ def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
         if keep is not None and path.exists():
             path.replace(keep)
         beside.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk, which does not say which file
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -17,6 +17,7 @@ from utils.tag_places import place_tags
 # Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE = 0.002
 LETTERS = 0.0125
+JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
 
 
@@ -127,6 +128,11 @@ def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     scale = min(height / image.shape[0], width / image.shape[1])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def suffix_for(image: np.ndarray) -> str:
+    """The extension to save a picture with: JPEG, unless it is too large for that."""
+    return ".jpg" if max(image.shape[:2]) <= JPEG_SIDE else ".png"
 
 
 def save_image(path: Path, image: np.ndarray) -> None:
