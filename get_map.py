@@ -16,14 +16,14 @@ from utils.cli import ROOT, run
 from utils.comparison import compare
 from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
-from utils.device import Amp, choose_autocast, choose_device, describe_device
+from utils.device import Amp, choose_device, describe_device
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings, detect_dataset
 from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
-from utils.predictor import load_trained
+from utils.predictor import load_trained, ready
 from utils.preflight import check_values
 from utils.report import write_report
 from utils.report_data import Report
@@ -129,17 +129,21 @@ def detect(config: Config) -> Measured:
     assert config.weights is not None
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    autocast = choose_autocast(config.amp, device)
-    print(describe_device(device, autocast))
-    trained = load_trained(
-        config.weights, device, model=config.model, classes=config.classes, image_size=config.image_size
+    trained = ready(
+        load_trained(
+            config.weights, device, model=config.model, classes=config.classes, image_size=config.image_size
+        ),
+        config.amp,
+        check=False,  # what they change is measured here, and figures are those of the training
     )
+    on_device = describe_device(device, trained.autocast)
+    print(on_device)
     index = read_many(config.data, trained.class_names)
     require_images(index, ", ".join(config.data))
     require_boxes(index, ", ".join(config.data))
     workers = automatic_workers(usable_cores(), device.type == "cuda")
     settings = DetectSettings(
-        config.confidence, config.nms_iou, config.max_detections, autocast, config.rectangular
+        config.confidence, config.nms_iou, config.max_detections, trained.autocast, config.rectangular
     )
     found = detect_dataset(
         trained.detector,
@@ -158,7 +162,7 @@ def detect(config: Config) -> Measured:
         ("weights", str(config.weights)),
         ("model", f"{trained.model_name}, input {height}x{width}"),
         ("data", ", ".join(config.data)),
-        ("speed", f"{describe_device(device, autocast)}: {speed}"),
+        ("speed", f"{on_device}: {speed}"),
         ("settings", f"confidence from {config.confidence:g}, NMS at {config.nms_iou:g}"),
     ]
     return Measured(files_of_index(index), flatten_detections(found.detections), facts)

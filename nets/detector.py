@@ -38,6 +38,11 @@ class Detector(nn.Module):
         self.loss = loss
         self.decode = decode
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.parameters()).device
+
     def features(self, images: Tensor) -> Any:
         """uint8 RGB [B, 3, H, W] -> what the neck makes of them, finest level first."""
         return self.neck(self.backbone(prepare_pixels(images, self.pixels)))

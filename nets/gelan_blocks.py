@@ -25,6 +25,14 @@ class RepConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.spatial(x) + self.pointwise(x))
 
+    def merged(self) -> nn.Conv2d:
+        """The 3x3 convolution that does what both do, once their BatchNorms are folded into them."""
+        conv, centre = self.spatial.conv, self.pointwise.conv
+        assert conv.bias is not None and centre.bias is not None, "BatchNorm is folded"
+        conv.weight[:, :, 1:2, 1:2] += centre.weight
+        conv.bias += centre.bias
+        return conv
+
 
 class RepBottleneck(nn.Module):
     """A reparametrised convolution, a 3x3 one, and the input added."""

@@ -34,6 +34,11 @@ class Detections:
         keep = self.scores >= (least[self.labels] if least.ndim else least)
         return replace(self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep])
 
+    def with_labels(self, labels: Sequence[int]) -> "Detections":
+        """The same with label k replaced by `labels[k]`."""
+        best = labels[self.best_label] if self.best_label >= 0 else -1
+        return replace(self, labels=np.asarray(labels, np.int64)[self.labels], best_label=best)
+
     @staticmethod
     def empty() -> "Detections":
         """Nothing found."""

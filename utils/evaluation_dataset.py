@@ -11,7 +11,7 @@ from utils.batch import Batch, as_tensor
 from utils.image import ImageError, read_image
 from utils.image_files import header_size
 from utils.index import DatasetIndex
-from utils.letterbox import PAD_VALUE, Letterbox, letterbox, plan_letterbox
+from utils.letterbox import PAD_VALUE, Letterbox, letterbox, plan_letterbox, rectangular_size
 from utils.objects import joined, pad_targets, training_objects
 
 
@@ -68,9 +68,7 @@ class EvaluationDataset(Dataset[Batch]):
     def _size_for(self, pictures: Sequence[np.ndarray]) -> tuple[int, int]:
         if self.stride is None or not pictures:
             return self.size
-        shapes = [plan_letterbox((p.shape[0], p.shape[1]), self.size).resized for p in pictures]
-        height, width = (-(-max(sides) // self.stride) * self.stride for sides in zip(*shapes, strict=True))
-        return min(height, self.size[0]), min(width, self.size[1])
+        return rectangular_size([(p.shape[0], p.shape[1]) for p in pictures], self.size, self.stride)
 
     def _blank(self, number: int, size: tuple[int, int]) -> Letterbox:
         height, width = self.index.sizes[number].tolist()

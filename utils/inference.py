@@ -5,14 +5,15 @@ Evaluation in training, get_map, predict and video all come through `detect_batc
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from nets.detector import Detector
-from nets.structures import Targets
+from nets.pixels import PixelFormat
+from nets.structures import Decoded, Targets
 from utils.batch import Batch
 from utils.detections import Detections
 from utils.evaluation_dataset import EvaluationDataset
@@ -25,11 +26,34 @@ from utils.stopwatch import Stopwatch
 from utils.variation import Variation, vary_there
 
 
+class Detects(Protocol):
+    """What detects: a `Detector`, or a model that was exported.
+
+    pixels  what it expects of pixels: how pictures are padded
+    stride  what the sides of its input must be multiples of
+    device  where images go
+    """
+
+    @property
+    def pixels(self) -> PixelFormat: ...
+
+    @property
+    def stride(self) -> int: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def detect(self, images: Tensor) -> Decoded:
+        """uint8 RGB [B, 3, H, W] -> boxes and scores before NMS."""
+        ...
+
+
 @dataclass(frozen=True)
 class DetectSettings:
     """What decides which candidates become detections; these defaults are for evaluation.
 
-    rectangular  whether batches of a data set are cut to the shapes of their pictures
+    rectangular   whether batches are cut to the shapes of their pictures
+    agnostic_nms  whether boxes suppress those of other classes too
     """
 
     confidence: float = 0.001
@@ -37,11 +61,12 @@ class DetectSettings:
     max_detections: int = 300
     autocast: torch.dtype | None = None
     rectangular: bool = False
+    agnostic_nms: bool = False
 
 
 @torch.inference_mode()
 def detect_batch(
-    detector: Detector,
+    detector: Detects,
     images: Tensor,
     letterboxes: Sequence[Letterbox],
     settings: DetectSettings,
@@ -52,13 +77,31 @@ def detect_batch(
     `watch` gets the time of the stages "network" and "NMS".
     """
     watch = watch or Stopwatch()
-    detector.eval()
-    with watch.timed("network"), autocasting(images.device, settings.autocast):
-        decoded = detector.detect(images)
+    with watch.timed("network"):
+        decoded = find_candidates(detector, images, settings.autocast)
     with watch.timed("NMS"):
-        found = nms(decoded, settings.confidence, settings.nms_iou, settings.max_detections)
-        candidates = decoded.scores.shape[1]
-        return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
+        return select_detections(decoded, letterboxes, settings)
+
+
+@torch.inference_mode()
+def find_candidates(detector: Detects, images: Tensor, autocast: torch.dtype | None) -> Decoded:
+    """Boxes and scores before NMS, on the input, of uint8 RGB images [B, 3, H, W]."""
+    if isinstance(detector, nn.Module):
+        detector.eval()
+    with autocasting(images.device, autocast):
+        return detector.detect(images)
+
+
+@torch.inference_mode()
+def select_detections(
+    decoded: Decoded, letterboxes: Sequence[Letterbox], settings: DetectSettings
+) -> list[Detections]:
+    """Detections in the original images' pixels, of candidates on inputs that lie as `letterboxes` says."""
+    found = nms(
+        decoded, settings.confidence, settings.nms_iou, settings.max_detections, settings.agnostic_nms
+    )
+    candidates = decoded.scores.shape[1]
+    return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
 
 
 def _to_image(kept: Kept, letterbox: Letterbox, candidates: int) -> Detections:
@@ -90,7 +133,7 @@ class DatasetDetections(NamedTuple):
 
 @torch.inference_mode()
 def detect_dataset(
-    detector: Detector,
+    detector: Detects,
     index: DatasetIndex,
     image_size: tuple[int, int],
     batch_size: int,
@@ -104,8 +147,7 @@ def detect_dataset(
     With several processes each detects on its share of the images, and all get the whole.
     """
     processes = processes or Processes()
-    detector.eval()
-    device = next(detector.parameters()).device
+    device = detector.device
     pixels = detector.pixels
     stride = detector.stride if settings.rectangular else None
     dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
@@ -126,6 +168,7 @@ def detect_dataset(
         found |= zip(batch.indices.tolist(), detections, strict=True)
         skipped += batch.skipped
         if with_losses:
+            assert isinstance(detector, Detector)
             with autocasting(device, settings.autocast):
                 losses = detector.losses(images, targets)
             sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}

@@ -3,6 +3,7 @@
 The one letterbox of training, evaluation and prediction, so that what is learned is what is measured.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -59,6 +60,18 @@ def plan_letterbox(source: tuple[int, int], target: tuple[int, int], centred: bo
     height, width = (max(1, round(side * scale)) for side in source)
     top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
     return Letterbox(width / source[1], height / source[0], left, top, source, (height, width))
+
+
+def rectangular_size(
+    sources: Sequence[tuple[int, int]], size: tuple[int, int], stride: int
+) -> tuple[int, int]:
+    """The smallest input (height, width), multiples of `stride`, that holds pictures scaled to fit `size`.
+
+    sources  (height, width) of the pictures, at least one
+    """
+    shapes = [plan_letterbox(source, size).resized for source in sources]
+    height, width = (-(-max(sides) // stride) * stride for sides in zip(*shapes, strict=True))
+    return min(height, size[0]), min(width, size[1])
 
 
 def letterbox(

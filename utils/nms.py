@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
+from torchvision.ops import nms as nms_of_all
 
 from nets.structures import Decoded
 
@@ -27,31 +28,52 @@ class Kept(NamedTuple):
     best_label: int
 
 
-def nms(decoded: Decoded, confidence: float, iou: float, max_detections: int) -> list[Kept]:
+def nms(
+    decoded: Decoded, confidence: float, iou: float, max_detections: int, agnostic: bool = False
+) -> list[Kept]:
     """Keep, image by image, boxes of at least `confidence` that overlap no better box by more than `iou`.
 
-    Every box counts for its best class alone. Raises ValueError where a threshold is not in 0..1.
+    Every box counts for its best class alone, and boxes of several classes may overlap unless `agnostic`.
+    Raises ValueError where a threshold is not in 0..1.
     """
     for flag, value in (("--confidence", confidence), ("--nms-iou", iou)):
         if not 0 <= value <= 1:
             raise ValueError(f"{flag} is between 0 and 1, not {value}")
-    best, labels = decoded.scores.max(dim=-1)
+    best = decoded.scores.amax(dim=-1)  # their classes are asked for a few alone, below
     return [
-        _suppress(boxes, scores, classes, confidence, iou, max_detections)
-        for boxes, scores, classes in zip(decoded.boxes, best, labels, strict=True)
+        _suppress(boxes, scores, highest, confidence, iou, max_detections, agnostic)
+        for boxes, scores, highest in zip(decoded.boxes, decoded.scores, best, strict=True)
     ]
 
 
 def _suppress(
-    boxes: Tensor, scores: Tensor, labels: Tensor, confidence: float, iou: float, max_detections: int
+    boxes: Tensor,
+    scores: Tensor,
+    best: Tensor,
+    confidence: float,
+    iou: float,
+    max_detections: int,
+    agnostic: bool,
 ) -> Kept:
+    reached = (best >= confidence).nonzero().squeeze(1)
     # A stable order makes ties, and so the figures, the same on every machine.
-    order = torch.argsort(scores, descending=True, stable=True)[:MOST_CANDIDATES]
-    scores, labels, boxes = scores[order], labels[order], boxes[order]
-    best_score, best_label = float(scores[0]), int(labels[0])
-    reached = int((scores >= confidence).sum())
-    scores, labels, boxes = scores[:reached], labels[:reached], boxes[:reached].float()
-    # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
-    from_zero = boxes - boxes.min() if reached else boxes
-    keep = batched_nms(from_zero, scores, labels, iou)[:max_detections]
-    return Kept(boxes[keep], scores[keep], labels[keep], best_score, best_label)
+    order = torch.argsort(best[reached], descending=True, stable=True)[:MOST_CANDIDATES]
+    chosen = reached[order]
+    values, labels = scores[chosen].max(dim=-1)
+    boxes = boxes[chosen].float()
+    best_score, best_label = _best(scores, best)
+    if agnostic:
+        keep = nms_of_all(boxes, values, iou)[:max_detections]
+    else:
+        # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
+        from_zero = boxes - boxes.min() if len(boxes) else boxes
+        keep = batched_nms(from_zero, values, labels, iou)[:max_detections]
+    return Kept(boxes[keep], values[keep], labels[keep], best_score, best_label)
+
+
+def _best(scores: Tensor, best: Tensor) -> tuple[float, int]:
+    """Score and class of the best candidate; -1 where there is none."""
+    if not len(best):
+        return -1.0, -1
+    top = best.argmax()
+    return float(best[top]), int(scores[top].argmax())

@@ -1,25 +1,36 @@
 """A trained detector ready for pictures: from a weights file and an image to detections."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nets import build, preset
 from nets.detector import Detector
+from nets.structures import Decoded
 from utils.classes import read_classes
 from utils.detections import Detections
 from utils.device import Amp, choose_autocast, choose_device, place
 from utils.image import read_image
-from utils.inference import DetectSettings, detect_batch
-from utils.letterbox import letterbox
+from utils.inference import Detects, DetectSettings, find_candidates, select_detections
+from utils.inference_model import for_inference, is_accurate
+from utils.letterbox import Letterbox, letterbox, rectangular_size
 from utils.preflight import check_image_size
 from utils.pretrained import WORD, pretrained_weights
-from utils.thresholds import DEFAULT, Confidence, Thresholds, class_confidences
+from utils.stopwatch import Stopwatch
+from utils.thresholds import (
+    DEFAULT,
+    Confidence,
+    Thresholds,
+    change_confidences,
+    check_names,
+    class_confidences,
+)
 from utils.weights import Weights, best_fit, known_classes, load_weights, read_weights
 
 Image = np.ndarray | str | PathLike[str]
@@ -30,13 +41,15 @@ class TrainedDetector:
     """A detector with its weights, and what it needs to be used; image_size is height, width.
 
     thresholds  the scores with the best F1, where they are stored with the weights
+    autocast    what its convolutions run in; None is float32
     """
 
-    detector: Detector
+    detector: Detects
     model_name: str
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
     thresholds: Thresholds | None = None
+    autocast: torch.dtype | None = None
 
 
 def load_trained(
@@ -68,6 +81,22 @@ def load_trained(
     return TrainedDetector(place(detector.eval(), device), name, names, size, content.thresholds)
 
 
+def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDetector:
+    """The same made ready for inference: folded, and in 16-bit floats as `amp` says.
+
+    Where "auto" would take them and they change what is found, it stays with float32, and says so; `check`
+    is whether that is looked at.
+    """
+    detector = trained.detector
+    if not isinstance(detector, Detector):
+        return trained
+    autocast = choose_autocast(amp, detector.device)
+    if check and amp == "auto" and autocast and not is_accurate(detector, autocast, trained.image_size):
+        print(f"16-bit floats change what {trained.model_name} finds with these weights: using float32")
+        autocast = None
+    return replace(trained, detector=for_inference(detector, autocast), autocast=autocast)
+
+
 class Predictor:
     """Finds objects on images: `Predictor("logs/run/best.pt")("street.jpg")`.
 
@@ -75,8 +104,12 @@ class Predictor:
                 `model`
     confidence  least score of a detection: a number; "best" or "best-by-class", as get_map.py stored them
         with the weights; by default the best one if it is stored, else .5
+    class_confidence  other least scores for some classes, by name
+    only        names of the classes to look for; by default all
     nms_iou     of two boxes of one class that overlap more than this, the better one stays
+    agnostic_nms  whether that holds for boxes of two classes too
     max_detections  on one image
+    rectangular  whether the input is cut to the shapes of the images of a batch: faster, nearly the same
     """
 
     def __init__(
@@ -89,16 +122,25 @@ class Predictor:
         device: str = "auto",
         amp: Amp = "auto",
         confidence: Confidence = None,
+        class_confidence: Mapping[str, float] | None = None,
+        only: Sequence[str] = (),
         nms_iou: float = 0.3,
+        agnostic_nms: bool = False,
         max_detections: int = 300,
+        rectangular: bool = False,
     ) -> None:
         self.device = choose_device(device)
-        self.model = load_trained(weights, self.device, model=model, classes=classes, image_size=image_size)
+        trained = load_trained(weights, self.device, model=model, classes=classes, image_size=image_size)
+        self.model = ready(trained, amp)
         self.class_names = self.model.class_names
-        self.confidences = class_confidences(confidence, self.model.thresholds, len(self.class_names))
-        least = min(self.confidences, default=DEFAULT)
-        autocast = choose_autocast(amp, self.device)
-        self.settings = DetectSettings(least, nms_iou, max_detections, autocast)
+        confidences = class_confidences(confidence, self.model.thresholds, len(self.class_names))
+        self.confidences = change_confidences(confidences, self.class_names, class_confidence or {})
+        check_names("--only", only, self.class_names)
+        self.wanted = [k for k, name in enumerate(self.class_names) if not only or name in only]
+        least = min((self.confidences[k] for k in self.wanted), default=DEFAULT)
+        self.settings = DetectSettings(
+            least, nms_iou, max_detections, self.model.autocast, rectangular, agnostic_nms
+        )
 
     def __call__(self, images: Image | Sequence[Image]) -> Detections | list[Detections]:
         """Detections on one image, or a list of them for several, which then go through as one batch.
@@ -109,20 +151,51 @@ class Predictor:
             return self.detect([images])[0]
         return self.detect(images)
 
-    def detect(self, images: Sequence[Image]) -> list[Detections]:
-        """Detections on each image of one batch."""
+    def detect(self, images: Sequence[Image], watch: Stopwatch | None = None) -> list[Detections]:
+        """Detections on each image of one batch.
+
+        `watch` gets the time of the stages "preprocess", "network" and "NMS".
+        """
         if not images:
             return []
-        pixels = self.model.detector.pixels
-        batch = np.empty((len(images), *self.model.image_size, 3), np.uint8)
-        plans = []
-        for image, out in zip(images, batch, strict=True):
-            picture = image if isinstance(image, np.ndarray) else read_image(image)
-            plan = letterbox(picture, self.model.image_size, pixels.pad_value, pixels.pad_centred, out)[1]
-            plans.append(plan)
-        tensor = torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device)
-        found = detect_batch(self.model.detector, tensor, plans, self.settings)
-        return [detections.above(self.confidences) for detections in found]
+        return self.select(*self.candidates(images, watch), watch)
+
+    def candidates(
+        self, images: Sequence[Image], watch: Stopwatch | None = None
+    ) -> tuple[Decoded, list[Letterbox]]:
+        """What comes before NMS: boxes and scores on the network input, and where each image lies on it."""
+        watch = watch or Stopwatch()
+        pictures = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
+        with watch.timed("preprocess"):
+            inputs, letterboxes = self.letterboxed(pictures)
+        with watch.timed("network"):
+            return find_candidates(self.model.detector, inputs, self.settings.autocast), letterboxes
+
+    def letterboxed(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, list[Letterbox]]:
+        """Images uint8 RGB [H, W, 3] as a batch [B, 3, H, W] on the device, and where each lies on it."""
+        detector, size = self.model.detector, self.model.image_size
+        if self.settings.rectangular:
+            shapes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
+            size = rectangular_size(shapes, size, detector.stride)
+        batch = np.empty((len(pictures), *size, 3), np.uint8)
+        pixels = detector.pixels
+        letterboxes = [
+            letterbox(picture, size, pixels.pad_value, pixels.pad_centred, out)[1]
+            for picture, out in zip(pictures, batch, strict=True)
+        ]
+        return torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device), letterboxes
+
+    def select(
+        self, decoded: Decoded, letterboxes: Sequence[Letterbox], watch: Stopwatch | None = None
+    ) -> list[Detections]:
+        """The detections among candidates: NMS, and back to the pixels of each image."""
+        with (watch or Stopwatch()).timed("NMS"):
+            if len(self.wanted) < len(self.class_names):
+                decoded = decoded._replace(scores=decoded.scores[..., self.wanted])
+            found = select_detections(decoded, letterboxes, self.settings)
+            if len(self.wanted) < len(self.class_names):
+                found = [detections.with_labels(self.wanted) for detections in found]
+            return [detections.above(self.confidences) for detections in found]
 
 
 def explain_empty(detections: Detections, confidences: Sequence[float], class_names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from utils.checkpoint import load_checkpoint
 from utils.evaluator import Metrics, evaluate, match, measure
 from utils.index import DatasetIndex
 from utils.inference import DatasetDetections, detect_dataset
+from utils.inference_model import for_inference
 from utils.preview import save_predictions_picture
 from utils.report import write_report
 from utils.report_data import Report
@@ -85,7 +86,7 @@ def _detect(
 ) -> DatasetDetections:
     settings = trainer.settings
     return detect_dataset(
-        trainer.evaluated,
+        for_inference(trainer.evaluated, settings.detect.autocast),
         data,
         settings.image_size,
         run.eval_batch_size,

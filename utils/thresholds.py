@@ -1,7 +1,7 @@
 """The score from which detections are shown: a number, or the best one by F1, stored with the weights."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -81,10 +81,50 @@ def class_confidences(asked: Confidence, stored: Thresholds | None, num_classes:
     return (float(asked),) * num_classes
 
 
-def describe(confidences: Sequence[float], class_names: Sequence[str]) -> str:
+def change_confidences(
+    confidences: Sequence[float], class_names: Sequence[str], changes: Mapping[str, float]
+) -> tuple[float, ...]:
+    """The least scores with those of some classes, by name, changed.
+
+    ValueError for a class that is not there, and for a number outside 0..1.
+    """
+    check_names("--class-confidence", changes, class_names)
+    for name, value in changes.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"--class-confidence {name}={value:g}: it is between 0 and 1")
+    return tuple(changes.get(name, least) for name, least in zip(class_names, confidences, strict=True))
+
+
+def check_names(flag: str, names: Iterable[str], class_names: Sequence[str]) -> None:
+    """ValueError unless all `names` are names of classes."""
+    unknown = [name for name in names if name not in class_names]
+    if unknown:
+        raise ValueError(
+            f"{flag}: there is no class {', '.join(unknown)}; there are {', '.join(class_names)}"
+        )
+
+
+def parse_class_confidence(texts: Sequence[str]) -> dict[str, float]:
+    """Least scores by class name, from texts `name=0.3`; a name may hold `=` itself. ValueError otherwise."""
+    values = {}
+    for text in texts:
+        name, _, number = text.rpartition("=")
+        try:
+            values[name] = float(number)
+        except ValueError:
+            name = ""
+        if not name:
+            raise ValueError(f"--class-confidence {text}: write it as name=0.3")
+    return values
+
+
+def describe(confidences: Sequence[float], class_names: Sequence[str], only: Sequence[str] = ()) -> str:
     """The thresholds in words, for the log."""
-    if len(set(confidences)) == 1:
-        return f"confidence {confidences[0]:.3g}"
-    return "confidence " + ", ".join(
-        f"{name} {value:.3g}" for name, value in zip(class_names, confidences, strict=True)
-    )
+    pairs = [
+        (name, f"{value:.3g}")
+        for name, value in zip(class_names, confidences, strict=True)
+        if not only or name in only
+    ]
+    if len({value for _, value in pairs}) == 1:
+        return f"confidence {pairs[0][1]}" + (f", only {', '.join(only)}" if only else "")
+    return "confidence " + ", ".join(f"{name} {value}" for name, value in pairs)

@@ -21,7 +21,7 @@ class Fixed(nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(1))
-        self.pixels = PixelFormat()
+        self.pixels, self.device = PixelFormat(), CPU
         self.sizes = []
 
     def detect(self, images):

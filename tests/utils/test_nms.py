@@ -42,6 +42,16 @@ def test_classes_do_not_suppress_each_other():
     assert boxes == [A, A] and labels == [0, 1]
 
 
+def test_classes_do_so_where_they_are_not_told_apart():
+    found = nms(decoded([A, B, C], [[0.9, 0], [0, 0.8], [0, 0.7]]), 0.1, 0.5, 10, agnostic=True)[0]
+    assert found.boxes.tolist() == [[*map(float, A)], [*map(float, C)]] and found.labels.tolist() == [0, 1]
+
+
+def test_no_candidate_at_all():
+    (found,) = nms(Decoded(torch.zeros(1, 0, 4), torch.zeros(1, 0, 3)), 0.1, 0.5, 10)
+    assert len(found.boxes) == 0 and (found.best_score, found.best_label) == (-1.0, -1)
+
+
 def test_a_box_counts_for_its_best_class_alone():
     assert kept([A], [[0.6, 0.9, 0.8]])[1:] == ([pytest.approx(0.9)], [1])
 

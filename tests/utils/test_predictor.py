@@ -10,6 +10,7 @@ from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.detections import Detections
 from utils.image import ImageError, read_image
 from utils.predictor import Predictor, explain_empty, load_trained
+from utils.stopwatch import Stopwatch
 from utils.thresholds import Thresholds, store_thresholds
 
 NAMES = ("杯子", "left", "right")
@@ -114,6 +115,40 @@ def test_stored_thresholds_decide_unless_a_number_is_given(folder):
     assert Predictor(folder / "best.pt", **CPU).confidences == (0.5,) * 3
     with pytest.raises(ValueError, match="hold no thresholds"):
         Predictor(folder / "best.pt", confidence="best", **CPU)
+
+
+def test_only_some_classes_are_looked_for(folder, predictor):
+    """A candidate whose best class is another one counts for the best of those that are wanted."""
+    some = Predictor(folder / "best.pt", confidence=0.0, max_detections=20, only=["right", "杯子"], **CPU)
+    found, all_found = some(folder / "0.png"), predictor(folder / "0.png")
+    assert 1 in all_found.labels and set(found.labels.tolist()) == {0, 2}
+    assert found.best_label in (0, 2) and found.best_score <= all_found.best_score
+    with pytest.raises(ValueError, match="--only: there is no class cat; there are 杯子, left, right"):
+        Predictor(folder / "best.pt", only=["cat"], **CPU)
+
+
+def test_a_class_has_a_threshold_of_its_own(folder, predictor):
+    everything = predictor(folder / "0.png")
+    own = {"left": float(np.median(everything.scores)), "right": 1.0}
+    some = Predictor(folder / "best.pt", confidence=0.0, max_detections=20, class_confidence=own, **CPU)
+    assert same(some(folder / "0.png"), everything.above([0.0, own["left"], 1.0]))
+    with pytest.raises(ValueError, match="--class-confidence: there is no class cat"):
+        Predictor(folder / "best.pt", class_confidence={"cat": 0.5}, **CPU)
+    with pytest.raises(ValueError, match="--class-confidence left=50: it is between 0 and 1"):
+        Predictor(folder / "best.pt", class_confidence={"left": 50}, **CPU)
+
+
+def test_stages_are_timed(predictor, folder):
+    watch = Stopwatch()
+    predictor.detect([folder / "0.png"], watch)
+    assert list(watch.seconds) == ["preprocess", "network", "NMS"]
+
+
+def test_rectangular_inputs_are_cut_to_the_pictures(folder):
+    flat = np.full((20, 90, 3), 99, np.uint8)  # on 64 x 96: 21 x 96, so 32 x 96
+    cut = Predictor(folder / "best.pt", confidence=0.0, rectangular=True, **CPU)
+    assert cut.detect([flat])[0].candidates == (4 * 12) + (2 * 6) + 3
+    assert cut.letterboxed([flat, flat[:, :20]])[0].shape == (2, 3, 64, 96)
 
 
 def test_weights_that_say_nothing_need_classes(folder):

@@ -1,0 +1,59 @@
+"""Detectors made ready for inference."""
+
+import pytest
+import torch
+from torch import nn
+
+from nets import build_detector
+from nets.structures import Decoded
+from tests.nets.batches import pictures
+from utils.inference import find_candidates
+from utils.inference_model import _agree, for_inference, is_accurate
+
+
+@pytest.fixture(scope="module")
+def detector():
+    torch.manual_seed(0)
+    return build_detector("yolox_nano", 3).eval()
+
+
+@pytest.mark.parametrize("name", ["yolox_nano", "yolov9_t", "yolov4_tiny"])
+def test_16_bit_floats_find_nearly_the_same(name):
+    torch.manual_seed(0)
+    detector = build_detector(name, 3).eval()
+    images = pictures(2, 64, 64)
+    expected = find_candidates(for_inference(detector, None), images, None)
+    found = find_candidates(for_inference(detector, torch.bfloat16), images, torch.bfloat16)
+    assert found.scores.dtype == found.boxes.dtype == torch.float32
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0.05, atol=0.01)
+
+
+def test_the_detector_itself_is_left_alone(detector):
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    ready = for_inference(detector, torch.bfloat16)
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+    assert all(value.requires_grad for value in detector.parameters())
+    kinds = {type(m): m.weight.dtype for m in ready.modules() if isinstance(m, nn.Conv2d)}
+    assert set(kinds.values()) == {torch.bfloat16}
+
+
+def test_accuracy_is_checked(detector):
+    assert is_accurate(detector, torch.bfloat16, (64, 64))
+    wild = build_detector("yolox_nano", 3).eval()
+    for module in wild.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.weight.data.mul_(1e4)  # beyond what 16 bits resolve
+    assert not is_accurate(wild, torch.bfloat16, (64, 64))
+
+
+def test_what_agrees():
+    box = torch.tensor([[[10.0, 10.0, 20.0, 20.0]]])
+    score = torch.tensor([[[0.5, 0.1]]])
+    one = Decoded(box, score)
+    assert _agree(one, Decoded(box + 0.2, score + 0.2))
+    assert not _agree(one, Decoded(box + 2, score))
+    assert not _agree(one, Decoded(box, score + 0.3))
+    assert not _agree(one, Decoded(box, score * torch.nan)) and not _agree(
+        one, Decoded(box * torch.nan, score)
+    )
+    assert _agree(one, Decoded(box.repeat(1, 2, 1), score.repeat(1, 2, 1)))
