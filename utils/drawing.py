@@ -1,5 +1,6 @@
 """Drawing boxes and their labels on pictures, contact sheets, and saving pictures."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from utils.tag_places import place_tags
 LINE = 0.002
 LETTERS = 0.0125
 JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
+LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
 LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
 
 
@@ -40,8 +42,8 @@ def draw_boxes(
     """
     picture = np.ascontiguousarray(image).copy()
     height, width = picture.shape[:2]
-    line = max(1, round(LINE * (height + width)))
-    letters = max(LEAST_LETTERS, round(LETTERS * (height + width)))
+    size = height + width if height + width < LARGE else math.sqrt(LARGE * (height + width))
+    line, letters = max(1, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
     colours = class_colours(len(class_names))
     visible = [k for k in range(len(boxes)) if _is_visible(boxes[k], height, width)]
     drawn = np.array([_drawable(boxes[k], height, width, line) for k in visible]).reshape(-1, 4)
