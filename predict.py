@@ -20,7 +20,8 @@ from tqdm import tqdm
 from utils.cli import IncompleteError, ask, run
 from utils.detections import Detections
 from utils.device import Amp
-from utils.drawing import draw_detections, save_image, show_image, suffix_for
+from utils.display import require_display, show_image
+from utils.drawing import draw_detections, save_image, suffix_for
 from utils.finding import Found, Ways, find_objects
 from utils.heatmap import draw_heat
 from utils.lettering import missing_letters
@@ -75,6 +76,8 @@ def main(config: Config) -> None:
     ranges = {"at least 1": ("batch_size",), "at least 0": ("fps",), "from 0 to 0.9": ("tile_overlap",)}
     check_values(vars(config), ranges)
     torch.manual_seed(config.seed)
+    if config.show:
+        require_display()
     asking = not config.source and sys.stdin.isatty() and not config.fps
     pictures = [] if asking else pictures_to_read(config.source, config.output)
     predictor = Predictor(
@@ -94,7 +97,7 @@ def main(config: Config) -> None:
     ways = ways_of(config, predictor)
     if config.fps:
         return print_speed(config, predictor, ways, pictures)
-    if config.draw and (unknown := missing_letters("".join(predictor.class_names))):
+    if config.draw and (unknown := "".join(sorted({*map(missing_letters, predictor.class_names)}))):
         print(f"no font here has the letters {unknown}: ? is drawn for them; install one, Noto Sans perhaps")
     done = Done()
     for answer in ask_for_pictures(config.output) if asking else [pictures]:

@@ -156,13 +156,3 @@ def save_image(path: Path, image: np.ndarray) -> None:
         raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
     with replacing(path) as beside:
         beside.write_bytes(encoded.tobytes())
-
-
-def show_image(title: str, image: np.ndarray) -> None:
-    """Show the RGB picture in a window until a key is pressed. ValueError where there is no display."""
-    try:
-        cv2.imshow(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        cv2.waitKey(0)
-        cv2.destroyWindow(title)
-    except cv2.error:
-        raise ValueError("--show needs a display: leave it out, the pictures are saved anyway") from None

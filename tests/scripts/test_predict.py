@@ -132,10 +132,15 @@ def test_only_broken_pictures(trained_run, pictures, tmp_path, capsys):
     assert "could be read" in refused(capsys, "predict.py", pictures / "broken.jpg", *options)
 
 
-def run_on(capsys, trained_run, *arguments):
-    """predict.py in this process with the weights of the run; the folder of results comes last."""
+def run_on(capsys, trained_run, *arguments, status=0):
+    """predict.py in this process with the weights of the run; returns what it printed."""
     weights = ("--weights", trained_run.folder / "best.pt", "--device", "cpu")
-    return accepted(capsys, "predict.py", *arguments, *weights)
+    if not status:
+        return accepted(capsys, "predict.py", *arguments, *weights)
+    with pytest.raises(SystemExit) as end:
+        accepted(capsys, "predict.py", *arguments, *weights)
+    assert end.value.code == status
+    return capsys.readouterr().out
 
 
 def test_a_list_and_addresses(trained_run, pictures, tmp_path, capsys, monkeypatch):
@@ -175,6 +180,78 @@ def test_without_a_picture_and_nobody_to_ask(trained_run, tmp_path, capsys, monk
 def test_no_pictures_of_boxes_if_not_wanted(trained_run, pictures, tmp_path, capsys):
     run_on(capsys, trained_run, pictures / "a.jpg", "--no-draw", "--save-csv", "--output", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+
+
+# Ways of looking
+
+
+def test_heat_maps_lie_beside_in_the_folders_of_the_pictures(trained_run, pictures, tmp_path, capsys):
+    run_on(capsys, trained_run, pictures, "--heatmap", "--no-draw", "--output", tmp_path / "a", status=1)
+    saved = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
+    assert saved == {f"a/heatmaps/{name}.jpg" for name in ("a_jpg", "a_png", "below/c")}
+    first = tmp_path / "a" / "heatmaps" / "below" / "c.jpg"
+    with Image.open(first) as drawn, Image.open(pictures / "below" / "c.webp") as image:
+        assert drawn.size == image.size
+    one = ["--heatmap-class", CLASSES[1], "--no-draw", "--output", tmp_path / "b"]
+    run_on(capsys, trained_run, pictures / "below", *one)
+    assert (tmp_path / "b" / "heatmaps" / "c.jpg").read_bytes() != first.read_bytes()
+
+
+def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
+    """The number of candidates tells: of 3 sizes, one of them flipped too; of 4 x 5 tiles and the whole."""
+    options = [pictures / "a.jpg", "--confidence", 1, "--output", tmp_path]
+
+    def cells(height, width):
+        return sum((height // stride) * (width // stride) for stride in (8, 16, 32))
+
+    assert SIZE == 64  # .83 and 1.2 times as large come to 64 too, in steps of 32
+    views = 2 * cells(64, 64)
+    assert f"0 of {views} candidates" in run_on(capsys, trained_run, *options, "--augment")
+    with Image.open(pictures / "a.jpg") as image:
+        columns, rows = (-(-(side - 64) // 51) + 1 for side in image.size)  # steps of .8 * 64
+    looked = (1 + columns * rows) * cells(64, 64)
+    assert f"0 of {looked} candidates" in run_on(capsys, trained_run, *options, "--tiles")
+
+
+def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, pictures, tmp_path, capsys):
+    def found(*options):
+        flags = ["--save-json", "--no-draw", "--output", tmp_path, "--confidence", 0.1, "--nms-iou", 0.05]
+        run_on(capsys, trained_run, pictures / "below", *flags, *options)
+        return json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+
+    everything = found()
+    names = {entry["category"] for entry in everything}
+    chosen = sorted(names)[0]
+    assert len(names) > 1
+    assert {entry["category"] for entry in found("--only", chosen)} == {chosen}
+    without = found("--class-confidence", f"{chosen}=1")
+    assert without == [entry for entry in everything if entry["category"] != chosen]
+    assert len(found("--agnostic-nms")) < len(everything)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--heatmap-class", "dog"], "--heatmap-class: there is no class dog; there are 杯子, 鱼"),
+        (["--only", "dog"], "--only: there is no class dog"),
+        (["--class-confidence", "key"], "write it as name=0.3"),
+        (["--tile-overlap", 0.95], "--tile-overlap is from 0 to 0.9, not 0.95"),
+        (["--fps", -1], "--fps is at least 0, not -1"),
+    ],
+)
+def test_wrong_ways_are_refused(trained_run, pictures, tmp_path, capsys, flags, message):
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
+    assert message in refused(capsys, "predict.py", pictures / "a.jpg", *weights, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_speed_of_each_stage_and_no_file(trained_run, pictures, tmp_path, capsys):
+    options = ["--fps", 2, "--output", tmp_path / "out", "--save-json"]
+    output = run_on(capsys, trained_run, pictures / "a.jpg", pictures / "a.png", *options)
+    assert "2 pictures, 2 times, in batches of 8" in output
+    stages = [line.split()[0] for line in output.splitlines() if "%" in line]
+    assert stages == ["decode", "preprocess", "network", "NMS", "draw", "save", "all"]
+    assert "pictures/s" in output and not (tmp_path / "out").exists()
 
 
 # What cannot be read or written: one sentence each, and the rest goes on
