@@ -1,6 +1,7 @@
 """Work ahead and behind: in order, at the same time, and nothing that goes wrong is lost."""
 
 import threading
+import time
 
 import pytest
 
@@ -34,6 +35,25 @@ def test_what_goes_wrong_ahead_comes_in_its_place():
     assert next(coming) == 1
     with pytest.raises(ValueError, match="two"):
         next(coming)
+
+
+def test_stopping_early_waits_for_nothing_and_ends_the_thread():
+    before, late = threading.active_count(), threading.Event()
+
+    def items():
+        yield 1
+        late.wait(30)
+        yield 2
+
+    coming = ahead(items())
+    assert next(coming) == 1
+    coming.close()
+    late.set()
+    for _ in range(500):
+        if threading.active_count() == before:
+            return
+        time.sleep(0.01)
+    pytest.fail("the thread goes on")
 
 
 def test_work_is_done_behind_and_in_order():
