@@ -35,6 +35,7 @@ from utils.speed import measure, speed_table
 from utils.stopwatch import Stopwatch
 from utils.threads import one_behind
 from utils.thresholds import Confidence, check_names, describe, parse_class_confidence
+from utils.web_pictures import is_address
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def pictures_to_read(sources: Sequence[str], output: Path) -> list[Picture]:
     """The pictures of the sources, without earlier results; ValueError if there are only those."""
     folder = output.resolve()
     pictures = [
-        picture for picture in find_pictures(sources) if folder not in Path(picture.source).resolve().parents
+        picture
+        for picture in find_pictures(sources)
+        if is_address(picture.source) or folder not in Path(picture.source).resolve().parents
     ]
     if not pictures:
         raise ValueError(f"all pictures lie in {output}, where the results go: choose another --output")

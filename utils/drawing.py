@@ -20,6 +20,7 @@ LINE = 0.002
 LETTERS = 0.0125
 JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
+THIN = 6  # times the shorter side is what a picture that is very long counts for
 LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
 
 
@@ -42,28 +43,29 @@ def draw_boxes(
     """
     picture = np.ascontiguousarray(image).copy()
     height, width = picture.shape[:2]
-    size = height + width if height + width < LARGE else math.sqrt(LARGE * (height + width))
-    line, letters = max(1, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
+    line, letters = stroke_sizes(height, width)
     colours = class_colours(len(class_names))
     visible = [k for k in range(len(boxes)) if _is_visible(boxes[k], height, width)]
     drawn = np.array([_drawable(boxes[k], height, width, line) for k in visible]).reshape(-1, 4)
-    for k, (left, top, right, bottom) in zip(reversed(visible), drawn[::-1].tolist(), strict=True):
+    strokes = [colours[labels[k]] for k in visible]
+    for (left, top, right, bottom), colour in zip(drawn[::-1].tolist(), strokes[::-1], strict=True):
         corners = (left, top), (right - 1, bottom - 1)
-        cv2.rectangle(picture, *corners, text_colour(colours[labels[k]]), line + 2)  # seen on any background
-        cv2.rectangle(picture, *corners, colours[labels[k]], line)
-    texts = [
-        class_names[labels[k]] if scores is None else f"{class_names[labels[k]]} {scores[k]:.2f}"
-        for k in visible
-    ]
-    tags = [_tag(text, letters) for text in texts]
-    if any(2 * tag.height > height for tag in tags):
-        return picture  # they would hide it
+        cv2.rectangle(picture, *corners, text_colour(colour), line + 2)  # seen on any background
+        cv2.rectangle(picture, *corners, colour, line)
+    names = [class_names[labels[k]] for k in visible]
+    if scores is not None:
+        names = [f"{name} {scores[k]:.2f}" for name, k in zip(names, visible, strict=True)]
     half = line // 2 + 1
     outer = drawn + np.array([-half, -half, half, half])
-    places = place_tags(outer, np.array([tag[2:4] for tag in tags]).reshape(-1, 2), height, width)
-    for k, tag, (left, top) in list(zip(visible, tags, places.tolist(), strict=True))[::-1]:
-        _draw_tag(picture, tag, left, top, colours[labels[k]])  # after all boxes: no line crosses a name
+    _draw_tags(picture, outer, [_tag(name, letters) for name in names], strokes)
     return picture
+
+
+def stroke_sizes(height: int, width: int) -> tuple[int, int]:
+    """How many pixels wide lines are, and how high letters, on a picture of that size."""
+    size = float(min(height + width, THIN * min(height, width)))
+    size = size if size < LARGE else math.sqrt(LARGE * size)
+    return max(1, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
 
 
 class Tag(NamedTuple):
@@ -97,12 +99,19 @@ def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
     return [round(float(value)) for value in np.clip(box, -beyond, limits)]
 
 
-def _draw_tag(picture: np.ndarray, tag: Tag, left: int, top: int, colour: Colour) -> None:
-    """Write the tag's text on a filled rectangle with the corner (left, top)."""
-    corner = (left + tag.width - 1, top + tag.height - 1)
-    cv2.rectangle(picture, (left, top), corner, colour, cv2.FILLED)
-    x, y = left + tag.pad, top + tag.pad // 2
-    put_text(picture, tag.text, x, y, tag.letters, text_colour(colour))
+def _draw_tags(
+    picture: np.ndarray, boxes: np.ndarray, tags: Sequence[Tag], colours: Sequence[Colour]
+) -> None:
+    """Write each tag's text on a rectangle of its box's colour, the first on top."""
+    height, width = picture.shape[:2]
+    if any(2 * tag.height > height for tag in tags):
+        return  # they would hide the picture
+    sizes = np.array([(tag.width, tag.height) for tag in tags]).reshape(-1, 2)
+    places = place_tags(boxes, sizes, height, width).tolist()
+    for tag, (left, top), colour in reversed(list(zip(tags, places, colours, strict=True))):
+        corner = (left + tag.width - 1, top + tag.height - 1)
+        cv2.rectangle(picture, (left, top), corner, colour, cv2.FILLED)
+        put_text(picture, tag.text, left + tag.pad, top + tag.pad // 2, tag.letters, text_colour(colour))
 
 
 def contact_sheet(

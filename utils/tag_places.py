@@ -59,7 +59,8 @@ def _hidden(tags: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Areas that boxes [N, 4] and [M, 4] share, [N, M]."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared: np.ndarray = np.maximum(high - low, 0).prod(axis=2)
+    left, top, right, bottom = first.T[..., None]
+    wide = np.minimum(right, second[:, 2]) - np.maximum(left, second[:, 0])
+    high = np.minimum(bottom, second[:, 3]) - np.maximum(top, second[:, 1])
+    shared: np.ndarray = np.maximum(wide, 0) * np.maximum(high, 0)
     return shared

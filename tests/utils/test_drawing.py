@@ -105,6 +105,11 @@ def test_lines_grow_with_the_picture():
     assert thickness(2000) >= 3 * thickness(320) > 0
 
 
+def test_a_picture_that_is_long_and_thin_has_names_too():
+    picture = draw_detections(grey(120, 8000), found([4000, 50, 4090, 110]), NAMES)
+    assert changed(picture)[0] < 45, "the tag above"
+
+
 def test_the_best_box_lies_on_top():
     detections = Detections(
         np.array([[50, 60, 150, 200]] * 2, np.float32), np.array([0.9, 0.2], np.float32), np.array([0, 1])
