@@ -211,6 +211,9 @@ def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
         columns, rows = (-(-(side - 64) // 51) + 1 for side in image.size)  # steps of .8 * 64
     looked = (1 + columns * rows) * cells(64, 64)
     assert f"0 of {looked} candidates" in run_on(capsys, trained_run, *options, "--tiles")
+    Image.new("RGB", (200, 40)).save(tmp_path / "long.png")  # 64 x 13 on the input, in steps of 32
+    long = [tmp_path / "long.png", "--confidence", 1, "--output", tmp_path / "long", "--rectangular"]
+    assert f"0 of {cells(32, 64)} candidates" in run_on(capsys, trained_run, *long)
 
 
 def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, pictures, tmp_path, capsys):
