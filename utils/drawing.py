@@ -163,5 +163,5 @@ def save_image(path: Path, image: np.ndarray) -> None:
         raise ValueError(f"cannot save {path}: {error.err}") from None
     if not done:
         raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
-    with replacing(path) as beside:
+    with replacing(path, lasting=False) as beside:
         beside.write_bytes(encoded.tobytes())

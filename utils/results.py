@@ -35,7 +35,7 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
         numbers = " ".join(map(_digits, (score, *box)))
         lines.append(f"{class_names[label]} {numbers}\n")
-    write_text(path, "".join(lines))
+    write_text(path, "".join(lines), lasting=False)
 
 
 def _digits(value: np.float32) -> str:
