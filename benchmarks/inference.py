@@ -39,7 +39,7 @@ from utils.image import read_image
 from utils.inference import find_candidates
 from utils.predictor import Predictor
 from utils.sample_data import sample_picture
-from utils.sources import find_pictures
+from utils.sources import find_images
 from utils.stopwatch import Stopwatch
 
 STAGES = ("decode", "preprocess", "network", "NMS")
@@ -115,8 +115,7 @@ def pictures_of(config: Config, folder: Path) -> list[Path]:
     if config.pictures is None:
         for number in range(16):
             save_image(folder / "drawn" / f"{number}.jpg", sample_picture(0, number).image)
-    found = find_pictures([str(config.pictures or folder / "drawn")])
-    return [Path(picture.source) for picture in found]
+    return find_images([config.pictures or folder / "drawn"])
 
 
 def checkpoint_of(config: Config, model: str, folder: Path) -> Path:

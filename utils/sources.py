@@ -59,6 +59,11 @@ def find_pictures(sources: Sequence[str]) -> list[Picture]:
     return list(found.values())
 
 
+def find_images(sources: Sequence[str | Path]) -> list[Path]:
+    """The paths of all pictures of files, folders and patterns, as `find_pictures` finds them."""
+    return [Path(picture.source) for picture in find_pictures([str(source) for source in sources])]
+
+
 def read_picture(source: str) -> np.ndarray:
     """The picture, uint8 RGB [H, W, 3], of a path or address; `ImageError` if it cannot be had or read."""
     return decode_image(fetch(source), source) if is_address(source) else read_image(source)

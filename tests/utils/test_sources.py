@@ -9,7 +9,7 @@ import pytest
 
 from tests.utils.file_server import serve, whole
 from utils.image import ImageError
-from utils.sources import find_pictures, read_picture
+from utils.sources import find_images, find_pictures, read_picture
 
 
 @pytest.fixture
@@ -53,6 +53,11 @@ def test_each_picture_once_in_the_order_of_the_sources(folder, monkeypatch):
     monkeypatch.chdir(folder)
     found = find_pictures(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
     assert [Path(picture.source).name for picture in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
+
+
+def test_paths_alone(folder):
+    paths = find_images([folder / "deep", f"{folder}/*.jpg"])
+    assert paths == [folder / "deep" / "er" / "c.webp", folder / "b.jpg", folder / "cat[1].jpg"]
 
 
 def test_places_are_those_below_what_was_named(folder, monkeypatch):
