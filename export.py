@@ -5,8 +5,10 @@ kept; predict.py, video.py and get_map.py take it as --weights.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import torch
 
 from nets import preset
 from nets.detector import Detector
@@ -21,7 +23,7 @@ from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, compare, prove
 from utils.exported import load_exported
 from utils.exported_kind import exported_kind, refuse_exported
-from utils.inference_model import for_inference
+from utils.inference_model import for_inference, is_accurate
 from utils.predictor import TrainedDetector, load_trained
 from utils.preflight import check_values
 from utils.pretrained import weights_licence
@@ -74,6 +76,8 @@ def main(config: Config) -> None:
     assert isinstance(detector, Detector), "exported files were refused"
     facts = facts_of(config, trained)
     check_exportable(detector, facts, config.format, config.half)
+    if config.format == "openvino":
+        facts = replace(facts, bfloat16=is_accurate(detector, torch.bfloat16, trained.image_size))
     index = read_data(config.check, trained.class_names) if config.check else None
     if index is not None:
         require_images(index, config.check)
@@ -97,7 +101,8 @@ def run_and_compare(path: Path, proof: Proof) -> Iterator[str]:
         yield prove_nms(proof, exported)
     if exported_kind(path) == "openvino" and multiplies_bf16(device):
         shortened = compare(proof, load_exported(path, device, "bf16"))
-        yield f"in bfloat16, as --amp auto runs it on such a CPU as this: {shortened.told}"
+        chosen = "is used" if exported.facts.bfloat16 else "is not used, since it finds other things,"
+        yield f"in bfloat16, which {chosen} where the CPU has it: {shortened.told}"
 
 
 def allowed(config: Config) -> Difference:

@@ -25,6 +25,7 @@ class ExportFacts:
     pixels          how pictures are letterboxed; the rest of it is part of the graph
     thresholds      the scores with the best F1, where the checkpoint had them
     confidence, nms_iou, max_detections  what the NMS of the graph was made with
+    bfloat16        whether that leaves what it finds about as it is
     device          where it runs: "any", or the kind of device that TorchScript was traced on
     weights_licence that of the published weights, if it is they
     """
@@ -43,6 +44,7 @@ class ExportFacts:
     nms_iou: float
     max_detections: int
     device: str = "any"
+    bfloat16: bool = True
     weights_licence: str | None = None
 
     def to_json(self) -> str:

@@ -127,8 +127,6 @@ def weights_licence(path: Path, model: str | None) -> str | None:
     """The licence of published weights, if the file is one of them, or "pretrained" those of `model`."""
     if str(path) == WORD and model is not None:
         return source_of(model).licence
-    if not any(path.name == source.file_name for source in SOURCES.values()):
-        return None
     found = file_sha256(path)
     return next((source.licence for source in SOURCES.values() if source.sha256 == found), None)
 

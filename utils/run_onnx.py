@@ -23,7 +23,7 @@ def open_onnx(path: Path, device: torch.device, amp: Amp) -> Opened:
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
     ValueError for a file that is damaged or not of ours, and for a number format that it has not.
     """
-    require_packages(f"to run {path.name}", "onnxruntime")
+    require_packages(f"running {path.name}", "onnxruntime")
     import onnxruntime
 
     if amp in ("bf16", "fp16"):

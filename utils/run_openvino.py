@@ -25,7 +25,7 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
     ValueError for a folder that is damaged or not of ours, and for a number format that it has not.
     """
-    require_packages(f"to run {path.name}", "openvino")
+    require_packages(f"running {path.name}", "openvino")
     import openvino
 
     if device.type != "cpu":
@@ -33,17 +33,18 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
         raise ValueError(f"{path} is no OpenVINO folder: there is no {MODEL_FILE} in it")
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": (number_format := precision(amp)),
-        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-    }
     core = openvino.Core()
     try:
         whole = core.read_model(file)
     except Exception as error:  # whatever it raises: they have no base of their own
         raise ValueError(f"OpenVINO cannot load {file}: {str(error).strip().splitlines()[-1]}") from None
     facts = _facts(whole, path)
+    number_format = precision(amp, facts.bfloat16)
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": number_format,
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
 
     @functools.lru_cache(SHAPES)
     def compiled(shape: tuple[int, ...]) -> Any:
@@ -76,13 +77,14 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
     return Opened(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
 
 
-def precision(amp: Amp) -> str:
-    """OpenVINO's name of the number format: bf16 where the CPU multiplies it, unless that is switched off."""
+def precision(amp: Amp, accurate: bool) -> str:
+    """OpenVINO's name of the number format; "auto" is bf16 where the CPU has it, if it is `accurate`."""
     if amp == "fp16":
         raise ValueError(
             "--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off"
         )
-    return "bf16" if amp == "bf16" or (amp == "auto" and multiplies_bf16(torch.device("cpu"))) else "f32"
+    automatic = amp == "auto" and accurate and multiplies_bf16(HOST)
+    return "bf16" if amp == "bf16" or automatic else "f32"
 
 
 def _facts(model: Any, path: Path) -> ExportFacts:

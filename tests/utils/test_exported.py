@@ -9,6 +9,7 @@ import torch
 
 from tests.helpers import SHARED, needs_shared
 from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detector
+from utils.device import multiplies_bf16
 from utils.export_facts import NAME
 from utils.export_formats import ENDINGS, write_export
 from utils.exported import load_exported
@@ -146,9 +147,11 @@ def test_float32_alone(kind, amp, files):
 
 
 def test_openvino_has_no_fp16_here():
-    assert precision("off") == "f32" and precision("bf16") == "bf16"
+    assert precision("off", accurate=True) == "f32" and precision("bf16", accurate=False) == "bf16"
+    assert precision("auto", accurate=False) == "f32"
+    assert precision("auto", accurate=True) == ("bf16" if multiplies_bf16(HOST) else "f32")
     with pytest.raises(ValueError, match="use --amp bf16, auto or off"):
-        precision("fp16")
+        precision("fp16", accurate=True)
 
 
 def test_onnx_runtime_takes_the_gpu_where_it_can(capsys):
