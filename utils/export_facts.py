@@ -59,7 +59,7 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
     """The facts that a file at `path` holds as JSON; ValueError if they are not what `to_json` wrote."""
     try:
         content: dict[str, Any] = json.loads(text)
-        kept = {name: content[name] for name in ExportFacts.__dataclass_fields__}
+        kept = {name: content[name] for name in ExportFacts.__dataclass_fields__ if name in content}
         pixels: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in kept["pixels"].items()
         }

@@ -1,6 +1,5 @@
 """An exported OpenVINO folder as a function from pictures to candidates."""
 
-import functools
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from utils.exported_kind import MODEL_FILE
 from utils.opened import HOST, Opened
 from utils.packages import require_packages
 
-SHAPES = 4  # of pictures, for which a compiled model is kept
+SHAPES = 4  # of batches, for each of which there is a compiled model
 
 
 def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
@@ -46,35 +45,50 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
 
-    @functools.lru_cache(SHAPES)
+    networks: dict[tuple[int, ...], Any] = {}
+
     def compiled(shape: tuple[int, ...]) -> Any:
-        # For one shape each: yolox_nano at 416 took 16 ms with open sizes, and 9 ms with those sizes fixed.
-        model = openvino.Model([whole.output(name) for name in CANDIDATES], whole.get_parameters()).clone()
-        if facts.letterbox:
-            model.reshape(list(shape[1:]))
-        else:
-            batch, height, width, channels = shape
-            model.reshape([batch, channels, height, width])
-            steps = openvino.preprocess.PrePostProcessor(model)
-            steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as pictures lie in memory
-            steps.input().model().set_layout(openvino.Layout("NCHW"))
-            model = steps.build()
-        return core.compile_model(model, "CPU", settings)
+        """For one shape each: yolox_nano at 416 took 16 ms with open sizes, 9 with fixed ones."""
+        shape = (
+            shape if shape in networks or len(networks) < SHAPES else ()
+        )  # with open sizes, for all others
+        if shape not in networks:
+            networks[shape] = core.compile_model(_candidates_alone(whole, facts, shape), "CPU", settings)
+        return networks[shape]
 
     def run(images: Tensor) -> Decoded:
         pictures = images.permute(0, 2, 3, 1).contiguous().numpy()
         network = compiled(pictures.shape)
         request = network.create_infer_request()
-        # Into arrays of our own: those of the request would go when it does.
-        found = [np.empty(tuple(output.shape), np.float32) for output in network.outputs]
-        for number, array in enumerate(found):
-            request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
         picture = pictures[0] if facts.letterbox else pictures
-        request.infer([openvino.Tensor(picture, shared_memory=True)])
-        boxes, scores = map(torch.from_numpy, found)
-        return Decoded(boxes, scores)
+        given = [openvino.Tensor(picture, shared_memory=True)]
+        if network.outputs[0].partial_shape.is_dynamic:
+            boxes, scores = (np.array(value) for value in request.infer(given).values())
+        else:  # into arrays of our own, without a copy
+            boxes, scores = (np.empty(tuple(output.shape), np.float32) for output in network.outputs)
+            for number, array in enumerate((boxes, scores)):
+                request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
+            request.infer(given)
+        return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
 
     return Opened(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
+
+
+def _candidates_alone(whole: Any, facts: ExportFacts, shape: tuple[int, ...]) -> Any:
+    """The model up to the candidates, for pictures [B, H, W, 3] of one shape, or of any if that is empty."""
+    import openvino
+
+    model = openvino.Model([whole.output(name) for name in CANDIDATES], whole.get_parameters()).clone()
+    if facts.letterbox:
+        model.reshape(list(shape[1:]))
+        return model
+    if shape:
+        batch, height, width, channels = shape
+        model.reshape([batch, channels, height, width])
+    steps = openvino.preprocess.PrePostProcessor(model)
+    steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as pictures lie in memory
+    steps.input().model().set_layout(openvino.Layout("NCHW"))
+    return steps.build()
 
 
 def precision(amp: Amp, accurate: bool) -> str:

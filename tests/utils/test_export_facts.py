@@ -29,6 +29,14 @@ def test_the_text_is_readable_by_others():
     assert content["version"] == version() and content["thresholds"]["overall"] == 0.4
 
 
+def test_older_and_newer_files_are_read():
+    """An older version did not write all that has a default; a newer one may write more."""
+    facts = facts_of(DETECTOR, bfloat16=False)
+    content = json.loads(facts.to_json()) | {"new": 1}
+    del content["bfloat16"], content["weights_licence"]
+    assert facts_from_json(json.dumps(content), Path("a")) == facts_of(DETECTOR)
+
+
 @pytest.mark.parametrize("change", [{"image_size": 5}, {"image_size": [1, 2, 3]}, {"pixels": {"grey": 1}}])
 def test_other_texts_are_refused(change):
     content = json.loads(facts_of(DETECTOR).to_json()) | change

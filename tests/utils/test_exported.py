@@ -1,6 +1,8 @@
 """An exported file detects what its detector detects, and says what it is; others are refused."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -64,9 +66,24 @@ def test_it_detects_what_its_detector_detects(kind, way, detector, files):
 def test_dynamic_ones_take_any_number_and_size(kind, detector, files):
     exported = load_exported(files(kind, "dynamic"), HOST, "off", image_size=(32, 80))
     assert exported.image_size == (32, 80)
-    for images in (pictures(1, (32, 80)), pictures(5, (64, 16)).contiguous()):
+    shapes = [
+        (1, (32, 80)),
+        (5, (64, 16)),
+        (2, (16, 16)),
+        (1, (16, 16)),
+        (1, (16, 32)),
+        (3, (32, 16)),
+        (1, (32, 80)),
+    ]
+    for images in (pictures(number, size) for number, size in shapes):
         for found, expected in zip(exported.detect(images), detector.detect(images), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_lie_in_memory_as_they_like(kind, files):
+    exported, images = load_exported(files(kind), HOST, "off"), pictures(2)
+    torch.testing.assert_close(exported.detect(images.contiguous()).scores, exported.detect(images).scores)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -257,3 +274,15 @@ def test_exported_files_are_nothing_to_train(kind, files):
         read_weights(files(kind))
     with pytest.raises(ValueError, match="is an exported model, which is too late"):
         refuse_exported(files(kind), "is too late")
+
+
+def test_torchscript_needs_none_of_our_code(files, detector, tmp_path):
+    """As in C++: in a process that cannot import it."""
+    code = (
+        f"import torch; network = torch.jit.load({str(files('torchscript'))!r}); "
+        "print(network(torch.zeros(1, 3, 48, 64, dtype=torch.uint8))[1].sum().item())"
+    )
+    command = [sys.executable, "-I", "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    expected = detector.detect(torch.zeros(1, 3, *SIZE, dtype=torch.uint8)).scores.sum()
+    assert float(done.stdout) == pytest.approx(float(expected), rel=1e-4)
