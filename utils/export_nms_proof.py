@@ -14,7 +14,7 @@ from utils.letterbox import letterbox
 from utils.nms import Kept, nms
 from utils.whole_graph import Outputs, open_whole
 
-SCALED = 20  # times the tolerance, where the graph scales pictures: by a grey level unlike OpenCV
+SCALED = 10  # times the tolerance, where the graph scales pictures: by a grey level unlike OpenCV
 
 
 @torch.inference_mode()
