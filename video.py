@@ -134,8 +134,8 @@ def report(config: Config, result: VideoResult, source: VideoSource) -> None:
     print(describe_speed(result))
     if source.passed_over:
         print(
-            f"note: {source.passed_over} frames beside these were passed over, for they came faster than they "
-            "are worked on: a larger --every or a smaller --image-size helps"
+            f"note: {source.passed_over} frames beside these were passed over, for they came too fast: "
+            "a larger --every or a smaller --image-size helps"
         )
     for path in (config.save, config.save_json):
         if path is not None and path.exists() and result.frames:

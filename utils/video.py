@@ -10,11 +10,10 @@ from tqdm import tqdm
 
 from utils.detections import Detections
 from utils.pipeline import Stop, ahead
-from utils.stop_signal import Stopped
 from utils.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked
 from utils.video_capture import VideoSource
-from utils.video_output import frame_line, lines_to, unfinished, window_if
+from utils.video_output import appearing, frame_line, lines_to, window_if
 from utils.video_stages import Drawn, Finds, detected, drawn, read, undrawn
 from utils.video_writer import VideoWriter, open_writer
 
@@ -122,33 +121,22 @@ def _running(stages: Drawn, stop: Stop) -> Iterator[None]:
 def _video_to(
     settings: VideoSettings, source: VideoSource, stop: Stop, result: VideoResult
 ) -> Iterator[VideoWriter | None]:
-    """Takes the frames, and gives the file its name when it is finished.
-
-    What a full disk or the like cuts off stays under the other name, for it plays; a defect leaves nothing.
-    """
-    path = settings.save
-    if path is None:
+    """Takes the frames; None if they are not saved. Without any frame there is no file."""
+    if settings.save is None:
         yield None
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = unfinished(path)
-    writer = open_writer(beside, source)
-    try:
-        yield writer
-        with result.watch.timed("encode"):
-            writer.close(complete=not (stop or settings.max_frames or source.faults))
-    except BaseException as error:
-        with suppress(Exception):
-            writer.close(complete=False)
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise Stopped(1, f"{path} could not be written to its end: {reason}; see {beside}") from error
-        beside.unlink(missing_ok=True)
-        raise
-    if result.frames:
-        beside.replace(path)
-    else:
-        beside.unlink(missing_ok=True)
+    with appearing(settings.save) as beside:
+        writer = open_writer(beside, source)
+        try:
+            yield writer
+            with result.watch.timed("encode"):
+                writer.close(complete=not (stop or settings.max_frames or source.faults))
+        except BaseException:
+            with suppress(Exception):
+                writer.close(complete=False)
+            raise
+    if not result.frames:
+        settings.save.unlink()
 
 
 def describe_speed(result: VideoResult) -> str:

@@ -1,7 +1,7 @@
 """Cameras and streams: frames that come by themselves, over a connection that may break off.
 
-A thread reads all the time, so that what is shown is never older than the few frames that may wait: while so
-many do, new ones are passed over, and counted. The time of a frame is when it came.
+A thread reads all the time, and frames that have waited for a second are passed over, and counted, if there
+are newer ones: what is shown never lags further behind. The time of a frame is when it came.
 """
 
 import threading
@@ -24,7 +24,8 @@ from utils.video_capture import (
     without_password,
 )
 
-WAITING_FRAMES = 8  # what is shown is at most so many frames old, and those that the threads have
+LAG_SECONDS = 1.0  # a burst of frames, as a stream begins with, is worked off in less
+WAITING_BYTES = 2**28  # of frames: a second of them is 190 MB in 1080p, at 30 a second
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a connection is tried again, doubled each time
 
 
@@ -42,6 +43,7 @@ def live_source(
 
 
 def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stamped, None, None]:
+    stale = 0
     thread = threading.Thread(target=reader.read_on, name="camera", daemon=True)
     thread.start()
     try:
@@ -52,7 +54,12 @@ def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stam
                 continue
             if item is None:
                 return
-            yield item[0], fitted(cv2.cvtColor(item[1], cv2.COLOR_BGR2RGB), video.size)
+            seconds, picture = item
+            if reader.seconds() - seconds > LAG_SECONDS and not reader.waiting.empty():
+                stale += 1
+            else:
+                yield seconds, fitted(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), video.size)
+            video.passed_over = stale + reader.too_many
     finally:
         reader.left.set()
         thread.join(ANSWER_SECONDS + 1)
@@ -72,38 +79,42 @@ class _Reader:
         self.source, self.capture, self.first = source, capture, first
         self.reconnect, self.video = reconnect, video
         self.waiting: SimpleQueue[Stamped | None] = SimpleQueue()
+        self.most = max(2, WAITING_BYTES // first.nbytes)
+        self.too_many = 0
         self.left = threading.Event()
+        self.start = time.perf_counter()
+
+    def seconds(self) -> float:
+        """Since the first frame."""
+        return time.perf_counter() - self.start
 
     def read_on(self) -> None:
         """Until nobody wants more, or the source is gone for good."""
-        start = time.perf_counter()
-        picture: np.ndarray | None = self.first
-        while picture is not None and not self.left.is_set():
-            if self.waiting.qsize() < WAITING_FRAMES:
-                self.waiting.put((time.perf_counter() - start, picture))
+        there, picture = True, self.first
+        while there and not self.left.is_set():
+            if self.waiting.qsize() < self.most:
+                self.waiting.put((self.seconds(), picture))
             else:
-                self.video.passed_over += 1
+                self.too_many += 1
             there, picture = self.capture.read()
             if not there and not self.left.is_set():
-                picture = self._again()
+                there, picture = self._again()
         self.capture.release()
         self.waiting.put(None)
 
-    def _again(self) -> np.ndarray | None:
-        """The first frame after the connection was made again; None if it could not be."""
-        name, wait, broken = self.video.name, FIRST_WAIT, time.perf_counter()
+    def _again(self) -> tuple[bool, np.ndarray]:
+        """Whether the connection could be made again, and the first frame then."""
+        name, wait, broken = self.video.name, FIRST_WAIT, self.seconds()
         for attempt in range(1, self.reconnect + 1):
             self.capture.release()
             say(f"{name} broke off; trying again in {wait:g} s ({attempt} of {self.reconnect})")
             if self.left.wait(wait):
-                return None
+                return False, self.first
             wait = min(2 * wait, LONGEST_WAIT)
-            if (capture := open_capture(self.source)) is None:
-                continue
-            self.capture = capture
-            there, picture = capture.read()
+            self.capture = open_capture(self.source) or self.capture
+            there, picture = self.capture.read()
             if there:
-                say(f"{name} is there again after {time.perf_counter() - broken:.0f} s")
-                return picture
+                say(f"{name} is there again after {self.seconds() - broken:.0f} s")
+                return True, picture
         self.video.faults.append(f"{name} broke off, and {self.reconnect} attempts to reach it again failed")
-        return None
+        return False, self.first

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from utils.results import corner_and_sides
+from utils.stop_signal import Stopped
 from utils.tracking import UNNAMED, Tracked
 
 TITLE = "Boxwright"
@@ -50,15 +51,35 @@ def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Seque
 
 
 @contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Where to write a file that gets its name at the end.
+
+    What a full disk or the like has cut off stays under the other name, for it can be used, and `Stopped`
+    says so; a defect leaves nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = unfinished(path)
+    try:
+        yield beside
+        beside.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Stopped(
+            1, f"{path} could not be written to its end: {reason}; what there is: {beside}"
+        ) from error
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
 def lines_to(path: Path | None) -> Iterator[IO[str] | None]:
-    """A text file that is written line by line, and has its name when it is whole; None without a path."""
+    """A text file that is written line by line; None without a path."""
     if path is None:
         yield None
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(path).open("w", encoding="utf-8", newline="\n", buffering=1) as file:
+    with appearing(path) as beside, beside.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
         yield file
-    unfinished(path).replace(path)
 
 
 class Window:

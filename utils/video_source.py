@@ -32,11 +32,16 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
         require_file(source)
     name, capture = without_password(source), open_capture(source)
     if capture is None:
-        what = "there is no such camera" if is_camera(source) else "it cannot be opened as a video"
-        raise ValueError(f"--source {name}: {what}")
+        raise ValueError(f"--source {name}: {_why_not(source)}")
     there, first = capture.read()
     if not there:
         raise ValueError(f"--source {name}: it opens, but gives no frame; is the file whole?")
     if is_camera(source) or (is_address(source) and total_of(capture) is None):
         return live_source(source, capture, first, reconnect, stop)
     return file_source(source, capture, first)
+
+
+def _why_not(source: str) -> str:
+    if is_camera(source):
+        return "there is no such camera, or another program has it"
+    return "nobody answers, or not with a video" if is_address(source) else "it cannot be opened as a video"

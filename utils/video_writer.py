@@ -144,7 +144,7 @@ class OpenCvWriter:
         self.path, self.frames = path, 0
         self.writer = cv2.VideoWriter(str(path), codec, float(source.rate), (width, height))
         if not self.writer.isOpened():
-            raise OSError(f"{path} cannot be written")
+            raise OSError("OpenCV cannot write it here")
 
     def write(self, image: np.ndarray, seconds: float) -> None:
         """See `VideoWriter`."""
@@ -156,7 +156,7 @@ class OpenCvWriter:
         self.writer.release()
         capture = cv2.VideoCapture(str(self.path))
         if self.frames and capture.get(cv2.CAP_PROP_FRAME_COUNT) < 0.9 * self.frames:
-            raise OSError(f"{self.path} could not be written to its end: is the disk full?")
+            raise OSError("is the disk full?")
         capture.release()
 
 
