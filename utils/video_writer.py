@@ -2,8 +2,8 @@
 
 OpenCV's wheels have no H.264 encoder, write at one constant rate, take no sound, and leave a file that
 nothing plays when the program is killed. PyAV does all of it, but its wheels carry libx264 and libx265, which
-are under the GPL, so that it stays an extra: `pip install av`. Without it OpenCV writes MP4 with MPEG-4 part
-2, which players know and browsers do not, or WebM with VP8, which browsers know.
+are under the GPL, so that it stays an extra: `pip install "av>=16"`. Without it OpenCV writes MP4 with MPEG-4
+part 2, which players know and browsers do not, or WebM with VP8, which browsers know.
 """
 
 import importlib.util
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # the best that the FFmpeg has
 X264 = {"preset": "veryfast", "crf": "21"}  # 1.5 ms for 768 x 432, "medium" 3.5 ms for a like file
+OLDEST_PYAV = 16  # frames have durations from 15 on
 BITS_PER_PIXEL = 0.15  # for encoders without x264's constant quality
 KEY_SECONDS = 2  # a player can start, and a killed program has saved, every so many seconds
 FINEST = 90_000  # ticks a second, at least; the clock of MPEG
 CONTAINERS = (".mp4", ".mov", ".mkv")  # of H.264
 CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}  # OpenCV's
+FRAME_DURATION = 1 << 8  # FFmpeg's flag: how long frames are shown is known
 BT709 = 1  # FFmpeg's number: the colours of HD, which the file then names, so that no player guesses
 
 
@@ -53,15 +55,21 @@ def open_writer(path: Path, source: VideoSource) -> VideoWriter:
     if suffix in CONTAINERS and (encoder := _h264_encoder()):
         return H264Writer(path, encoder, source)
     if suffix in CONTAINERS:
-        say("note: browsers will not play this video, and it has no sound; pip install av, or save as .webm")
+        say(
+            "note: browsers will not play this video, and it has no sound: "
+            'pip install "av>=16", or save as .webm'
+        )
     return OpenCvWriter(path, source)
 
 
 def _h264_encoder() -> str | None:
+    """The best that there is; None without PyAV, or with one too old."""
     if importlib.util.find_spec("av") is None:
         return None
     import av
 
+    if int(av.__version__.split(".")[0]) < OLDEST_PYAV:
+        return None
     return next((name for name in ENCODERS if name in av.codecs_available), None)
 
 
@@ -75,8 +83,9 @@ class H264Writer:
     def __init__(self, path: Path, encoder: str, source: VideoSource) -> None:
         import av
 
-        flags = {"movflags": "hybrid_fragmented+frag_keyframe"}
-        options = {} if path.suffix.lower() == ".mkv" else flags
+        options = {"flush_packets": "1"}
+        if path.suffix.lower() != ".mkv":
+            options["movflags"] = "hybrid_fragmented+frag_keyframe"
         self.container = av.open(str(path), "w", options=options)
         self.video: Any = self.container.add_stream(
             encoder, rate=source.rate, options=X264 if encoder == "libx264" else {}
@@ -97,6 +106,7 @@ class H264Writer:
         codec.max_b_frames = 0  # else MP4 in fragments starts some frames late; files are a tenth larger
         codec.gop_size = max(1, round(KEY_SECONDS * rate))
         codec.thread_count = max(1, (os.cpu_count() or 1) // 2)  # the network and the decoder need cores too
+        codec.flags |= FRAME_DURATION
         codec.colorspace = codec.color_primaries = codec.color_trc = BT709
         codec.bit_rate = 0 if codec.name == "libx264" else round(BITS_PER_PIXEL * height * width * rate)
 
