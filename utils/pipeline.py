@@ -21,7 +21,9 @@ class Stop:
     signal: StopSignal = field(default_factory=StopSignal)
     over: bool = False
 
-    def __bool__(self) -> bool:
+    @property
+    def wanted(self) -> bool:
+        """Whether they are to end."""
         return self.over or self.signal.number != 0
 
 
@@ -44,7 +46,7 @@ def ahead(items: Generator[T, None, None], most: int, stop: Stop) -> Generator[T
 
 def _result(future: "Future[T]", stop: Stop) -> T:
     """What the future gives, or END as soon as all is to stop. A signal must not wait for a dead camera."""
-    while not stop:
+    while not stop.wanted:
         if wait([future], LOOK_SECONDS).done:
             return future.result()
     end: T = END

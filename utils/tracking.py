@@ -82,7 +82,7 @@ class Scene:
         )
         middle = (sv.Position.CENTER,)
         self.corners = np.array(zone).reshape(-1, 2).round().astype(int)
-        self.ends = np.array(line or ()).reshape(-1, 2).round().astype(int)
+        self.ends = np.array(line or ()).reshape(-1, 2)
         self.zone = sv.PolygonZone(self.corners, middle) if len(zone) else None
         points = [sv.Point(x, y) for x, y in self.ends.tolist()]
         self.line = sv.LineZone(points[0], points[1], middle) if points else None
@@ -115,7 +115,9 @@ class Scene:
         thickness = max(1, round(0.003 * sum(picture.shape[:2])))
         for points, closed in ((self.ends, False), (self.corners, True)):
             if len(points):
-                cv2.polylines(picture, [points.astype(np.int32)], closed, LINE_COLOUR, thickness, cv2.LINE_AA)
+                cv2.polylines(
+                    picture, [points.round().astype(np.int32)], closed, LINE_COLOUR, thickness, cv2.LINE_AA
+                )
         for row, text in enumerate(reversed(counts_in_words(tracked))):
             _write_row(picture, text, row)
 

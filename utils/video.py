@@ -130,13 +130,13 @@ def _video_to(
         try:
             yield writer
             with result.watch.timed("encode"):
-                writer.close(complete=not (stop or settings.max_frames or source.faults))
+                writer.close(complete=not (stop.wanted or settings.max_frames or source.faults))
         except BaseException:
             with suppress(Exception):
                 writer.close(complete=False)
             raise
     if not result.frames:
-        settings.save.unlink()
+        settings.save.unlink(missing_ok=True)
 
 
 def describe_speed(result: VideoResult) -> str:

@@ -47,7 +47,7 @@ def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stam
     thread = threading.Thread(target=reader.read_on, name="camera", daemon=True)
     thread.start()
     try:
-        while not stop:
+        while not stop.wanted:
             try:
                 item = reader.waiting.get(timeout=0.1)
             except Empty:

@@ -52,7 +52,7 @@ def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Seque
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Where to write a file that gets its name at the end.
+    """Where to write a file that gets its name at the end, if there is one then.
 
     What a full disk or the like has cut off stays under the other name, for it can be used, and `Stopped`
     says so; a defect leaves nothing.
@@ -61,12 +61,11 @@ def appearing(path: Path) -> Iterator[Path]:
     beside = unfinished(path)
     try:
         yield beside
-        beside.replace(path)
+        if beside.exists():
+            beside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Stopped(
-            1, f"{path} could not be written to its end: {reason}; what there is: {beside}"
-        ) from error
+        raise Stopped(1, f"{path} could not be written to its end: {reason}; see {beside}") from error
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

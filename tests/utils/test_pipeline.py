@@ -103,6 +103,6 @@ def test_stop_ends_the_waiting_for_something_that_does_not_come():
 
 def test_stop_is_over_or_a_signal():
     stop = Stop()
-    assert not stop
+    assert not stop.wanted
     stop.signal.number = 15
-    assert stop and Stop(over=True)
+    assert stop.wanted and Stop(over=True).wanted

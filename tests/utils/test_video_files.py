@@ -94,13 +94,11 @@ def test_the_videos_of_phones_are_turned_upright(tmp_path):
 
 def test_a_video_that_is_cut_off_says_so_at_its_end(tmp_path):
     path = write_video(tmp_path / "a.avi", 40)
-    data = path.read_bytes()
-    path.write_bytes(data[: len(data) * 6 // 10])
+    path.write_bytes(b"00dc".join(path.read_bytes().split(b"00dc")[:25]))  # headers, index, 23 frames
     video = opened(path)
-    numbers = [number_of(image) for _, image in video.images]
-    assert numbers == [*range(len(numbers))] and 10 < len(numbers) < 30
+    assert [number_of(image) for _, image in video.images] == [*range(23)]
     (fault,) = video.faults
-    assert f"{path} breaks off: {len(numbers)} of its 40 frames" in fault
+    assert f"{path} breaks off: 23 of its 40 frames" in fault
 
 
 def test_what_is_no_video(tmp_path):

@@ -206,17 +206,20 @@ def test_without_pyav_opencv_writes(without_av, tmp_path, capsys, suffix):
 
 def test_a_full_disk_is_noticed(av, small_disk):
     rng = np.random.default_rng(0)
-    source = source_like(size=(480, 640))
-    writer = open_writer(small_disk / "a.mp4", source)
+    (small_disk / "filler").write_bytes(bytes(15_000_000))
+    writer = open_writer(small_disk / "a.mp4", source_like(size=(480, 640)))
     with pytest.raises(OSError, match="No space left"):
-        for number in range(400):
+        for number in range(100):
             writer.write(rng.integers(0, 256, (480, 640, 3), np.uint8), number / 25)
+    with pytest.raises(OSError, match="No space left"):
+        writer.close(False)
 
 
 def test_a_full_disk_is_noticed_without_pyav(without_av, small_disk):
     rng = np.random.default_rng(0)
     writer = open_writer(small_disk / "a.avi", source_like(size=(480, 640)))
-    for number in range(200):
+    (small_disk / "filler").write_bytes(bytes(15_000_000))
+    for number in range(50):
         writer.write(rng.integers(0, 256, (480, 640, 3), np.uint8), number / 25)
     with pytest.raises(OSError, match="is the disk full"):
         writer.close(True)
