@@ -131,12 +131,12 @@ def _video_to(
             yield writer
             with result.watch.timed("encode"):
                 writer.close(complete=not (stop.wanted or settings.max_frames or source.faults))
+            if not result.frames:
+                beside.unlink(missing_ok=True)
         except BaseException:
             with suppress(Exception):
                 writer.close(complete=False)
             raise
-    if not result.frames:
-        settings.save.unlink(missing_ok=True)
 
 
 def describe_speed(result: VideoResult) -> str:
