@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,41 @@ class Detections:
         """The same with label k replaced by `labels[k]`."""
         best = labels[self.best_label] if self.best_label >= 0 else -1
         return replace(self, labels=np.asarray(labels, np.int64)[self.labels], best_label=best)
+
+    def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Entries of a COCO result file: image_id, category_id, bbox (x, y, width, height) and score.
+
+        category_ids  COCO's number of each class; by default 1, 2, 3, ...
+        """
+        bboxes = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
+        return [
+            {
+                "image_id": image_id,
+                "category_id": label + 1 if category_ids is None else category_ids[label],
+                "bbox": bbox,
+                "score": score,
+            }
+            for bbox, score, label in zip(
+                bboxes.tolist(), self.scores.tolist(), self.labels.tolist(), strict=True
+            )
+        ]
+
+    def to_supervision(self, class_names: Sequence[str]) -> Any:
+        """The same as `supervision.Detections`, with the class names in their data.
+
+        ValueError where the package supervision (https://supervision.roboflow.com, MIT) is not installed.
+        """
+        try:
+            import supervision
+        except ModuleNotFoundError:
+            raise ValueError("supervision is not installed: pip install supervision") from None
+        names = np.array([class_names[label] for label in self.labels], dtype=object)
+        return supervision.Detections(
+            xyxy=self.boxes.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.labels.copy(),
+            data={"class_name": names.astype(str)},
+        )
 
     @staticmethod
     def empty() -> "Detections":

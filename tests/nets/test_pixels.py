@@ -34,3 +34,10 @@ def test_memory_format_stays():
     images = torch.zeros(2, 3, 4, 6, dtype=torch.uint8).contiguous(memory_format=torch.channels_last)
     for pixels in (PixelFormat(), preset("yolox_s").pixels):
         assert prepare_pixels(images, pixels).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_under_autocast_in_its_number_format():
+    images = picture(0, 51, 255)
+    expected = prepare_pixels(images, PixelFormat())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(prepare_pixels(images, PixelFormat()), expected.bfloat16())

@@ -1,0 +1,237 @@
+"""Measure prediction, from a picture's file to its boxes: speed, and where the time goes.
+
+    python benchmarks/inference.py --models yolox_nano yolox_s --pictures photos/
+    python benchmarks/inference.py --peers 'other=python other.py {pictures} --imgsz {size} --batch {batch}'
+
+Ours, what runs the bare network, and peers take turns, because a machine's speed drifts. A peer is a command
+that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` is ours beside it in
+operations a second. Networks are fresh unless --weights names files. Prints one JSON line for each case.
+"""
+
+import json
+import platform
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from nets import build_detector
+from nets.summary import summarise
+from utils.allocator import keep_freed_memory
+from utils.checkpoint import save_checkpoint
+from utils.classes import read_classes
+from utils.cli import ROOT, run
+from utils.device import Amp, choose_device
+from utils.drawing import save_image
+from utils.image import read_image
+from utils.inference import find_candidates
+from utils.predictor import Predictor
+from utils.sample_data import sample_picture
+from utils.sources import find_images
+from utils.stopwatch import Stopwatch
+
+STAGES = ("decode", "preprocess", "network", "NMS")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is measured."""
+
+    models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
+    weights: tuple[str, ...] = ()  # name=checkpoint for some of them; the others are fresh
+    backends: tuple[str, ...] = (
+        "pytorch:off",
+        "pytorch:bf16",
+        "onnx:off",
+        "openvino:off",
+        "openvino:bf16",
+    )  # what runs the network, and its number format
+    batches: tuple[int, ...] = (1, 8)  # pictures at a time
+    image_size: int = 640  # height and width of the input
+    pictures: Path | None = None  # a folder of pictures; drawn ones by default
+    confidence: float = 0.25  # least score of a box
+    peers: tuple[str, ...] = ()  # name=command, with {pictures}, {size} and {batch}
+    device: str = "auto"  # auto, cpu, cuda or cuda:0
+    rounds: int = 7  # of ours, the bare network and each peer in turn
+    repeats: int = 5  # batches in a round
+
+
+class Case(NamedTuple):
+    """A model, what runs it and how, and the batch size."""
+
+    model: str
+    backend: str
+    amp: Amp
+    batch: int
+
+
+@dataclass
+class Measured:
+    """Milliseconds for each picture, a figure a batch."""
+
+    whole: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+    stages: dict[str, list[float]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
+
+
+def main(config: Config) -> None:
+    """Measure all cases, each beside the peers, and print the medians."""
+    keep_freed_memory()  # as the scripts do
+    device = choose_device(config.device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pictures = pictures_of(config, folder)
+        for model, batch in product(config.models, config.batches):
+            checkpoint = checkpoint_of(config, model, folder)
+            predictors: dict[Case, Predictor] = {}
+            for text in config.backends:
+                backend, _, amp = text.partition(":")
+                case = Case(model, backend, amp, batch)  # type: ignore[arg-type]
+                weights = exported(checkpoint, case, config, folder)
+                predictors[case] = Predictor(
+                    weights,
+                    image_size=(config.image_size, config.image_size),
+                    device=str(device),
+                    amp=case.amp,
+                    confidence=config.confidence,
+                )
+            measure(config, predictors, pictures, batch)
+
+
+def pictures_of(config: Config, folder: Path) -> list[Path]:
+    """The pictures to read."""
+    if config.pictures is None:
+        for number in range(16):
+            save_image(folder / "drawn" / f"{number}.jpg", sample_picture(0, number).image)
+    return find_images([config.pictures or folder / "drawn"])
+
+
+def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
+    """A checkpoint of the model."""
+    given = dict(text.partition("=")[::2] for text in config.weights)
+    if model in given:
+        return Path(given[model])
+    path = folder / f"{model}.pt"
+    if not path.exists():
+        torch.manual_seed(0)
+        names = read_classes(ROOT / "model_data" / "coco_classes.txt")
+        save_checkpoint(
+            path,
+            model=build_detector(model, len(names)).state_dict(),
+            ema=None,
+            epoch=0,
+            step=0,
+            class_names=names,
+            model_name=model,
+            image_size=(config.image_size, config.image_size),
+        )
+    return path
+
+
+def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path:
+    """What the backend of the case reads."""
+    if case.backend == "pytorch":
+        return checkpoint
+    dynamic = ["--dynamic"] if case.batch > 1 else []
+    path = folder / f"{case.model}{'_dynamic' * len(dynamic)}{'.onnx' if case.backend == 'onnx' else ''}"
+    if not path.exists():
+        options = ["--weights", checkpoint, "--model", case.model, "--format", case.backend, "--output", path]
+        size = ["--image-size", config.image_size, config.image_size]
+        line = [sys.executable, ROOT / "export.py", *options, *size, *dynamic]
+        subprocess.run([*map(str, line)], check=True, capture_output=True)
+    return path
+
+
+def measure(config: Config, predictors: dict[Case, Predictor], pictures: Sequence[Path], batch: int) -> None:
+    """Measure the cases of a model and a batch size in turn, and print them."""
+    peers: dict[str, list[dict[str, float]]] = {text.partition("=")[0]: [] for text in config.peers}
+    measured = {case: Measured() for case in predictors}
+    for number in range(config.rounds + 1):
+        for case, predictor in predictors.items():
+            one_round(predictor, pictures, batch, config.repeats, measured[case])
+            if number == 0:  # warms up
+                measured[case] = Measured()
+        for text in config.peers:
+            name, _, command = text.partition("=")
+            peers[name].append(peer(command, config, pictures[0].parent, batch))
+    for case, predictor in predictors.items():
+        report(case, config, measured[case], peers, predictor)
+
+
+def one_round(
+    predictor: Predictor, pictures: Sequence[Path], batch: int, repeats: int, into: Measured
+) -> None:
+    """Some batches from their files, then the network alone on the same as often."""
+    for number in range(repeats):
+        watch = Stopwatch(*STAGES, device=predictor.device)
+        start = time.perf_counter()
+        with watch.timed("decode"):
+            images = [read_image(pictures[(number * batch + k) % len(pictures)]) for k in range(batch)]
+        predictor.detect(images, watch)
+        into.whole.append(1000 * (time.perf_counter() - start) / batch)
+        for stage in STAGES:
+            into.stages[stage].append(1000 * watch.seconds[stage] / batch)
+    inputs, _ = predictor.letterboxed(images)
+    for _ in range(repeats):
+        start = time.perf_counter()
+        find_candidates(predictor.model.detector, inputs, predictor.settings.autocast)
+        if predictor.device.type == "cuda":
+            torch.cuda.synchronize(predictor.device)
+        into.bare.append(1000 * (time.perf_counter() - start) / batch)
+
+
+def peer(command: str, config: Config, pictures: Path, batch: int) -> dict[str, float]:
+    """Milliseconds and GFLOPs of a picture that a peer says of itself."""
+    filled = command.format(pictures=pictures, size=config.image_size, batch=batch)
+    done = subprocess.run(shlex.split(filled), capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    return {"ms": float(said["ms_per_img"]["median"]), "gflops": float(said["gflops_per_img"])}
+
+
+def report(
+    case: Case,
+    config: Config,
+    measured: Measured,
+    peers: dict[str, list[dict[str, float]]],
+    predictor: Predictor,
+) -> None:
+    """One JSON line a peer, or one without."""
+    whole = statistics.median(measured.whole)
+    stages = {stage: statistics.median(times) for stage, times in measured.stages.items()}
+    with torch.device("meta"):
+        detector = build_detector(case.model, len(predictor.class_names))
+        gflops = sum(summarise(detector, predictor.model.image_size).gflops.values())
+    for name, found in (peers or {"": []}).items():
+        theirs = statistics.median(said["ms"] for said in found) if found else None
+        line = {
+            "bench": "inference",
+            "case": f"{case.model}, {config.image_size} px, batch {case.batch}, {case.backend} {case.amp}",
+            "ours": round(whole, 2),
+            "p95": round(statistics.quantiles(measured.whole, n=20)[-1], 2),
+            "peer": theirs and round(theirs, 2),
+            "peer_name": name or None,
+            "unit": "ms/picture",
+            "ratio": theirs and round(theirs / found[0]["gflops"] * gflops / whole, 2),
+            "stages": {stage: round(time, 2) for stage, time in stages.items()},
+            "bare_network": round(statistics.median(measured.bare), 2),
+            "share_beside_network": round(1 - stages["network"] / whole, 3),
+            "gflops": round(gflops, 2),
+            "versions": {"torch": version("torch"), "python": platform.python_version()},
+        }
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    run(main, Config)
