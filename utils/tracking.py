@@ -8,15 +8,11 @@ import importlib.util
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from utils.detections import Detections
-
-if TYPE_CHECKING:
-    import supervision as sv
 
 UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake
 COLOURS = 256  # tracks seen together that have colours of their own
@@ -89,7 +85,9 @@ class Scene:
 
     def follow(self, detections: Detections) -> Tracked:
         """The detections of the next frame with their numbers, and the counts so far."""
-        found = self.tracker.update(_to_supervision(detections))
+        found = detections.to_supervision(self.class_names)
+        found.data["place"] = np.arange(len(detections))  # a tracker gives them back in another order
+        found = self.tracker.update(found)
         tracks = np.full(len(detections), UNNAMED)
         if len(found):
             tracks[np.asarray(found.data["place"])] = found.tracker_id
@@ -148,18 +146,6 @@ def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[np.ndarr
             names[colour] = f"{class_names[label]} #{track}"
             shown[place] = colour
     return shown, names
-
-
-def _to_supervision(detections: Detections) -> "sv.Detections":
-    """With the place of each, since a tracker gives them back in another order."""
-    import supervision as sv
-
-    return sv.Detections(
-        xyxy=detections.boxes,
-        confidence=detections.scores,
-        class_id=detections.labels,
-        data={"place": np.arange(len(detections))},
-    )
 
 
 def _write_row(picture: np.ndarray, text: str, row: int) -> None:
