@@ -6,6 +6,7 @@ A camera, file, stream or pictures. All stages go on at the same time; Ctrl+C ke
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import torch
 
 from utils.cli import alike, run
@@ -62,6 +63,7 @@ def main(config: Config) -> None:
     """Detect on every frame, and say what was seen and how long each stage took."""
     check(config)
     torch.manual_seed(config.seed)
+    cv2.setNumThreads(1)  # one for each stage; more would compete with the network for the cores
     predictor = Predictor(
         config.weights,
         model=config.model,

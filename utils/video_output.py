@@ -54,8 +54,8 @@ def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Seque
 def appearing(path: Path) -> Iterator[Path]:
     """Where to write a file that gets its name at the end, if there is one then.
 
-    What a full disk or the like has cut off stays under the other name, for it can be used, and `Stopped`
-    says so; a defect leaves nothing.
+    What a full disk or an impatient user cuts off stays under the other name, for it can be used; `Stopped`
+    says so for the disk. A defect leaves nothing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = unfinished(path)
@@ -66,7 +66,7 @@ def appearing(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise Stopped(1, f"{path} could not be written to its end: {reason}; see {beside}") from error
-    except BaseException:
+    except Exception:
         beside.unlink(missing_ok=True)
         raise
 

@@ -25,6 +25,7 @@ ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf")  # the bes
 X264 = {"preset": "veryfast", "crf": "21"}  # 1.5 ms for 768 x 432, "medium" 3.5 ms for a like file
 OLDEST_PYAV = 16  # frames have durations from 15 on
 BITS_PER_PIXEL = 0.15  # for encoders without x264's constant quality
+LONGEST_GOP = 250  # frames, for files that name a rate far above theirs
 KEY_SECONDS = 2  # a player can start, and a killed program has saved, every so many seconds
 FINEST = 90_000  # ticks a second, at least; the clock of MPEG
 CONTAINERS = (".mp4", ".mov", ".mkv")  # of H.264
@@ -104,7 +105,7 @@ class H264Writer:
         codec.height, codec.width, codec.pix_fmt = height, width, "yuv420p"
         codec.time_base = self.tick
         codec.max_b_frames = 0  # else MP4 in fragments starts some frames late; files are a tenth larger
-        codec.gop_size = max(1, round(KEY_SECONDS * rate))
+        codec.gop_size = max(1, min(LONGEST_GOP, round(KEY_SECONDS * rate)))
         codec.thread_count = max(1, (os.cpu_count() or 1) // 2)  # the network and the decoder need cores too
         codec.flags |= FRAME_DURATION
         codec.colorspace = codec.color_primaries = codec.color_trc = BT709

@@ -55,6 +55,10 @@ def test_a_full_disk_leaves_what_there_is_and_a_defect_nothing(tmp_path):
     with pytest.raises(ZeroDivisionError), appearing(path) as beside:
         raise ZeroDivisionError
     assert [*tmp_path.iterdir()] == []
+    with pytest.raises(KeyboardInterrupt), appearing(path) as beside:
+        beside.write_text("hours of work")
+        raise KeyboardInterrupt
+    assert [*tmp_path.iterdir()] == [beside]
 
 
 def test_the_disk_fills_while_lines_are_written(small_disk):
