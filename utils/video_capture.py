@@ -80,7 +80,7 @@ def is_address(source: str) -> bool:
 
 def without_password(source: str) -> str:
     """The source as it may be printed."""
-    return re.sub(r"//[^/@\s]*@", "//", source)
+    return re.sub(r"//[^/\s]*@", "//", source)
 
 
 def rate_of(capture: cv2.VideoCapture) -> Fraction:
@@ -104,6 +104,8 @@ def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def is_pictures(source: str) -> bool:
     """Whether the source is a folder of pictures, or a pattern of their names."""
+    if is_address(source):
+        return False  # though it may have a question mark
     return Path(source).is_dir() or (glob.has_magic(source) and not Path(source).exists())
 
 

@@ -94,7 +94,7 @@ def test_flags_that_make_no_line_or_zone():
     for zone in ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6, 7)):
         with pytest.raises(ValueError, match=r"--zone .* three corners or more"):
             check_tracking(None, zone, True)
-    check_tracking((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), True)
+    check_tracking((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), False)
 
 
 def test_what_to_install(monkeypatch):

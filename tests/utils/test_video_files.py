@@ -12,7 +12,7 @@ import pytest
 from tests.utils.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
 from utils.drawing import save_image
 from utils.pipeline import Stop
-from utils.video_capture import rate_of
+from utils.video_capture import is_address, is_camera, is_pictures, rate_of, without_password
 from utils.video_files import natural_key
 from utils.video_source import open_source
 
@@ -159,6 +159,16 @@ def test_a_folder_without_a_picture_that_can_be_read(tmp_path):
     (tmp_path / "a.png").unlink()
     with pytest.raises(ValueError, match="has no picture"):
         opened(tmp_path)
+
+
+def test_what_a_source_is(tmp_path):
+    (tmp_path / "a[1].mp4").touch()
+    assert is_pictures(str(tmp_path)) and is_pictures(str(tmp_path / "f*.png"))
+    assert not is_pictures(str(tmp_path / "a[1].mp4"))
+    assert is_address("rtsp://cam/?channel=1") and not is_pictures("rtsp://cam/?channel=1")
+    assert is_camera("0") and not is_camera("0.mp4") and not is_camera("-1")
+    assert without_password("rtsp://me:pass@word@cam/x?a=b@c") == "rtsp://cam/x?a=b@c"
+    assert without_password("rtsp://cam/x") == "rtsp://cam/x"
 
 
 def test_numbers_sort_by_value():
