@@ -1,10 +1,14 @@
 """Find objects on pictures: python predict.py photos/ --weights logs/RUN/best.pt
 
-Takes files, folders (with the folders below) and patterns. Pictures with boxes are always saved.
+Takes files, folders (with the folders below), patterns, addresses on the web, and - for a list of them on
+standard input, one a line. Without any it asks for a file name, again and again. Results keep the folders.
+Small objects on large pictures: --tiles. How fast it is, and what takes the time: --fps 20.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,36 +17,57 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from utils.cli import run
+from utils.cli import IncompleteError, ask, run
 from utils.detections import Detections
 from utils.device import Amp
-from utils.drawing import draw_detections, save_image, show_image
-from utils.image import ImageError, read_image
+from utils.display import require_display, show_image
+from utils.drawing import draw_detections, save_image, suffix_for
+from utils.finding import Found, Ways, find_objects
+from utils.heatmap import draw_heat
+from utils.lettering import missing_letters
+from utils.picture_batches import picture_batches
 from utils.predictor import Predictor, explain_empty
 from utils.preflight import check_values
-from utils.results import count_classes, output_names, results_json, save_crops, save_json, save_text
-from utils.sources import find_images
-from utils.thresholds import Confidence, describe
+from utils.result_names import names_below
+from utils.results import count_classes, results_json, save_crops, save_csv, save_json, save_text, saving
+from utils.sources import Picture, find_pictures, read_picture
+from utils.speed import measure, speed_table
+from utils.stopwatch import Stopwatch
+from utils.threads import one_behind
+from utils.thresholds import Confidence, check_names, describe, parse_class_confidence
+from utils.web_pictures import is_address
 
 
 @dataclass(frozen=True)
 class Config:
     """Find objects on pictures."""
 
-    source: Annotated[tuple[str, ...], tyro.conf.Positional]  # pictures: files, folders or patterns
+    source: Annotated[tuple[str, ...], tyro.conf.Positional]  # files, folders, patterns, addresses, or -
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     confidence: Confidence = None  # least score of a box; best (default, else .5), best-by-class: as stored
+    class_confidence: tuple[str, ...] = ()  # other least scores, as dog=0.3
+    only: tuple[str, ...] = ()  # names of the classes to look for; by default all
     nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
+    agnostic_nms: bool = False  # that holds for boxes of two classes too
     output: Path = Path("predictions")  # folder for the results
     batch_size: int = 8  # pictures at a time
     save_txt: bool = False  # write a text file for each picture: class score left top right bottom
     save_json: bool = False  # write results.json with all boxes
+    save_csv: bool = False  # write results.csv with a row for each box
+    draw: bool = True  # save each picture with its boxes
     crop: bool = False  # save what is within each box, in a folder for each class
     count: bool = False  # print how many of each class there are on each picture
     show: bool = False  # show each result in a window; needs a display
+    heatmap: bool = False  # save a picture of where objects are seen, and how surely, before any threshold
+    heatmap_class: str | None = None  # the same for one class alone
+    augment: bool = False  # look at each picture flipped and in other sizes too: finds more, 4 times slower
+    tiles: bool = False  # look at pictures larger than the input in tiles too: finds what is small
+    tile_overlap: float = 0.2  # share of a tile that its neighbour repeats
+    fps: int = 0  # instead of all this, time each stage so many times over the pictures
     model: str | None = None  # the model, for weights that do not say it
     classes: Path | None = None  # class names, one a line, for weights that do not say them
     image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
+    rectangular: bool = False  # cut the input to the shapes of a batch's pictures: faster, nearly the same
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
     seed: int = 0  # for what a model may draw at random; the networks here draw nothing
@@ -50,9 +75,13 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect on every picture in batches, and save what was asked for."""
-    check_values(vars(config), {"at least 1": ("batch_size",)})
+    ranges = {"at least 1": ("batch_size",), "at least 0": ("fps",), "from 0 to 0.9": ("tile_overlap",)}
+    check_values(vars(config), ranges)
     torch.manual_seed(config.seed)
-    paths = pictures_to_read(config)
+    if config.show:
+        require_display()
+    asking = not config.source and sys.stdin.isatty() and not config.fps
+    pictures = [] if asking else pictures_to_read(config.source, config.output)
     predictor = Predictor(
         config.weights,
         model=config.model,
@@ -61,71 +90,157 @@ def main(config: Config) -> None:
         device=config.device,
         amp=config.amp,
         confidence=config.confidence,
+        class_confidence=parse_class_confidence(config.class_confidence),
+        only=config.only,
         nms_iou=config.nms_iou,
+        agnostic_nms=config.agnostic_nms,
+        rectangular=config.rectangular,
     )
-    print(describe(predictor.confidences, predictor.class_names))
-    done: list[Path] = []
-    found: list[Detections] = []
-    names = dict(zip(paths, output_names(paths), strict=True))
-    for path, image, detections in detect_files(predictor, paths, config.batch_size):
-        save_result(config, predictor.class_names, names[path], image, detections)
-        done.append(path)
-        found.append(detections)
-        if config.count or not len(detections):
-            counts = count_classes([detections], predictor.class_names)
-            text = ", ".join(f"{name} {number}" for name, number in counts.items())
-            tqdm.write(
-                f"{path}: {text or explain_empty(detections, predictor.confidences, predictor.class_names)}"
-            )
-    if not done:
-        raise ValueError("none of the pictures could be read")
-    if config.save_json:
-        save_json(config.output / "results.json", results_json(done, found, predictor.class_names))
-    total = count_classes(found, predictor.class_names)
-    print(f"{len(done)} pictures, {sum(total.values())} objects: {total}")
-    print(f"saved in {config.output}")
+    print(describe(predictor.confidences, predictor.class_names, config.only))
+    ways = ways_of(config, predictor)
+    if config.fps:
+        return print_speed(config, predictor, ways, pictures)
+    if config.draw and (unknown := "".join(sorted({*map(missing_letters, predictor.class_names)}))):
+        print(f"no font here has the letters {unknown}: ? is drawn for them; install one, Noto Sans perhaps")
+    done = Done()
+    for answer in ask_for_pictures(config.output) if asking else [pictures]:
+        detect(config, predictor, ways, answer, done)
+        if asking:
+            done.problems.clear()  # they were told, and the question comes again
+    finish(config, predictor.class_names, done)
 
 
-def pictures_to_read(config: Config) -> list[Path]:
-    """The pictures of the sources, without earlier results; ValueError if a result would replace one."""
-    output = config.output.resolve()
-    paths = [path for path in find_images(config.source) if output not in path.resolve().parents]
-    if not paths:
-        raise ValueError(
-            f"all pictures lie in {config.output}, where the results go: choose another --output"
-        )
-    return paths
+def ways_of(config: Config, predictor: Predictor) -> Ways:
+    """How objects are looked for; ValueError for a class that is not there."""
+    name = config.heatmap_class
+    check_names("--heatmap-class", [] if name is None else [name], predictor.class_names)
+    return Ways(
+        augment=config.augment,
+        tiles=config.tiles,
+        overlap=config.tile_overlap,
+        heat=config.heatmap or name is not None,
+        heat_class=None if name is None else predictor.class_names.index(name),
+        batch_size=config.batch_size,
+    )
 
 
-def detect_files(
-    predictor: Predictor, paths: Sequence[Path], batch_size: int
-) -> Iterator[tuple[Path, np.ndarray, Detections]]:
-    """Path, picture and detections of each file that can be read; the others are named and passed over."""
-    for start in tqdm(
-        range(0, len(paths), batch_size), desc="detecting", unit="batch", leave=False, disable=None
-    ):
-        readable, images = [], []
-        for path in paths[start : start + batch_size]:
-            try:
-                images.append(read_image(path))
-                readable.append(path)
-            except ImageError as error:
-                tqdm.write(f"skipped: {error}")
-        yield from zip(readable, images, predictor.detect(images), strict=True)
+@dataclass
+class Done:
+    """The pictures done: where they came from, their names, what was found; and why others failed."""
+
+    sources: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    found: list[Detections] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def pictures_to_read(sources: Sequence[str], output: Path) -> list[Picture]:
+    """The pictures of the sources, without earlier results; ValueError if there are only those."""
+    folder = output.resolve()
+    pictures = [
+        picture
+        for picture in find_pictures(sources)
+        if is_address(picture.source) or folder not in Path(picture.source).resolve().parents
+    ]
+    if not pictures:
+        raise ValueError(f"all pictures lie in {output}, where the results go: choose another --output")
+    return pictures
+
+
+def ask_for_pictures(output: Path) -> Iterator[list[Picture]]:
+    """Ask for a file again and again, until nothing is answered; what is wrong with an answer is told."""
+    print("no picture was given, so here you are asked for one; Enter alone ends")
+    while answer := ask("Input image filename:"):
+        try:
+            yield pictures_to_read([answer], output)
+        except ValueError as error:
+            print(error)
+
+
+def detect(config: Config, predictor: Predictor, ways: Ways, pictures: Sequence[Picture], done: Done) -> None:
+    """Detect on the pictures, and save what is found on each while the next batch is read and worked on."""
+    names = names_below([p.source for p in pictures], [p.below for p in pictures], done.names)
+    name_of = dict(zip(pictures, names, strict=True))
+    bar = tqdm(total=len(pictures), desc="detecting", unit="picture", leave=False, disable=None)
+    with bar, one_behind() as behind:
+        for batch in picture_batches(pictures, config.batch_size):
+            for problem in batch.problems:
+                tqdm.write(f"skipped: {problem}")
+            done.problems += batch.problems
+            results = find_objects(predictor, batch.images, ways)
+            for picture, image, found in zip(batch.pictures, batch.images, results, strict=True):
+                name = name_of[picture]
+                done.sources.append(picture.source)
+                done.names.append(name)
+                done.found.append(found.detections)
+                if config.count or not len(found.detections):
+                    tqdm.write(f"{picture.source}: {counted(predictor, found.detections)}")
+                behind(partial(save_result, config, predictor.class_names, name, image, found))
+                if config.show:
+                    show_image(name, draw_detections(image, found.detections, predictor.class_names))
+            bar.update(len(batch.images) + len(batch.problems))
+
+
+def counted(predictor: Predictor, found: Detections) -> str:
+    """How many of each class there are on a picture, or why there is nothing."""
+    counts = count_classes([found], predictor.class_names)
+    text = ", ".join(f"{name} {number}" for name, number in counts.items())
+    return text or explain_empty(found, predictor.confidences, predictor.class_names)
 
 
 def save_result(
-    config: Config, class_names: Sequence[str], name: str, image: np.ndarray, detections: Detections
+    config: Config, class_names: Sequence[str], name: str, image: np.ndarray, found: Found
 ) -> None:
-    """Save the picture with its boxes, and text and crops where asked for."""
-    drawn = draw_detections(image, detections, class_names)
-    save_image(config.output / f"{name}.jpg", drawn)
-    if config.save_txt:
-        save_text(config.output / "labels" / f"{name}.txt", detections, class_names)
-    if config.crop:
-        save_crops(config.output / "crops", name, image, detections, class_names)
-    if config.show:
-        show_image(name, drawn)
+    """Save what was asked for of one picture."""
+    output, detections = config.output, found.detections
+    with saving(output):
+        if config.draw:
+            drawn = draw_detections(image, detections, class_names)
+            save_image(output / f"{name}{suffix_for(image)}", drawn)
+        if found.heat is not None:
+            save_image(output / "heatmaps" / f"{name}{suffix_for(image)}", draw_heat(image, found.heat))
+        if config.save_txt:
+            save_text(output / "labels" / f"{name}.txt", detections, class_names)
+        if config.crop:
+            save_crops(output / "crops", name, image, detections, class_names)
+
+
+def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
+    """Write the files about all pictures, and say what was done; `IncompleteError` where some are missing."""
+    if done.problems and not done.sources:
+        raise ValueError("none of the pictures could be read")
+    with saving(config.output):
+        if config.save_json:
+            save_json(config.output / "results.json", results_json(done.sources, done.found, class_names))
+        if config.save_csv:
+            save_csv(config.output / "results.csv", done.sources, done.found, class_names)
+    total = count_classes(done.found, class_names)
+    print(f"{len(done.sources)} pictures, {sum(total.values())} objects: {total}")
+    print(f"saved in {config.output}")
+    if done.problems:
+        number = len(done.sources) + len(done.problems)
+        raise IncompleteError(f"{len(done.problems)} of {number} pictures could not be read")
+
+
+def print_speed(config: Config, predictor: Predictor, ways: Ways, pictures: Sequence[Picture]) -> None:
+    """Time each stage on the pictures, one after the other, and keep no file."""
+
+    def work(batch: Sequence[int], watch: Stopwatch, folder: Path) -> None:
+        with watch.timed("decode"):
+            images = [read_picture(pictures[k].source) for k in batch]
+        results = find_objects(predictor, images, ways, watch)
+        with watch.timed("draw"):
+            drawn = [
+                draw_detections(image, found.detections, predictor.class_names)
+                for image, found in zip(images, results, strict=True)
+            ]
+        with watch.timed("save"):
+            for k, picture in zip(batch, drawn, strict=True):
+                save_image(folder / f"{k}{suffix_for(picture)}", picture)
+
+    taken = measure(work, len(pictures), config.batch_size, config.fps, predictor.device)
+    print(f"{len(pictures)} pictures, {config.fps} times, in batches of {config.batch_size}")
+    print(speed_table(taken))
 
 
 if __name__ == "__main__":

@@ -8,22 +8,28 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path, keep: Path | None = None) -> Iterator[Path]:
+def replacing(path: Path, keep: Path | None = None, lasting: bool = True) -> Iterator[Path]:
     """A path beside `path` to write to; it takes the place of `path` on success and goes on failure.
 
-    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one; the new
-    one is on the disk before, should the power fail. With `keep` the old file goes there; for a moment there
-    is then no `path`, but always one of the two.
+    Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one. If it is
+    `lasting`, the new one is on the disk before, should the power fail; that takes 8 ms, more than to make a
+    picture again. With `keep` the old file goes there; for a moment there is then no `path`, but always one
+    of the two.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
     try:
         yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
+        if lasting:
+            with beside.open("rb+") as file:
+                os.fsync(file.fileno())
         if keep is not None and path.exists():
             path.replace(keep)
         beside.replace(path)
+    except OSError as error:
+        if error.filename is None and error.errno is not None:  # a full disk, which does not say which file
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

@@ -15,6 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent  # the repository: where default p
 C = TypeVar("C")
 
 
+class IncompleteError(Exception):
+    """The work is done, but for what could not be and was named; the text says how much that is."""
+
+
 def alike(config: object, settings: type) -> dict[str, Any]:
     """The values of a configuration whose names are also those of the dataclass `settings`."""
     return {
@@ -27,6 +31,14 @@ def absolute_file(name: str) -> str:
     return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
+def ask(question: str) -> str:
+    """What the user answers, without spaces around it and the quotation marks of a file that was dropped."""
+    try:
+        return input(question).strip().strip("\"'")
+    except EOFError:
+        return ""
+
+
 def run(
     main: Callable[[C], None],
     config_class: type[C],
@@ -37,8 +49,9 @@ def run(
     What is not given is as `config_class` says, or as `defaults` does, which is asked with what that came to.
 
     Exit status 0 on success, 2 on wrong usage or input (`ValueError` or a file that cannot be read or
-    written: its message is printed, which names the fix), 130 on Ctrl+C, 143 on SIGTERM. Anything else is a
-    defect of ours and keeps its traceback (exit status 1).
+    written: its message is printed, which names the fix), 1 where some of the work failed and the rest was
+    done (`IncompleteError`), 130 on Ctrl+C, 143 on SIGTERM. Anything else is a defect of ours and keeps its
+    traceback (exit status 1).
     """
     # Windows consoles and pipes may be set to a legacy code page; class names are UTF-8.
     for stream in (sys.stdout, sys.stderr):
@@ -52,6 +65,9 @@ def run(
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except IncompleteError as incomplete:
+        print(f"incomplete: {incomplete}", file=sys.stderr)
+        sys.exit(1)
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         sys.exit(stopped.exit_status)

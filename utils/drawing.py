@@ -1,31 +1,27 @@
 """Drawing boxes and their labels on pictures, contact sheets, and saving pictures."""
 
-import colorsys
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from utils.atomic import replacing
+from utils.colours import Colour, class_colours, text_colour
 from utils.detections import Detections
 from utils.image_files import IMAGE_SUFFIXES
+from utils.lettering import put_text, text_size
+from utils.tag_places import place_tags
 
-Colour = tuple[int, int, int]
-
-GOLDEN_RATIO = 0.618034  # steps of this share of the colour circle never come close to an earlier one soon
-FONT = "uni"  # the font within OpenCV 5 that has Latin, Cyrillic, Greek, Chinese, Japanese and Korean
-
-
-def class_colours(number: int) -> list[Colour]:
-    """A bright RGB colour for each class; the first classes keep theirs whatever their number."""
-    colours = []
-    for index in range(number):
-        hue = (0.02 + index * GOLDEN_RATIO) % 1
-        saturation, value = ((0.85, 0.95), (0.55, 1.0), (0.95, 0.7))[index // 8 % 3]
-        r, g, b = colorsys.hsv_to_rgb(hue, saturation, value)
-        colours.append((round(255 * r), round(255 * g), round(255 * b)))
-    return colours
+# Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
+LINE = 0.002
+LETTERS = 0.0125
+JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
+LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
+THIN = 6  # times the shorter side is what a picture that is very long counts for
+LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
 
 
 def draw_detections(image: np.ndarray, detections: Detections, class_names: Sequence[str]) -> np.ndarray:
@@ -42,22 +38,49 @@ def draw_boxes(
 ) -> np.ndarray:
     """A copy of the RGB uint8 picture [H, W, 3] with the boxes [N, 4] (xyxy pixels) and their names.
 
-    Lines and letters grow with the picture. The first boxes, which are the best of detections, lie on top.
+    Lines and letters grow with the picture. The first boxes, which are the best of detections, lie on top and
+    have the first choice of a place for their name.
     """
     picture = np.ascontiguousarray(image).copy()
     height, width = picture.shape[:2]
-    line = max(1, round(0.003 * (height + width)))
-    letters = max(10, round(0.013 * (height + width)))
+    line, letters = stroke_sizes(height, width)
     colours = class_colours(len(class_names))
-    visible = [k for k in reversed(range(len(boxes))) if _is_visible(boxes[k], height, width)]
-    for k in visible:
-        left, top, right, bottom = _drawable(boxes[k], height, width, line)
-        cv2.rectangle(picture, (left, top), (right - 1, bottom - 1), colours[labels[k]], line)
-    for k in visible:  # after all boxes, so that no line crosses a name
-        text = class_names[labels[k]] if scores is None else f"{class_names[labels[k]]} {scores[k]:.2f}"
-        left, top, *_ = _drawable(boxes[k], height, width, line)
-        _draw_tag(picture, text, left - line // 2, top - line // 2, letters, colours[labels[k]])
+    visible = [k for k in range(len(boxes)) if _is_visible(boxes[k], height, width)]
+    drawn = np.array([_drawable(boxes[k], height, width, line) for k in visible]).reshape(-1, 4)
+    strokes = [colours[labels[k]] for k in visible]
+    for (left, top, right, bottom), colour in zip(drawn[::-1].tolist(), strokes[::-1], strict=True):
+        corners = (left, top), (right - 1, bottom - 1)
+        cv2.rectangle(picture, *corners, text_colour(colour), line + 2)  # seen on any background
+        cv2.rectangle(picture, *corners, colour, line)
+    names = [class_names[labels[k]] for k in visible]
+    if scores is not None:
+        names = [f"{name} {scores[k]:.2f}" for name, k in zip(names, visible, strict=True)]
+    half = line // 2 + 1
+    outer = drawn + np.array([-half, -half, half, half])
+    _draw_tags(picture, outer, [_tag(name, letters) for name in names], strokes)
     return picture
+
+
+def stroke_sizes(height: int, width: int) -> tuple[int, int]:
+    """How many pixels wide lines are, and how high letters, on a picture of that size."""
+    size = float(min(height + width, THIN * min(height, width)))
+    size = size if size < LARGE else math.sqrt(LARGE * size)
+    return max(1, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
+
+
+class Tag(NamedTuple):
+    """A text on its background, in pixels."""
+
+    text: str
+    letters: int
+    width: int
+    height: int
+    pad: int
+
+
+def _tag(text: str, letters: int) -> Tag:
+    size, pad = text_size(text, letters), max(2, letters // 5)
+    return Tag(text, letters, size.width + 2 * pad, size.height + pad, pad)
 
 
 def _is_visible(box: np.ndarray, height: int, width: int) -> bool:
@@ -71,32 +94,24 @@ def _is_visible(box: np.ndarray, height: int, width: int) -> bool:
 def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
     """The box in whole pixels. What lies far outside is brought near, for OpenCV's integers are short, but
     stays outside: no edge is drawn where the picture merely ends."""
-    beyond = 2 * line
+    beyond = 2 * line + 4
     limits = [width + beyond, height + beyond] * 2
     return [round(float(value)) for value in np.clip(box, -beyond, limits)]
 
 
-def _draw_tag(picture: np.ndarray, text: str, left: int, bottom: int, letters: int, colour: Colour) -> None:
-    """Write the text on a filled tag that stands on (left, bottom), moved where it would not fit."""
-    font = cv2.FontFace(FONT)
+def _draw_tags(
+    picture: np.ndarray, boxes: np.ndarray, tags: Sequence[Tag], colours: Sequence[Colour]
+) -> None:
+    """Write each tag's text on a rectangle of its box's colour, the first on top."""
     height, width = picture.shape[:2]
-    _, rise, text_width, text_height = cv2.getTextSize((0, 0), text, (0, 0), font, letters)
-    pad = max(2, letters // 5)
-    tag_width, tag_height = text_width + 2 * pad, text_height + pad
-    if 2 * tag_height > height:
-        return  # it would hide the picture
-    left = max(0, min(left, width - tag_width))
-    top = bottom - tag_height
-    if top < 0:  # no room above the box: inside, at its upper edge
-        top = max(0, min(bottom, height - tag_height))
-    cv2.rectangle(picture, (left, top), (left + tag_width - 1, top + tag_height - 1), colour, cv2.FILLED)
-    cv2.putText(picture, text, (left + pad, top + pad // 2 - rise), _text_colour(colour), font, letters)
-
-
-def _text_colour(colour: Colour) -> Colour:
-    """Black or white, whichever stands out from the colour (by the luminance of television, ITU-R BT.601)."""
-    r, g, b = colour
-    return (0, 0, 0) if 0.299 * r + 0.587 * g + 0.114 * b > 135 else (255, 255, 255)
+    if any(2 * tag.height > height for tag in tags):
+        return  # they would hide the picture
+    sizes = np.array([(tag.width, tag.height) for tag in tags]).reshape(-1, 2)
+    places = place_tags(boxes, sizes, height, width).tolist()
+    for tag, (left, top), colour in reversed(list(zip(tags, places, colours, strict=True))):
+        corner = (left + tag.width - 1, top + tag.height - 1)
+        cv2.rectangle(picture, (left, top), corner, colour, cv2.FILLED)
+        put_text(picture, tag.text, left + tag.pad, top + tag.pad // 2, tag.letters, text_colour(colour))
 
 
 def contact_sheet(
@@ -126,6 +141,11 @@ def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
+def suffix_for(image: np.ndarray) -> str:
+    """The extension to save a picture with: JPEG, unless it is too large for that."""
+    return ".jpg" if max(image.shape[:2]) <= JPEG_SIDE else ".png"
+
+
 def save_image(path: Path, image: np.ndarray) -> None:
     """Save the RGB uint8 picture [H, W, 3] in the format of the path's extension; folders are made as needed.
 
@@ -143,15 +163,5 @@ def save_image(path: Path, image: np.ndarray) -> None:
         raise ValueError(f"cannot save {path}: {error.err}") from None
     if not done:
         raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
-    with replacing(path) as beside:
+    with replacing(path, lasting=False) as beside:
         beside.write_bytes(encoded.tobytes())
-
-
-def show_image(title: str, image: np.ndarray) -> None:
-    """Show the RGB picture in a window until a key is pressed. ValueError where there is no display."""
-    try:
-        cv2.imshow(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        cv2.waitKey(0)
-        cv2.destroyWindow(title)
-    except cv2.error:
-        raise ValueError("--show needs a display: leave it out, the pictures are saved anyway") from None

@@ -62,13 +62,17 @@ def _suppress(
     values, labels = scores[chosen].max(dim=-1)
     boxes = boxes[chosen].float()
     best_score, best_label = _best(scores, best)
-    if agnostic:
-        keep = nms_of_all(boxes, values, iou)[:max_detections]
-    else:
-        # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
-        from_zero = boxes - boxes.min() if len(boxes) else boxes
-        keep = batched_nms(from_zero, values, labels, iou)[:max_detections]
+    keep = suppress(boxes, values, labels, iou, agnostic)[:max_detections]
     return Kept(boxes[keep], values[keep], labels[keep], best_score, best_label)
+
+
+def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, agnostic: bool) -> Tensor:
+    """Which boxes [N, 4] stay, int64 [K], best first: no better one, of their class or any, overlaps them."""
+    if agnostic:
+        return nms_of_all(boxes, scores, iou)
+    # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
+    from_zero = boxes - boxes.min() if len(boxes) else boxes
+    return batched_nms(from_zero, scores, labels, iou)
 
 
 def _best(scores: Tensor, best: Tensor) -> tuple[float, int]:

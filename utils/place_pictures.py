@@ -61,7 +61,7 @@ def place_thumbnail(place: Place, split: Split) -> np.ndarray:
     drawn = draw_boxes(small, (boxes - origin) * scale, labels, split.index.class_names)
     for x1, y1, x2, y2 in ((marked - origin) * scale).round().clip(-SIDE, 2 * SIDE).astype(int).tolist():
         for colour, line in ((WHITE, 7), (MARK, 3)):  # a class may have the same red
-            cv2.rectangle(drawn, (x1 - 3, y1 - 3), (x2 + 3, y2 + 3), colour, line)
+            cv2.rectangle(drawn, (x1 - 4, y1 - 4), (x2 + 4, y2 + 4), colour, line)
     return drawn
 
 

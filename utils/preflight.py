@@ -39,6 +39,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "at least 1": lambda value: value >= 1,
     "at least 0": lambda value: value >= 0,
     "from 0 to 1": lambda value: 0 <= value <= 1,
+    "from 0 to 0.9": lambda value: 0 <= value <= 0.9,
     "above 0": lambda value: value > 0,
     "above 0 and at most 1": lambda value: 0 < value <= 1,
     "above 0 and below 1": lambda value: 0 < value < 1,
@@ -49,8 +50,8 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]]) -> None:
     """ValueError that names every flag whose value is out of its range; None and "auto" are in every range.
 
-    `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1", "above 0",
-    "above 0 and at most 1", "above 0 and below 1" or "a plain name".
+    `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1",
+    "from 0 to 0.9", "above 0", "above 0 and at most 1", "above 0 and below 1" or "a plain name".
     """
     preflight = Preflight()
     for allowed, names in ranges.items():

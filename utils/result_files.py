@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.ground_truth import FlatDetections, GroundTruth
-from utils.results import corner_and_sides, output_names
+from utils.result_names import output_names
+from utils.results import corner_and_sides
 from utils.text_file import write_text
 from utils.text_results import DIFFICULT
 

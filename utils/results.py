@@ -1,76 +1,29 @@
-"""What was found on many pictures, as files: names that never collide, text, JSON, crops and counts."""
+"""What was found on many pictures, as files: text, JSON, CSV, crops and counts."""
 
+import csv
+import io
 import json
-import os
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from utils.detections import Detections
 from utils.drawing import save_image
+from utils.result_names import safe_file_name
 from utils.text_file import write_text
 
 
-def output_names(paths: Sequence[Path]) -> list[str]:
-    """A file name without extension for the results of each picture, no two alike.
-
-    It is the picture's own stem where no other picture has it: `x`. Else the folders that tell them apart
-    come before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
-    the set of paths, not on their order. Names differ by more than case, for file systems that ignore it.
-    """
-    folder = _common_folder(paths)
-    choices = [_choices(path, folder) for path in paths]
-    level = [0] * len(paths)
-    while True:
-        names = [options[index] for options, index in zip(choices, level, strict=True)]
-        times = Counter(map(_key, names))
-        alike = [
-            k for k, name in enumerate(names) if times[_key(name)] > 1 and level[k] + 1 < len(choices[k])
-        ]
-        if not alike:
-            return _numbered(names, paths)
-        for k in alike:
-            level[k] += 1
-
-
-def _common_folder(paths: Sequence[Path]) -> str:
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Within, a full disk or a folder that may not be written to is told in one sentence with the fix."""
     try:
-        return os.path.commonpath([path.absolute().parent for path in paths]) if paths else ""
-    except ValueError:  # several Windows drives
-        return ""
-
-
-def _choices(path: Path, folder: str) -> list[str]:
-    """Names for one picture, from short to certain."""
-    absolute = path.absolute()
-    below = absolute.relative_to(folder) if folder else absolute
-    parts = [part for part in below.parent.parts if part != absolute.anchor]
-    long = "_".join([*parts, path.stem])
-    return [path.stem, long, f"{long}_{path.suffix[1:]}"]
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
-
-
-def _numbered(names: list[str], paths: Sequence[Path]) -> list[str]:
-    """A number after whatever names are still alike."""
-    taken: set[str] = set(map(_key, names))
-    seen: set[str] = set()
-    unique = list(names)
-    for k in sorted(range(len(names)), key=lambda k: str(paths[k])):
-        number = 2
-        if _key(names[k]) in seen:
-            while _key(unique[k]) in taken:
-                unique[k] = f"{names[k]}-{number}"
-                number += 1
-            taken.add(_key(unique[k]))
-        seen.add(_key(names[k]))
-    return unique
+        yield
+    except OSError as error:
+        path = error.filename or folder
+        reason = error.strerror or error
+        raise OSError(f"{path} cannot be saved ({reason}): make room, or give another --output") from error
 
 
 def save_text(path: Path, detections: Detections, class_names: Sequence[str]) -> None:
@@ -80,20 +33,28 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
     """
     lines = []
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
-        numbers = " ".join(np.format_float_positional(value, trim="-") for value in (score, *box))
+        numbers = " ".join(map(_digits, (score, *box)))
         lines.append(f"{class_names[label]} {numbers}\n")
-    write_text(path, "".join(lines))
+    write_text(path, "".join(lines), lasting=False)
+
+
+def _digits(value: np.float32) -> str:
+    """The shortest decimal number that reads back as the same 32 bits."""
+    return np.format_float_positional(value, trim="-")
 
 
 def results_json(
-    paths: Sequence[Path], detections: Sequence[Detections], class_names: Sequence[str]
+    sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> list[dict[str, object]]:
-    """All detections in COCO's result format with names: image, category, bbox [x, y, w, h], score."""
+    """All detections in COCO's result format with names: image, category, bbox [x, y, w, h], score.
+
+    sources  paths or addresses of the pictures
+    """
     results: list[dict[str, object]] = []
-    for path, found in zip(paths, detections, strict=True):
+    for source, found in zip(sources, detections, strict=True):
         bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
         for bbox, score, label in zip(bboxes, found.scores.tolist(), found.labels, strict=True):
-            results.append({"image": str(path), "category": class_names[label], "bbox": bbox, "score": score})
+            results.append({"image": source, "category": class_names[label], "bbox": bbox, "score": score})
     return results
 
 
@@ -108,12 +69,25 @@ def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:
     write_text(path, f"[\n{lines}\n]\n")
 
 
+def save_csv(
+    path: Path, sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
+) -> None:
+    """One detection a row: image, class, score and the box's sides in pixels, every digit kept."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["image", "class", "score", "left", "top", "right", "bottom"])
+    for source, found in zip(sources, detections, strict=True):
+        for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
+            rows.writerow([source, class_names[label], *map(_digits, (score, *box))])
+    write_text(path, text.getvalue())
+
+
 def save_crops(
     folder: Path, name: str, image: np.ndarray, detections: Detections, class_names: Sequence[str]
 ) -> list[Path]:
     """Save what is within each box as `folder/<class>/<name>_<index>.jpg`; returns the files written.
 
-    `image` is RGB uint8 [H, W, 3], `name` one of `output_names`, the index that of the detection. A box
+    `image` is RGB uint8 [H, W, 3], `name` one of `names_below`, the index that of the detection. A box
     that covers no pixel of the picture is left out.
     """
     height, width = image.shape[:2]
@@ -126,11 +100,6 @@ def save_crops(
             save_image(path, image[top:bottom, left:right])
             written.append(path)
     return written
-
-
-def safe_file_name(text: str) -> str:
-    """The text with what no system allows in a file name replaced by underscores."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .") or "_"
 
 
 def count_classes(detections: Sequence[Detections], class_names: Sequence[str]) -> dict[str, int]:

@@ -1,51 +1,114 @@
-"""Which pictures are meant by the files, folders and patterns that a user names."""
+"""Which pictures are meant by the files, folders, patterns, addresses and lists that a user names."""
 
 import glob
+import os
+import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
+import numpy as np
+
+from utils.image import decode_image, read_image
 from utils.image_files import IMAGE_SUFFIXES
+from utils.web_pictures import fetch, is_address, name_of
+
+KNOWN = f"known are {', '.join(IMAGE_SUFFIXES)}"
+LIST = "-"  # the source that stands for names on standard input
+
+
+class Picture(NamedTuple):
+    """A picture to read.
+
+    source  its path or web address, as results call it
+    below   its place below the folder, or the fixed part of the pattern, that was named: results go to the
+        same place below their own folder
+    """
+
+    source: str
+    below: PurePath
+
+
+def find_pictures(sources: Sequence[str]) -> list[Picture]:
+    """All pictures of the sources, each once, in the order of the sources; those of a folder sorted.
+
+    A source is a file, a folder (searched with all folders below it, hidden ones left out), a pattern such
+    as `holiday/**/*.jpg`, an address on the web, or "-": sources on standard input, one a line, where files
+    that are not there count as pictures too, for whoever reads them to tell. Raises `ValueError` that lists
+    every other source that is not there or has no picture.
+    """
+    if not sources:
+        raise ValueError(
+            "no picture given: name a file, a folder, a pattern such as 'photos/*.jpg', an address, or - for "
+            "a list on standard input"
+        )
+    found: dict[str, Picture] = {}  # from what a path leads to, so that two ways to one file count once
+    problems = []
+    for source in sources:
+        lines = listed() if source == LIST else [source]
+        for line in lines:
+            try:
+                for picture in _pictures_of(line, strict=source != LIST):
+                    found.setdefault(_identity(picture.source), picture)
+            except ValueError as error:
+                problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    if not found:
+        raise ValueError("the list on standard input is empty: give it a path or an address a line")
+    return list(found.values())
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
-    """All pictures of the sources, sorted, each once.
-
-    A source is a file, a folder (searched with all folders below it, hidden ones left out) or a pattern such
-    as `holiday/**/*.jpg`. Raises `ValueError` that lists every source which is not there or has no picture.
-    """
-    if not sources:
-        raise ValueError("no picture given: name a file, a folder or a pattern such as 'photos/*.jpg'")
-    found: dict[Path, Path] = {}  # from what a path leads to, so that two ways to one file count once
-    problems = []
-    for source in sources:
-        try:
-            for path in _images_of(source):
-                found.setdefault(path.resolve(), path)
-        except ValueError as error:
-            problems.append(str(error))
-    if problems:
-        raise ValueError("\n".join(problems))
-    return sorted(found.values())
+    """The paths of all pictures of files, folders and patterns, as `find_pictures` finds them."""
+    return [Path(picture.source) for picture in find_pictures([str(source) for source in sources])]
 
 
-def _images_of(source: str | Path) -> list[Path]:
-    path, known = Path(source), ", ".join(IMAGE_SUFFIXES)
+def read_picture(source: str) -> np.ndarray:
+    """The picture, uint8 RGB [H, W, 3], of a path or address; `ImageError` if it cannot be had or read."""
+    return decode_image(fetch(source), source) if is_address(source) else read_image(source)
+
+
+def listed() -> list[str]:
+    """The lines of standard input, without empty ones: UTF-8, or whatever bytes a file system gives."""
+    text = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _pictures_of(source: str, strict: bool) -> list[Picture]:
+    path = Path(source)
+    if is_address(source):
+        return [Picture(source, PurePath(name_of(source)))]
     if path.is_dir():
         images = [found for found in path.rglob("*") if _is_image(found) and not _is_hidden(found, path)]
         if not images:
-            raise ValueError(f"{path} has no picture in it (known are {known})")
-        return images
+            raise ValueError(f"{path} has no picture in it ({KNOWN})")
+        return [Picture(str(image), image.relative_to(path)) for image in sorted(images)]
     if path.is_file():  # before patterns: a file may be called "cat[1].jpg"
-        if not _is_image(path):
-            raise ValueError(f"{path} is not a picture (known are {known}); for a video use video.py")
-        return [path]
-    if not glob.has_magic(str(source)):
+        if strict and not _is_image(path):
+            raise ValueError(f"{path} is not a picture ({KNOWN}); for a video use video.py")
+        return [Picture(source, PurePath(path.name))]
+    if glob.has_magic(source):
+        return _matching(source)
+    if strict:
         raise ValueError(f"{path.absolute()} does not exist")
+    return [Picture(source, PurePath(path.name))]
+
+
+def _matching(pattern: str) -> list[Picture]:
+    """The pictures that match, placed as they lie below the pattern's part before the first wildcard."""
     # pathlib's own glob takes no absolute pattern.
-    images = [Path(name) for name in glob.glob(str(source), recursive=True) if _is_image(Path(name))]  # noqa: PTH207
+    images = [Path(name) for name in glob.glob(pattern, recursive=True) if _is_image(Path(name))]  # noqa: PTH207
     if not images:
-        raise ValueError(f"no picture matches {source} in {Path.cwd()} (known are {known})")
-    return images
+        raise ValueError(f"no picture matches {pattern} in {Path.cwd()} ({KNOWN})")
+    fixed = Path(pattern)
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
+    return [Picture(str(image), image.relative_to(fixed)) for image in sorted(images)]
+
+
+def _identity(source: str) -> str:
+    return source if is_address(source) else os.path.normcase(Path(source).resolve())
 
 
 def _is_image(path: Path) -> bool:

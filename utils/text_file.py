@@ -25,9 +25,9 @@ def text_blocks(path: Path, size: int = BLOCK) -> Iterator[str]:
             yield block + file.readline()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write the text as UTF-8; the file appears whole or not at all. Folders are made as needed."""
-    with replacing(path) as beside:
+def write_text(path: Path, text: str, lasting: bool = True) -> None:
+    """Write the text as UTF-8; the file appears whole or not at all, as `replacing` says."""
+    with replacing(path, lasting=lasting) as beside:
         beside.write_bytes(text.encode("utf-8"))  # bytes: the line ends are the same on every system
 
 

@@ -1,12 +1,17 @@
 """predict.py as a user runs it."""
 
+import csv
+import io
 import json
+import sys
+from unittest import mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
+from tests.utils.file_server import serve, whole
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +30,22 @@ def pictures(home):
 @pytest.fixture(scope="module")
 def predicted(trained_run, pictures):
     """Everything at once, on a folder: what it printed, and where the results are."""
-    options = ["--save-txt", "--save-json", "--crop", "--count", "--confidence", 0.15, "--batch-size", 2]
-    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu"]
-    done = script("predict.py", pictures.name, *weights, *options, cwd=trained_run.home)
+    options = ["--save-txt", "--save-json", "--save-csv", "--crop", "--count", "--confidence", 0.15]
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--batch-size", 2]
+    done = script("predict.py", pictures.name, *weights, *options, cwd=trained_run.home, status=1)
+    assert done.stderr.rstrip().endswith("incomplete: 1 of 4 pictures could not be read")
     return done.stdout, trained_run.home / "predictions"
 
 
-def test_every_picture_is_saved_under_a_name_of_its_own(predicted, pictures):
+def test_every_picture_is_saved_in_its_folder_under_a_name_of_its_own(predicted, pictures):
     folder = predicted[1]
-    assert {path.name for path in folder.glob("*.jpg")} == {"a_jpg.jpg", "a_png.jpg", "c.jpg"}
-    for saved, source in (("a_jpg.jpg", "a.jpg"), ("c.jpg", "below/c.webp")):
+    saved = {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")}
+    assert {name for name in saved if not name.startswith("crops/")} == {
+        "a_jpg.jpg",
+        "a_png.jpg",
+        "below/c.jpg",
+    }
+    for saved, source in (("a_jpg.jpg", "a.jpg"), ("below/c.jpg", "below/c.webp")):
         with Image.open(folder / saved) as one, Image.open(pictures / source) as two:
             assert one.size == two.size
 
@@ -52,20 +63,35 @@ def test_json_follows_the_contract(predicted, pictures):
 
 def test_text_says_the_same_as_json(predicted):
     found = json.loads((predicted[1] / "results.json").read_text(encoding="utf-8"))
-    files = sorted((predicted[1] / "labels").glob("*.txt"))
-    assert {path.stem for path in files} == {"a_jpg", "a_png", "c"}
+    labels = predicted[1] / "labels"
+    files = sorted(labels.rglob("*.txt"))
+    names = {path.relative_to(labels).as_posix() for path in files}
+    assert names == {"a_jpg.txt", "a_png.txt", "below/c.txt"}
     lines = [line.rsplit(" ", 5) for file in files for line in file.read_text("utf-8").splitlines()]
     assert len(lines) == len(found)
     in_text = sorted((line[0], np.float32(line[1])) for line in lines)
     assert in_text == sorted((entry["category"], np.float32(entry["score"])) for entry in found)
 
 
+def test_csv_says_the_same_as_json(predicted):
+    found = json.loads((predicted[1] / "results.json").read_text(encoding="utf-8"))
+    with (predicted[1] / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = [*csv.DictReader(file)]
+    assert [(row["image"], row["class"]) for row in rows] == [(e["image"], e["category"]) for e in found]
+    for row, entry in zip(rows, found, strict=True):
+        assert np.float32(row["score"]) == np.float32(entry["score"])
+        x, y, w, h = entry["bbox"]
+        sides = [float(row[side]) for side in ("left", "top", "right", "bottom")]
+        np.testing.assert_allclose(sides, [x, y, x + w, y + h], atol=1e-4)
+
+
 def test_a_crop_of_every_box_in_the_folder_of_its_class(predicted):
     found = json.loads((predicted[1] / "results.json").read_text(encoding="utf-8"))
-    crops = list((predicted[1] / "crops").glob("*/*.jpg"))
+    crops = list((predicted[1] / "crops").rglob("*.jpg"))
     found = [entry for entry in found if min(entry["bbox"][2:]) > 0]  # some lie on the padding alone
     assert len(crops) == len(found) > 0
-    assert {path.parent.name for path in crops} == {entry["category"] for entry in found}
+    classes = {path.relative_to(predicted[1] / "crops").parts[0] for path in crops}
+    assert classes == {entry["category"] for entry in found}
 
 
 def test_counts_and_unreadable_pictures_are_told(predicted, pictures):
@@ -104,3 +130,180 @@ def test_sources_that_are_not_there(trained_run, tmp_path, monkeypatch, capsys):
 def test_only_broken_pictures(trained_run, pictures, tmp_path, capsys):
     options = ["--weights", trained_run.folder / "best.pt", "--output", tmp_path, "--device", "cpu"]
     assert "could be read" in refused(capsys, "predict.py", pictures / "broken.jpg", *options)
+
+
+def run_on(capsys, trained_run, *arguments, status=0):
+    """predict.py in this process with the weights of the run; returns what it printed."""
+    weights = ("--weights", trained_run.folder / "best.pt", "--device", "cpu")
+    if not status:
+        return accepted(capsys, "predict.py", *arguments, *weights)
+    with pytest.raises(SystemExit) as end:
+        accepted(capsys, "predict.py", *arguments, *weights)
+    assert end.value.code == status
+    return capsys.readouterr().out
+
+
+def test_a_list_and_addresses(trained_run, pictures, tmp_path, capsys, monkeypatch):
+    content = (pictures / "a.jpg").read_bytes()
+    with serve(lambda handler: whole(handler, content)) as (address, _):
+        names = f"{pictures / 'below' / 'c.webp'}\n{address}\n"
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(names.encode())))
+        run_on(capsys, trained_run, "-", "--save-json", "--confidence", 0.1, "--output", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"c.jpg", "weights.jpg", "results.json"}
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+    assert {entry["image"] for entry in found} == {str(pictures / "below" / "c.webp"), address}
+
+
+def test_without_a_picture_it_asks_again_and_again(trained_run, pictures, tmp_path, capsys, monkeypatch):
+    """A wrong name is told; equal names do not replace each other; an empty answer ends."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "a.jpg").write_bytes((pictures / "a.jpg").read_bytes())
+    answers = iter(
+        ["gone.jpg", f'"{pictures / "a.jpg"}"', str(pictures / "broken.jpg"), str(other / "a.jpg"), ""]
+    )
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or next(answers))
+    monkeypatch.setattr(sys, "stdin", mock.Mock(isatty=lambda: True))
+    output = run_on(capsys, trained_run, "--output", tmp_path / "out")
+    assert len(asked) == 5 and asked[0] == "Input image filename:"
+    assert "gone.jpg does not exist" in output and "broken.jpg" in output and "2 pictures" in output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "a_jpg.jpg"}
+
+
+def test_without_a_picture_and_nobody_to_ask(trained_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    message = refused(capsys, "predict.py", "--weights", trained_run.folder / "best.pt", "--output", tmp_path)
+    assert "no picture given: name a file, a folder" in message
+
+
+def test_no_pictures_of_boxes_if_not_wanted(trained_run, pictures, tmp_path, capsys):
+    run_on(capsys, trained_run, pictures / "a.jpg", "--no-draw", "--save-csv", "--output", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+
+
+# Ways of looking
+
+
+def test_heat_maps_lie_beside_in_the_folders_of_the_pictures(trained_run, pictures, tmp_path, capsys):
+    run_on(capsys, trained_run, pictures, "--heatmap", "--no-draw", "--output", tmp_path / "a", status=1)
+    saved = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
+    assert saved == {f"a/heatmaps/{name}.jpg" for name in ("a_jpg", "a_png", "below/c")}
+    first = tmp_path / "a" / "heatmaps" / "below" / "c.jpg"
+    with Image.open(first) as drawn, Image.open(pictures / "below" / "c.webp") as image:
+        assert drawn.size == image.size
+    one = ["--heatmap-class", CLASSES[1], "--no-draw", "--output", tmp_path / "b"]
+    run_on(capsys, trained_run, pictures / "below", *one)
+    assert (tmp_path / "b" / "heatmaps" / "c.jpg").read_bytes() != first.read_bytes()
+
+
+def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
+    """The number of candidates tells: of 3 sizes, one of them flipped too; of 4 x 5 tiles and the whole."""
+    options = [pictures / "a.jpg", "--confidence", 1, "--output", tmp_path]
+
+    def cells(height, width):
+        return sum((height // stride) * (width // stride) for stride in (8, 16, 32))
+
+    assert SIZE == 64  # .83 and 1.2 times as large come to 64 too, in steps of 32
+    views = 2 * cells(64, 64)
+    assert f"0 of {views} candidates" in run_on(capsys, trained_run, *options, "--augment")
+    with Image.open(pictures / "a.jpg") as image:
+        columns, rows = (-(-(side - 64) // 51) + 1 for side in image.size)  # steps of .8 * 64
+    looked = (1 + columns * rows) * cells(64, 64)
+    assert f"0 of {looked} candidates" in run_on(capsys, trained_run, *options, "--tiles")
+    Image.new("RGB", (200, 40)).save(tmp_path / "long.png")  # 64 x 13 on the input, in steps of 32
+    long = [tmp_path / "long.png", "--confidence", 1, "--output", tmp_path / "long", "--rectangular"]
+    assert f"0 of {cells(32, 64)} candidates" in run_on(capsys, trained_run, *long)
+
+
+def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, pictures, tmp_path, capsys):
+    def found(*options):
+        flags = ["--save-json", "--no-draw", "--output", tmp_path, "--confidence", 0.1, "--nms-iou", 0.05]
+        run_on(capsys, trained_run, pictures / "below", *flags, *options)
+        return json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
+
+    everything = found()
+    names = {entry["category"] for entry in everything}
+    chosen = sorted(names)[0]
+    assert len(names) > 1
+    assert {entry["category"] for entry in found("--only", chosen)} == {chosen}
+    without = found("--class-confidence", f"{chosen}=1")
+    assert without == [entry for entry in everything if entry["category"] != chosen]
+    assert len(found("--agnostic-nms")) < len(everything)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--heatmap-class", "dog"], "--heatmap-class: there is no class dog; there are 杯子, 鱼"),
+        (["--only", "dog"], "--only: there is no class dog"),
+        (["--class-confidence", "key"], "write it as name=0.3"),
+        (["--tile-overlap", 0.95], "--tile-overlap is from 0 to 0.9, not 0.95"),
+        (["--fps", -1], "--fps is at least 0, not -1"),
+    ],
+)
+def test_wrong_ways_are_refused(trained_run, pictures, tmp_path, capsys, flags, message):
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
+    assert message in refused(capsys, "predict.py", pictures / "a.jpg", *weights, *flags)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_speed_of_each_stage_and_no_file(trained_run, pictures, tmp_path, capsys):
+    options = ["--fps", 2, "--output", tmp_path / "out", "--save-json"]
+    output = run_on(capsys, trained_run, pictures / "a.jpg", pictures / "a.png", *options)
+    assert "2 pictures, 2 times, in batches of 8" in output
+    stages = [line.split()[0] for line in output.splitlines() if "%" in line]
+    assert stages == ["decode", "preprocess", "network", "NMS", "draw", "save", "all"]
+    assert "pictures/s" in output and not (tmp_path / "out").exists()
+
+
+# What cannot be read or written: one sentence each, and the rest goes on
+
+
+def test_bad_pictures_are_named_and_the_rest_goes_on(trained_run, pictures, tmp_path):
+    """Cut off, empty, a text, missing, a bomb by its header; and one 60,000 pixels wide, which works."""
+    good = (pictures / "a.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(good[: len(good) // 2])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("no picture at all")
+    (tmp_path / "good.jpg").write_bytes(good)
+    Image.new("RGB", (60_000, 20), (90, 120, 30)).save(tmp_path / "wide.png")
+    bomb = io.BytesIO()
+    Image.new("1", (8, 8)).save(bomb, "PNG")
+    size = (60_000).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.png").write_bytes(bomb.getvalue()[:16] + size + bomb.getvalue()[24:])
+    Image.new("RGB", (70_000, 10)).save(tmp_path / "wider.png")
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu"]
+    done = script("predict.py", ".", *weights, "--output", "out", cwd=tmp_path, status=1)
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("skipped: ")]
+    assert [line.split(": ")[1] for line in skipped] == ["bomb.png", "cut.jpg", "empty.jpg", "text.jpg"]
+    assert "60000x60000 pixels" in skipped[0] and "empty" in skipped[2] and "not a picture" in skipped[3]
+    assert "incomplete: 4 of 7 pictures could not be read" in done.stderr
+    # JPEG ends at 65,500 pixels
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"good.jpg", "wide.jpg", "wider.png"}
+
+
+def test_a_picture_that_may_not_be_read(trained_run, pictures, tmp_path, capsys, monkeypatch):
+    def denied(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("utils.image.np.fromfile", denied)
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path]
+    assert "could be read" in refused(capsys, "predict.py", pictures / "a.jpg", *weights)
+
+
+def test_a_full_disk_is_told_in_a_sentence(trained_run, pictures, small_disk):
+    """16 MB, of which less than a picture takes are left; what was saved before is whole."""
+    (small_disk / "ballast").write_bytes(b"x" * (16 * 2**20 - 8192))
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu"]
+    done = script("predict.py", pictures, *weights, "--output", small_disk / "out", cwd=pictures, status=2)
+    (line,) = [line for line in done.stderr.splitlines() if "error: " in line]
+    assert "cannot be saved (No space left on device): make room, or give another --output" in line
+    for path in (small_disk / "out").rglob("*.jpg"):
+        Image.open(path).load()
+
+
+def test_an_output_that_is_a_file(trained_run, pictures, tmp_path, capsys):
+    (tmp_path / "out").touch()
+    weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
+    assert "cannot be saved" in refused(capsys, "predict.py", pictures / "a.jpg", *weights)

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from utils.colours import class_colours
 from utils.detections import Detections
 from utils.drawing import (
-    _text_colour,
-    class_colours,
     contact_sheet,
     draw_boxes,
     draw_detections,
@@ -37,16 +36,6 @@ def changed(picture, original=None):
     return rows[0], rows[-1], columns[0], columns[-1]
 
 
-def test_colours_are_stable_and_distinct():
-    colours = class_colours(80)
-    assert class_colours(5) == colours[:5]
-    assert len(set(colours)) == 80
-    first = np.array(colours[:8])
-    distance = np.abs(first[:, None] - first[None]).sum(-1) + 1000 * np.eye(8, dtype=int)
-    assert distance.min() > 100
-    assert class_colours(0) == []
-
-
 def test_the_input_stays_as_it_was():
     image = grey()
     picture = draw_detections(image, found([50, 60, 150, 200]), NAMES)
@@ -72,11 +61,15 @@ def test_the_box_is_drawn_at_its_place_in_its_colour():
     assert top < 58  # the tag stands above
 
 
-def test_the_tag_at_the_upper_edge_lies_inside_the_box():
+def test_the_tag_of_a_box_at_the_upper_edge_goes_below():
     picture = draw_detections(grey(), found([50, 0, 250, 200]), NAMES)
-    assert tuple(picture[2, 56]) != (128, 128, 128)
-    inside = picture[3:14, 56:100].reshape(-1, 3)
-    assert np.any(np.all(inside == class_colours(3)[0], axis=1))
+    assert np.all(picture[4:190, 60:240] == 128)
+    assert np.any(np.all(picture[204:216, 52:100] == class_colours(3)[0], axis=2))
+
+
+def test_the_tag_of_a_box_as_high_as_the_picture_lies_inside():
+    picture = draw_detections(grey(), found([50, 0, 250, 240]), NAMES)
+    assert np.any(np.all(picture[2:14, 56:100] == class_colours(3)[0], axis=2))
 
 
 def test_the_tag_at_the_right_edge_moves_left():
@@ -107,9 +100,14 @@ def test_scores_are_written_only_if_given():
 def test_lines_grow_with_the_picture():
     def thickness(side):
         picture = draw_boxes(grey(side, side), np.array([[0.2, 0.5, 0.8, 0.9]]) * side, np.array([0]), NAMES)
-        return int(np.sum(np.any(picture[int(0.7 * side)] != 128, axis=1))) / 2
+        return int(np.sum(np.all(picture[int(0.7 * side)] == class_colours(1)[0], axis=1))) / 2
 
-    assert thickness(2000) >= 3 * thickness(320)
+    assert thickness(2000) >= 3 * thickness(320) > 0
+
+
+def test_a_picture_that_is_long_and_thin_has_names_too():
+    picture = draw_detections(grey(120, 8000), found([4000, 50, 4090, 110]), NAMES)
+    assert changed(picture)[0] < 45, "the tag above"
 
 
 def test_the_best_box_lies_on_top():
@@ -158,9 +156,31 @@ def test_hundreds_of_boxes():
     assert np.any(draw_detections(grey(), found(*boxes), NAMES) != 128)
 
 
-def test_text_stands_out():
-    assert _text_colour((255, 255, 0)) == (0, 0, 0)  # .299 * 255 + .587 * 255 = 226
-    assert _text_colour((0, 0, 255)) == (255, 255, 255)  # .114 * 255 = 29
+@pytest.mark.parametrize("background", [0, 255, "own"])
+def test_lines_are_seen_on_any_background(background):
+    """Beside the colour's line runs one of black or white: one of the two differs from what is below."""
+    colour = class_colours(3)[0]
+    image = np.zeros((240, 320, 3), np.uint8) + np.array(
+        colour if background == "own" else background, np.uint8
+    )
+    picture = draw_detections(image, found([50, 60, 150, 200]), NAMES).astype(int)
+    edge = np.abs(picture[130, 46:56] - image[130, 46:56].astype(int)).sum(-1)
+    assert edge.max() > 200
+
+
+def test_names_of_crowded_boxes_are_all_readable():
+    """Five boxes one upon the other: with all tags above, four of five names were lost."""
+    boxes = [[100 + 3 * k, 100 + 3 * k, 200 + 3 * k, 200 + 3 * k] for k in range(5)]
+    names = tuple("abcde")
+    detections = Detections(
+        np.array(boxes, np.float32), np.linspace(0.9, 0.5, 5).astype(np.float32), np.arange(5)
+    )
+    picture = draw_detections(grey(480, 640), detections, names)
+    for colour in class_colours(5):
+        filled = np.all(picture == colour, axis=2)
+        # 40 x 15 pixels of a tag less its letters; the four sides of a line have 2 * 4 * 100
+        rows = sum(row.sum() > 12 and row.sum() < 60 for row in filled)
+        assert rows >= 12, "rows with the colour as wide as a tag"
 
 
 def test_contact_sheet_keeps_shapes_and_order():

@@ -1,8 +1,15 @@
 """Finding pictures: files, folders, patterns, and what is said where there is none."""
 
+import io
+import sys
+from pathlib import Path, PurePath
+
+import numpy as np
 import pytest
 
-from utils.sources import find_images
+from tests.utils.file_server import serve, whole
+from utils.image import ImageError
+from utils.sources import find_images, find_pictures, read_picture
 
 
 @pytest.fixture
@@ -22,37 +29,101 @@ def folder(tmp_path):
 
 
 def names(found, folder):
-    return [path.relative_to(folder).as_posix() for path in found]
+    return [Path(picture.source).relative_to(folder).as_posix() for picture in found]
 
 
 def test_a_folder_is_searched_to_the_bottom(folder):
-    assert names(find_images([folder]), folder) == ["a.PNG", "b.jpg", "cat[1].jpg", "deep/er/c.webp"]
+    assert names(find_pictures([str(folder)]), folder) == ["a.PNG", "b.jpg", "cat[1].jpg", "deep/er/c.webp"]
 
 
 def test_a_hidden_folder_that_is_named_is_searched(folder):
-    assert names(find_images([folder / "deep" / ".hidden"]), folder) == ["deep/.hidden/d.jpg"]
+    assert names(find_pictures([str(folder / "deep" / ".hidden")]), folder) == ["deep/.hidden/d.jpg"]
 
 
 def test_patterns(folder):
-    assert names(find_images([f"{folder}/*.jpg"]), folder) == ["b.jpg", "cat[1].jpg"]
-    assert names(find_images([f"{folder}/**/*.webp"]), folder) == ["deep/er/c.webp"]
+    assert names(find_pictures([f"{folder}/*.jpg"]), folder) == ["b.jpg", "cat[1].jpg"]
+    assert names(find_pictures([f"{folder}/**/*.webp"]), folder) == ["deep/er/c.webp"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(folder):
-    assert names(find_images([folder / "cat[1].jpg"]), folder) == ["cat[1].jpg"]
+    assert names(find_pictures([str(folder / "cat[1].jpg")]), folder) == ["cat[1].jpg"]
 
 
-def test_each_picture_once_and_sorted(folder, monkeypatch):
+def test_each_picture_once_in_the_order_of_the_sources(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = find_images(["b.jpg", folder, "deep/../b.jpg", "*.PNG"])
-    assert sorted(path.name for path in found) == ["a.PNG", "b.jpg", "c.webp", "cat[1].jpg"]
-    assert found == sorted(found)
+    found = find_pictures(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
+    assert [Path(picture.source).name for picture in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
+
+
+def test_paths_alone(folder):
+    paths = find_images([folder / "deep", f"{folder}/*.jpg"])
+    assert paths == [folder / "deep" / "er" / "c.webp", folder / "b.jpg", folder / "cat[1].jpg"]
+
+
+def test_places_are_those_below_what_was_named(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for source, expected in {
+        str(folder): ["a.PNG", "b.jpg", "cat[1].jpg", "deep/er/c.webp"],
+        "deep": ["er/c.webp"],
+        "deep/er/c.webp": ["c.webp"],
+        "deep/**/*.webp": ["er/c.webp"],
+        "d*/er/*": ["deep/er/c.webp"],
+        f"{folder}/deep/*/*": ["er/c.webp"],
+        "https://example.org/a/b%20c.jpg?size=3": ["b c.jpg"],
+        "http://example.org": ["example.org"],
+    }.items():
+        assert [picture.below for picture in find_pictures([source])] == [*map(PurePath, expected)], source
+
+
+def given_list(monkeypatch, content):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+def test_a_list_on_standard_input(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    content = "\ufeffb.jpg\r\n\n  a.PNG \ndeep\nb.jpg\ngone 猫.jpg\nhttps://example.org/x.jpg\n"
+    given_list(monkeypatch, content.encode())
+    found = find_pictures(["-"])
+    expected = ["b.jpg", "a.PNG", "deep/er/c.webp", "gone 猫.jpg", "https://example.org/x.jpg"]
+    assert [picture.source for picture in found] == expected
+    with pytest.raises(ImageError, match=r"gone 猫\.jpg: no such file"):
+        read_picture(found[3].source)
+
+
+def test_an_empty_list(monkeypatch):
+    given_list(monkeypatch, b"\n \n")
+    with pytest.raises(ValueError, match="list on standard input is empty"):
+        find_pictures(["-"])
+
+
+def test_a_name_that_is_no_utf8(tmp_path, monkeypatch):
+    """As old disks have them: the bytes lead to the file."""
+    name = b"caf\xe9.png"
+    try:
+        path = Path(str(tmp_path), name.decode("utf-8", "surrogateescape"))
+        path.write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    given_list(monkeypatch, bytes(tmp_path) + b"/" + name)
+    (picture,) = find_pictures(["-"])
+    assert Path(picture.source).is_file()
+
+
+def test_pictures_of_files_and_addresses_are_read_alike(tmp_path):
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    with serve(lambda handler: whole(handler, content)) as (address, _):
+        for source in (str(tmp_path / "a.png"), address):
+            np.testing.assert_array_equal(read_picture(source), pixels)
 
 
 def test_everything_that_is_wrong_is_said_at_once(folder):
     (folder / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist") as error:
-        find_images([folder / "b.jpg", folder / "missing.jpg", folder / "empty", f"{folder}/*.bmp"])
+        find_pictures([f"{folder}/{name}" for name in ("b.jpg", "missing.jpg", "empty", "*.bmp")])
     message = str(error.value)
     assert f"{folder / 'missing.jpg'} does not exist" in message
     assert f"{folder / 'empty'} has no picture in it (known are .jpg" in message
@@ -62,9 +133,9 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
 
 def test_a_file_that_is_no_picture(folder):
     with pytest.raises(ValueError, match=r"notes\.txt is not a picture \(known are \.jpg.*video\.py"):
-        find_images([folder / "notes.txt"])
+        find_pictures([str(folder / "notes.txt")])
 
 
 def test_nothing_named():
     with pytest.raises(ValueError, match="no picture given"):
-        find_images([])
+        find_pictures([])

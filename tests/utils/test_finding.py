@@ -1,0 +1,50 @@
+"""The ways of finding: what each looks at, and that heat maps keep to the classes asked for."""
+
+import numpy as np
+import pytest
+
+from tests.utils.blobs import as_rectangles, blob_predictor, picture
+from utils.finding import Ways, find_objects
+from utils.stopwatch import Stopwatch
+
+OBJECTS = ((0, 10, 10, 40, 40), (1, 80, 60, 110, 100))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_every_way_finds_the_same_on_easy_pictures(augment, tiles):
+    images = [picture(128, 128, *OBJECTS), picture(200, 128, OBJECTS[0])]
+    found = find_objects(blob_predictor(), images, Ways(augment=augment, tiles=tiles))
+    for result, objects in zip(found, (OBJECTS, OBJECTS[:1]), strict=True):
+        assert result.heat is None
+        np.testing.assert_allclose(as_rectangles(result.detections), objects, atol=2)
+    assert find_objects(blob_predictor(), [], Ways(augment=augment, tiles=tiles)) == []
+
+
+def test_the_heat_map_is_of_the_classes_asked_for():
+    image = picture(128, 128, *OBJECTS)
+    places = [(25, 25), (80, 95)]
+
+    def seen(**ways):
+        (found,) = find_objects(predictor, [image], Ways(heat=True, **ways))
+        return [bool(found.heat[place] > 200) for place in places]
+
+    predictor = blob_predictor()
+    assert seen() == [True, True]
+    assert seen(heat_class=1) == [False, True]
+    predictor.wanted = [0]
+    assert seen() == [True, False]
+
+
+def test_the_heat_map_has_what_is_below_the_threshold():
+    predictor = blob_predictor(confidence=0.95)
+    (found,) = find_objects(predictor, [picture(128, 128, *OBJECTS)], Ways(heat=True))
+    assert len(found.detections) == 0
+    # the box of 30 x 40: deviations 5 and 6.67, and its top half a pixel from the nearest centres
+    assert found.heat.max() == round(0.9 * 255 * np.exp(-0.5 * ((0.5 / 5) ** 2 + (0.5 / 6.67) ** 2)))
+
+
+def test_stages_are_timed():
+    watch = Stopwatch()
+    find_objects(blob_predictor(), [picture(300, 300)], Ways(tiles=True, heat=True), watch)
+    assert list(watch.seconds) == ["preprocess", "network", "NMS", "heat map", "merge"]
