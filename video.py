@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from utils.cli import alike, run
+from utils.cli import IncompleteError, alike, run
 from utils.device import Amp
 from utils.display import require_display
 from utils.pipeline import Stop
@@ -88,7 +88,7 @@ def main(config: Config) -> None:
     if stop.signal.number:
         raise Stopped(status_of(stop.signal.number), f"stopped after {result.frames} frames, which are kept")
     if source.faults:
-        raise Stopped(1, in_short(source.faults))
+        raise IncompleteError(in_short(source.faults))
 
 
 def check(config: Config) -> None:

@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 
 from utils.detections import Detections
+from utils.drawing import stroke_sizes
+from utils.lettering import put_text, text_size
 
 UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake
 COLOURS = 256  # tracks seen together that have colours of their own
+SURE_SECONDS = 0.2  # a thing is across a line when it stays there for so long; one on the line wavers
 LOST_SECONDS = 1.0  # a thing that is gone for longer comes back under another number
 LINE_COLOUR = (255, 255, 255)
-FONT = "uni"  # the font within OpenCV 5
 
 Line = tuple[float, float, float, float]
 
@@ -81,7 +83,8 @@ class Scene:
         self.ends = np.array(line or ()).reshape(-1, 2)
         self.zone = sv.PolygonZone(self.corners, middle) if len(zone) else None
         points = [sv.Point(x, y) for x, y in self.ends.tolist()]
-        self.line = sv.LineZone(points[0], points[1], middle) if points else None
+        sure = max(1, round(SURE_SECONDS * rate))
+        self.line = sv.LineZone(points[0], points[1], middle, sure) if points else None
 
     def follow(self, detections: Detections) -> Tracked:
         """The detections of the next frame with their numbers, and the counts so far."""
@@ -110,7 +113,7 @@ class Scene:
 
     def draw(self, picture: np.ndarray, tracked: Tracked) -> None:
         """Draw line, zone and counts on the RGB uint8 picture [H, W, 3], in place."""
-        thickness = max(1, round(0.003 * sum(picture.shape[:2])))
+        thickness = stroke_sizes(*picture.shape[:2])[0]
         for points, closed in ((self.ends, False), (self.corners, True)):
             if len(points):
                 cv2.polylines(
@@ -150,10 +153,9 @@ def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[np.ndarr
 
 def _write_row(picture: np.ndarray, text: str, row: int) -> None:
     """Write on black, at the lower left, the rows from below."""
-    letters = max(10, round(0.013 * sum(picture.shape[:2])))
-    font = cv2.FontFace(FONT)
-    _, rise, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, letters)
+    letters = stroke_sizes(*picture.shape[:2])[1]
+    width, height, _ = text_size(text, letters)
     pad = letters // 3
-    bottom = picture.shape[0] - row * (letters + 3 * pad)
-    cv2.rectangle(picture, (0, bottom - letters - 2 * pad), (width + 2 * pad, bottom), (0, 0, 0), cv2.FILLED)
-    cv2.putText(picture, text, (pad, bottom - letters - pad - rise), LINE_COLOUR, font, letters)
+    top = picture.shape[0] - (row + 1) * (height + 2 * pad)
+    cv2.rectangle(picture, (0, top), (width + 2 * pad, top + height + pad), (0, 0, 0), cv2.FILLED)
+    put_text(picture, text, pad, top + pad // 2, letters, LINE_COLOUR)

@@ -58,6 +58,12 @@ def test_a_line_counts_by_class_and_way():
     assert follow(scene(line=(0, 100, 100, 100)), *frames)[-1].crossed == {"in": {"car": 1}, "out": {}}
 
 
+def test_a_thing_that_wavers_on_the_line_does_not_cross_it():
+    frames = [[(100, 98 + 4 * (k % 2), 0)] for k in range(40)]
+    tracked = follow(scene(line=(0, 100, 400, 100)), *frames)
+    assert tracked[-1].crossed == {"in": {}, "out": {}}
+
+
 def test_a_zone_counts_what_is_within_it_now():
     frames = [[(24 + 10 * k, 50, 0), (120, 60, 1)] for k in range(20)]
     tracked = follow(scene(zone=(100, 0, 180, 0, 180, 100, 100, 100)), *frames)

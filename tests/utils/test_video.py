@@ -153,9 +153,9 @@ def test_things_are_followed_and_counted(path, tmp_path):
     result = run(path, scene=scene, save_json=tmp_path / "a.jsonl", save=tmp_path / "a.mp4")
     lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
     assert {line["detections"][0]["track"] for line in lines[2:]} == {0}
-    # The middle of the box is at 40 + k.
+    # The middle of the box is at 40 + k, across from 21 on; after .2 s, 2 frames, that is sure.
     first = next(line["frame"] for line in lines if line["crossed"]["out"])
-    assert first == 21 and result.last.crossed == {"in": {}, "out": {"thing": 1}}
+    assert first == 22 and result.last.crossed == {"in": {}, "out": {"thing": 1}}
     assert numbers_in(tmp_path / "a.mp4") == [*range(FRAMES)] and "track" in result.watch.seconds
 
 
