@@ -97,6 +97,7 @@ class H264Writer:
         numerator = source.rate.numerator
         self.tick = Fraction(1, numerator * -(-FINEST // numerator))
         self.usual = 1 / source.rate
+        self.earliest = 0
         self.colours = VideoReformatter()  # its tables take 4 ms to make
         height, width = _even(source.size)
         self._set_up(self.video.codec_context, height, width, source.rate)
@@ -124,7 +125,8 @@ class H264Writer:
 
     def _encode(self, frame: "av.VideoFrame", seconds: float, until: float) -> None:
         frame.time_base = self.tick
-        frame.pts = round(seconds / self.tick)
+        frame.pts = self.earliest = max(self.earliest, round(seconds / self.tick))
+        self.earliest += 1  # no two frames at the same time, as a burst of a stream may come
         frame.duration = max(1, round(until / self.tick) - frame.pts)
         if self.sound is not None:
             self.sound.copy_until(seconds)

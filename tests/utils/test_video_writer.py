@@ -77,6 +77,12 @@ def test_times_that_vary_are_kept(av, tmp_path):
     assert numbers_in(path) == [*range(5)]
 
 
+def test_frames_that_come_at_the_same_moment_are_all_kept(av, tmp_path):
+    path = write(tmp_path / "a.mp4", [0.0, 1e-7, 2e-7, 0.5, 0.5, 1.0])
+    assert numbers_in(path) == [*range(6)]
+    assert times_of(av, path)[0] == pytest.approx([0, 0, 0, 0.5, 0.5, 1], abs=1e-4)
+
+
 def test_the_last_frame_lasts_as_long_as_in_the_source(av, tmp_path):
     path = tmp_path / "source.mp4"
     with av.open(str(path), "w") as container:
