@@ -1,6 +1,7 @@
 """The score from which detections are shown: a number, or the best one by F1, stored with the weights."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -125,6 +126,9 @@ def describe(confidences: Sequence[float], class_names: Sequence[str], only: Seq
         for name, value in zip(class_names, confidences, strict=True)
         if not only or name in only
     ]
-    if len({value for _, value in pairs}) == 1:
-        return f"confidence {pairs[0][1]}" + (f", only {', '.join(only)}" if only else "")
-    return "confidence " + ", ".join(f"{name} {value}" for name, value in pairs)
+    usual, times = Counter(value for _, value in pairs).most_common(1)[0]
+    if 2 * times <= len(pairs):  # each for itself
+        return "confidence " + ", ".join(f"{name} {value}" for name, value in pairs)
+    others = ", ".join(f"{name} {value}" for name, value in pairs if value != usual)
+    wanted = f", only {', '.join(only)}" if only else ""
+    return f"confidence {usual}" + (f", but {others}" if others else "") + wanted

@@ -1,110 +1,156 @@
-"""Detection on the frames of a video: reading, drawing and writing, with the time of every stage."""
+"""Detection on the frames of a video: reading, network, drawing and writing go on at the same time."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
-import numpy as np
+from tqdm import tqdm
 
-from utils.drawing import draw_detections
-from utils.predictor import Predictor
+from utils.detections import Detections
+from utils.pipeline import Stop, ahead
 from utils.stopwatch import Stopwatch
+from utils.tracking import Scene, Tracked
+from utils.video_capture import VideoSource
+from utils.video_output import appearing, frame_line, lines_to, window_if
+from utils.video_stages import Drawn, Finds, detected, drawn, read, undrawn
+from utils.video_writer import VideoWriter, open_writer
 
-CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
-FALLBACK_FPS = 25.0  # cameras and some streams do not say theirs
+AHEAD = 2  # items that may wait between two stages: more take memory, and hide no more
+# What runs in one thread, one after the other.
+THREADS = (("read",), ("preprocess", "network", "NMS", "track"), ("draw",), ("encode", "show"))
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """What to do with the frames.
+
+    save, save_json  files to write: the video with its boxes, and a line of JSON a frame
+    show        frames in a window
+    max_frames  to stop after; 0 goes on to the end
+    every       frames of which one is detected on; the others keep its boxes
+    batch_size  frames that are detected on together
+    """
+
+    save: Path | None = None
+    save_json: Path | None = None
+    show: bool = False
+    max_frames: int = 0
+    every: int = 1
+    batch_size: int = 1
 
 
 @dataclass
 class VideoResult:
-    """Frames and objects seen, and the time spent by stage."""
+    """Frames and objects seen, seconds of the whole and by stage, and what was known at the last frame."""
 
     frames: int = 0
     objects: int = 0
-    watch: Stopwatch = field(default_factory=lambda: Stopwatch("read", "detect", "draw", "write"))
+    seconds: float = 0.0
+    watch: Stopwatch = field(default_factory=lambda: Stopwatch("read"))
+    last: Tracked = field(default_factory=lambda: Tracked(Detections.empty()))
 
 
 def process_video(
-    predictor: Predictor, source: str, save: Path | None, show: bool, max_frames: int
+    predictor: Finds,
+    source: VideoSource,
+    settings: VideoSettings,
+    stop: Stop,
+    scene: Scene | None = None,
 ) -> VideoResult:
-    """Detect on every frame of `source`, a camera's number, a file or an address.
+    """Detect on every frame of `source` until its end, `stop`, or q in the window.
 
-    The frames go to the file `save`, which appears when it is whole, also after Ctrl+C. ValueError with
-    the fix if the source cannot be opened or the file cannot be written.
+    Files appear when they are whole, also after `stop`. `Stopped` if they cannot be written to the end.
     """
-    if save is not None and Path(source).exists() and save.resolve() == Path(source).resolve():
-        raise ValueError(f"--save {save} is the source itself: choose another file")
-    capture = _open(source)
     result = VideoResult()
-    writer: cv2.VideoWriter | None = None
-    whole = interrupted = False
-    beside = save.with_name(f"{save.stem}.tmp{save.suffix}") if save is not None else None
-    try:
-        while not max_frames or result.frames < max_frames:
-            with result.watch.timed("read"):
-                there, frame = capture.read()
-            if not there:
-                break
-            with result.watch.timed("detect"):
-                image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-                found = predictor.detect([image])[0]
-            with result.watch.timed("draw"):
-                picture = draw_detections(image, found, predictor.class_names)
-                drawn = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-            with result.watch.timed("write"):
-                if beside is not None:
-                    writer = writer or _writer(beside, capture, drawn)
-                    writer.write(drawn)
-                if show and not _show(drawn):
-                    break
+    start = time.perf_counter()
+    number = min(filter(None, (source.total, settings.max_frames)), default=None)
+    stages = _stages(predictor, source, settings, stop, scene, result.watch)
+    with (
+        _running(stages, stop),
+        _video_to(settings, source, stop, result) as video,
+        lines_to(settings.save_json) as lines,
+        window_if(settings.show) as window,
+    ):
+        bar = tqdm(stages, "detecting", number, leave=False, unit="frame", dynamic_ncols=True, disable=None)
+        for frame, tracked, picture in bar:
+            if video is not None:
+                with result.watch.timed("encode"):
+                    video.write(picture, frame.seconds)
+            if lines is not None:
+                lines.write(frame_line(frame.number, frame.seconds, tracked, predictor.class_names) + "\n")
             result.frames += 1
-            result.objects += len(found)
-        whole = True
-    except KeyboardInterrupt:
-        whole = interrupted = True
-        print("stopped by Ctrl+C; what was done is kept")
-    finally:
-        capture.release()
-        if writer is not None:
-            writer.release()
-        if beside is not None and not whole:
-            beside.unlink(missing_ok=True)
-    if not result.frames and interrupted:
-        return result
-    if not result.frames:
-        raise ValueError(f"--source {source}: it opens, but gives no frame; is the file whole?")
-    if beside is not None and save is not None:
-        beside.replace(save)
+            result.objects += len(tracked.detections) if frame.number % settings.every == 0 else 0
+            result.last = tracked
+            if window is not None:
+                with result.watch.timed("show"):
+                    stop.over = not window.show(picture)
+        bar.close()
+    result.seconds = time.perf_counter() - start
     return result
 
 
-def _open(source: str) -> cv2.VideoCapture:
-    is_camera = source.isdigit()
-    if not is_camera and "://" not in source and not Path(source).is_file():
-        raise ValueError(f"--source {source}: {Path(source).absolute()} does not exist")
-    capture = cv2.VideoCapture(int(source) if is_camera else source)
-    if not capture.isOpened():
-        what = "there is no such camera" if is_camera else "it cannot be opened as a video"
-        raise ValueError(f"--source {source}: {what}")
-    return capture
+def _stages(
+    predictor: Finds,
+    source: VideoSource,
+    settings: VideoSettings,
+    stop: Stop,
+    scene: Scene | None,
+    watch: Stopwatch,
+) -> Drawn:
+    """Reading, detecting and drawing, each in a thread; writing is left to the one that asks."""
+    frames = ahead(read(source, settings.max_frames, watch), AHEAD, stop)
+    found = ahead(detected(frames, predictor, settings.every, settings.batch_size, scene, watch), AHEAD, stop)
+    if settings.save is None and not settings.show:
+        return undrawn(found)
+    return ahead(drawn(found, predictor.class_names, scene, watch), AHEAD, stop)
 
 
-def _writer(path: Path, capture: cv2.VideoCapture, frame: np.ndarray) -> cv2.VideoWriter:
-    codec = CODECS.get(path.suffix.lower())
-    if codec is None:
-        raise ValueError(f"--save: videos are written as {' or '.join(CODECS)}, not '{path.suffix}'")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fps = capture.get(cv2.CAP_PROP_FPS) or FALLBACK_FPS
-    size = (frame.shape[1], frame.shape[0])
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), fps, size)
-    if not writer.isOpened():
-        raise ValueError(f"--save {path}: this OpenCV cannot write it; try .avi")
-    return writer
-
-
-def _show(frame: np.ndarray) -> bool:
-    """Show a frame; False when the user presses q."""
+@contextmanager
+def _running(stages: Drawn, stop: Stop) -> Iterator[None]:
+    """At the end all threads end, whatever they wait for."""
     try:
-        cv2.imshow("Boxwright", frame)
-        return cv2.waitKey(1) & 0xFF != ord("q")
-    except cv2.error:
-        raise ValueError("--show needs a display: leave it out and give --save") from None
+        yield
+    finally:
+        stop.over = True
+        stages.close()
+
+
+@contextmanager
+def _video_to(
+    settings: VideoSettings, source: VideoSource, stop: Stop, result: VideoResult
+) -> Iterator[VideoWriter | None]:
+    """Takes the frames; None if they are not saved. Without any frame there is no file."""
+    if settings.save is None:
+        yield None
+        return
+    with appearing(settings.save) as beside:
+        writer = open_writer(beside, source)
+        try:
+            yield writer
+            with result.watch.timed("encode"):
+                writer.close(complete=not (stop.wanted or settings.max_frames or source.faults))
+            if not result.frames:
+                beside.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(Exception):
+                writer.close(complete=False)
+            raise
+
+
+def describe_speed(result: VideoResult) -> str:
+    """Frames a second of the whole, and beside it what the stages took, alone and together."""
+    frames = max(result.frames, 1)
+    each = {stage: 1000 * seconds / frames for stage, seconds in result.watch.seconds.items() if seconds}
+    threads = {
+        " + ".join(stage for stage in thread if stage in each): sum(each.get(stage, 0) for stage in thread)
+        for thread in THREADS
+    }
+    slowest = max(threads, key=lambda thread: threads[thread])
+    stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in each.items())
+    return (
+        f"{frames / max(result.seconds, 1e-9):.1f} frames/s; milliseconds of each frame: {stages}\n"
+        f"their sum {sum(each.values()):.1f}, the slowest thread {threads[slowest]:.1f} ({slowest}), "
+        f"the whole {1000 * result.seconds / frames:.1f}"
+    )

@@ -20,7 +20,7 @@ TOLERANCE = Difference(2.0, 0.01)  # rounding grows on its way through untrained
 
 
 def fresh_detector(name):
-    """With BatchNorm's statistics of drawn pictures: with others, untrained networks give zeros or far more."""
+    """With BatchNorm's statistics of drawn pictures: with others, untrained networks give 0 or far more."""
     torch.manual_seed(0)
     detector = build_detector(name, len(CLASSES))
     for module in detector.modules():

@@ -9,8 +9,10 @@ from utils.evaluator import evaluate
 from utils.thresholds import (
     Thresholds,
     best_thresholds,
+    change_confidences,
     class_confidences,
     describe,
+    parse_class_confidence,
     store_thresholds,
     stored_thresholds,
 )
@@ -89,3 +91,18 @@ def test_what_cannot_be_had_is_refused(asked, complaint):
 def test_they_are_told():
     assert describe((0.25, 0.25), "ab") == "confidence 0.25"
     assert describe((0.5, 0.125), ["cup", "树"]) == "confidence cup 0.5, 树 0.125"
+    assert describe((0.5, 0.125, 0.5), ["cup", "树", "a"]) == "confidence 0.5, but 树 0.125"
+    assert describe((0.5, 0.125, 0.5), "abc", ["a", "c"]) == "confidence 0.5, only a, c"
+    assert describe((0.5, 0.125, 0.5), "abc", ["b"]) == "confidence 0.125, only b"
+
+
+def test_changes_for_some_classes():
+    assert change_confidences((0.5, 0.5), "ab", {"b": 0.25}) == (0.5, 0.25)
+    with pytest.raises(ValueError, match="--class-confidence: there is no class c; there are a, b"):
+        change_confidences((0.5, 0.5), "ab", {"c": 0.25})
+    with pytest.raises(ValueError, match="--class-confidence b=2: it is between 0 and 1"):
+        change_confidences((0.5, 0.5), "ab", {"b": 2})
+    assert parse_class_confidence(["a=b=0.5", "树=1"]) == {"a=b": 0.5, "树": 1.0}
+    for text in ("cup", "cup=", "=0.5", "cup=high"):
+        with pytest.raises(ValueError, match=f"--class-confidence {text}: write it as name=0.3"):
+            parse_class_confidence([text])

@@ -1,118 +1,212 @@
-"""Every frame of a video, at its own rate."""
+"""From a source to files: frames in are frames out, whatever happens on the way."""
+
+import json
+import os
+import signal
+import threading
 
 import cv2
 import numpy as np
 import pytest
 
-from utils.detections import Detections
-from utils.video import process_video
+from tests.utils.stream_server import stream_server
+from tests.utils.video_cases import Finder, detections, frames_of, number_of, numbers_in, write_video
+from utils import video, video_live
+from utils.pipeline import Stop
+from utils.stop_signal import Stopped
+from utils.tracking import Scene
+from utils.video import VideoSettings, describe_speed, process_video
+from utils.video_output import unfinished
+from utils.video_source import open_source
 
-FRAMES, FPS = 7, 12.0
-
-
-class Finder:
-    """Stands for a predictor: finds one box on every frame, and keeps what it was shown."""
-
-    class_names = ("thing",)
-
-    def __init__(self, stop_at=None):
-        self.shown = []
-        self.stop_at = stop_at
-
-    def detect(self, images):
-        if len(self.shown) == self.stop_at:
-            raise KeyboardInterrupt
-        (image,) = images
-        self.shown.append(image)
-        box = np.array([[8, 8, 40, 40]], np.float32)
-        return [Detections(box, np.array([0.9], np.float32), np.array([0]))]
+FRAMES, RATE = 47, 12.0
 
 
-@pytest.fixture
-def source(tmp_path):
-    path = tmp_path / "source 源.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), FPS, (64, 48))
-    for number in range(FRAMES):
-        writer.write(np.full((48, 64, 3), (200, 20 * number, 0), np.uint8))  # BGR: blue
-    writer.release()
-    return path
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_video(tmp_path_factory.mktemp("a b") / "source 源.avi", FRAMES, RATE)
 
 
-def frames_of(path):
-    capture = cv2.VideoCapture(str(path))
-    fps, frames = capture.get(cv2.CAP_PROP_FPS), []
-    while (read := capture.read())[0]:
-        frames.append(read[1])
-    return fps, frames
+def run(path, finder=None, stop=None, scene=None, **settings):
+    stop = Stop() if stop is None else stop
+    with stop.signal.listening():
+        source = open_source(str(path), None, 1, stop)
+        return process_video(finder or Finder(), source, VideoSettings(**settings), stop, scene)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".AVI"])
-def test_as_many_frames_at_the_same_rate(source, tmp_path, suffix):
+def workers():
+    """The threads of stages that still run."""
+    return [thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm"])
+def test_frames_in_are_frames_out(path, tmp_path, suffix):
     save, finder = tmp_path / "new folder" / f"out{suffix}", Finder()
-    result = process_video(finder, str(source), save, show=False, max_frames=0)
-    fps, frames = frames_of(save)
-    assert fps == pytest.approx(FPS, rel=1e-3) and len(frames) == FRAMES == result.frames
-    assert result.objects == FRAMES and frames[0].shape == (48, 64, 3)
+    result = run(path, finder, save=save)
+    rate, frames = frames_of(save)
+    assert [number_of(frame) for frame in frames] == [*range(FRAMES)] == finder.seen
+    assert rate == pytest.approx(RATE, rel=1e-3)
+    assert result.frames == result.objects == FRAMES
     assert list(save.parent.iterdir()) == [save]
-    # The predictor sees RGB: blue is last. The saved frames are blue too.
-    assert finder.shown[0][0, 0, 2] > 150 > finder.shown[0][0, 0, 0]
-    assert frames[0][47, 63, 0] > 150 > frames[0][47, 63, 2]
-    # Frames follow one another: green rises.
-    assert [int(f[47, 63, 1]) for f in frames] == sorted(int(f[47, 63, 1]) for f in frames)
 
 
-def test_boxes_are_drawn(source, tmp_path):
-    process_video(Finder(), str(source), tmp_path / "out.avi", show=False, max_frames=1)
-    (before, after) = frames_of(source)[1][0], frames_of(tmp_path / "out.avi")[1][0]
+@pytest.mark.parametrize(("every", "batch_size"), [(1, 8), (5, 1), (3, 4), (100, 2)])
+def test_every_and_batches(path, tmp_path, every, batch_size):
+    finder, save, lines = Finder(), tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    result = run(path, finder, save=save, save_json=lines, every=every, batch_size=batch_size)
+    assert numbers_in(save) == [*range(FRAMES)] and finder.seen == [*range(0, FRAMES, every)]
+    assert max(map(len, finder.batches)) == min(batch_size, len(finder.seen))
+    assert result.objects == len(finder.seen)
+    read = [json.loads(line) for line in lines.read_text("utf-8").splitlines()]
+    assert [line["frame"] for line in read] == [*range(FRAMES)]
+    assert [line["seconds"] for line in read] == pytest.approx([k / RATE for k in range(FRAMES)], abs=1e-3)
+    for line in read:
+        (found,) = line["detections"]
+        left = 20 + line["frame"] // every * every % 50
+        assert found == {"category": "thing", "bbox": [left, 50, 40, 30], "score": pytest.approx(0.9)}
+
+
+def test_boxes_are_drawn_where_they_are(path, tmp_path):
+    run(path, save=tmp_path / "out.avi", max_frames=21)
+    before, after = frames_of(path)[1][20], frames_of(tmp_path / "out.avi")[1][20]
     differs = np.abs(before.astype(int) - after).max(-1)
-    assert differs[38:42, 20:38].max() > 40 and differs[44:, 50:].max() < 30
+    assert differs[78:82, 42:78].max() > 40 and differs[85:].max() < 30 and differs[:14].max() < 30
 
 
-def test_stages_are_timed(source, tmp_path):
-    result = process_video(Finder(), str(source), tmp_path / "out.avi", show=False, max_frames=0)
-    seconds = result.watch.seconds
-    assert list(seconds) == ["read", "detect", "draw", "write"] and min(seconds.values()) > 0
+@pytest.mark.parametrize("most", [1, 10, FRAMES, FRAMES + 9])
+def test_it_stops_after_as_many_frames_as_asked_for(path, tmp_path, most):
+    result = run(path, save=tmp_path / "out.mp4", max_frames=most)
+    assert numbers_in(tmp_path / "out.mp4") == [*range(min(most, FRAMES))]
+    assert result.frames == min(most, FRAMES)
 
 
-def test_it_stops_after_as_many_frames_as_asked_for(source, tmp_path):
-    result = process_video(Finder(), str(source), tmp_path / "out.avi", show=False, max_frames=3)
-    assert result.frames == 3 == len(frames_of(tmp_path / "out.avi")[1])
+def test_lines_alone_and_nothing_else(path, tmp_path):
+    result = run(path, save_json=tmp_path / "a.jsonl")
+    assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"] and "draw" not in result.watch.seconds
 
 
-def test_ctrl_c_keeps_what_was_done(source, tmp_path, capsys):
-    result = process_video(Finder(stop_at=4), str(source), tmp_path / "out.avi", show=False, max_frames=0)
-    assert result.frames == 4 == len(frames_of(tmp_path / "out.avi")[1])
-    assert "stopped by Ctrl+C" in capsys.readouterr().out
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("at", [0, 3, 30, FRAMES - 1])
+def test_a_signal_keeps_what_was_done(path, tmp_path, number, at):
+    def act(frame):
+        if frame == at:
+            os.kill(os.getpid(), number)
+
+    stop, save, lines = Stop(), tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    result = run(path, Finder(act), stop, save=save, save_json=lines)
+    assert stop.signal.number == number and workers() == []
+    assert result.frames <= at + 1
+    assert len(lines.read_text().splitlines()) == result.frames
+    if result.frames:
+        assert numbers_in(save) == [*range(result.frames)]
+    assert [*tmp_path.iterdir()] == [lines] if not result.frames else not unfinished(save).exists()
 
 
-def test_nothing_is_written_where_nothing_is_to_be_saved(source):
-    assert process_video(Finder(), str(source), None, show=False, max_frames=0).frames == FRAMES
-    assert list(source.parent.iterdir()) == [source]
-
-
-def test_bad_sources(tmp_path):
-    with pytest.raises(ValueError, match=r"--source gone\.mp4: .*gone\.mp4 does not exist"):
-        process_video(Finder(), "gone.mp4", None, False, 0)
-    (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(ValueError, match=r"text\.mp4: it cannot be opened as a video"):
-        process_video(Finder(), str(tmp_path / "text.mp4"), None, False, 0)
-    with pytest.raises(ValueError, match="--source 77: there is no such camera"):
-        process_video(Finder(), "77", None, False, 0)
-
-
-def test_an_unknown_kind_of_video_is_refused(source, tmp_path):
-    with pytest.raises(ValueError, match=r"--save: videos are written as \.mp4 or \.avi, not '\.gif'"):
-        process_video(Finder(), str(source), tmp_path / "out.gif", False, 0)
-    assert list(tmp_path.iterdir()) == [source]
-
-
-def test_a_defect_in_between_leaves_no_half_file(source, tmp_path):
-    class Breaking(Finder):
-        def detect(self, images):
-            if self.shown:
-                raise ZeroDivisionError
-            return super().detect(images)
+def test_a_defect_ends_all_and_leaves_no_half_file(path, tmp_path):
+    def act(frame):
+        if frame == 20:
+            raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        process_video(Breaking(), str(source), tmp_path / "out.avi", False, 0)
-    assert list(tmp_path.iterdir()) == [source]
+        run(path, Finder(act), save=tmp_path / "out.mp4", save_json=tmp_path / "out.jsonl")
+    assert not list(tmp_path.iterdir()) and workers() == []
+
+
+def test_a_full_disk_says_so_and_leaves_what_plays(tmp_path, small_disk):
+    pytest.importorskip("av", reason="needs the extra video")
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(40)]
+    write_video(tmp_path / "noise.avi", noise, 25)
+    (small_disk / "filler").write_bytes(bytes(12_000_000))
+
+    class Blind(Finder):
+        def detect(self, images, watch=None):
+            return [detections([]) for _ in images]
+
+    with pytest.raises(Stopped, match=r"out\.mp4 could not be written to its end: No space left") as stopped:
+        run(tmp_path / "noise.avi", Blind(), save=small_disk / "out.mp4")
+    assert stopped.value.exit_status == 1 and workers() == []
+    capture = cv2.VideoCapture(str(small_disk / "out.tmp.mp4"))
+    assert capture.read()[0]
+
+
+def test_a_cut_video_is_kept_as_far_as_it_goes(path, tmp_path):
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(b"00dc".join(path.read_bytes().split(b"00dc")[:22]))  # headers, index, 20 frames
+    stop = Stop()
+    source = open_source(str(cut), None, 0, stop)
+    result = process_video(Finder(), source, VideoSettings(save=tmp_path / "out.mp4"), stop)
+    assert result.frames == 20 and len(source.faults) == 1
+    assert numbers_in(tmp_path / "out.mp4") == [*range(20)]
+
+
+def test_a_stream_that_is_cut_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_live, "FIRST_WAIT", 0.05)
+    with stream_server(9, 8, 7) as server:
+        result = run(server.address, save=tmp_path / "out.mp4", max_frames=24)
+    assert result.frames == 24 and numbers_in(tmp_path / "out.mp4") == [*range(24)]
+
+
+def test_things_are_followed_and_counted(path, tmp_path):
+    pytest.importorskip("trackers", reason="needs the extra track")
+    scene = Scene(Finder.class_names, RATE, 0.5, line=(60.5, 90, 60.5, 0))  # upwards: right is "out"
+    result = run(path, scene=scene, save_json=tmp_path / "a.jsonl", save=tmp_path / "a.mp4")
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert {line["detections"][0]["track"] for line in lines[2:]} == {0}
+    # The middle of the box is at 40 + k, across from 21 on; after .2 s, 2 frames, that is sure.
+    first = next(line["frame"] for line in lines if line["crossed"]["out"])
+    assert first == 22 and result.last.crossed == {"in": {}, "out": {"thing": 1}}
+    assert numbers_in(tmp_path / "a.mp4") == [*range(FRAMES)] and "track" in result.watch.seconds
+
+
+def test_the_window_shows_every_frame_and_q_ends(path, tmp_path, monkeypatch):
+    shown = []
+
+    class Window:
+        def show(self, picture):
+            shown.append(number_of(picture))
+            return len(shown) < 9
+
+    monkeypatch.setattr("utils.video_output.Window", Window)
+    monkeypatch.setattr("cv2.destroyAllWindows", lambda: None)
+    result = run(path, save=tmp_path / "out.mp4", show=True)
+    assert shown == [*range(9)] == numbers_in(tmp_path / "out.mp4") and result.frames == 9
+
+
+def test_the_speed_in_words():
+    result = video.VideoResult(frames=100, seconds=2.0)
+    result.watch.seconds = {
+        "read": 0.5,
+        "preprocess": 0.2,
+        "network": 1.0,
+        "NMS": 0.1,
+        "draw": 0.3,
+        "encode": 0.9,
+    }
+    assert describe_speed(result) == (
+        "50.0 frames/s; milliseconds of each frame: "
+        "read 5.0, preprocess 2.0, network 10.0, NMS 1.0, draw 3.0, encode 9.0\n"
+        "their sum 30.0, the slowest thread 13.0 (preprocess + network + NMS), the whole 20.0"
+    )
+
+
+def test_frames_are_read_while_the_network_works(path):
+    """The first detection waits until the reader has gone on by itself."""
+    went_on, numbers = threading.Event(), []
+    stop = Stop()
+    source = open_source(str(path), None, 0, stop)
+    images = source.images
+
+    def watched():
+        for item in images:
+            numbers.append(number_of(item[1]))
+            if numbers[-1] == 2:
+                went_on.set()
+            yield item
+
+    source.images = watched()
+
+    def act(frame):
+        assert went_on.wait(20)
+
+    assert process_video(Finder(act), source, VideoSettings(), stop).frames == FRAMES

@@ -1,0 +1,110 @@
+"""Where the frames of a video go: a file, lines of JSON, a window."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import cv2
+import numpy as np
+
+from utils.results import corner_and_sides
+from utils.stop_signal import Stopped
+from utils.tracking import UNNAMED, Tracked
+
+TITLE = "Boxwright"
+RATE_FRAMES = 30  # the rate that is shown is that of so many frames
+
+
+def check_free(path: Path, overwrite: bool, flag: str) -> None:
+    """ValueError if a file is there that would be lost, or one that a killed run has left."""
+    for there, what in ((path, "exists"), (unfinished(path), "was left by a run that was killed")):
+        if there.exists() and not overwrite:
+            raise ValueError(f"{flag}: {there} {what}: remove it, choose another name, or give --overwrite")
+
+
+def unfinished(path: Path) -> Path:
+    """Where a file is while it is written."""
+    return path.with_name(f"{path.stem}.tmp{path.suffix}")
+
+
+def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Sequence[str]) -> str:
+    """All that is known of a frame, as one line of JSON; boxes are [x, y, width, height] in pixels."""
+    found = tracked.detections
+    boxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
+    detections: list[dict[str, Any]] = [
+        {"category": class_names[label], "bbox": box, "score": score}
+        for label, box, score in zip(found.labels.tolist(), boxes, found.scores.tolist(), strict=True)
+    ]
+    if tracked.tracks is not None:
+        for detection, track in zip(detections, tracked.tracks.tolist(), strict=True):
+            detection["track"] = None if track == UNNAMED else track
+    line: dict[str, Any] = {"frame": number, "seconds": round(seconds, 6), "detections": detections}
+    if tracked.crossed is not None:
+        line["crossed"] = tracked.crossed
+    if tracked.in_zone is not None:
+        line["in_zone"] = tracked.in_zone
+    return json.dumps(line, ensure_ascii=False)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Where to write a file that gets its name at the end, if there is one then.
+
+    What a full disk or an impatient user cuts off stays under the other name, for it can be used; `Stopped`
+    says so for the disk. A defect leaves nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = unfinished(path)
+    try:
+        yield beside
+        if beside.exists():
+            beside.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Stopped(1, f"{path} could not be written to its end: {reason}; see {beside}") from error
+    except Exception:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def lines_to(path: Path | None) -> Iterator[IO[str] | None]:
+    """A text file that is written line by line; None without a path."""
+    if path is None:
+        yield None
+        return
+    with appearing(path) as beside, beside.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
+        yield file
+
+
+class Window:
+    """Shows frames, with the rate at which they come."""
+
+    def __init__(self) -> None:
+        self.times: deque[float] = deque(maxlen=RATE_FRAMES)
+
+    def show(self, picture: np.ndarray) -> bool:
+        """Show an RGB uint8 frame [H, W, 3]; False when the user presses q or closes the window."""
+        self.times.append(time.perf_counter())
+        shown = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        if len(self.times) > 1:
+            rate = (len(self.times) - 1) / (self.times[-1] - self.times[0])
+            for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # white with a dark edge
+                cv2.putText(
+                    shown, f"{rate:.1f} FPS", (8, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, colour, thickness
+                )
+        cv2.imshow(TITLE, shown)
+        pressed = cv2.waitKey(1) & 0xFF == ord("q")
+        return not pressed and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+
+
+@contextmanager
+def window_if(wanted: bool) -> Iterator[Window | None]:
+    """A window that goes at the end; None if it is not wanted."""
+    yield Window() if wanted else None
+    if wanted:
+        cv2.destroyAllWindows()
