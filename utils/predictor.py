@@ -118,7 +118,7 @@ def describe_trained(trained: TrainedDetector) -> str:
 class Predictor:
     """Finds objects on images: `Predictor("logs/run/best.pt")("street.jpg")`.
 
-    weights     a checkpoint of `train.py`, other weights with `model` and `classes`, or "pretrained" with
+    weights     a checkpoint of `train.py`, what `export.py` wrote, other weights, or "pretrained" with
                 `model`
     confidence  least score of a detection: a number; "best" or "best-by-class", as get_map.py stored them
         with the weights; by default the best one if it is stored, else .5
