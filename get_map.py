@@ -38,9 +38,7 @@ from utils.worker_choice import usable_cores
 class Config:
     """Measure a detector on a data set, or detections that are in files."""
 
-    weights: Path | None = (
-        None  # a checkpoint of train.py, what export.py wrote, other weights, or pretrained
-    )
+    weights: Path | None = None  # of train.py or export.py, other weights, or pretrained with --model
     data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # lists, VOC2007:test, a.json:images/, ...
     ground_truth: str = ""  # instead of weights and data: COCO JSON, a text folder, or data as above
     detections: Path | None = None  # with --ground-truth: COCO results, JSON of predict.py, text folder

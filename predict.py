@@ -43,7 +43,7 @@ class Config:
     """Find objects on pictures."""
 
     source: Annotated[tuple[str, ...], tyro.conf.Positional]  # files, folders, patterns, addresses, or -
-    weights: Path  # a checkpoint of train.py, what export.py wrote, other weights, or pretrained
+    weights: Path  # of train.py or export.py, other weights, or pretrained with --model
     confidence: Confidence = None  # least score of a box; best (default, else .5), best-by-class: as stored
     class_confidence: tuple[str, ...] = ()  # other least scores, as dog=0.3
     only: tuple[str, ...] = ()  # names of the classes to look for; by default all

@@ -32,7 +32,7 @@ class Config:
     """Find objects on a video."""
 
     source: str  # a camera's number (0 is the first), a video file, an address, or a folder of pictures
-    weights: Path  # a checkpoint of train.py, what export.py wrote, other weights, or pretrained
+    weights: Path  # of train.py or export.py, other weights, or pretrained with --model
     save: Path | None = None  # video file to write: .mp4, .mov, .mkv, .webm or .avi
     save_json: Path | None = None  # file to write with a line of JSON for each frame
     overwrite: bool = False  # replace files that are there
