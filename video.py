@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import torch
 
+from nets.detector import Detector
 from utils.cli import IncompleteError, alike, run
 from utils.device import Amp
 from utils.display import require_display
@@ -16,6 +17,7 @@ from utils.pipeline import Stop
 from utils.predictor import Predictor
 from utils.preflight import check_values
 from utils.stop_signal import Stopped, status_of
+from utils.thread_choice import ThreadChoice
 from utils.thresholds import Confidence, describe, parse_class_confidence
 from utils.tracking import Scene, check_tracking, counts_in_words
 from utils.video import VideoResult, VideoSettings, describe_speed, process_video
@@ -83,7 +85,9 @@ def main(config: Config) -> None:
     with stop.signal.listening():
         source = open_source(config.source, config.fps, config.reconnect, stop)
         settings = VideoSettings(**alike(config, VideoSettings))
-        result = process_video(predictor, source, settings, stop, scene_of(config, predictor, source))
+        on_cpu = isinstance(predictor.model.detector, Detector) and predictor.device.type == "cpu"
+        finds = ThreadChoice(predictor) if on_cpu else predictor
+        result = process_video(finds, source, settings, stop, scene_of(config, predictor, source))
     report(config, result, source)
     if stop.signal.number:
         raise Stopped(status_of(stop.signal.number), f"stopped after {result.frames} frames, which are kept")
