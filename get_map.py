@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 
+from utils.allocator import keep_freed_memory
 from utils.analysis import analyse
 from utils.cli import ROOT, run
 from utils.comparison import compare
@@ -66,6 +67,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect or read detections, compare them with the objects, print and write the figures."""
+    keep_freed_memory()
     check_values(
         vars(config),
         {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers", "resamples", "seed")},

@@ -17,6 +17,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
+from utils.allocator import keep_freed_memory
 from utils.cli import IncompleteError, ask, run
 from utils.detections import Detections
 from utils.device import Amp
@@ -75,6 +76,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect on every picture in batches, and save what was asked for."""
+    keep_freed_memory()
     ranges = {"at least 1": ("batch_size",), "at least 0": ("fps",), "from 0 to 0.9": ("tile_overlap",)}
     check_values(vars(config), ranges)
     torch.manual_seed(config.seed)

@@ -10,6 +10,7 @@ import cv2
 import torch
 
 from nets.detector import Detector
+from utils.allocator import keep_freed_memory
 from utils.cli import IncompleteError, alike, run
 from utils.device import Amp
 from utils.display import require_display
@@ -63,6 +64,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Detect on every frame, and say what was seen and how long each stage took."""
+    keep_freed_memory()
     check(config)
     torch.manual_seed(config.seed)
     cv2.setNumThreads(1)  # one for each stage; more would compete with the network for the cores
