@@ -3,10 +3,13 @@
 import os
 import subprocess
 
+import hypothesis
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
+hypothesis.settings.register_profile("no deadline", deadline=None)  # speed belongs into benchmarks
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-import os
 import signal
 
 import pytest
@@ -7,7 +6,7 @@ from utils.stop_signal import Stopped, StopSignal, status_of
 
 
 def send(number):
-    os.kill(os.getpid(), number)
+    signal.raise_signal(number)  # os.kill may choose another thread, and then it comes a little later
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

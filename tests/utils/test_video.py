@@ -34,9 +34,15 @@ def run(path, finder=None, stop=None, scene=None, **settings):
         return process_video(finder or Finder(), source, VideoSettings(**settings), stop, scene)
 
 
+@pytest.fixture
 def workers():
-    """The threads of stages that still run."""
-    return [thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name]
+    """A function: the threads of stages that have been started since, and still run."""
+
+    def running():
+        return {thread for thread in threading.enumerate() if "ThreadPool" in thread.name}
+
+    before = running()
+    return lambda: [*running() - before]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".webm"])
@@ -87,7 +93,7 @@ def test_lines_alone_and_nothing_else(path, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("at", [0, 3, 30, FRAMES - 1])
-def test_a_signal_keeps_what_was_done(path, tmp_path, number, at):
+def test_a_signal_keeps_what_was_done(path, tmp_path, number, at, workers):
     def act(frame):
         if frame == at:
             os.kill(os.getpid(), number)
@@ -102,7 +108,7 @@ def test_a_signal_keeps_what_was_done(path, tmp_path, number, at):
     assert [*tmp_path.iterdir()] == [lines] if not result.frames else not unfinished(save).exists()
 
 
-def test_a_defect_ends_all_and_leaves_no_half_file(path, tmp_path):
+def test_a_defect_ends_all_and_leaves_no_half_file(path, tmp_path, workers):
     def act(frame):
         if frame == 20:
             raise ZeroDivisionError
@@ -112,7 +118,7 @@ def test_a_defect_ends_all_and_leaves_no_half_file(path, tmp_path):
     assert not list(tmp_path.iterdir()) and workers() == []
 
 
-def test_a_full_disk_says_so_and_leaves_what_plays(tmp_path, small_disk):
+def test_a_full_disk_says_so_and_leaves_what_plays(tmp_path, small_disk, workers):
     pytest.importorskip("av", reason="needs the extra video")
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(40)]
