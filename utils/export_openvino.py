@@ -6,6 +6,7 @@ from nets.detector import Detector
 from utils.export_facts import NAME, ExportFacts
 from utils.export_onnx import write_onnx
 from utils.exported_kind import MODEL_FILE
+from utils.openvino_core import openvino_core
 from utils.packages import require_packages
 
 
@@ -20,7 +21,7 @@ def write_openvino(detector: Detector, facts: ExportFacts, folder: Path, half: b
     folder.mkdir(parents=True)
     onnx_file = folder / "model.onnx"
     write_onnx(detector, facts, onnx_file)
-    model = openvino.Core().read_model(onnx_file)
+    model = openvino_core().read_model(onnx_file)
     model.set_rt_info(facts.to_json(), [NAME])
     openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=half)
     del model  # Windows removes no file that is still open

@@ -13,6 +13,7 @@ from utils.export_facts import NAME, ExportFacts, facts_from_json
 from utils.export_network import CANDIDATES
 from utils.exported_kind import MODEL_FILE
 from utils.opened import HOST, Opened
+from utils.openvino_core import openvino_core
 from utils.packages import require_packages
 
 SHAPES = 4  # of batches, for each of which there is a compiled model
@@ -32,7 +33,7 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
         raise ValueError(f"{path} is no OpenVINO folder: there is no {MODEL_FILE} in it")
-    core = openvino.Core()
+    core = openvino_core()
     try:
         whole = core.read_model(file)
     except Exception as error:  # whatever it raises: they have no base of their own

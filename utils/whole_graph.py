@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from utils.exported_kind import MODEL_FILE, Kind
+from utils.openvino_core import openvino_core
 
 Outputs = dict[str, Tensor]
 Whole = Callable[[np.ndarray], Outputs]
@@ -34,9 +35,7 @@ def _onnx(path: Path) -> Whole:
 
 
 def _openvino(file: Path) -> Whole:
-    import openvino
-
-    network = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    network = openvino_core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(pixels: np.ndarray) -> Outputs:
         outputs = network([pixels])

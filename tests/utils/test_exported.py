@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from tests.helpers import SHARED, needs_shared
+from tests.helpers import ROOT, SHARED, needs_shared
 from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detector
 from utils.device import multiplies_bf16
 from utils.export_facts import NAME
@@ -18,6 +18,7 @@ from utils.exported import load_exported
 from utils.exported_kind import MODEL_FILE, exported_kind, refuse_exported
 from utils.graph_text import parse_graph
 from utils.inference import Detects
+from utils.openvino_core import openvino_core
 from utils.run_onnx import CPU, CUDA, choose_providers
 from utils.run_openvino import precision
 
@@ -223,7 +224,7 @@ def test_foreign_openvino_and_torchscript(tmp_path):
     import openvino
 
     folder = tmp_path / "foreign"
-    model = openvino.Core().read_model(foreign_onnx(tmp_path / "foreign.onnx"))
+    model = openvino_core().read_model(foreign_onnx(tmp_path / "foreign.onnx"))
     openvino.save_model(model, folder / MODEL_FILE)
     with pytest.raises(ValueError, match="lacks the output candidate_boxes"):
         load_exported(folder)
@@ -286,3 +287,33 @@ def test_torchscript_needs_none_of_our_code(files, detector, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     expected = detector.detect(torch.zeros(1, 3, *SIZE, dtype=torch.uint8)).scores.sum()
     assert float(done.stdout) == pytest.approx(float(expected), rel=1e-4)
+
+
+SIGNALLED = """
+import faulthandler, gc, signal, sys
+from pathlib import Path
+
+import torch
+
+from utils.exported import load_exported
+
+faulthandler.enable()
+opened = [load_exported(Path(sys.argv[1]), torch.device("cpu"), "off") for _ in range(2)]
+for exported in opened:
+    exported.detect(torch.zeros(1, 3, 48, 64, dtype=torch.uint8))
+del exported
+while opened:
+    del opened[0]
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_signal_after_openvino_is_no_crash(files):
+    """As it is where there are two Cores of OpenVINO, and the first goes first."""
+    command = [sys.executable, "-c", SIGNALLED, str(files("openvino"))]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr

@@ -12,6 +12,7 @@ from nets.structures import Decoded
 from utils.graph_nms import nms_graph
 from utils.graph_text import parse_graph
 from utils.nms import nms
+from utils.openvino_core import openvino_core
 
 
 def run(boxes, scores, *settings):
@@ -75,14 +76,14 @@ def same_as_ours(boxes, scores, confidence, iou, most):
 
 def test_openvino_too(tmp_path):
     """It breaks ties as it likes, so there are none here."""
-    openvino = pytest.importorskip("openvino")
+    pytest.importorskip("openvino")
     generator = torch.Generator().manual_seed(1)
     corner = torch.rand(2, 300, 2, generator=generator) * 100
     boxes = torch.cat((corner, corner + 40), dim=-1)
     scores = torch.rand(2, 300, 3, generator=generator)
     onnx.save(parse_graph(nms_graph(0.3, 0.4, 50)), tmp_path / "nms.onnx")
     precision = {"INFERENCE_PRECISION_HINT": "f32"}
-    network = openvino.Core().compile_model(tmp_path / "nms.onnx", "CPU", precision)
+    network = openvino_core().compile_model(tmp_path / "nms.onnx", "CPU", precision)
     outputs = network([boxes.numpy(), scores.numpy()])
     for number, ours in enumerate(run(boxes, scores, 0.3, 0.4, 50)):
         np.testing.assert_array_equal(outputs[number], ours)

@@ -14,7 +14,10 @@ from utils.training_dataset import DetectionDataset
 
 
 def kill_one():
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    """The newest one: those before it may be on their way out already."""
+    newest = max(multiprocessing.active_children(), key=lambda process: process._identity)
+    os.kill(newest.pid, signal.SIGKILL)
+    newest.join()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
