@@ -21,6 +21,7 @@ LETTERS = 0.0125
 JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
 THIN = 6  # times the shorter side is what a picture that is very long counts for
+LEAST_LINE = 2  # pixels; of a thinner one its black or white casing would leave little to see
 LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
 
 
@@ -65,7 +66,7 @@ def stroke_sizes(height: int, width: int) -> tuple[int, int]:
     """How many pixels wide lines are, and how high letters, on a picture of that size."""
     size = float(min(height + width, THIN * min(height, width)))
     size = size if size < LARGE else math.sqrt(LARGE * size)
-    return max(1, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
+    return max(LEAST_LINE, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
 
 
 class Tag(NamedTuple):
