@@ -7,6 +7,11 @@ from typing import Any
 import numpy as np
 
 
+def corner_and_sides(boxes: np.ndarray) -> np.ndarray:
+    """Boxes xyxy [N, 4] as COCO's x, y, width, height."""
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+
+
 @dataclass(frozen=True)
 class Detections:
     """Boxes found on one image, best score first.
@@ -45,7 +50,7 @@ class Detections:
 
         category_ids  COCO's number of each class; by default 1, 2, 3, ...
         """
-        bboxes = np.concatenate([self.boxes[:, :2], self.boxes[:, 2:] - self.boxes[:, :2]], axis=1)
+        bboxes = corner_and_sides(self.boxes)
         return [
             {
                 "image_id": image_id,

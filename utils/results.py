@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from utils.detections import Detections
+from utils.detections import Detections, corner_and_sides
 from utils.drawing import save_image
 from utils.result_names import safe_file_name
 from utils.text_file import write_text
@@ -50,17 +51,20 @@ def results_json(
 
     sources  paths or addresses of the pictures
     """
-    results: list[dict[str, object]] = []
-    for source, found in zip(sources, detections, strict=True):
-        bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
-        for bbox, score, label in zip(bboxes, found.scores.tolist(), found.labels, strict=True):
-            results.append({"image": source, "category": class_names[label], "bbox": bbox, "score": score})
-    return results
+    return [
+        {"image": source, **entry}
+        for source, found in zip(sources, detections, strict=True)
+        for entry in named_entries(found, class_names)
+    ]
 
 
-def corner_and_sides(boxes: np.ndarray) -> np.ndarray:
-    """Boxes xyxy [N, 4] as COCO's x, y, width, height."""
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+def named_entries(found: Detections, class_names: Sequence[str]) -> list[dict[str, Any]]:
+    """An entry for each detection: category (its name), bbox [x, y, w, h] in pixels, score."""
+    bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
+    return [
+        {"category": class_names[label], "bbox": bbox, "score": score}
+        for bbox, score, label in zip(bboxes, found.scores.tolist(), found.labels, strict=True)
+    ]
 
 
 def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:

@@ -11,7 +11,7 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from utils.results import corner_and_sides
+from utils.results import named_entries
 from utils.stop_signal import Stopped
 from utils.tracking import UNNAMED, Tracked
 
@@ -33,12 +33,7 @@ def unfinished(path: Path) -> Path:
 
 def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Sequence[str]) -> str:
     """All that is known of a frame, as one line of JSON; boxes are [x, y, width, height] in pixels."""
-    found = tracked.detections
-    boxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
-    detections: list[dict[str, Any]] = [
-        {"category": class_names[label], "bbox": box, "score": score}
-        for label, box, score in zip(found.labels.tolist(), boxes, found.scores.tolist(), strict=True)
-    ]
+    detections = named_entries(tracked.detections, class_names)
     if tracked.tracks is not None:
         for detection, track in zip(detections, tracked.tracks.tolist(), strict=True):
             detection["track"] = None if track == UNNAMED else track
