@@ -76,13 +76,16 @@ def main(config: Config) -> None:
     assert isinstance(detector, Detector), "exported files were refused"
     facts = facts_of(config, trained)
     check_exportable(detector, facts, config.format, config.half)
+    inference = for_inference(detector, None)
     if config.format == "openvino":
-        facts = replace(facts, bfloat16=is_accurate(detector, torch.bfloat16, trained.image_size))
+        short = for_inference(detector, torch.bfloat16)
+        accurate = is_accurate(inference, short, torch.bfloat16, trained.image_size)
+        facts = replace(facts, bfloat16=accurate)
     index = read_data(config.check, trained.class_names) if config.check else None
     if index is not None:
         require_images(index, config.check)
     with proving(path) as beside:
-        write_export(for_inference(detector, None), facts, beside, config.format, config.half)
+        write_export(inference, facts, beside, config.format, config.half)
         for sentence in run_and_compare(beside, Proof(detector, tolerance, index, config.batch_size)):
             print(sentence)
     print(f"saved: {path}")

@@ -32,12 +32,15 @@ def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
 
 
 @torch.inference_mode()
-def is_accurate(detector: Detector, autocast: torch.dtype, size: tuple[int, int]) -> bool:
-    """Whether 16-bit floats leave boxes and scores about as they are, on one picture (height, width)."""
-    images = _picture(size).to(detector.device)
-    expected = for_inference(detector, None).detect(images)
-    with autocasting(detector.device, autocast):
-        found = for_inference(detector, autocast).detect(images)
+def is_accurate(exact: Detector, short: Detector, autocast: torch.dtype, size: tuple[int, int]) -> bool:
+    """Whether 16-bit floats leave boxes and scores about as they are, on one picture (height, width).
+
+    exact, short  the same detector as `for_inference` makes it for float32, and for `autocast`
+    """
+    images = _picture(size).to(exact.device)
+    expected = exact.detect(images)
+    with autocasting(short.device, autocast):
+        found = short.detect(images)
     return _agree(expected, found)
 
 

@@ -102,10 +102,13 @@ def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDete
     if not isinstance(detector, Detector):
         return trained
     autocast = choose_autocast(amp, detector.device)
-    if check and amp == "auto" and autocast and not is_accurate(detector, autocast, trained.image_size):
-        print(f"16-bit floats change what {trained.model_name} finds with these weights: using float32")
-        autocast = None
-    return replace(trained, detector=for_inference(detector, autocast), autocast=autocast)
+    chosen = for_inference(detector, autocast)
+    if check and amp == "auto" and autocast is not None:
+        exact = for_inference(detector, None)
+        if not is_accurate(exact, chosen, autocast, trained.image_size):
+            print(f"16-bit floats change what {trained.model_name} finds with these weights: using float32")
+            chosen, autocast = exact, None
+    return replace(trained, detector=chosen, autocast=autocast)
 
 
 def describe_trained(trained: TrainedDetector) -> str:

@@ -50,9 +50,8 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
 
     def compiled(shape: tuple[int, ...]) -> Any:
         """For one shape each: yolox_nano at 416 took 16 ms with open sizes, 9 with fixed ones."""
-        shape = (
-            shape if shape in networks or len(networks) < SHAPES else ()
-        )  # with open sizes, for all others
+        if shape not in networks and len(networks) >= SHAPES:
+            shape = ()  # open sizes, for all others
         if shape not in networks:
             networks[shape] = core.compile_model(_candidates_alone(whole, facts, shape), "CPU", settings)
         return networks[shape]

@@ -4,7 +4,6 @@ ByteTrack (https://arxiv.org/abs/2110.06864) comes from `trackers` (Apache-2.0),
 `supervision` (MIT). They are an extra: `pip install trackers` brings both, and PyAV, which supervision needs.
 """
 
-import importlib.util
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 from utils.detections import Detections
 from utils.drawing import stroke_sizes
 from utils.lettering import put_text, text_size
+from utils.packages import require_packages
 
 UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake
 COLOURS = 256  # tracks seen together that have colours of their own
@@ -46,8 +46,8 @@ def check_tracking(line: Line | None, zone: Sequence[float], wanted: bool) -> No
         raise ValueError("--line X1 Y1 X2 Y2: its two ends are the same point")
     if len(zone) % 2 or 0 < len(zone) < 6:
         raise ValueError(f"--zone X Y X Y X Y ...: it needs three corners or more, not {len(zone)} numbers")
-    if wanted and importlib.util.find_spec("trackers") is None:
-        raise ValueError("--track, --line and --zone need a package that is not there: pip install trackers")
+    if wanted:
+        require_packages("following things (--track, --line, --zone)", "trackers")
 
 
 class Scene:

@@ -37,13 +37,18 @@ def test_the_detector_itself_is_left_alone(detector):
     assert set(kinds.values()) == {torch.bfloat16}
 
 
+def both(detector):
+    """For float32, and for bfloat16."""
+    return [for_inference(detector, autocast) for autocast in (None, torch.bfloat16)]
+
+
 def test_accuracy_is_checked(detector):
-    assert is_accurate(detector, torch.bfloat16, (64, 64))
+    assert is_accurate(*both(detector), torch.bfloat16, (64, 64))
     wild = build_detector("yolox_nano", 3).eval()
     for module in wild.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.mul_(1e4)  # beyond what 16 bits resolve
-    assert not is_accurate(wild, torch.bfloat16, (64, 64))
+    assert not is_accurate(*both(wild), torch.bfloat16, (64, 64))
 
 
 def test_what_agrees():
