@@ -10,9 +10,7 @@ import cProfile
 import json
 import platform
 import pstats
-import shlex
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -23,6 +21,8 @@ import cv2
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from peers import said_by
 
 from utils.augment import Augmentation
 from utils.cli import ROOT, run
@@ -124,10 +124,7 @@ def stage_milliseconds(config: Config, index: DatasetIndex) -> dict[str, float]:
 
 def peer_images_per_second(command: str) -> float:
     """Run the peer's command and take the figure from its last line."""
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ValueError(f"--peer failed: {done.stderr.strip()[-500:]}")
-    figure = json.loads(done.stdout.strip().splitlines()[-1])["images_per_s"]
+    figure = said_by(command)["images_per_s"]
     return float(figure["median"] if isinstance(figure, dict) else figure)
 
 

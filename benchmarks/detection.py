@@ -19,13 +19,14 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from utils.allocator import keep_freed_memory
 from utils.cli import run
 from utils.data_spec import read_data
-from utils.device import Amp, choose_autocast, choose_device
+from utils.device import Amp, choose_device
 from utils.evaluator import evaluate
 from utils.inference import DetectSettings, detect_dataset
 from utils.metrics import Metrics
-from utils.predictor import load_trained
+from utils.predictor import load_trained, ready
 
 
 @dataclass(frozen=True)
@@ -47,17 +48,19 @@ class Config:
 
 def main(config: Config) -> None:
     """Measure all cases in turn and print the medians."""
+    keep_freed_memory()  # as get_map.py does
     device = choose_device(config.device)
     trained = load_trained(config.weights, device, model=config.model, classes=config.classes)
+    made_ready = {amp: ready(trained, amp, check=False) for amp in config.amp}  # as get_map.py does
     index = read_data(config.data, trained.class_names)
 
     def once(batch_size: int, amp: Amp) -> tuple[float, Metrics]:
         settings = DetectSettings(
-            nms_iou=config.nms_iou, autocast=choose_autocast(amp, device), rectangular=config.rectangular
+            nms_iou=config.nms_iou, autocast=made_ready[amp].autocast, rectangular=config.rectangular
         )
         start = time.perf_counter()
         found = detect_dataset(
-            trained.detector, index, trained.image_size, batch_size, config.workers, settings
+            made_ready[amp].detector, index, trained.image_size, batch_size, config.workers, settings
         )
         if found.skipped:
             raise ValueError(f"{len(found.skipped)} pictures cannot be read, for example {found.skipped[0]}")

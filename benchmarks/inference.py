@@ -10,7 +10,6 @@ operations a second. Networks are fresh unless --weights names files. Prints one
 
 import json
 import platform
-import shlex
 import statistics
 import subprocess
 import sys
@@ -21,11 +20,13 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from peers import said_by
 
 from nets import build_detector
 from nets.summary import summarise
@@ -42,6 +43,7 @@ from utils.sample_data import sample_picture
 from utils.sources import find_images
 from utils.stopwatch import Stopwatch
 
+Backend = Literal["pytorch", "onnx", "openvino"]
 STAGES = ("decode", "preprocess", "network", "NMS")
 
 
@@ -51,12 +53,12 @@ class Config:
 
     models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
     weights: tuple[str, ...] = ()  # name=checkpoint for some of them; the others are fresh
-    backends: tuple[str, ...] = (
-        "pytorch:off",
-        "pytorch:bf16",
-        "onnx:off",
-        "openvino:off",
-        "openvino:bf16",
+    backends: tuple[tuple[Backend, Amp], ...] = (
+        ("pytorch", "off"),
+        ("pytorch", "bf16"),
+        ("onnx", "off"),
+        ("openvino", "off"),
+        ("openvino", "bf16"),
     )  # what runs the network, and its number format
     batches: tuple[int, ...] = (1, 8)  # pictures at a time
     image_size: int = 640  # height and width of the input
@@ -72,7 +74,7 @@ class Case(NamedTuple):
     """A model, what runs it and how, and the batch size."""
 
     model: str
-    backend: str
+    backend: Backend
     amp: Amp
     batch: int
 
@@ -96,9 +98,8 @@ def main(config: Config) -> None:
         for model, batch in product(config.models, config.batches):
             checkpoint = checkpoint_of(config, model, folder)
             predictors: dict[Case, Predictor] = {}
-            for text in config.backends:
-                backend, _, amp = text.partition(":")
-                case = Case(model, backend, amp, batch)  # type: ignore[arg-type]
+            for backend, amp in config.backends:
+                case = Case(model, backend, amp, batch)
                 weights = exported(checkpoint, case, config, folder)
                 predictors[case] = Predictor(
                     weights,
@@ -194,9 +195,7 @@ def one_round(
 
 def peer(command: str, config: Config, pictures: Path, batch: int) -> dict[str, float]:
     """Milliseconds and GFLOPs of a picture that a peer says of itself."""
-    filled = command.format(pictures=pictures, size=config.image_size, batch=batch)
-    done = subprocess.run(shlex.split(filled), capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout.splitlines()[-1])
+    said = said_by(command.format(pictures=pictures, size=config.image_size, batch=batch))
     return {"ms": float(said["ms_per_img"]["median"]), "gflops": float(said["gflops_per_img"])}
 
 

@@ -9,9 +9,7 @@ with "images_per_s": {"median": x}. Prints one JSON line for each case and peer.
 
 import json
 import platform
-import shlex
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +25,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from peers import said_by
 
 from nets import build_detector, preset
 from nets.structures import Targets
@@ -200,9 +200,8 @@ def peak(device: torch.device, dtype: torch.dtype | None) -> float:
 def peer_speed(command: str, case: Case) -> float:
     """Images a second that a peer says of itself."""
     model = case.model.removeprefix("yolox_")
-    filled = command.format(model=model, size=case.size, batch=case.batch)
-    done = subprocess.run(shlex.split(filled), capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["images_per_s"]["median"])
+    said = said_by(command.format(model=model, size=case.size, batch=case.batch))
+    return float(said["images_per_s"]["median"])
 
 
 def report(case: Case, amp: Amp, ours: Seconds, best: float, peers: dict[str, list[float]]) -> None:
