@@ -11,28 +11,28 @@ from typing import NamedTuple
 
 import torch
 
-from utils.allocator import keep_freed_memory
 from utils.analysis import analyse
+from utils.atomic import write_text
 from utils.cli import ROOT, run
 from utils.comparison import compare
 from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
-from utils.device import Amp, choose_device
+from utils.device import Amp, choose_device, usable_cores
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.exported_kind import refuse_exported
 from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
-from utils.inference import DetectSettings, detect_dataset
+from utils.inference import DetectSettings
+from utils.inference_detect_dataset import detect_dataset
 from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
+from utils.memory import keep_freed_memory
 from utils.predictor import describe_trained, load_trained, ready
 from utils.preflight import check_values
 from utils.report import write_report
 from utils.report_data import Report
 from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
-from utils.text_file import write_text
 from utils.thresholds import best_thresholds, store_thresholds
-from utils.worker_choice import usable_cores
 
 
 @dataclass(frozen=True)

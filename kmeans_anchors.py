@@ -9,14 +9,13 @@ from pathlib import Path
 
 from nets import stride_of
 from utils.anchor_advice import advice, fit_text
-from utils.anchor_file import write_anchors
+from utils.anchor_file import anchors_of, choose_model, write_anchors
 from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
+from utils.atomic import write_text
 from utils.classes import read_classes
 from utils.cli import ROOT, run
 from utils.data_spec import read_data, require_boxes
-from utils.model_choice import anchors_of, choose_model
 from utils.preflight import check_image_size, check_values
-from utils.text_file import write_text
 
 
 @dataclass(frozen=True)

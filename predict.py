@@ -17,15 +17,16 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from utils.allocator import keep_freed_memory
 from utils.cli import IncompleteError, ask, run
 from utils.detections import Detections
 from utils.device import Amp
 from utils.display import require_display, show_image
-from utils.drawing import draw_detections, save_image, suffix_for
+from utils.drawing import draw_detections
 from utils.finding import Found, Ways, find_objects
 from utils.heatmap import draw_heat
+from utils.image import save_image, suffix_for
 from utils.lettering import missing_letters
+from utils.memory import keep_freed_memory
 from utils.picture_batches import picture_batches
 from utils.predictor import Predictor, explain_empty
 from utils.preflight import check_values

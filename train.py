@@ -13,39 +13,45 @@ import torch
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.detector import Detector
 from nets.loss_settings import BoxLoss
-from utils.allocator import keep_freed_memory
+from utils.anchor_file import choose_model
 from utils.augment import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
 from utils.classes import read_classes
 from utils.cli import ROOT, absolute_file, alike, run
-from utils.compiling import Compiling, check_compiler
 from utils.data_spec import absolute_spec
-from utils.device import Amp, choose_autocast, choose_device, choose_kernels, describe_device, place
+from utils.device import (
+    Amp,
+    Compiling,
+    check_compiler,
+    choose_autocast,
+    choose_device,
+    choose_kernels,
+    describe_device,
+    place,
+)
 from utils.faults import require_room
 from utils.freezing import check_frozen
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.loggers import LogName, check_loggers
-from utils.model_choice import choose_model
+from utils.memory import keep_freed_memory
 from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
+from utils.phases import PlanSettings, plan_run
 from utils.picture_cache import Cache
-from utils.plan_change import plan_changes
 from utils.preflight import Preflight, check_image_size
 from utils.preview import save_previews
 from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
-from utils.run_data import read_run_data
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
-from utils.run_plan import PlanSettings, plan_run
-from utils.run_state import Progress, RunSettings, find_run, restore_run
+from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
 from utils.sample_run import sample_changes
 from utils.schedule import Decay
-from utils.settings_check import check_settings
-from utils.start import check_weights, prepare_detector, weights_file
-from utils.trainer import Trainer, TrainSettings
+from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
+from utils.train_settings import TrainSettings
+from utils.trainer import Trainer
 from utils.training_run import fit
 
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"

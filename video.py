@@ -10,10 +10,10 @@ import cv2
 import torch
 
 from nets.detector import Detector
-from utils.allocator import keep_freed_memory
 from utils.cli import IncompleteError, alike, run
 from utils.device import Amp
 from utils.display import require_display
+from utils.memory import keep_freed_memory
 from utils.pipeline import Stop
 from utils.predictor import Predictor
 from utils.preflight import check_values

@@ -30,14 +30,13 @@ from peers import said_by
 
 from nets import build_detector
 from nets.summary import summarise
-from utils.allocator import keep_freed_memory
 from utils.checkpoint import save_checkpoint
 from utils.classes import read_classes
 from utils.cli import ROOT, run
 from utils.device import Amp, choose_device
-from utils.drawing import save_image
-from utils.image import read_image
+from utils.image import read_image, save_image
 from utils.inference import find_candidates
+from utils.memory import keep_freed_memory
 from utils.predictor import Predictor
 from utils.sample_data import sample_picture
 from utils.sources import find_images

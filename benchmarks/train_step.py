@@ -31,16 +31,17 @@ from peers import said_by
 from nets import build_detector, preset
 from nets.structures import Targets
 from nets.summary import summarise
-from utils.allocator import keep_freed_memory
 from utils.augment import NO_AUGMENTATION
-from utils.batch import Batch
+from utils.batch import Batch, to_device
 from utils.cli import run
-from utils.device import Amp, choose_autocast, choose_device
+from utils.device import Amp, autocasting, choose_autocast, choose_device
 from utils.index import ImageRecord, build_index
-from utils.inference import DetectSettings, autocasting, to_device
+from utils.inference import DetectSettings
+from utils.memory import keep_freed_memory
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, apply_freezing
-from utils.trainer import Trainer, TrainSettings
+from utils.train_settings import TrainSettings
+from utils.trainer import Trainer
 
 CLASSES = 80
 OBJECTS = 10  # on each picture, on average

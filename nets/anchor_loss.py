@@ -12,8 +12,7 @@ from torch.nn import functional as F
 from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.box_losses import BOX_LOSSES
 from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
-from nets.loss_settings import LossSettings, binary_loss, smoothed, weighted
-from nets.normaliser import mean_count
+from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
 from nets.settle import settle
 from nets.structures import Targets
 

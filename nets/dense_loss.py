@@ -12,8 +12,7 @@ from nets import box_codes
 from nets.box_codes import PLAIN, SCALED
 from nets.boxes import gather_rows
 from nets.dense_head import DenseRaw
-from nets.loss_settings import binary_loss
-from nets.normaliser import mean_count
+from nets.loss_settings import binary_loss, mean_count
 from nets.object_matching import Matches, match
 from nets.structures import Targets
 

@@ -14,8 +14,7 @@ from nets.box_losses import giou_loss
 from nets.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.dense_head import PointRaw, point_boxes
 from nets.dense_loss import class_targets
-from nets.loss_settings import binary_loss
-from nets.normaliser import mean_count
+from nets.loss_settings import binary_loss, mean_count
 from nets.object_matching import real_objects
 from nets.structures import Targets
 

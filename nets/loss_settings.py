@@ -1,9 +1,9 @@
-"""What of a loss a user can choose, whatever the network."""
+"""What all losses share: the settings a user can choose, binary cross-entropy and the normaliser."""
 
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional as F
 
 BoxLoss = Literal["iou", "giou", "diou", "ciou", "siou"]
@@ -61,3 +61,18 @@ def weighted(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | No
         return class_loss
     table = torch.tensor(weights).to(labels.device, non_blocking=True)  # without waiting for the device
     return class_loss * table[labels]
+
+
+def mean_count(count: Tensor) -> Tensor:
+    """The mean over all processes of what each has counted in its part of the batch, at least one in all.
+
+    Gradients are averaged over the processes. Divided by this, they are those of one process that has the
+    whole batch: the mean of sum / mean_count is the sum of all / the count of all. Without gradients, in
+    evaluation, each process has batches of its own.
+    """
+    together = torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()
+    if not together:
+        return count.clamp(min=1)
+    total = count.detach().clone()
+    distributed.all_reduce(total)
+    return total.clamp(min=1) / distributed.get_world_size()

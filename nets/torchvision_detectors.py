@@ -14,83 +14,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
 from torchvision.models import detection
 
+from nets.backbones_torchvision_backbones import Body, Chain
 from nets.dense_anchors import anchor_grid, box_shares, default_boxes
 from nets.dense_head import DenseHead, PointHead, decode_fcos, decode_retinanet, decode_ssd
 from nets.dense_loss import retinanet_loss, ssd_loss
 from nets.detector import Detector, SizedDetector
 from nets.faster_rcnn import FasterRCNN, RCNNHead, decode_rcnn, losses_need_objects
 from nets.fcos_loss import fcos_loss
+from nets.necks_torchvision_necks import FPN, ExtraLevels
 from nets.pixels import PixelFormat
 
 FRESH: dict[str, Any] = {"weights": None, "weights_backbone": None}  # nothing is downloaded
-
-
-class Body(nn.Module):
-    """torchvision's ResNet up to its last level of features; `channels` and `strides`, finest first."""
-
-    def __init__(self, body: nn.Module, strides: Sequence[int]) -> None:
-        super().__init__()
-        self.body = body
-        self.strides = tuple(strides)
-        self.channels = tuple(64 * stride for stride in strides)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> a map [B, 64 * stride, H / stride, W / stride] for each stride."""
-        return tuple(self.body(images).values())
-
-
-class FPN(nn.Module):
-    """torchvision's feature pyramid: 256 channels on each level of the backbone, and on coarser ones."""
-
-    def __init__(self, fpn: nn.Module) -> None:
-        super().__init__()
-        self.fpn = fpn
-
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        named = {str(level): feature for level, feature in enumerate(features)}
-        return tuple(self.fpn(named).values())
-
-
-class Chain(nn.Module):
-    """Blocks one after the other, each of which gives a level; `strides`, finest first."""
-
-    def __init__(self, blocks: Sequence[nn.Module], strides: Sequence[int]) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(blocks)
-        self.strides = tuple(strides)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        levels = []
-        for block in self.blocks:
-            x = block(x)
-            levels.append(x)
-        return tuple(levels)
-
-
-class ExtraLevels(nn.Module):
-    """SSD's coarser levels, each made of the one before.
-
-    `scale` [C] is what VGG's finest level is normalised to; MobileNet's needs none.
-    """
-
-    scale: nn.Parameter | None
-
-    def __init__(self, extra: Sequence[nn.Module], scale: nn.Parameter | None = None) -> None:
-        super().__init__()
-        self.extra = nn.ModuleList(extra)
-        self.register_parameter("scale", scale)
-
-    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        finest, *coarser = features
-        if self.scale is not None:
-            finest = self.scale.view(1, -1, 1, 1) * F.normalize(finest)
-        for block in self.extra:
-            coarser.append(block(coarser[-1]))
-        return finest, *coarser
 
 
 def ssd300(num_classes: int, pixels: PixelFormat) -> Detector:

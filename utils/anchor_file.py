@@ -1,9 +1,14 @@
-"""Anchor sizes as text: `w,h, w,h, ...`, finest level first, as `model_data/yolo_anchors.txt` has them."""
+"""A model of the zoo as the flags of a script choose it, with the anchors of a file.
+
+Anchor sizes are text: `w,h, w,h, ...`, finest level first, as `model_data/yolo_anchors.txt` has them.
+"""
 
 from pathlib import Path
+from typing import Any
 
-from nets.anchor_head import Anchors
-from utils.text_file import read_text
+from nets import HEADS, ZOO, Preset, preset, strides_of
+from nets.anchor_head import Anchors, fit_anchors
+from utils.atomic import read_text
 
 
 def read_anchors(path: str | Path, levels: int) -> Anchors:
@@ -30,3 +35,27 @@ def read_anchors(path: str | Path, levels: int) -> Anchors:
 def write_anchors(anchors: Anchors) -> str:
     """The text of a file for these anchors."""
     return ",  ".join(f"{width:g},{height:g}" for level in anchors for width, height in level) + "\n"
+
+
+def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", anchors: str = "") -> Preset:
+    """The model of that name with other parts, and the anchors of a file, where they are named.
+
+    ValueError if there is none such.
+    """
+    parts: dict[str, Any] = {"backbone": backbone or None, "neck": neck or None, "head": head or None}
+    model = preset(name, **parts)
+    if anchors:
+        model = preset(name, **parts, anchors=read_anchors(anchors, len(strides_of(model))))
+    return model
+
+
+def anchors_of(model: Preset) -> Anchors:
+    """The model's anchors, level by level. ValueError if it has none."""
+    if not model.has_anchors:
+        heads = ", ".join(name for name, family in HEADS.items() if family.anchored)
+        models = ", ".join(name for name, entry in ZOO.items() if entry.has_anchors)
+        raise ValueError(
+            f"{model.name} has no anchors that can be chosen: --model takes one of {models}, "
+            f"or --head one of {heads}"
+        )
+    return fit_anchors(model.anchors, len(strides_of(model)))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nets.structures import Targets
 from utils.letterbox import Letterbox
-from utils.variation import Variation
+from utils.variation import Variation, vary_there
 
 
 class Batch(NamedTuple):
@@ -33,3 +33,13 @@ class Batch(NamedTuple):
 def as_tensor(images: np.ndarray) -> Tensor:
     """uint8 [B, H, W, 3] -> [B, 3, H, W] without a copy. NumPy made it, whose large arrays use huge pages."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
+
+
+def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
+    """Images and targets of a batch by copies that the device need not wait for, varied as is still to do."""
+    targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
+    images = batch.images.to(device, non_blocking=True)
+    if batch.variation is not None:
+        variation = Variation(*(value.to(device, non_blocking=True) for value in batch.variation))
+        images = vary_there(images, variation)
+    return images, targets

@@ -1,15 +1,17 @@
 """Checkpoints: all that resuming a training or predicting with its result needs, as plain data.
 
 They hold tensors and primitives only, so they load without running code from the file
-(`torch.load(path, weights_only=True)`).
+(`torch.load(path, weights_only=True)`). With them go the states of all random number generators.
 """
 
+import random
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -133,3 +135,26 @@ def _check_plain(name: str, value: Any) -> None:
         raise TypeError(
             f"checkpoint entry '{name}' is {type(value).__name__}: keep tensors and primitives only"
         )
+
+
+def random_state() -> dict[str, Any]:
+    """Where the generators of Python, NumPy, torch and all GPUs are: tensors and primitives only."""
+    version, numbers, gauss = random.getstate()
+    kind, key, *rest = np.random.get_state()  # noqa: NPY002, the global generator is what others may use
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [kind, torch.from_numpy(np.array(key, np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_random_state(state: Mapping[str, Any]) -> None:
+    """Put the generators back; those of GPUs only where there are as many."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    kind, key, *rest = state["numpy"]
+    np.random.set_state((kind, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and torch.cuda.device_count() == len(state["cuda"]):
+        torch.cuda.set_rng_state_all(state["cuda"])

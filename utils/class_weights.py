@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.index import DatasetIndex
-from utils.text_file import read_text
+from utils.atomic import read_text
+from utils.index import DatasetIndex, count_objects
 
 NONE, AUTO = "none", "auto"
 MOST = 10.0  # times as much an object of the rarest class counts as one of the most frequent
@@ -73,9 +73,3 @@ def read_class_weights(path: str | Path, class_names: Sequence[str]) -> tuple[fl
                 f"{where}a weight is above 0, not {text}; to do without a class, take it off the list"
             )
     return tuple(weights.get(name, 1.0) for name in class_names)
-
-
-def count_objects(index: DatasetIndex) -> np.ndarray:
-    """Objects of each class, int64 [C]; those that count: neither difficult nor crowds."""
-    counted = ~(index.difficult | index.crowd)
-    return np.bincount(index.labels[counted], minlength=len(index.class_names))

@@ -3,11 +3,18 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 
 from utils.index import DatasetIndex
-from utils.voc import Problem
+
+
+class Problem(NamedTuple):
+    """Something broken: in which file, and what."""
+
+    file: str
+    reason: str
 
 
 def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence[int]]) -> str:

@@ -20,8 +20,7 @@ from utils.index_cache import read_cached
 from utils.join import join_indexes
 from utils.list_file import read_list
 from utils.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
-from utils.yolo_files import label_files, pictures_below
-from utils.yolo_txt import read_yolo_folder, read_yolo_pair
+from utils.yolo_txt import label_files, pictures_below, read_yolo_folder, read_yolo_pair
 from utils.yolo_yaml import read_yolo_yaml
 
 FORMS = (

@@ -1,6 +1,7 @@
-"""Which device and which number format a run uses, said aloud."""
+"""The device and the number format of a run, and compiling for it: torch.compile and CUDA graphs."""
 
 import os
+import shutil
 from typing import Literal, TypeVar
 
 import torch
@@ -8,6 +9,9 @@ from torch import nn
 
 M = TypeVar("M", bound=nn.Module)
 Amp = Literal["auto", "off", "bf16", "fp16"]
+
+Compiling = Literal["off", "on", "graphs"]
+COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 def choose_device(name: str) -> torch.device:
@@ -89,3 +93,32 @@ def multiplies_bf16(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported is not None and supported())
+
+
+def check_compiler(compiling: Compiling, on_gpu: bool) -> None:
+    """ValueError with the fix where that cannot be had: without a C++ compiler, or graphs without a GPU."""
+    if compiling == "graphs" and not on_gpu:
+        raise ValueError("--compile graphs needs a GPU; use --compile on or off")
+    if compiling != "off" and not any(map(shutil.which, COMPILERS)):
+        raise ValueError(
+            "--compile needs a C++ compiler, and there is none: install one (on Debian and Ubuntu: "
+            "apt install g++), or leave it out"
+        )
+
+
+def compiled(module: nn.Module, compiling: Compiling) -> nn.Module:
+    """The module, compiled in place when it is first called; its state dict stays what it is."""
+    if compiling != "off":
+        module.compile(mode="reduce-overhead" if compiling == "graphs" else None)
+    return module
+
+
+def autocasting(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
+    """The context in which convolutions run in `dtype`; None leaves them in float32."""
+    return torch.autocast(device.type, dtype, enabled=dtype is not None)
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: job queues and containers give it less than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

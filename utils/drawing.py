@@ -1,24 +1,20 @@
-"""Drawing boxes and their labels on pictures, contact sheets, and saving pictures."""
+"""Draws boxes and their labels on images."""
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from utils.atomic import replacing
 from utils.colours import Colour, class_colours, text_colour
 from utils.detections import Detections
-from utils.image_files import IMAGE_SUFFIXES
 from utils.lettering import put_text, text_size
 from utils.tag_places import place_tags
 
 # Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE = 0.002
 LETTERS = 0.0125
-JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
 THIN = 6  # times the shorter side is what a picture that is very long counts for
 LEAST_LINE = 2  # pixels; of a thinner one its black or white casing would leave little to see
@@ -113,56 +109,3 @@ def _draw_tags(
         corner = (left + tag.width - 1, top + tag.height - 1)
         cv2.rectangle(picture, (left, top), corner, colour, cv2.FILLED)
         put_text(picture, tag.text, left + tag.pad, top + tag.pad // 2, tag.letters, text_colour(colour))
-
-
-def contact_sheet(
-    images: Sequence[np.ndarray], columns: int = 4, cell: tuple[int, int] = (240, 320), gap: int = 4
-) -> np.ndarray:
-    """The RGB uint8 pictures in a grid, each within a cell of (height, width), on white.
-
-    Their shapes are kept. Raises `ValueError` if there is no picture.
-    """
-    if not images:
-        raise ValueError("a contact sheet needs at least one picture")
-    height, width = cell
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
-    for number, image in enumerate(images):
-        fitted = _fit(image, height, width)
-        y = gap + number // columns * (height + gap) + (height - fitted.shape[0]) // 2
-        x = gap + number % columns * (width + gap) + (width - fitted.shape[1]) // 2
-        sheet[y : y + fitted.shape[0], x : x + fitted.shape[1]] = fitted
-    return sheet
-
-
-def _fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    scale = min(height / image.shape[0], width / image.shape[1])
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-
-
-def suffix_for(image: np.ndarray) -> str:
-    """The extension to save a picture with: JPEG, unless it is too large for that."""
-    return ".jpg" if max(image.shape[:2]) <= JPEG_SIDE else ".png"
-
-
-def save_image(path: Path, image: np.ndarray) -> None:
-    """Save the RGB uint8 picture [H, W, 3] in the format of the path's extension; folders are made as needed.
-
-    Raises `ValueError` for an extension that is not known or a picture that the format cannot hold.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        known = ", ".join(IMAGE_SUFFIXES)
-        raise ValueError(f"cannot save {path}: give it one of the extensions {known}")
-    # OpenCV opens no path with non-Latin letters on Windows: encode in memory, write the bytes ourselves.
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
-    try:
-        done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    except cv2.error as error:
-        raise ValueError(f"cannot save {path}: {error.err}") from None
-    if not done:
-        raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
-    with replacing(path, lasting=False) as beside:
-        beside.write_bytes(encoded.tobytes())

@@ -1,7 +1,15 @@
 """One epoch as text: a row of a table where a person looks on, else a line that says what its figures are."""
 
+import shutil
+import sys
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import torch
+
+from utils.epoch_progress import EpochResult
+from utils.run_evaluation import Evaluation
+from utils.run_state import Progress
 
 GAP = "  "
 MOST_NAMED = 10  # pictures that could not be read
@@ -86,3 +94,38 @@ def _duration(seconds: float) -> str:
         return f"{seconds / 60:.0f} min"
     hours = seconds / 3600
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
+
+
+def _row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
+    """The figures by column of metrics.csv; "" where there is none. New columns come last."""
+    row: dict[str, Any] = {"lr": result.learning_rate, "loss": sum(result.losses.values())}
+    row |= {f"loss_{name}": value for name, value in result.losses.items()}
+    metrics = evaluation.metrics if evaluation else None
+    row |= {f"val_loss_{name}": evaluation.losses[name] if evaluation else "" for name in result.losses}
+    row |= {"map50": metrics.map50 if metrics else "", "map50_95": metrics.map50_95 if metrics else ""}
+    row |= {"images_per_second": result.images_per_second, "seconds": result.seconds}
+    row |= {"left_out": result.left_out, "waiting": result.waiting}
+    return row | result.memory.figures(device)
+
+
+def _figures(
+    progress: Progress, total: int, result: EpochResult, evaluation: Evaluation | None, left: float
+) -> EpochFigures:
+    metrics = evaluation.metrics if evaluation else None
+    return EpochFigures(
+        epoch=progress.epoch,
+        total=total,
+        losses=result.losses,
+        map50=metrics.map50 if metrics else None,
+        map50_95=metrics.map50_95 if metrics else None,
+        best=progress.best_epoch == progress.epoch,
+        images_per_second=result.images_per_second,
+        seconds_left=left,
+    )
+
+
+def _shown(figures: EpochFigures, with_header: bool) -> str:
+    """A row where a person looks on, a line in a file."""
+    if not sys.stdout.isatty():
+        return line(figures)
+    return table(figures, shutil.get_terminal_size().columns, with_header)

@@ -2,15 +2,27 @@
 
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from nets.pixels import PixelFormat
+from nets.structures import Decoded
 from utils.cli import ROOT
 from utils.thresholds import KEY, Thresholds, stored_thresholds
 
 NAME = "boxwright"  # of the entry in ONNX's metadata, OpenVINO's rt_info and TorchScript's extra files
+
+INPUT = "images"
+CANDIDATES = ("candidate_boxes", "candidate_scores")  # what our own backends fetch
+
+HOST = torch.device("cpu")
+
+EXTRA_FILE = f"{NAME}.json"
 
 
 @dataclass(frozen=True)
@@ -81,3 +93,18 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
 def version() -> str:
     """Boxwright's version."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the file says of itself, and how it runs.
+
+    run      uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, there too
+    device   where pictures are handed over; a runtime may have a GPU and still take them from the host
+    runtime  what runs it, where, and in which number format, for the log
+    """
+
+    facts: ExportFacts
+    run: Callable[[Tensor], Decoded]
+    device: torch.device
+    runtime: str

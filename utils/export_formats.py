@@ -7,8 +7,7 @@ from nets.detector import Detector
 from nets.faster_rcnn import FasterRCNN
 from utils.export_facts import ExportFacts
 from utils.export_onnx import write_onnx
-from utils.export_openvino import write_openvino
-from utils.export_torchscript import write_torchscript
+from utils.export_torchscript import write_openvino, write_torchscript
 from utils.exported_kind import MODEL_FILE
 from utils.pretrained import WORD
 

@@ -1,20 +1,27 @@
-"""The proof of what a graph does beside the network: NMS, and the letterbox where it has one."""
+"""Verifies what a graph does beside the network: NMS, and the letterbox where it has one."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nets.structures import Decoded
 from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
 from utils.export_onnx import OUTPUTS
 from utils.export_proof import Proof, require
 from utils.exported import Exported
-from utils.exported_kind import exported_kind
+from utils.exported_kind import MODEL_FILE, Kind, exported_kind
 from utils.inference import DetectSettings, select_detections
 from utils.letterbox import letterbox
 from utils.nms import Kept, nms
-from utils.whole_graph import Outputs, open_whole
+from utils.run_openvino import openvino_core
 
 SCALED = 10  # times the tolerance, where the graph scales pictures: by a grey level unlike OpenCV
+
+Outputs = dict[str, Tensor]
+Whole = Callable[[np.ndarray], Outputs]
 
 
 @torch.inference_mode()
@@ -57,3 +64,33 @@ def _require_same_letterbox(proof: Proof, images: np.ndarray, candidates: Decode
     expected = proof.detector.detect(torch.from_numpy(images).to(proof.detector.device))
     difference = largest_difference(expected, candidates, size, allowed)
     require(difference, allowed, "with the letterbox in the graph")
+
+
+def open_whole(path: Path, kind: Kind) -> Whole:
+    """A function from the input, `images` [B, 3, H, W] or `image` [h, w, 3] uint8, to outputs by name."""
+    return _onnx(path) if kind == "onnx" else _openvino(path / MODEL_FILE)
+
+
+def _onnx(path: Path) -> Whole:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    given = session.get_inputs()[0].name
+
+    def run(pixels: np.ndarray) -> Outputs:
+        return dict(zip(names, map(torch.from_numpy, session.run(names, {given: pixels})), strict=True))
+
+    return run
+
+
+def _openvino(file: Path) -> Whole:
+    network = openvino_core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(pixels: np.ndarray) -> Outputs:
+        outputs = network([pixels])
+        return {output.any_name: torch.from_numpy(np.array(outputs[output])) for output in network.outputs}
+
+    return run

@@ -1,4 +1,4 @@
-"""A detector as an ONNX file: network, decoding, and unless left out NMS and letterbox, in one graph."""
+"""Writes a detector as an ONNX file: network, decoding, NMS and letterbox in one graph."""
 
 import logging
 import warnings
@@ -8,17 +8,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from nets.detector import Detector
-from utils.export_facts import NAME, ExportFacts
-from utils.export_network import CANDIDATES, INPUT, Network
+from utils.export_facts import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_nms import nms_graph
 from utils.graph_text import OPSET, put_after, put_before
-from utils.packages import require_packages
+from utils.preflight import require_packages
 
 MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many pictures
 OUTPUTS = ("boxes", "scores", "labels")  # after NMS
+
+
+class Network(nn.Module):
+    """A detector as one function, with nothing that differs between training and use."""
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
+
+        The steps of `Detector.detect`, without its switch of autocast, which graphs have no place for. Whole
+        numbers end at the first step: TensorRT can do nothing else with them.
+        """
+        boxes, scores = self.detector.decode(self.detector(images.float()))
+        return boxes, scores
 
 
 def write_onnx(detector: Detector, facts: ExportFacts, path: Path) -> None:

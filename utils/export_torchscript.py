@@ -1,8 +1,8 @@
-"""A detector as TorchScript, which C++ loads with libtorch and Python without our code.
+"""Writes a detector in the other formats: as an OpenVINO folder, made of the ONNX graph, and as TorchScript.
 
-PyTorch calls it deprecated, and still it is the one format that libtorch loads on every platform: the package
-of `torch.export` is loaded by Python alone, and AOTInductor's needs a compiler here and runs on machines like
-this one only.
+TorchScript is what C++ loads with libtorch and Python without our code. PyTorch calls it deprecated, and
+still it is the one format that libtorch loads on every platform: the package of `torch.export` is loaded by
+Python alone, and AOTInductor's needs a compiler here and runs on machines like this one only.
 """
 
 import warnings
@@ -11,10 +11,11 @@ from pathlib import Path
 import torch
 
 from nets.detector import Detector
-from utils.export_facts import NAME, ExportFacts
-from utils.export_network import Network
-
-EXTRA_FILE = f"{NAME}.json"
+from utils.export_facts import EXTRA_FILE, NAME, ExportFacts
+from utils.export_onnx import Network, write_onnx
+from utils.exported_kind import MODEL_FILE
+from utils.preflight import require_packages
+from utils.run_openvino import openvino_core
 
 
 def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> None:
@@ -29,3 +30,21 @@ def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> Non
         warnings.simplefilter("ignore")  # that it is deprecated, and of constants, which the check looks at
         traced = torch.jit.freeze(torch.jit.trace(Network(detector).eval(), example, check_trace=False))
         torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: facts.to_json()})
+
+
+def write_openvino(detector: Detector, facts: ExportFacts, folder: Path, half: bool = False) -> None:
+    """Write the folder; with `half` weights are kept as float16 there, and are used as the device likes.
+
+    ValueError where `openvino` is not installed, and as `write_onnx`.
+    """
+    require_packages("--format openvino", "openvino", "onnx", "onnxscript")
+    import openvino
+
+    folder.mkdir(parents=True)
+    onnx_file = folder / "model.onnx"
+    write_onnx(detector, facts, onnx_file)
+    model = openvino_core().read_model(onnx_file)
+    model.set_rt_info(facts.to_json(), [NAME])
+    openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=half)
+    del model  # Windows removes no file that is still open
+    onnx_file.unlink()

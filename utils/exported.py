@@ -10,9 +10,8 @@ from nets.pixels import PixelFormat
 from nets.structures import Decoded
 from utils.classes import read_classes
 from utils.device import Amp
-from utils.export_facts import ExportFacts
+from utils.export_facts import HOST, ExportFacts, Opened
 from utils.exported_kind import exported_kind
-from utils.opened import HOST, Opened
 from utils.preflight import check_image_size
 from utils.run_onnx import open_onnx
 from utils.run_openvino import open_openvino

@@ -12,9 +12,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nets.detector import Detector
 from nets.structures import Targets
-from utils.allocator import give_back_freed_memory
-from utils.compiling import Compiling, compiled
-from utils.inference import autocasting
+from utils.device import Compiling, autocasting, compiled
+from utils.memory import give_back_freed_memory
 from utils.phases import Phase
 from utils.processes import Processes
 

@@ -1,4 +1,4 @@
-"""Reading pictures: whatever the file's mode, the same kind of array comes out."""
+"""Reads and writes images: whatever the file's mode, uint8 RGB arrays come out."""
 
 import io
 from os import PathLike
@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.image_bomb import refuse_bomb
+from utils.atomic import replacing
+from utils.image_files import IMAGE_SUFFIXES, refuse_bomb
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FULL_RANGE_MODES = ("I", "F")  # 32 bits a pixel: nothing says which value is white
@@ -19,6 +20,7 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
+JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 
 
 class ImageError(ValueError):
@@ -100,3 +102,29 @@ def _decode_pillow(data: np.ndarray, name: str, reduction: int) -> np.ndarray:
 
 def _suffix(name: str) -> str:
     return Path(name).suffix or "nameless"
+
+
+def suffix_for(image: np.ndarray) -> str:
+    """The extension to save a picture with: JPEG, unless it is too large for that."""
+    return ".jpg" if max(image.shape[:2]) <= JPEG_SIDE else ".png"
+
+
+def save_image(path: Path, image: np.ndarray) -> None:
+    """Save the RGB uint8 picture [H, W, 3] in the format of the path's extension; folders are made as needed.
+
+    Raises `ValueError` for an extension that is not known or a picture that the format cannot hold.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(IMAGE_SUFFIXES)
+        raise ValueError(f"cannot save {path}: give it one of the extensions {known}")
+    # OpenCV opens no path with non-Latin letters on Windows: encode in memory, write the bytes ourselves.
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
+    try:
+        done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
+    except cv2.error as error:
+        raise ValueError(f"cannot save {path}: {error.err}") from None
+    if not done:
+        raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
+    with replacing(path, lasting=False) as beside:
+        beside.write_bytes(encoded.tobytes())

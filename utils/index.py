@@ -223,3 +223,9 @@ def _or_false(flags: np.ndarray | None, record: ImageRecord) -> np.ndarray:
 
 def _or_box_areas(record: ImageRecord) -> np.ndarray:
     return _box_areas(record.boxes) if record.areas is None else record.areas
+
+
+def count_objects(index: DatasetIndex) -> np.ndarray:
+    """Objects of each class, int64 [C]; those that count: neither difficult nor crowds."""
+    counted = ~(index.difficult | index.crowd)
+    return np.bincount(index.labels[counted], minlength=len(index.class_names))

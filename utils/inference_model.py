@@ -9,7 +9,7 @@ from nets.boxes import aligned_iou
 from nets.detector import Detector
 from nets.fold import folded
 from nets.structures import Decoded
-from utils.inference import autocasting
+from utils.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 COMPARED = 100  # of the best candidates, that 16-bit floats must leave about where and what they are

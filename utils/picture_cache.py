@@ -12,9 +12,8 @@ import numpy as np
 import torch
 
 from utils.image import ImageError, read_bytes
-from utils.image_files import header_size
+from utils.image_files import header_size, jpeg_size
 from utils.index import DatasetIndex
-from utils.jpeg_header import jpeg_size
 from utils.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]

@@ -24,6 +24,7 @@ from utils.inference_model import for_inference, is_accurate
 from utils.letterbox import Letterbox, letterbox, rectangular_size
 from utils.preflight import check_image_size
 from utils.pretrained import WORD, pretrained_weights
+from utils.read_weights import Weights, read_weights
 from utils.stopwatch import Stopwatch
 from utils.thresholds import (
     DEFAULT,
@@ -33,7 +34,7 @@ from utils.thresholds import (
     check_names,
     class_confidences,
 )
-from utils.weights import Weights, best_fit, known_classes, load_weights, read_weights
+from utils.weights import best_fit, known_classes, load_weights
 
 Image = np.ndarray | str | PathLike[str]
 

@@ -1,7 +1,8 @@
-"""Looking at everything a run needs before its first step, and naming all that is wrong at once."""
+"""Validates values, packages and files before the work starts, and names all that is wrong at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,9 @@ def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> N
             raise ValueError(
                 f"--image-size {size[0]} {size[1]}: the {name} must be at least {smallest} for this model"
             )
+
+
+def require_packages(flag: str, *names: str) -> None:
+    """ValueError, with what to install, where one of the packages is not there."""
+    if missing := [name for name in names if find_spec(name) is None]:
+        raise ValueError(f"{flag} needs packages that are not installed: pip install {' '.join(missing)}")

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 
 from utils.atomic import replacing
-from utils.batch import Batch
+from utils.batch import Batch, to_device
 from utils.detections import Detections
-from utils.drawing import contact_sheet, draw_boxes, draw_detections, save_image
-from utils.image import ImageError, read_image
+from utils.drawing import draw_boxes, draw_detections
+from utils.image import ImageError, read_image, save_image
 from utils.index import DatasetIndex
-from utils.inference import to_device
+from utils.thumbnails import contact_sheet
 from utils.trainer import Trainer
 
 MOST_PICTURES = 16

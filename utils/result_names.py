@@ -1,12 +1,13 @@
 """Names for the results of many pictures, no two alike."""
 
 import os
-import re
 import unicodedata
 import urllib.parse
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePath
+
+from utils.atomic import safe_file_name
 
 RESERVED = ("crops", "heatmaps", "labels")  # folders of other results: no picture's own goes into them
 
@@ -39,11 +40,6 @@ def names_below(sources: Sequence[str], places: Sequence[PurePath], taken: Colle
         suffixes = ("", place.suffix.replace(".", "_"))
         choices.append([_joined(path, suffix) for path in (place, whole) for suffix in suffixes])
     return _distinct(choices, list(sources), {_key(name) for name in taken})
-
-
-def safe_file_name(text: str) -> str:
-    """The text with what no system allows in a file name replaced by underscores."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .") or "_"
 
 
 def _distinct(

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from utils.atomic import safe_file_name, write_text
 from utils.detections import Detections, corner_and_sides
-from utils.drawing import save_image
-from utils.result_names import safe_file_name
-from utils.text_file import write_text
+from utils.image import save_image
 
 
 @contextmanager

@@ -8,10 +8,8 @@ from torch import Tensor
 
 from nets.structures import Decoded
 from utils.device import Amp
-from utils.export_facts import NAME, ExportFacts, facts_from_json
-from utils.export_network import CANDIDATES
-from utils.opened import HOST, Opened
-from utils.packages import require_packages
+from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
+from utils.preflight import require_packages
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 QUIET = 3  # errors alone; warnings are about the graph, which users cannot change

@@ -1,5 +1,6 @@
-"""An exported OpenVINO folder as a function from pictures to candidates."""
+"""Runs an exported OpenVINO folder: from images to candidates. OpenVINO's Core is one for the program."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,9 @@ from torch import Tensor
 
 from nets.structures import Decoded
 from utils.device import Amp, multiplies_bf16
-from utils.export_facts import NAME, ExportFacts, facts_from_json
-from utils.export_network import CANDIDATES
+from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
 from utils.exported_kind import MODEL_FILE
-from utils.opened import HOST, Opened
-from utils.openvino_core import openvino_core
-from utils.packages import require_packages
+from utils.preflight import require_packages
 
 SHAPES = 4  # of batches, for each of which there is a compiled model
 
@@ -111,3 +109,17 @@ def _facts(model: Any, path: Path) -> ExportFacts:
             f"{', '.join(outputs)}. Export the checkpoint that it was made from with export.py"
         )
     return facts_from_json(model.get_rt_info([NAME]).astype(str), path)
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """The Core, which stays.
+
+    Its CPU plugin gives the thread a stack to handle signals on, and puts the one before it back when it
+    goes. Of two Cores, the second to go puts back that of the first, which is no more, and Ctrl+C then ends
+    Python by a segmentation fault where signals have their own stack, as `faulthandler` sees to (seen with
+    OpenVINO 2026.4).
+    """
+    import openvino
+
+    return openvino.Core()

@@ -1,4 +1,7 @@
-"""What a run needs to go on exactly as if it had not been interrupted, in `last.pt` of its folder."""
+"""Saves and resumes runs: all that a run needs to go on exactly as if it had not been interrupted.
+
+When it goes on, how long and how it trains may change, but not what it trains.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,16 +11,26 @@ from typing import Any
 import torch
 
 from nets import Preset, parts_of
-from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 from utils.epoch_progress import EpochProgress
 from utils.loggers import LogName
 from utils.optimizer import restore_optimizer
 from utils.phases import phase_at
-from utils.random_state import random_state, restore_random_state
 from utils.run_folder import truncate_metrics
 from utils.trainer import Trainer
 
 LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before in case it is damaged
+
+WHY_NOT = {
+    "another network is another run": ("model", "backbone", "neck", "head", "anchors"),
+    "the network's outputs are those classes": ("classes",),
+    "a run has its weights since it was started": ("weights",),
+    "figures before and after could not be compared": ("image_size", "val"),
+    "the state of one optimizer means nothing to another": ("optimizer",),
+    "the average is one over the whole run": ("ema",),
+    "the order of the pictures follows from it": ("seed",),
+}
+NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
 
 @dataclass(frozen=True)
@@ -159,3 +172,34 @@ def find_run(name: str, output: Path) -> Path:
         if any((folder / kind).is_file() for kind in (LAST, PREVIOUS)):
             return folder
     raise ValueError(f"--resume {name}: there is no last.pt in {Path(name).absolute()} or {output / name}")
+
+
+def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Path) -> list[str]:
+    """The settings that are no longer what the run in `folder` had, each as "--epochs 10 -> 20".
+
+    ValueError with the reason and the way out for those that cannot change within a run.
+    """
+    changed = [
+        name
+        for name in after
+        if name not in NOT_OF_THE_PLAN and name in before and before[name] != after[name]
+    ]
+    shown = {name: (_flag(name), _text(before[name]), _text(after[name])) for name in changed}
+    for reason, names in WHY_NOT.items():
+        for name in set(names) & shown.keys():
+            flag, was, wanted = shown[name]
+            raise ValueError(
+                f"{flag} cannot change from {was} to {wanted} within a run: {reason}. Leave it out, or start "
+                f"a new run with --weights {folder / 'last.pt'}"
+            )
+    return [f"{flag} {was} -> {wanted}" for flag, was, wanted in shown.values()]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or "none"
+    return "automatic" if value is None else str(value)

@@ -8,9 +8,7 @@ from torch import Tensor
 
 from nets.structures import Decoded
 from utils.device import Amp, choose_device
-from utils.export_facts import facts_from_json
-from utils.export_torchscript import EXTRA_FILE
-from utils.opened import Opened
+from utils.export_facts import EXTRA_FILE, Opened, facts_from_json
 
 
 def open_torchscript(path: Path, device: torch.device, amp: Amp) -> Opened:

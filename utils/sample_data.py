@@ -1,14 +1,10 @@
-"""The sample data set: pictures of drawn cups, fish, houses, keys and trees, written as a VOC year folder.
+"""The sample data set: images of drawn cups, fish, houses, keys and trees.
 
 It lets `train.py` run from start to finish where no data is given. Colour says nothing about the class;
 things are turned, scaled, shaded, partly hidden and cut by the border, among clutter and under uneven light.
 Boxes are the extent of each thing's own drawn pixels, so they are exact.
 """
 
-import os
-import shutil
-import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -38,25 +34,6 @@ class Picture(NamedTuple):
     boxes: np.ndarray
     labels: np.ndarray
     truncated: np.ndarray
-
-
-def write_sample_data(
-    devkit: Path, seed: int = 0, year: str = "VOC2007", splits: dict[str, int] | None = None
-) -> None:
-    """Write the folder `year` of the devkit: pictures, annotations, the lists of each split, `classes.txt`.
-
-    The same seed gives the same pictures; `splits` gives their number by split. The folder appears complete
-    or not at all. Raises `ValueError` if it is there already: nothing of the user's is overwritten.
-    """
-    folder = Path(devkit) / year
-    if folder.exists():
-        raise ValueError(f"{folder} exists already: move it away to have the sample data written there")
-    unfinished = folder.with_name(f".{year}.tmp{os.getpid()}")
-    try:
-        _write_year(unfinished, year, seed, SPLITS if splits is None else splits)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def sample_picture(seed: int, number: int) -> Picture:
@@ -213,49 +190,3 @@ def _paste(image: np.ndarray, sprite: Sprite, light: float) -> None:
         on_picture, on_sprite = _clipped(layer, image.shape)
         image[on_picture] *= 1 - layer.alpha[on_sprite][..., None]
         image[on_picture] += layer.colour[on_sprite]
-
-
-# Files.
-
-
-def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> None:
-    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
-        (folder / name).mkdir(parents=True)
-    (folder / "classes.txt").write_text("\n".join(SAMPLE_CLASSES) + "\n", encoding="utf-8")
-    lists: dict[str, list[str]] = {}
-    number = 0
-    for split, count in splits.items():
-        lists[split] = [f"{number + k:06d}" for k in range(count)]
-        for stem in lists[split]:
-            picture = sample_picture(seed, int(stem))
-            # Quality differs from picture to picture, as in any collection of photographs.
-            quality = 60 + 7 * (int(stem) % 6)
-            bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
-            _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            (folder / f"JPEGImages/{stem}.jpg").write_bytes(encoded.tobytes())
-            _annotation(picture, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
-        number += count
-    lists["trainval"] = lists.get("train", []) + lists.get("val", [])
-    for split, stems in lists.items():
-        text = "".join(f"{stem}\n" for stem in stems)
-        (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
-
-
-def _annotation(picture: Picture, year: str, filename: str) -> ElementTree.ElementTree:
-    root = ElementTree.Element("annotation")
-    _add(root, folder=year, filename=filename)
-    height, width, depth = picture.image.shape
-    _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
-    for box, label, cut in zip(picture.boxes, picture.labels, picture.truncated, strict=True):
-        thing = ElementTree.SubElement(root, "object")
-        _add(thing, name=SAMPLE_CLASSES[label], pose="Unspecified", truncated=int(cut), difficult=0)
-        corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
-        _add(ElementTree.SubElement(thing, "bndbox"), **corners)
-    ElementTree.indent(root)
-    return ElementTree.ElementTree(root)
-
-
-def _add(element: ElementTree.Element, **values: object) -> None:
-    """Give the element one child for each value, in order."""
-    for tag, value in values.items():
-        ElementTree.SubElement(element, tag).text = str(value)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.sample_data import write_sample_data
+from utils.sample_writer import write_sample_data
 from utils.voc import split_names
 
 SAMPLE_YEAR = "VOCsample"

@@ -1,14 +1,44 @@
-"""What a training starts from: the model and its weights, and what the log says of them."""
+"""Prepares a run before its first step: settings, data, model, weights; names all that is wrong at once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from nets import LossSettings, Preset, build
 from nets.detector import Detector
 from utils.anchor_advice import fit_line
 from utils.class_weights import weights_line
+from utils.data_spec import given_classes, read_many, require_boxes, require_images
 from utils.index import DatasetIndex
 from utils.model_summary import short_summary
+from utils.picture_check import require_readable
+from utils.preflight import Preflight, check_values
 from utils.pretrained import WORD, pretrained_weights, source_of
+from utils.read_weights import read_weights
 from utils.recipe import expectation
-from utils.weights import load_weights, read_weights
+from utils.weights import load_weights
+
+RANGES = {
+    "at least 1": ("epochs", "batch_parts", "batch_size", "freeze_batch_size", "eval_period"),
+    "at least 0": (
+        "freeze_epochs",
+        "warmup_epochs",
+        "clip",
+        "workers",
+        "save_period",
+        "save_steps",
+        "patience",
+        "seed",
+    ),
+    "from 0 to 1": (
+        *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
+        *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
+    ),
+    "above 0": ("lr",),
+    "above 0 and at most 1": ("layer_decay",),
+    "above 0 and below 1": ("momentum",),
+    "a plain name": ("name",),
+}
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -39,3 +69,30 @@ def prepare_detector(
         print(load_weights(detector, read_weights(weights), model, train.class_names).text())
     print(expectation(len(train), weights != "none"))
     return detector
+
+
+def read_run_data(
+    specs: Mapping[str, Sequence[str]], classes: Path | None, default_classes: Path, preflight: Preflight
+) -> dict[str, DatasetIndex]:
+    """The data sets by name, "train" first; one without specs is left out. Problems go to `preflight`.
+
+    Class names are those of the file `classes`, else those that the training data brings, else those of the
+    file `default_classes`.
+    """
+    data: dict[str, DatasetIndex] = {}
+    names, readable = None, False
+    with preflight.check():
+        names, readable = given_classes(classes, tuple(specs["train"]), default_classes), True
+    for name, given in specs.items():
+        if readable and given:
+            with preflight.check():
+                data[name] = read_many(given, names)
+                names = names or data[name].class_names  # those of the training data, for all
+                for require in (require_images, require_boxes, require_readable):
+                    require(data[name], ", ".join(given))
+    return data
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """ValueError that names every setting of train.py that is out of its range."""
+    check_values(settings, RANGES)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 MOST_IN_A_ROW = 10  # bad steps after which the training has diverged
 
+MOST_NAMED = 8  # pictures of bad steps that are named
+
 
 class StepGuard:
     """Undoes what a bad step did to the statistics of BatchNorm, and tells the optimizer to leave it out.

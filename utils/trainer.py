@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, takewhile
 from pathlib import Path
 
@@ -17,61 +17,30 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nets.detector import Detector
-from utils.batch import Batch
-from utils.compiling import Compiling
-from utils.device import place
+from utils.batch import Batch, to_device
+from utils.device import place, usable_cores
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.freezing import is_frozen, stages_frozen
 from utils.gradients import Gradients, add
 from utils.index import DatasetIndex
-from utils.inference import DetectSettings, to_device
 from utils.lasting_loader import LastingLoader
-from utils.loader import EpochBatches, training_loader, training_sizes
-from utils.memory_use import memory_use
-from utils.optimizer import OptimizerName, build_optimizer
+from utils.loader import training_loader
+from utils.loader_samplers import EpochBatches, training_sizes
+from utils.memory import memory_use
+from utils.optimizer import build_optimizer
 from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.processes import Processes
-from utils.schedule import Decay, decay_factor, warmup_factor
-from utils.step_guard import MOST_IN_A_ROW, StepGuard, leave_out, require_finite
+from utils.schedule import decay_factor, warmup_factor
+from utils.step_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
 from utils.sync_batch_norm import synchronise_batch_norm
+from utils.train_settings import TrainSettings
 from utils.training_dataset import DetectionDataset, SampleKey
 from utils.waiting import watched
-from utils.worker_choice import choose_workers, measure_loading, measure_step, usable_cores
+from utils.worker_choice import choose_workers, measure_loading, measure_step
 
-MOST_NAMED = 8  # pictures of bad steps that are named
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """What the loop needs to know beside model, data and phases.
-
-    sync_bn        whether BatchNorm's statistics are of all processes' parts of a batch
-    warmup_epochs  how long a part's learning rate rises when it starts to train
-    layer_decay    what the rates of parts and stages are multiplied by for each step away from the head
-    batch_parts    in how many parts a batch is worked through, one after the other
-    clip           largest norm of the gradient; 0 does not clip
-    smallest       least side of the input that the model can take
-    """
-
-    image_size: tuple[int, int]
-    smallest: int
-    optimizer: OptimizerName
-    momentum: float
-    weight_decay: float
-    lr_decay: Decay
-    warmup_epochs: float
-    clip: float
-    ema: bool
-    seed: int
-    workers: int
-    detect: DetectSettings
-    sync_bn: bool = True
-    batch_parts: int = 1
-    layer_decay: float = 1.0
-    compile: Compiling = "off"
 
 
 class Trainer:

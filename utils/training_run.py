@@ -1,17 +1,14 @@
 """A run from its first epoch to its last: training, evaluation, checkpoints and figures, epoch by epoch."""
 
-import shutil
 import signal
-import sys
 import time
 from itertools import accumulate
-from typing import Any, NamedTuple, NoReturn
-
-import torch
+from typing import NamedTuple, NoReturn
 
 from utils import epoch_table
+from utils.device import usable_cores
 from utils.epoch_progress import EpochProgress, EpochResult
-from utils.epoch_table import EpochFigures
+from utils.epoch_table import _figures, _row, _shown
 from utils.faults import explained
 from utils.index import DatasetIndex
 from utils.loggers import Experiments, open_experiments
@@ -25,7 +22,6 @@ from utils.run_state import LAST, Progress, RunSettings, save_run
 from utils.step_guard import require_finite
 from utils.stop_signal import Stopped, StopSignal, status_of
 from utils.trainer import LOG_EVERY, Trainer
-from utils.worker_choice import usable_cores
 
 HEADER_EVERY = 30  # rows, so that it is still on the screen
 MOST_BAD_BATCHES = 3  # that a run keeps
@@ -170,18 +166,6 @@ def _write_row(session: Session, epoch: int, result: EpochResult, evaluation: Ev
     plot_run(session.run.folder)
 
 
-def _row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
-    """The figures by column of metrics.csv; "" where there is none. New columns come last."""
-    row: dict[str, Any] = {"lr": result.learning_rate, "loss": sum(result.losses.values())}
-    row |= {f"loss_{name}": value for name, value in result.losses.items()}
-    metrics = evaluation.metrics if evaluation else None
-    row |= {f"val_loss_{name}": evaluation.losses[name] if evaluation else "" for name in result.losses}
-    row |= {"map50": metrics.map50 if metrics else "", "map50_95": metrics.map50_95 if metrics else ""}
-    row |= {"images_per_second": result.images_per_second, "seconds": result.seconds}
-    row |= {"left_out": result.left_out, "waiting": result.waiting}
-    return row | result.memory.figures(device)
-
-
 def _conditions(trainer: Trainer) -> Conditions:
     epochs = [phase.epochs for phase in trainer.phases]
     return Conditions(
@@ -196,26 +180,3 @@ def _conditions(trainer: Trainer) -> Conditions:
 
 def _waited_enough(run: RunSettings, progress: Progress) -> bool:
     return 0 < run.patience <= progress.waited
-
-
-def _figures(
-    progress: Progress, total: int, result: EpochResult, evaluation: Evaluation | None, left: float
-) -> EpochFigures:
-    metrics = evaluation.metrics if evaluation else None
-    return EpochFigures(
-        epoch=progress.epoch,
-        total=total,
-        losses=result.losses,
-        map50=metrics.map50 if metrics else None,
-        map50_95=metrics.map50_95 if metrics else None,
-        best=progress.best_epoch == progress.epoch,
-        images_per_second=result.images_per_second,
-        seconds_left=left,
-    )
-
-
-def _shown(figures: EpochFigures, with_header: bool) -> str:
-    """A row where a person looks on, a line in a file."""
-    if not sys.stdout.isatty():
-        return epoch_table.line(figures)
-    return epoch_table.table(figures, shutil.get_terminal_size().columns, with_header)

@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.detections import Detections
+from utils.display import window_if
 from utils.pipeline import Stop, ahead
 from utils.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked
 from utils.video_capture import VideoSource
-from utils.video_output import appearing, frame_line, lines_to, window_if
+from utils.video_output import appearing, frame_line, lines_to
 from utils.video_stages import Drawn, Finds, detected, drawn, read, undrawn
 from utils.video_writer import VideoWriter, open_writer
 

@@ -1,22 +1,14 @@
 """Where the frames of a video go: a file, lines of JSON, a window."""
 
 import json
-import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import cv2
-import numpy as np
-
 from utils.results import named_entries
 from utils.stop_signal import Stopped
 from utils.tracking import UNNAMED, Tracked
-
-TITLE = "Boxwright"
-RATE_FRAMES = 30  # the rate that is shown is that of so many frames
 
 
 def check_free(path: Path, overwrite: bool, flag: str) -> None:
@@ -74,32 +66,3 @@ def lines_to(path: Path | None) -> Iterator[IO[str] | None]:
         return
     with appearing(path) as beside, beside.open("w", encoding="utf-8", newline="\n", buffering=1) as file:
         yield file
-
-
-class Window:
-    """Shows frames, with the rate at which they come."""
-
-    def __init__(self) -> None:
-        self.times: deque[float] = deque(maxlen=RATE_FRAMES)
-
-    def show(self, picture: np.ndarray) -> bool:
-        """Show an RGB uint8 frame [H, W, 3]; False when the user presses q or closes the window."""
-        self.times.append(time.perf_counter())
-        shown = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        if len(self.times) > 1:
-            rate = (len(self.times) - 1) / (self.times[-1] - self.times[0])
-            for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # white with a dark edge
-                cv2.putText(
-                    shown, f"{rate:.1f} FPS", (8, 28), cv2.FONT_HERSHEY_SIMPLEX, 0.8, colour, thickness
-                )
-        cv2.imshow(TITLE, shown)
-        pressed = cv2.waitKey(1) & 0xFF == ord("q")
-        return not pressed and cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
-
-
-@contextmanager
-def window_if(wanted: bool) -> Iterator[Window | None]:
-    """A window that goes at the end; None if it is not wanted."""
-    yield Window() if wanted else None
-    if wanted:
-        cv2.destroyAllWindows()

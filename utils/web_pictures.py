@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from utils.atomic import safe_file_name
 from utils.http_file import DownloadError, chunks, extent, open_address
 from utils.image import ImageError
-from utils.result_names import safe_file_name
 
 MOST_BYTES = 64_000_000
 TIMEOUT = 20.0  # seconds without a byte

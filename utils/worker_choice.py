@@ -3,15 +3,14 @@
 The number changes nothing but the speed: batches are the same with any.
 """
 
-import os
 import time
 from collections.abc import Sequence
 
 import torch
 
 from nets.detector import Detector
-from utils.batch import Batch
-from utils.inference import autocasting, to_device
+from utils.batch import Batch, to_device
+from utils.device import autocasting
 from utils.training_dataset import DetectionDataset, SampleKey
 
 MOST = 16
@@ -34,12 +33,6 @@ def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
         return max(MARGIN * load / workers, step if on_gpu else step * cores / (cores - workers))
 
     return min(range(min(MOST, cores - 1) + 1), key=seconds)
-
-
-def usable_cores() -> int:
-    """The cores that this process may use: job queues and containers give it less than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def measure_loading(dataset: DetectionDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:

@@ -1,23 +1,25 @@
-"""YOLO text labels read into the flat index: one text file a picture, one line an object.
+"""Reads YOLO text labels into the flat index: one text file an image, one line an object.
 
-A line is `class cx cy w h`: the box's centre and size as fractions of the picture's width and height. A line
-`class x1 y1 x2 y2 x3 y3 ...` is an outline, also in fractions: its box is taken, and its own area, as COCO
-does. The text holds no sizes: they come from the pictures' headers (about 50 µs a picture with Pillow).
+The labels of `images/train/a.jpg` are `labels/train/a.txt`, where the last folder called images counts, or
+lie beside the image. A line is `class cx cy w h`: the box's centre and size as fractions of the image's width
+and height. A line `class x1 y1 x2 y2 x3 y3 ...` is an outline, also in fractions: its box is taken, and its
+own area, as COCO does. The text holds no sizes: they come from the images' headers (about 50 µs an image
+with Pillow).
 """
 
 import math
+import os
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from warnings import warn
 
 import numpy as np
 
+from utils.atomic import read_text
 from utils.image_files import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
-from utils.text_file import read_text
-from utils.yolo_files import label_files, label_folder, pictures_below
 
 SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border
 SHOWN = 10  # bad lines or pictures named in one message
@@ -184,3 +186,33 @@ def _box_of_outline(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
 def _first(head: str, lines: Sequence[str]) -> str:
     more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
     return "\n".join([head, *(f"  {line}" for line in lines[:SHOWN]), *more])
+
+
+def pictures_below(folder: Path) -> Iterator[str]:
+    """Absolute paths of the pictures in a folder and below it, sorted; what is hidden is left out."""
+    for parent, folders, names in os.walk(folder.absolute()):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith("."):
+                yield str(Path(parent, name))
+
+
+def label_folder(folder: str) -> str:
+    """Where the labels of the pictures in `folder` lie: beside them if there is no folder of labels."""
+    before, images, after = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
+    labels = f"{before}{os.sep}labels{os.sep}{after}".removesuffix(os.sep)
+    return labels if images and Path(labels).is_dir() else folder
+
+
+def label_files(images: Iterable[str]) -> Iterator[Path | None]:
+    """The label file of each picture, None where there is none; found by one listing a folder."""
+    known: dict[str, tuple[str, frozenset[str]]] = {}
+    for image in images:
+        folder, name = os.path.split(image)
+        if folder not in known:
+            labels = Path(label_folder(folder))
+            there = labels.iterdir() if labels.is_dir() else ()
+            known[folder] = str(labels), frozenset(path.name for path in there)
+        labels_folder, names = known[folder]
+        text = f"{Path(name).stem}.txt"
+        yield Path(labels_folder, text) if text in names else None

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from utils.atomic import read_text, write_text
 from utils.index import DatasetIndex
 from utils.join import match_classes
-from utils.text_file import read_text, write_text
-from utils.yolo_files import pictures_below
-from utils.yolo_txt import read_yolo
+from utils.yolo_txt import pictures_below, read_yolo
 
 SPLITS = ("train", "val", "test")
 NOTHING = ("", "null", "~")  # what "no such split" is written as

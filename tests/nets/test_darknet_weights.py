@@ -13,7 +13,8 @@ from nets import build, preset
 from nets.darknet_weights import file_shapes, from_darknet
 from tests.helpers import SHARED, needs_shared
 from tests.nets.darknet_cfg import NETWORKS
-from utils.weights import load_weights, read_weights
+from utils.read_weights import read_weights
+from utils.weights import load_weights
 
 SIDE = 96
 CLASSES = 5

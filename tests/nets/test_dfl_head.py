@@ -6,7 +6,8 @@ import torch
 from nets import build_detector, preset
 from nets.dfl_head import decode_boxes
 from tests.nets.batches import pictures, targets
-from utils.weights import Weights, load_weights
+from utils.read_weights import Weights
+from utils.weights import load_weights
 
 
 @pytest.mark.parametrize(

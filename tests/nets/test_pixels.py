@@ -3,7 +3,7 @@
 import torch
 
 from nets.pixels import PixelFormat, prepare_pixels
-from nets.zoo import preset
+from nets.zoo_build import preset
 
 
 def picture(red, green, blue):

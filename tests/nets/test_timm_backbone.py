@@ -9,7 +9,8 @@ from nets import build, build_detector, parts_of, preset, strides_of
 from nets.pixels import PixelFormat
 from nets.timm_backbone import TimmBackbone, from_timm
 from tests.nets.batches import pictures, targets
-from utils.weights import load_weights, read_weights
+from utils.read_weights import read_weights
+from utils.weights import load_weights
 
 timm = pytest.importorskip("timm")
 

@@ -14,7 +14,8 @@ from utils.evaluation_dataset import EvaluationDataset
 from utils.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.list_file import write_list
 from utils.predictor import Predictor
-from utils.sample_data import SAMPLE_CLASSES, write_sample_data
+from utils.sample_data import SAMPLE_CLASSES
+from utils.sample_writer import write_sample_data
 
 SPLITS = {"train": 8, "val": 6}
 

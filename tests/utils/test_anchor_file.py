@@ -1,9 +1,10 @@
-"""Anchors as text, there and back."""
+"""A model as the flags choose it, and anchors as text, there and back."""
 
 import pytest
 
-from nets.anchor_head import TINY_ANCHORS, YOLOV4_ANCHORS
-from utils.anchor_file import read_anchors, write_anchors
+from nets import preset
+from nets.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS
+from utils.anchor_file import anchors_of, choose_model, read_anchors, write_anchors
 
 
 @pytest.mark.parametrize("anchors", [YOLOV4_ANCHORS, TINY_ANCHORS, (((0.5, 2.25),),)])
@@ -37,3 +38,31 @@ def test_wrong_files_are_refused(tmp_path, text, message):
 
 def test_the_form_of_the_file():
     assert write_anchors((((10, 13), (16.5, 30)),)) == "10,13,  16.5,30\n"
+
+
+def test_a_name_alone_is_the_model_of_the_zoo():
+    assert choose_model("yolox_s") == preset("yolox_s")
+
+
+def test_parts_and_anchors_are_exchanged(tmp_path):
+    (tmp_path / "a.txt").write_text(write_anchors(YOLOV3_ANCHORS[::-1]))
+    model = choose_model("yolox_nano", head="anchors", anchors=str(tmp_path / "a.txt"))
+    assert (model.head, model.backbone) == ("anchors", "csp_darknet_nano")
+    assert anchors_of(model) == YOLOV3_ANCHORS[::-1]
+
+
+def test_anchors_of_the_models_own_and_the_heads_own():
+    assert anchors_of(preset("yolov4_tiny")) == TINY_ANCHORS
+    assert anchors_of(preset("yolox_nano", head="anchors")) == YOLOV3_ANCHORS
+
+
+def test_what_there_is_not(tmp_path):
+    (tmp_path / "a.txt").write_text("1,2, 3")
+    with pytest.raises(ValueError, match=r"a\.txt has 3 numbers"):
+        choose_model("yolov3", anchors=str(tmp_path / "a.txt"))
+    with pytest.raises(ValueError, match="--neck takes one of"):
+        choose_model("yolov3", neck="none")
+    with pytest.raises(
+        ValueError, match=r"no anchors that can be chosen: --model takes one of yolov3, .*anchors_v4"
+    ):
+        anchors_of(preset("yolox_s"))

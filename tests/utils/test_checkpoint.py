@@ -1,6 +1,7 @@
 """Checkpoints load without running code, appear whole or not at all, and say what is wrong with a file."""
 
 import argparse
+import random
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from hypothesis import strategies as st
 
 from nets import build_detector
 from utils.atomic import replacing
-from utils.checkpoint import load_checkpoint, load_torch_file, save_checkpoint
+from utils.checkpoint import (
+    load_checkpoint,
+    load_torch_file,
+    random_state,
+    restore_random_state,
+    save_checkpoint,
+)
 
 
 def save(path, **changes):
@@ -191,3 +198,17 @@ def test_the_one_before_is_kept(tmp_path):
         save(last, epoch=epoch, keep=before)
     assert [load_checkpoint(path)["epoch"] for path in (before, last)] == [2, 3]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["before.pt", "last.pt"]
+
+
+def draw():
+    return random.random(), random.gauss(0, 1), np.random.normal(), torch.rand(3).tolist()  # noqa: NPY002
+
+
+def test_the_numbers_go_on_after_a_checkpoint_as_they_would_have(tmp_path):
+    draw()  # a normal number is drawn in pairs: the second waits
+    entries = {"model": {}, "ema": None, "epoch": 0, "step": 0, "class_names": [], "model_name": ""}
+    save_checkpoint(tmp_path / "a.pt", **entries, image_size=(1, 1), random=random_state())
+    expected = draw()
+    assert draw() != expected
+    restore_random_state(load_checkpoint(tmp_path / "a.pt")["random"])
+    assert draw() == expected

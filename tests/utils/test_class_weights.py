@@ -5,15 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.class_weights import (
-    MOST,
-    auto_weights,
-    choose_class_weights,
-    count_objects,
-    read_class_weights,
-    weights_line,
-)
-from utils.index import ImageRecord, build_index
+from utils.class_weights import MOST, auto_weights, choose_class_weights, read_class_weights, weights_line
+from utils.index import ImageRecord, build_index, count_objects
 
 NAMES = ("cat", "dog", "small fox", "鱼")
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data_report import count_table, problem_text, shared_images
+from utils.data_report import Problem, count_table, problem_text, shared_images
 from utils.index import flat_index
-from utils.voc import Problem
 
 
 def index_of(*counts, labels=()):

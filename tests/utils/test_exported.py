@@ -18,9 +18,8 @@ from utils.exported import load_exported
 from utils.exported_kind import MODEL_FILE, exported_kind, refuse_exported
 from utils.graph_text import parse_graph
 from utils.inference import Detects
-from utils.openvino_core import openvino_core
 from utils.run_onnx import CPU, CUDA, choose_providers
-from utils.run_openvino import precision
+from utils.run_openvino import openvino_core, precision
 
 HOST = torch.device("cpu")
 KINDS = ("onnx", "openvino", "torchscript")
@@ -269,7 +268,7 @@ def test_which_kind_a_path_is(files, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_exported_files_are_nothing_to_train(kind, files):
-    from utils.weights import read_weights
+    from utils.read_weights import read_weights
 
     with pytest.raises(ValueError, match="give the checkpoint"):
         read_weights(files(kind))

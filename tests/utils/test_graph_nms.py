@@ -12,7 +12,7 @@ from nets.structures import Decoded
 from utils.graph_nms import nms_graph
 from utils.graph_text import parse_graph
 from utils.nms import nms
-from utils.openvino_core import openvino_core
+from utils.run_openvino import openvino_core
 
 
 def run(boxes, scores, *settings):

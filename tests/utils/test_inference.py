@@ -9,9 +9,12 @@ from torch import nn
 from nets.pixels import PixelFormat
 from nets.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
+from utils.batch import to_device
+from utils.device import autocasting
 from utils.evaluation_dataset import EvaluationDataset
 from utils.index import ImageRecord, build_index
-from utils.inference import DetectSettings, autocasting, detect_batch, detect_dataset, to_device
+from utils.inference import DetectSettings, detect_batch
+from utils.inference_detect_dataset import detect_dataset
 from utils.letterbox import plan_letterbox
 
 

@@ -1,8 +1,8 @@
 """Findings on boxes: number, severity, and where."""
 
 from tests.utils.health_cases import kinds, picture, split
+from utils.data_report import Problem
 from utils.label_checks import check_labels
-from utils.voc import Problem
 
 BOX = (10, 10, 30, 30)
 SIZE = (640, 640)

@@ -10,14 +10,8 @@ from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
 from utils.augment import Augmentation
 from utils.evaluation_dataset import EvaluationDataset, by_shape
 from utils.index import ImageRecord, build_index
-from utils.loader import (
-    EpochBatches,
-    OrderedBatches,
-    automatic_workers,
-    evaluation_loader,
-    training_loader,
-    training_sizes,
-)
+from utils.loader import automatic_workers, evaluation_loader, training_loader
+from utils.loader_samplers import EpochBatches, OrderedBatches, training_sizes
 from utils.picture_cache import PictureCache
 from utils.training_dataset import DetectionDataset
 

@@ -1,4 +1,4 @@
-"""A run split into phases, and that frozen means frozen."""
+"""A run planned as phases, and that frozen means frozen."""
 
 from dataclasses import replace
 
@@ -9,11 +9,24 @@ from hypothesis import strategies as st
 
 from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.augment import NO_AUGMENTATION, Augmentation
-from utils.phases import Phase, apply_freezing, phase_at, plan_phases
+from utils.phases import Phase, PlanSettings, apply_freezing, phase_at, plan_phases, plan_run
 
 VARIED = Augmentation(mosaic=1.0, mixup=0.5)
 FROZEN = Phase("frozen", 0, 16, 0.02, ("backbone",), VARIED)
 UNFROZEN = Phase("unfrozen", 0, 8, 0.01, (), VARIED)
+
+SETTINGS = PlanSettings(
+    weights="none",
+    epochs=None,
+    freeze_epochs=None,
+    freeze=("backbone",),
+    freeze_batch_size=16,
+    batch_size=8,
+    clean_share=0.3,
+    optimizer="sgd",
+    lr=0.08,
+    layer_decay=1.0,
+)
 
 
 def plan(epochs, freeze_epochs, clean_share):
@@ -123,3 +136,31 @@ def test_what_newly_trains_warms_up_again(index):
         rates.append((by_part["backbone"], by_part["head"]))
     # (1/2)^2 of .01 at the backbone's first step, then all of it; the head goes on at full rate.
     assert rates == [(pytest.approx(0.0025), 0.01), (0.01, 0.01), (0.01, 0.01), (0.01, 0.01)]
+
+
+def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_pictures(capsys):
+    phases = plan_run(SETTINGS, Augmentation(), 200)  # 12,000 shown in all
+    assert [(phase.name, phase.epochs) for phase in phases] == [("unfrozen", 42), ("unfrozen, clean", 18)]
+    said = capsys.readouterr().out
+    assert "--epochs is not set: 60 for 200 images" in said
+    assert "learning rate: 0.08 for a batch of 64, scaled by each phase's batch\n" in said
+
+
+def test_from_weights_a_fifth_is_frozen(capsys):
+    settings = replace(SETTINGS, weights="a.pt", epochs=10, layer_decay=0.8)
+    phases = plan_run(settings, Augmentation(), 200)
+    assert [(phase.name, phase.epochs) for phase in phases] == [
+        ("frozen", 2),
+        ("unfrozen", 5),
+        ("unfrozen, clean", 3),
+    ]
+    assert phases[0].frozen == ("backbone",) and phases[1].frozen == ()
+    assert [phase.batch_size for phase in phases] == [16, 8, 8]
+    assert phases[0].learning_rate == pytest.approx(0.02) and phases[1].learning_rate == pytest.approx(0.01)
+    assert "and by 0.8 for each stage from the head" in capsys.readouterr().out
+
+
+def test_a_batch_is_no_larger_than_the_data():
+    phases = plan_run(replace(SETTINGS, epochs=4, freeze_epochs=2), Augmentation(), 5)
+    assert {phase.batch_size for phase in phases} == {5}
+    assert phases[0].learning_rate == pytest.approx(0.08 * 5 / 64)

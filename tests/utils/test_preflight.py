@@ -1,10 +1,10 @@
-"""All that is wrong is named at once."""
+"""Values, packages and files: all that is wrong is named at once."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.preflight import Preflight, check_image_size
+from utils.preflight import Preflight, check_image_size, require_packages
 
 
 def test_nothing_wrong():
@@ -67,3 +67,9 @@ def test_an_image_size_below_the_least_is_refused():
 @given(st.integers(1, 50), st.integers(1, 50), st.sampled_from([8, 32, 64]))
 def test_multiples_are_accepted(rows, columns, stride):
     check_image_size((rows * stride, columns * stride), stride)
+
+
+def test_what_is_missing_is_to_be_installed():
+    require_packages("--format onnx", "json", "torch")
+    with pytest.raises(ValueError, match=r"--format onnx needs .*: pip install no_such_package$"):
+        require_packages("--format onnx", "json", "no_such_package")

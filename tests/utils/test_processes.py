@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from nets.normaliser import mean_count
+from nets.loss_settings import mean_count
 from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment import Augmentation
 from utils.epoch_progress import EpochProgress
-from utils.inference import detect_dataset
+from utils.inference_detect_dataset import detect_dataset
 from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.result_names import names_below, output_names, safe_file_name
+from utils.atomic import safe_file_name
+from utils.result_names import names_below, output_names
 
 
 def test_a_stem_of_its_own_is_the_name():

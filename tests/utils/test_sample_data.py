@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 from utils.data_spec import read_data
-from utils.sample_data import (
-    SAMPLE_CLASSES,
-    _covered,
-    _extent,
-    _paste,
-    sample_picture,
-    write_sample_data,
-)
+from utils.sample_data import SAMPLE_CLASSES, _covered, _extent, _paste, sample_picture
 from utils.sample_shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
+from utils.sample_writer import write_sample_data
 
 PALETTE = dict.fromkeys(
     ["main", "second", "light", "dark", "line", "glass", "white", "black"], (9.0, 99.0, 200.0)

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.batch import to_device
 from utils.evaluation_dataset import EvaluationDataset
 from utils.image import ImageError, read_bytes
 from utils.index import DatasetIndex, ImageRecord, build_index
-from utils.inference import to_device
-from utils.loader import EpochBatches
+from utils.loader_samplers import EpochBatches
 from utils.training_dataset import DetectionDataset, SampleKey, reduction_for
 
 SIZE = (96, 128)

@@ -16,7 +16,8 @@ from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
 from utils.class_transfer import ClassLayer, class_layers, match_classes
 from utils.classes import read_classes
-from utils.weights import COCO_CLASSES, Weights, best_fit, load_weights, read_weights
+from utils.read_weights import Weights, read_weights
+from utils.weights import COCO_CLASSES, best_fit, load_weights
 
 NANO = preset("yolox_nano")
 LAYERS = [f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]

@@ -15,7 +15,8 @@ from utils.epoch_progress import EpochProgress, EpochResult
 from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.inference import DetectSettings
 from utils.phases import Phase
-from utils.trainer import Trainer, TrainSettings
+from utils.train_settings import TrainSettings
+from utils.trainer import Trainer
 
 SIDE = 64
 CPU = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""What may change when a run goes on."""
+"""What a run may change when it goes on."""
 
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from train import Config
-from utils.plan_change import NOT_OF_THE_PLAN, WHY_NOT, plan_changes
+from utils.run_state import NOT_OF_THE_PLAN, WHY_NOT, plan_changes
 
 FOLDER = Path("logs") / "run"
 

@@ -1,12 +1,11 @@
-"""Darknet files of every header are read to the last float, and damaged ones refused."""
+"""Weights files are read whole, and damaged ones refused."""
 
 import struct
 
 import numpy as np
 import pytest
 
-from utils.darknet_file import read_darknet
-from utils.weights import read_weights
+from utils.read_weights import read_darknet, read_weights
 
 FLOATS = np.array([1.5, -2.0, 3e-8], "<f4")
 

@@ -1,15 +1,16 @@
-"""Pictures that claim to be huge are refused before any memory is taken."""
+"""The sizes of images from their headers, and the refusal of images that claim to be huge."""
 
 import io
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from utils import image as image_module
 from utils.image import ImageError, decode_image, read_image
-from utils.image_bomb import MOST_PIXELS, refuse_bomb
+from utils.image_files import MOST_PIXELS, jpeg_size, refuse_bomb
 
 
 def refuse(data: bytes) -> None:
@@ -100,3 +101,35 @@ def test_postscript_is_not_run():
     data = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
     with pytest.raises(ImageError, match=r"a\.jpg: PostScript"):
         decode_image(np.frombuffer(data, np.uint8), "a.jpg")
+
+
+def jpeg(width, height, **options) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height), (9, 80, 200)).save(buffer, "jpeg", **options)
+    return np.frombuffer(buffer.getvalue(), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"progressive": True}, {"comment": "x" * 60_000}, {"exif": b"Exif\0\0" * 99}]
+)
+def test_size(options):
+    assert jpeg_size(jpeg(321, 123, **options)) == (123, 321)
+
+
+def test_of_opencv_and_grey():
+    data = cv2.imencode(".jpg", np.zeros((40, 70), np.uint8))[1]
+    assert jpeg_size(data) == (40, 70)
+
+
+def test_no_jpeg_and_what_is_left_of_one():
+    data = jpeg(32, 16)
+    assert jpeg_size(cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1]) is None
+    assert jpeg_size(np.zeros(0, np.uint8)) is None
+    start = data.tobytes().index(b"\xff\xc0")
+    for cut in range(2, start + 9):
+        assert jpeg_size(data[:cut]) is None
+    assert jpeg_size(data[: start + 9]) == (16, 32)
+    for position in range(len(data)):
+        damaged = data.copy()
+        damaged[position] ^= 0xFF
+        jpeg_size(damaged)  # whatever it says, it ends

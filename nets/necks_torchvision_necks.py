@@ -1,0 +1,40 @@
+"""Necks of torchvision's detectors: the feature pyramid network (FPN), and SSD's extra levels."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class FPN(nn.Module):
+    """torchvision's feature pyramid: 256 channels on each level of the backbone, and on coarser ones."""
+
+    def __init__(self, fpn: nn.Module) -> None:
+        super().__init__()
+        self.fpn = fpn
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        named = {str(level): feature for level, feature in enumerate(features)}
+        return tuple(self.fpn(named).values())
+
+
+class ExtraLevels(nn.Module):
+    """SSD's coarser levels, each made of the one before.
+
+    `scale` [C] is what VGG's finest level is normalised to; MobileNet's needs none.
+    """
+
+    scale: nn.Parameter | None
+
+    def __init__(self, extra: Sequence[nn.Module], scale: nn.Parameter | None = None) -> None:
+        super().__init__()
+        self.extra = nn.ModuleList(extra)
+        self.register_parameter("scale", scale)
+
+    def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        finest, *coarser = features
+        if self.scale is not None:
+            finest = self.scale.view(1, -1, 1, 1) * F.normalize(finest)
+        for block in self.extra:
+            coarser.append(block(coarser[-1]))
+        return finest, *coarser

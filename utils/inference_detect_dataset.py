@@ -1,0 +1,81 @@
+"""Detections on all images of a data set, in batches, by one process or several."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nets.detector import Detector
+from utils.batch import to_device
+from utils.detections import Detections
+from utils.device import autocasting
+from utils.evaluation_dataset import EvaluationDataset
+from utils.index import DatasetIndex
+from utils.inference import Detects, DetectSettings, detect_batch
+from utils.loader import evaluation_loader
+from utils.processes import Processes
+from utils.stopwatch import Stopwatch
+
+
+class DatasetDetections(NamedTuple):
+    """What was found on each image of a data set, in its order, and which files could not be read.
+
+    losses  mean losses by component, if they were asked for
+    watch   the time of loading (as far as it was waited for), of the network and of NMS
+    """
+
+    detections: list[Detections]
+    skipped: list[str]
+    losses: dict[str, float]
+    watch: Stopwatch
+
+
+@torch.inference_mode()
+def detect_dataset(
+    detector: Detects,
+    index: DatasetIndex,
+    image_size: tuple[int, int],
+    batch_size: int,
+    workers: int,
+    settings: DetectSettings,
+    with_losses: bool = False,
+    processes: Processes | None = None,
+) -> DatasetDetections:
+    """Detect on every image of a data set, letterboxed to `image_size` (height, width), in batches.
+
+    With several processes each detects on its share of the images, and all get the whole.
+    """
+    processes = processes or Processes()
+    device = detector.device
+    pixels = detector.pixels
+    stride = detector.stride if settings.rectangular else None
+    dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
+    pinned = device.type == "cuda"
+    loader = evaluation_loader(dataset, batch_size, workers, pinned, processes.rank, processes.size)
+    found: dict[int, Detections] = {}
+    skipped: list[str] = []
+    sums: dict[str, Tensor] = {}
+    watch = Stopwatch("loading", device=device)
+    hidden = None if processes.first else True
+    batches = iter(tqdm(loader, desc="detecting", leave=False, dynamic_ncols=True, disable=hidden))
+    while True:
+        with watch.timed("loading"):
+            if (batch := next(batches, None)) is None:
+                break
+            images, targets = to_device(batch, device)
+        detections = detect_batch(detector, images, batch.letterboxes, settings, watch)
+        found |= zip(batch.indices.tolist(), detections, strict=True)
+        skipped += batch.skipped
+        if with_losses:
+            assert isinstance(detector, Detector)
+            with autocasting(device, settings.autocast):
+                losses = detector.losses(images, targets)
+            sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
+    here = found, skipped, {name: float(value) for name, value in sums.items()}
+    shares = processes.gather(here)
+    found = {image: detections for share, _, _ in shares for image, detections in share.items()}
+    skipped = [path for _, share, _ in shares for path in share]
+    totals = [share for _, _, share in shares if share]  # a process may have had no image
+    means = {name: sum(share[name] for share in totals) / len(index) for name in (totals or [{}])[0]}
+    return DatasetDetections([found[image] for image in range(len(index))], skipped, means, watch)
