@@ -210,7 +210,7 @@ def save_files(config: Config, files: TruthFiles, found: FlatDetections) -> None
 def store(config: Config, metrics: Metrics) -> None:
     """Store the best confidences in the weights."""
     assert config.weights is not None
-    thresholds = best_thresholds(metrics)
+    thresholds = best_thresholds(metrics.best_f1_confidence, metrics.best_confidence)
     store_thresholds(config.weights, thresholds)
     print(f"stored in {config.weights}: confidence {thresholds.overall:.3f}, and one for each class")
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import torch
 
 from utils.atomic import replacing
 from utils.checkpoint import load_torch_file
-from utils.metrics import Metrics
 
 Confidence = float | Literal["best", "best-by-class"] | None
 DEFAULT = 0.5
@@ -24,16 +24,16 @@ class Thresholds(NamedTuple):
     by_class: tuple[float, ...]
 
 
-def best_thresholds(metrics: Metrics) -> Thresholds:
-    """Those of an evaluation; a class without a best score of its own has that of all classes.
+def best_thresholds(overall: float, by_class: np.ndarray) -> Thresholds:
+    """Thresholds from the confidences of the best F1 of an evaluation: over all classes, and by class [C].
+
+    A class without a best confidence of its own (NaN) gets that over all classes.
 
     ValueError where nothing was found, so that no score is better than another.
     """
-    overall = metrics.best_f1_confidence
     if math.isnan(overall):
         raise ValueError("no object was found, so there is no best threshold to store with the weights")
-    own = metrics.best_confidence.tolist()
-    return Thresholds(overall, tuple(overall if math.isnan(value) else value for value in own))
+    return Thresholds(overall, tuple(overall if math.isnan(own) else own for own in by_class.tolist()))
 
 
 def store_thresholds(path: Path, thresholds: Thresholds) -> None:

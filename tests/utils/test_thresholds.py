@@ -62,9 +62,12 @@ def test_best_thresholds_of_an_evaluation():
     # Class 0 is best from .75 on. Class 1 is never found, class 2 has no objects: that of all classes.
     truth = objects([[UNIT, (50, 0, 60, 10)]], labels=[[0, 1]], classes=3)
     metrics = evaluate([found((UNIT, 0.75, 0), ((90, 0, 99, 9), 0.25, 0))], truth)
-    assert best_thresholds(metrics) == Thresholds(0.75, (0.75, 0.75, 0.75))
+    assert best_thresholds(metrics.best_f1_confidence, metrics.best_confidence) == Thresholds(
+        0.75, (0.75, 0.75, 0.75)
+    )
+    metrics = evaluate([found(((90, 0, 99, 9), 0.25, 0))], truth)
     with pytest.raises(ValueError, match="no object was found"):
-        best_thresholds(evaluate([found(((90, 0, 99, 9), 0.25, 0))], truth))
+        best_thresholds(metrics.best_f1_confidence, metrics.best_confidence)
 
 
 @pytest.mark.parametrize(
