@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from nets import preset
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.atomic import proving
 from utils.cli import run
 from utils.data_spec import read_data, require_images

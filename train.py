@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 
 from nets import LossSettings, Preset, preset, require_loss, stride_of
-from nets.detector import Detector
+from nets.common.detector import Detector
 from nets.loss_settings import BoxLoss
 from utils.anchor_file import choose_model
 from utils.augment import Augmentation

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import torch
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.cli import IncompleteError, alike, run
 from utils.device import Amp
 from utils.display import require_display

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from peers import said_by
 
 from nets import build_detector, preset
-from nets.structures import Targets
+from nets.common.structures import Targets
 from nets.summary import summarise
 from utils.augment import NO_AUGMENTATION
 from utils.batch import Batch, to_device

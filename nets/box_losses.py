@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nets.boxes import aligned_iou, area
+from nets.common.boxes import aligned_iou, area
 from nets.loss_settings import BoxLoss
 
 EPS = 1e-7

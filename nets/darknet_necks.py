@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.blocks import pyramid
+from nets.common.feature_levels import require_levels
 from nets.darknet_blocks import alternating, conv
-from nets.levels import require_levels
 
 
 class YOLOv3FPN(nn.Module):

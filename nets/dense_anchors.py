@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nets.boxes import centre_to_corners
+from nets.common.boxes import centre_to_corners
 
 Size = tuple[int, int]  # height and width of the network input in pixels
 Pairs = Sequence[Sequence[float]]  # width and height, several of them

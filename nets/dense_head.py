@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from nets import box_codes
-from nets.box_codes import PLAIN, SCALED
-from nets.boxes import gather_rows, sides_to_corners
-from nets.candidates import as_decoded, best_pairs, clip
+from nets.common import box_coder as box_codes
+from nets.common.box_coder import PLAIN, SCALED
+from nets.common.boxes import gather_rows, sides_to_corners
+from nets.common.structures import Decoded
+from nets.common.topk import as_decoded, best_pairs, clip
 from nets.dense_anchors import Size
-from nets.structures import Decoded
 
 
 class DenseRaw(NamedTuple):
     """What the head returns, in training as in evaluation; A anchors over all levels, finest level first.
 
-    boxes    [B, A, 4], codes of the boxes at the anchors (`nets/box_codes.py`)
+    boxes    [B, A, 4], codes of the boxes at the anchors (`nets/common/box_coder.py`)
     classes  [B, A, C] logits; SSD's are [B, A, 1 + C], background first
     anchors  [A, 4], xyxy in pixels of the network input
     size     height and width of the network input

@@ -16,21 +16,21 @@ from torch.nn.utils.rnn import pad_sequence
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 
-from nets import box_codes
-from nets.box_codes import PLAIN, SCALED
-from nets.boxes import gather_rows
-from nets.candidates import as_decoded, best_pairs, clip
+from nets.common import box_coder as box_codes
+from nets.common.box_coder import PLAIN, SCALED
+from nets.common.boxes import gather_rows
+from nets.common.detector import SizedDetector
+from nets.common.structures import Decoded, Targets
+from nets.common.topk import as_decoded, best_pairs, clip
 from nets.dense_anchors import Pairs, Size, anchor_grid
-from nets.detector import SizedDetector
 from nets.object_matching import real_objects
-from nets.structures import Decoded, Targets
 
 
 class FirstStage(NamedTuple):
     """What the first stage says of A anchors over all levels, finest level first.
 
     objectness  [B * A, 1] logits
-    codes       [B * A, 4], codes of the boxes at the anchors (`nets/box_codes.py`)
+    codes       [B * A, 4], codes of the boxes at the anchors (`nets/common/box_coder.py`)
     anchors     [A, 4], xyxy in pixels of the network input
     per_level   number of anchors on each level
     """

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.blocks import SPP
+from nets.common.feature_levels import require_levels
 from nets.gelan_blocks import ELAN, AverageDown, SplitDown
-from nets.levels import require_levels
 
 
 class GELANPAN(nn.Module):

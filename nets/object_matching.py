@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.boxes import OBJECTS_AT_ONCE, aligned_iou, area
-from nets.structures import Targets
+from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou, area
+from nets.common.structures import Targets
 
 
 class Matches(NamedTuple):

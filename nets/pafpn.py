@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.blocks import ConvBNAct, CSPLayer, spatial_conv
-from nets.levels import require_levels
+from nets.common.feature_levels import require_levels
 
 
 class PAFPN(nn.Module):

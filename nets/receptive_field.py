@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules import activation, batchnorm, dropout, normalization
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 
 FIRST_LENGTH = 1024  # pixels of the input that is tried first; doubled where a prediction sees to its ends
 MOST_LENGTH = 8192

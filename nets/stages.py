@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import nn
 
-from nets.detector import PARTS, Detector
+from nets.common.detector import PARTS, Detector
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # exactly these: a subclass may be one layer
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from nets.detector import PARTS, Detector
-from nets.structures import Level
+from nets.common.detector import PARTS, Detector
+from nets.common.structures import Level
 
 
 class Summary(NamedTuple):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nets.pixels import PixelFormat
+from nets.common.preprocess import PixelFormat
 
 PREFIX = "timm:"  # of the names that stand for timm's
 STRIDES = (8, 16, 32)

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.box_losses import BOX_LOSSES
-from nets.boxes import aligned_iou, gather_rows
+from nets.common.boxes import aligned_iou, gather_rows
+from nets.common.structures import Targets
 from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
 from nets.simota import Assignment, simota
-from nets.structures import Targets
 from nets.yolox_head import YOLOXRaw, decode_boxes
 
 BOX_WEIGHT = 5.0

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.structures import Targets
+from nets.common.structures import Targets
 from utils.letterbox import Letterbox
 from utils.variation import Variation, vary_there
 

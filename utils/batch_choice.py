@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import torch
 
-from nets.detector import Detector
-from nets.structures import Targets
+from nets.common.detector import Detector
+from nets.common.structures import Targets
 from nets.summary import summarise
 from utils.batch import Batch
 from utils.gradients import is_out_of_memory

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.candidates import clip
-from nets.structures import Decoded
+from nets.common.structures import Decoded
+from nets.common.topk import clip
 from utils.nms import Kept, nms
 
 COMPARED = 100  # detections of each picture, the best ones

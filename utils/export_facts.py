@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nets.pixels import PixelFormat
-from nets.structures import Decoded
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Decoded
 from utils.cli import ROOT
 from utils.thresholds import KEY, Thresholds, stored_thresholds
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from nets.faster_rcnn import FasterRCNN
 from utils.export_facts import ExportFacts
 from utils.export_onnx import write_onnx

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
 from utils.export_onnx import OUTPUTS
 from utils.export_proof import Proof, require

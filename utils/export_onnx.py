@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.export_facts import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_nms import nms_graph

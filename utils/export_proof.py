@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from nets.detector import Detector
-from nets.structures import Decoded
+from nets.common.detector import Detector
+from nets.common.structures import Decoded
 from utils.detections import Detections
 from utils.evaluation_dataset import EvaluationDataset
 from utils.evaluator import evaluate

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.export_facts import EXTRA_FILE, NAME, ExportFacts
 from utils.export_onnx import Network, write_onnx
 from utils.exported_kind import MODEL_FILE

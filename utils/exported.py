@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nets.pixels import PixelFormat
-from nets.structures import Decoded
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Decoded
 from utils.classes import read_classes
 from utils.device import Amp
 from utils.export_facts import HOST, ExportFacts, Opened

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from nets import Preset, build
-from nets.detector import PARTS, Detector
+from nets.common.detector import PARTS, Detector
 from nets.stages import stages_of
 
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nets.detector import Detector
-from nets.structures import Targets
+from nets.common.detector import Detector
+from nets.common.structures import Targets
 from utils.device import Compiling, autocasting, compiled
 from utils.memory import give_back_freed_memory
 from utils.phases import Phase

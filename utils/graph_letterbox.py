@@ -4,7 +4,7 @@ The same arithmetic as `utils/letterbox.py`, in float64 where that is. Pixels ca
 from OpenCV's, which interpolates with whole numbers.
 """
 
-from nets.pixels import PixelFormat
+from nets.common.preprocess import PixelFormat
 
 
 def letterbox_graph(size: tuple[int, int], pixels: PixelFormat) -> str:

@@ -10,8 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from nets.pixels import PixelFormat
-from nets.structures import Decoded
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Decoded
 from utils.detections import Detections
 from utils.device import autocasting
 from utils.letterbox import Letterbox

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.batch import to_device
 from utils.detections import Detections
 from utils.device import autocasting

@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from nets.boxes import aligned_iou
-from nets.detector import Detector
+from nets.common.boxes import aligned_iou
+from nets.common.detector import Detector
+from nets.common.structures import Decoded
 from nets.fold import folded
-from nets.structures import Decoded
 from utils.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nets.detector import PARTS
+from nets.common.detector import PARTS
 from utils.class_transfer import ClassLayer, ClassTransfer
 
 SHOWN = 3  # names listed of each kind; the report has them all

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from nets import Preset, build
-from nets.detector import PARTS
+from nets.common.detector import PARTS
+from nets.common.structures import Level
 from nets.receptive_field import Extent, receptive_fields
-from nets.structures import Level
 from nets.summary import Summary, summarise
 
 NOTES = """

@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 from torchvision.ops import nms as nms_of_all
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 
 MOST_CANDIDATES = (
     1000  # by score, before suppression: bounds its time, and changed no AP digit on COCO images

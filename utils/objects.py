@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from nets.structures import Targets
+from nets.common.structures import Targets
 from utils.index import DatasetIndex
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from nets.stages import stages_of, whole_parts
 from utils.muon import Muon
 

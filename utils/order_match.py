@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from nets.detector import PARTS
+from nets.common.detector import PARTS
 
 
 def match_by_order(

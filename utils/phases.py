@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.augment import NO_AUGMENTATION, Augmentation
 from utils.freezing import describe_frozen, freeze
 from utils.optimizer import OptimizerName

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from nets import build, preset
-from nets.detector import Detector
-from nets.structures import Decoded
+from nets.common.detector import Detector
+from nets.common.structures import Decoded
 from utils.classes import read_classes
 from utils.detections import Detections
 from utils.device import Amp, choose_autocast, choose_device, describe_device, place

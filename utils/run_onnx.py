@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.device import Amp
 from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
 from utils.preflight import require_packages

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.device import Amp, multiplies_bf16
 from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
 from utils.exported_kind import MODEL_FILE

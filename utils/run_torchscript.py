@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.device import Amp, choose_device
 from utils.export_facts import EXTRA_FILE, Opened, facts_from_json
 

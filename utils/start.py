@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nets import LossSettings, Preset, build
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.anchor_advice import fit_line
 from utils.class_weights import weights_line
 from utils.data_spec import given_classes, read_many, require_boxes, require_images

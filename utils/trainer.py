@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.batch import Batch, to_device
 from utils.device import place, usable_cores
 from utils.ema import EMA

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nets import preset
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.letterbox import Letterbox
 from utils.predictor import Predictor
 from utils.stopwatch import Stopwatch

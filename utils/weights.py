@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nets import ZOO, Preset
-from nets.detector import Detector
+from nets.common.detector import Detector
 from nets.official import from_official
 from nets.timm_backbone import PREFIX, from_timm
 from utils.class_transfer import (

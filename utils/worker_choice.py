@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from nets.detector import Detector
+from nets.common.detector import Detector
 from utils.batch import Batch, to_device
 from utils.device import autocasting
 from utils.training_dataset import DetectionDataset, SampleKey

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from nets.structures import Targets
+from nets.common.structures import Targets
 
 # On an input of 64 x 64 pixels.
 odd_boxes = pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from nets.structures import Level
+from nets.common.structures import Level
 
 LEVELS = (Level(8, 12, 8), Level(4, 6, 16), Level(2, 3, 32))  # an input of 64 x 96
 CELLS = 8 * 12 + 4 * 6 + 2 * 3

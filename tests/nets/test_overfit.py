@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from nets import ZOO, build_detector, preset
-from nets.boxes import aligned_iou
-from nets.structures import Targets
+from nets.common.boxes import aligned_iou
+from nets.common.structures import Targets
 from utils.nms import nms
 
 SIDE = 96

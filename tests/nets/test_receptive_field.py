@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from nets import build_detector
 from nets.blocks import SPP, Focus, SeparableConv
-from nets.detector import Detector
-from nets.levels import flatten_cells, levels_of
-from nets.pixels import PixelFormat
+from nets.common.detector import Detector
+from nets.common.feature_levels import flatten_cells, levels_of
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Level
 from nets.receptive_field import receptive_fields
-from nets.structures import Level
 
 
 class Raw(NamedTuple):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from nets.common.structures import Targets
 from nets.simota import simota
-from nets.structures import Targets
 from tests.nets.batches import targets
 from tests.nets.cells import CELLS, LEVELS, around_cells, cell_centres, random_object, slow_iou
 

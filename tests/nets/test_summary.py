@@ -5,8 +5,8 @@ import torch
 
 from nets import ZOO, build_detector, preset
 from nets.blocks import SPP, ConvBNAct
+from nets.common.structures import Level
 from nets.gelan_blocks import RepConv
-from nets.structures import Level
 from nets.summary import summarise
 
 PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from nets.structures import Targets
+from nets.common.structures import Targets
 from nets.tal import AlignedCells, align_tasks
 from tests.nets.batches import targets
 from tests.nets.cells import CELLS, around_cells, cell_centres, random_object, slow_iou

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from nets import build, build_detector, parts_of, preset, strides_of
-from nets.pixels import PixelFormat
+from nets.common.preprocess import PixelFormat
 from nets.timm_backbone import TimmBackbone, from_timm
 from tests.nets.batches import pictures, targets
 from utils.read_weights import read_weights

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from nets.levels import cell_grid
+from nets.common.feature_levels import cell_grid
+from nets.common.structures import Level
 from nets.loss_settings import LossSettings
-from nets.structures import Level
 from nets.yolox_head import YOLOXRaw, decode, decode_boxes
 from nets.yolox_loss import encode_boxes
 from nets.yolox_loss import yolox_loss as loss_with_settings

@@ -20,8 +20,8 @@ from nets import (
     strides_of,
 )
 from nets.anchor_head import YOLOV3_ANCHORS
-from nets.detector import PARTS
-from nets.structures import Targets
+from nets.common.detector import PARTS
+from nets.common.structures import Targets
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import shortened
 

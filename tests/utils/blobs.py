@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import torch
 
-from nets.pixels import PixelFormat
-from nets.structures import Decoded
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Decoded
 from utils.inference import DetectSettings
 from utils.predictor import Predictor, TrainedDetector
 

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from nets.detector import Detector
-from nets.pixels import PixelFormat
+from nets.common.detector import Detector
+from nets.common.preprocess import PixelFormat
 from nets.yolox_head import YOLOXHead, decode
 from nets.yolox_loss import yolox_loss
 from utils.export_facts import ExportFacts

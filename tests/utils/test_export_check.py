@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
 from utils.nms import Kept
 

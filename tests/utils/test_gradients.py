@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from nets.structures import Targets
+from nets.common.structures import Targets
 from tests.helpers import ROOT
 from tests.utils.tiny_training import CPU, PHASE, drawn_index, make_trainer
 from utils.batch import to_device

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nets.pixels import PixelFormat
+from nets.common.preprocess import PixelFormat
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_text import parse_graph, put_after
 from utils.letterbox import letterbox

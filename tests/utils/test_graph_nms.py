@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.graph_nms import nms_graph
 from utils.graph_text import parse_graph
 from utils.nms import nms

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from nets.pixels import PixelFormat
-from nets.structures import Decoded
+from nets.common.preprocess import PixelFormat
+from nets.common.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
 from utils.batch import to_device
 from utils.device import autocasting

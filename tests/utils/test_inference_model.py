@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nets import build_detector
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from tests.nets.batches import pictures
 from utils.inference import find_candidates
 from utils.inference_model import _agree, for_inference, is_accurate

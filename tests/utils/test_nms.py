@@ -6,7 +6,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nets.structures import Decoded
+from nets.common.structures import Decoded
 from utils.nms import MOST_CANDIDATES, nms
 
 # A is 10 x 10; B overlaps it by 8 x 10, IoU 80 / 120 = 2/3; C overlaps A by 5 x 10, IoU 50 / 150 = 1/3.

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nets import ZOO, build, build_detector
-from nets.detector import PARTS
+from nets.common.detector import PARTS
 from nets.stages import stages_of
 from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, same_bits
 from utils.muon import Muon

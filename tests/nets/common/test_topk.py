@@ -2,7 +2,7 @@
 
 import torch
 
-from nets.candidates import MOST, as_decoded, best_pairs, clip
+from nets.common.topk import MOST, as_decoded, best_pairs, clip
 
 
 def test_by_hand():

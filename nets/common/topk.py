@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.boxes import gather_rows
-from nets.structures import Decoded
+from nets.common.boxes import gather_rows
+from nets.common.structures import Decoded
 
 MOST = 1000  # as many as NMS looks at
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.boxes import aligned_iou, area, centre_to_corners
+from nets.common.boxes import aligned_iou, area, centre_to_corners
 
 numbers = st.floats(-1000, 1000, width=32)
 sizes = st.floats(0.125, 1000, width=32)

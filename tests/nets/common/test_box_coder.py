@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BoxCoder
 
-from nets.box_codes import PLAIN, SCALED, decode, encode
+from nets.common.box_coder import PLAIN, SCALED, decode, encode
 
 
 def test_by_hand():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nets.structures import Level
+from nets.common.structures import Level
 
 
 def require_levels(channels: Sequence[int], number: int, neck: str) -> Sequence[int]:

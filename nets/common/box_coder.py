@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from nets.boxes import centre_to_corners
+from nets.common.boxes import centre_to_corners
 
 # How much an offset of the centre and the log of a size count for; the losses see the products.
 Scales = tuple[float, float]

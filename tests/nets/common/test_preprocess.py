@@ -2,7 +2,7 @@
 
 import torch
 
-from nets.pixels import PixelFormat, prepare_pixels
+from nets.common.preprocess import PixelFormat, prepare_pixels
 from nets.zoo_build import preset
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nets.pixels import PixelFormat, prepare_pixels
-from nets.structures import Decoded, Targets
+from nets.common.preprocess import PixelFormat, prepare_pixels
+from nets.common.structures import Decoded, Targets
 
 PARTS = ("backbone", "neck", "head")
 
