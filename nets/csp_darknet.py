@@ -5,7 +5,7 @@ YOLOX: https://arxiv.org/abs/2107.08430
 
 from torch import Tensor, nn
 
-from nets.blocks import SPP, CSPLayer, Focus, spatial_conv
+from nets.layers.blocks import SPP, CSPLayer, Focus, spatial_conv
 
 
 class CSPDarknet(nn.Module):

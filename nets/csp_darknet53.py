@@ -7,7 +7,7 @@ YOLOv4-tiny: Scaled-YOLOv4, https://arxiv.org/abs/2011.08036
 import torch
 from torch import Tensor, nn
 
-from nets.darknet_blocks import Mish, Residual, conv
+from nets.layers.darknet_blocks import Mish, Residual, conv
 
 
 class CSPStage(nn.Module):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from nets.darknet_blocks import Residual, conv
+from nets.layers.darknet_blocks import Residual, conv
 
 
 class Darknet53(nn.Module):

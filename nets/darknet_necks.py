@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import pyramid
 from nets.common.feature_levels import require_levels
-from nets.darknet_blocks import alternating, conv
+from nets.layers.blocks import pyramid
+from nets.layers.darknet_blocks import alternating, conv
 
 
 class YOLOv3FPN(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct
+from nets.layers.blocks import ConvBNAct
 from nets.zoo_build import build_detector
 
 # Our modules in the order in which the cfg files list their convolutions; "predict" marks the last 1x1

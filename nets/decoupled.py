@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct, spatial_conv
+from nets.layers.blocks import ConvBNAct, spatial_conv
 
 # The score that every cell starts with is 0.01: few cells hold an object. https://arxiv.org/abs/1708.02002
 PRIOR_LOGIT = -math.log((1 - 0.01) / 0.01)

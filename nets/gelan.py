@@ -8,8 +8,8 @@ scratch, and no part of the network that predicts.
 
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct
-from nets.gelan_blocks import ELAN, AverageDown, SplitDown
+from nets.layers.blocks import ConvBNAct
+from nets.layers.gelan_blocks import ELAN, AverageDown, SplitDown
 
 
 class GELAN(nn.Module):

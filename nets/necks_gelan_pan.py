@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import SPP
 from nets.common.feature_levels import require_levels
-from nets.gelan_blocks import ELAN, AverageDown, SplitDown
+from nets.layers.blocks import SPP
+from nets.layers.gelan_blocks import ELAN, AverageDown, SplitDown
 
 
 class GELANPAN(nn.Module):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct, CSPLayer, spatial_conv
 from nets.common.feature_levels import require_levels
+from nets.layers.blocks import ConvBNAct, CSPLayer, spatial_conv
 
 
 class PAFPN(nn.Module):

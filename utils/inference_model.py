@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nets.common.boxes import aligned_iou
 from nets.common.detector import Detector
 from nets.common.structures import Decoded
-from nets.fold import folded
+from nets.layers.fuse import folded
 from utils.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -19,7 +19,7 @@ LEAST_IOU, MOST_DIFFERENCE = 0.7, 0.25
 
 
 def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
-    """A copy of the detector that finds the same in less time: see `nets.fold`.
+    """A copy of the detector that finds the same in less time: see `nets.layers.fuse`.
 
     autocast  what convolutions will run in: their weights are kept so, for autocast would convert them at
         every call

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from nets import build_detector
-from nets.blocks import SPP, Focus, SeparableConv
 from nets.common.detector import Detector
 from nets.common.feature_levels import flatten_cells, levels_of
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Level
+from nets.layers.blocks import SPP, Focus, SeparableConv
 from nets.receptive_field import receptive_fields
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector, preset
-from nets.blocks import SPP, ConvBNAct
 from nets.common.structures import Level
-from nets.gelan_blocks import RepConv
+from nets.layers.blocks import SPP, ConvBNAct
+from nets.layers.gelan_blocks import RepConv
 from nets.summary import summarise
 
 PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo

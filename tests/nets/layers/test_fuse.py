@@ -8,8 +8,8 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from nets import ZOO, build, build_detector, preset
-from nets.fold import folded
-from nets.gelan_blocks import RepConv
+from nets.layers.fuse import folded
+from nets.layers.gelan_blocks import RepConv
 from tests.nets.batches import pictures
 from tests.nets.torchvision_models import shortened
 

@@ -7,7 +7,7 @@ Reparametrised convolutions: RepVGG, https://arxiv.org/abs/2101.03697
 import torch
 from torch import Tensor, nn
 
-from nets.blocks import ConvBNAct, CSPLayer, SiLU
+from nets.layers.blocks import ConvBNAct, CSPLayer, SiLU
 
 
 class RepConv(nn.Module):

@@ -9,7 +9,7 @@ from functools import partial
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nets.blocks import ConvBNAct
+from nets.layers.blocks import ConvBNAct
 
 LEAKY = partial(nn.LeakyReLU, 0.1, inplace=True)
 BN_EPS = 1e-6  # as Darknet has it; 1e-5 moves the outputs of the published tiny network by .005

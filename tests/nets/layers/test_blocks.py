@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-from nets.blocks import SPP, Bottleneck, ConvBNAct, CSPLayer, Focus, SeparableConv
+from nets.layers.blocks import SPP, Bottleneck, ConvBNAct, CSPLayer, Focus, SeparableConv
 
 
 def test_focus_stacks_the_pixels_of_each_block_column_by_column():

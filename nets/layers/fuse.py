@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torchvision.ops import FrozenBatchNorm2d
 
-from nets.blocks import StridedDepthwiseConv
-from nets.gelan_blocks import RepConv
+from nets.layers.blocks import StridedDepthwiseConv
+from nets.layers.gelan_blocks import RepConv
 
 M = TypeVar("M", bound=nn.Module)
 CONVOLUTIONS = (nn.Conv2d, StridedDepthwiseConv)
