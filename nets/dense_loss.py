@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nets.assigners.iou_matcher import Matches, match
 from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
 from nets.common.structures import Targets
 from nets.dense_head import DenseRaw
 from nets.loss_settings import binary_loss, mean_count
-from nets.object_matching import Matches, match
 
 OVERLAPS = 0.5  # an anchor that overlaps an object as much should find it
 RETINANET_IGNORED = 0.4  # one between is neither right nor wrong

@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torchvision.models.detection.roi_heads import fastrcnn_loss
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 
+from nets.assigners.iou_matcher import real_objects
 from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
@@ -23,7 +24,6 @@ from nets.common.detector import SizedDetector
 from nets.common.structures import Decoded, Targets
 from nets.common.topk import as_decoded, best_pairs, clip
 from nets.dense_anchors import Pairs, Size, anchor_grid
-from nets.object_matching import real_objects
 
 
 class FirstStage(NamedTuple):

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nets.assigners.simota import Assignment, simota
 from nets.box_losses import BOX_LOSSES
 from nets.common.boxes import aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
-from nets.simota import Assignment, simota
 from nets.yolox_head import YOLOXRaw, decode_boxes
 
 BOX_WEIGHT = 5.0

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nets.assigners.resolve_conflicts import settle
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou
 from nets.common.structures import Targets
-from nets.settle import settle
 
 MOST_CELLS = 10
 SCORE_POWER, IOU_POWER = 0.5, 6.0

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from nets.assigners.resolve_conflicts import settle
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Level, Targets
-from nets.settle import settle
 
 MOST_CELLS = 10  # an object gets at most as many cells as IoUs are summed
 IOU_WEIGHT = 3.0

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from nets.assigners.task_aligned import AlignedCells, align_tasks
 from nets.common.structures import Targets
-from nets.tal import AlignedCells, align_tasks
+from tests.nets.assigners.cells import CELLS, around_cells, cell_centres, random_object, slow_iou
 from tests.nets.batches import targets
-from tests.nets.cells import CELLS, around_cells, cell_centres, random_object, slow_iou
 
 FINEST = 8
 CENTRES = torch.tensor([(x, y) for x, y, _ in cell_centres()])

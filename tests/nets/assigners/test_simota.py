@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from nets.assigners.simota import simota
 from nets.common.structures import Targets
-from nets.simota import simota
+from tests.nets.assigners.cells import CELLS, LEVELS, around_cells, cell_centres, random_object, slow_iou
 from tests.nets.batches import targets
-from tests.nets.cells import CELLS, LEVELS, around_cells, cell_centres, random_object, slow_iou
 
 
 class Responsible(NamedTuple):

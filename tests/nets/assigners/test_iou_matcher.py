@@ -3,7 +3,7 @@
 import torch
 from torchvision.ops import box_iou
 
-from nets.object_matching import match, real_objects
+from nets.assigners.iou_matcher import match, real_objects
 from tests.nets.batches import targets
 
 ANCHORS = torch.tensor([[0.0, 0, 10, 10], [0, 0, 20, 10], [20, 20, 30, 30], [50, 50, 60, 60]])

@@ -1,0 +1,1 @@
+"""Label assignment: which cell or anchor learns which object."""
