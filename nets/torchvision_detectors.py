@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from torch import nn
 from torchvision.models import detection
 
-from nets.backbones_torchvision_backbones import Body, Chain
+from nets.backbones.torchvision_backbones import Body, Chain
 from nets.common.detector import Detector, SizedDetector
 from nets.common.preprocess import PixelFormat
 from nets.dense_anchors import anchor_grid, box_shares, default_boxes

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from nets import anchor_head, dfl_head, yolox_head
 from nets.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
 from nets.anchor_loss import anchor_loss
+from nets.backbones.csp_darknet import CSPDarknet
+from nets.backbones.csp_darknet53 import CSPDarknet53, CSPDarknet53Tiny
+from nets.backbones.darknet import Darknet53, DarknetTiny
+from nets.backbones.gelan import GELAN
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from nets.csp_darknet import CSPDarknet
-from nets.csp_darknet53 import CSPDarknet53, CSPDarknet53Tiny
-from nets.darknet import Darknet53, DarknetTiny
 from nets.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.dfl_head import DFLHead
 from nets.dfl_loss import dfl_loss
-from nets.gelan import GELAN
 from nets.necks_gelan_pan import GELANPAN
 from nets.pafpn import PAFPN
 from nets.torchvision_detectors import WHOLE

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from nets import ZOO, Preset
+from nets.backbones.timm_backbone import PREFIX, from_timm
 from nets.common.detector import Detector
 from nets.official import from_official
-from nets.timm_backbone import PREFIX, from_timm
 from utils.class_transfer import (
     ClassTransfer,
     class_counts,

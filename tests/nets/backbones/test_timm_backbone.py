@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from nets import build, build_detector, parts_of, preset, strides_of
+from nets.backbones.timm_backbone import TimmBackbone, from_timm
 from nets.common.preprocess import PixelFormat
-from nets.timm_backbone import TimmBackbone, from_timm
 from tests.nets.batches import pictures, targets
 from utils.read_weights import read_weights
 from utils.weights import load_weights
