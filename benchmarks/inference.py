@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from peers import said_by
 
 from nets import build_detector
-from nets.summary import summarise
+from nets.inspect.summary import summarise
 from utils.checkpoint import save_checkpoint
 from utils.classes import read_classes
 from utils.cli import ROOT, run

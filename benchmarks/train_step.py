@@ -30,7 +30,7 @@ from peers import said_by
 
 from nets import build_detector, preset
 from nets.common.structures import Targets
-from nets.summary import summarise
+from nets.inspect.summary import summarise
 from utils.augment import NO_AUGMENTATION
 from utils.batch import Batch, to_device
 from utils.cli import run

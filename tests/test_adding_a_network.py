@@ -61,7 +61,7 @@ def test_every_step_was_found():
         ("nets/toy.py", True),
         *[("nets/zoo.py", False)] * 3,
         ("tests/nets/test_zoo.py", False),
-        ("tests/nets/test_summary.py", False),
+        ("tests/nets/inspect/test_summary.py", False),
     ]
 
 

@@ -7,7 +7,7 @@ import torch
 
 from nets.common.detector import Detector
 from nets.common.structures import Targets
-from nets.summary import summarise
+from nets.inspect.summary import summarise
 from utils.batch import Batch
 from utils.gradients import is_out_of_memory
 from utils.memory import available_memory

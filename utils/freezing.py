@@ -9,7 +9,7 @@ import torch
 
 from nets import Preset, build
 from nets.common.detector import PARTS, Detector
-from nets.stages import stages_of
+from nets.inspect.stages import stages_of
 
 
 def check_frozen(frozen: Sequence[str], model: Preset) -> None:

@@ -7,8 +7,8 @@ import torch
 from nets import Preset, build
 from nets.common.detector import PARTS
 from nets.common.structures import Level
-from nets.receptive_field import Extent, receptive_fields
-from nets.summary import Summary, summarise
+from nets.inspect.receptive_field import Extent, receptive_fields
+from nets.inspect.summary import Summary, summarise
 
 NOTES = """
 layers       convolutions, and other modules with a matrix of weights

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.detector import Detector
-from nets.stages import stages_of, whole_parts
+from nets.inspect.stages import stages_of, whole_parts
 from utils.muon import Muon
 
 OptimizerName = Literal["sgd", "adamw", "muon"]

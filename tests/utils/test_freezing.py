@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nets import build_detector, preset
-from nets.stages import stages_of
+from nets.inspect.stages import stages_of
 from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train
 from utils.freezing import check_frozen, describe_frozen, freeze, is_frozen
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import preset
-from nets.summary import summarise
+from nets.inspect.summary import summarise
 from utils import model_summary
 from utils.model_summary import full_summary, short_summary
 

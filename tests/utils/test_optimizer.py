@@ -8,7 +8,7 @@ from torch import nn
 
 from nets import ZOO, build, build_detector
 from nets.common.detector import PARTS
-from nets.stages import stages_of
+from nets.inspect.stages import stages_of
 from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, same_bits
 from utils.muon import Muon
 from utils.optimizer import build_optimizer, hidden_matrices, restore_optimizer, split_by_decay

@@ -13,8 +13,8 @@ from nets.common.detector import Detector
 from nets.common.feature_levels import flatten_cells, levels_of
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Level
+from nets.inspect.receptive_field import receptive_fields
 from nets.layers.blocks import SPP, Focus, SeparableConv
-from nets.receptive_field import receptive_fields
 
 
 class Raw(NamedTuple):

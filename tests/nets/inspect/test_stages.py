@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nets import ZOO, build, build_detector
-from nets.stages import stages_of, whole_parts
+from nets.inspect.stages import stages_of, whole_parts
 from tests.nets.batches import pictures
 
 

@@ -5,9 +5,9 @@ import torch
 
 from nets import ZOO, build_detector, preset
 from nets.common.structures import Level
+from nets.inspect.summary import summarise
 from nets.layers.blocks import SPP, ConvBNAct
 from nets.layers.gelan_blocks import RepConv
-from nets.summary import summarise
 
 PUBLISHED = {  # millions of parameters, 1e9 operations at the size of the zoo
     "yolov3": (61.9, 65.9),

@@ -1,0 +1,1 @@
+"""What a network is made of: summary, receptive field and stages."""
