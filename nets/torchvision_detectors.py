@@ -25,7 +25,7 @@ from nets.dense_head import DenseHead, PointHead, decode_fcos, decode_retinanet,
 from nets.dense_loss import retinanet_loss, ssd_loss
 from nets.faster_rcnn import FasterRCNN, RCNNHead, decode_rcnn, losses_need_objects
 from nets.fcos_loss import fcos_loss
-from nets.necks_torchvision_necks import FPN, ExtraLevels
+from nets.necks.torchvision_necks import FPN, ExtraLevels
 
 FRESH: dict[str, Any] = {"weights": None, "weights_backbone": None}  # nothing is downloaded
 

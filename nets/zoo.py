@@ -16,11 +16,11 @@ from nets.backbones.gelan import GELAN
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from nets.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.dfl_head import DFLHead
 from nets.dfl_loss import dfl_loss
-from nets.necks_gelan_pan import GELANPAN
-from nets.pafpn import PAFPN
+from nets.necks.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
+from nets.necks.gelan_pan import GELANPAN
+from nets.necks.pafpn import PAFPN
 from nets.torchvision_detectors import WHOLE
 from nets.yolov9_head import YOLOv9Head
 from nets.yolox_head import YOLOXHead

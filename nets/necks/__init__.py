@@ -1,0 +1,1 @@
+"""Necks: features to features."""
