@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.anchor_head import AnchorRaw, decode_boxes
 from nets.assigners.resolve_conflicts import settle
 from nets.box_losses import BOX_LOSSES
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.common.structures import Targets
+from nets.heads.anchor_head import AnchorRaw, decode_boxes
 from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
 
 BOX_WEIGHT = 5.0

@@ -13,7 +13,7 @@ from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
 from nets.common.structures import Targets
-from nets.dense_head import DenseRaw
+from nets.heads.torchvision_heads import DenseRaw
 from nets.loss_settings import binary_loss, mean_count
 
 OVERLAPS = 0.5  # an anchor that overlaps an object as much should find it

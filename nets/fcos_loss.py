@@ -14,8 +14,8 @@ from nets.assigners.iou_matcher import real_objects
 from nets.box_losses import giou_loss
 from nets.common.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.common.structures import Targets
-from nets.dense_head import PointRaw, point_boxes
 from nets.dense_loss import class_targets
+from nets.heads.torchvision_heads import PointRaw, point_boxes
 from nets.loss_settings import binary_loss, mean_count
 
 RADIUS = 1.5  # strides between a point and the centre of its object, at most

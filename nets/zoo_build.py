@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from nets.anchor_head import Anchors
 from nets.backbones.timm_backbone import PREFIX, TimmBackbone, timm_pixels
 from nets.common.detector import Detector
+from nets.heads.anchor_head import Anchors
 from nets.loss_settings import LossSettings
 from nets.zoo import BACKBONES, HEADS, NECKS, ZOO, Preset
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nets import HEADS, ZOO, Preset, preset, strides_of
-from nets.anchor_head import Anchors, fit_anchors
+from nets.heads.anchor_head import Anchors, fit_anchors
 from utils.atomic import read_text
 
 

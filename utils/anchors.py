@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nets.anchor_head import Anchors
+from nets.heads.anchor_head import Anchors
 from utils.image_files import header_size
 from utils.index import DatasetIndex
 from utils.letterbox import plan_letterbox

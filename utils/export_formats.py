@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from nets.common.detector import Detector
-from nets.faster_rcnn import FasterRCNN
+from nets.heads.faster_rcnn import FasterRCNN
 from utils.export_facts import ExportFacts
 from utils.export_onnx import write_onnx
 from utils.export_torchscript import write_openvino, write_torchscript

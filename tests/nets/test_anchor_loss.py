@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from nets.anchor_head import AnchorRaw, decode, decode_boxes
 from nets.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
+from nets.heads.anchor_head import AnchorRaw, decode, decode_boxes
 from nets.loss_settings import LossSettings
 from tests.nets.batches import targets
 

@@ -7,8 +7,8 @@ import torch
 
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
-from nets.dfl_head import BINS, DFLRaw, decode, decode_boxes
 from nets.dfl_loss import dfl_loss, distribution_loss, encode_boxes
+from nets.heads.dfl_head import BINS, DFLRaw, decode, decode_boxes
 from nets.loss_settings import LossSettings
 from tests.nets.batches import odd_boxes, targets
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector
-from nets.yolox_head import decode_boxes
+from nets.heads.yolox_head import decode_boxes
 from nets.yolox_keys import from_official, official_names, our_name
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import official_name

@@ -19,9 +19,9 @@ from nets import (
     stride_of,
     strides_of,
 )
-from nets.anchor_head import YOLOV3_ANCHORS
 from nets.common.detector import PARTS
 from nets.common.structures import Targets
+from nets.heads.anchor_head import YOLOV3_ANCHORS
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import shortened
 

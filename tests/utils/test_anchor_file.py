@@ -3,7 +3,7 @@
 import pytest
 
 from nets import preset
-from nets.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS
+from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS
 from utils.anchor_file import anchors_of, choose_model, read_anchors, write_anchors
 
 

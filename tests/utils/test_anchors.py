@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from nets.anchor_head import YOLOV3_ANCHORS
+from nets.heads.anchor_head import YOLOV3_ANCHORS
 from utils import anchors
 from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
 from utils.index import ImageRecord, build_index

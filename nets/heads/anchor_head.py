@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nets.common.boxes import centre_to_corners
 from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
 from nets.common.structures import Decoded, Level
-from nets.decoupled import PRIOR_LOGIT, set_bias
+from nets.heads.decoupled_towers import PRIOR_LOGIT, set_bias
 from nets.layers.darknet_blocks import conv
 
 # Width and height in pixels, level by level, finest first.

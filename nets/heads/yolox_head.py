@@ -13,7 +13,7 @@ from torch import Tensor
 from nets.common.boxes import centre_to_corners
 from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
 from nets.common.structures import Decoded, Level
-from nets.decoupled import PRIOR_LOGIT, DecoupledTowers, set_bias
+from nets.heads.decoupled_towers import PRIOR_LOGIT, DecoupledTowers, set_bias
 
 START_SIZE = 4.0  # how many cells wide a fresh head's boxes are
 

@@ -14,7 +14,7 @@ from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows, sides_to_corners
 from nets.common.structures import Decoded
 from nets.common.topk import as_decoded, best_pairs, clip
-from nets.dense_anchors import Size
+from nets.heads.anchors import Size
 
 
 class DenseRaw(NamedTuple):

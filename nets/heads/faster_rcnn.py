@@ -23,7 +23,7 @@ from nets.common.boxes import gather_rows
 from nets.common.detector import SizedDetector
 from nets.common.structures import Decoded, Targets
 from nets.common.topk import as_decoded, best_pairs, clip
-from nets.dense_anchors import Pairs, Size, anchor_grid
+from nets.heads.anchors import Pairs, Size, anchor_grid
 
 
 class FirstStage(NamedTuple):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import build_detector
-from nets.faster_rcnn import RCNNRaw, as_lists, decode_rcnn, losses_need_objects
+from nets.heads.faster_rcnn import RCNNRaw, as_lists, decode_rcnn, losses_need_objects
 from nets.official import from_official
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import UNUSED, picture_size, random_model, silence_unused_classes

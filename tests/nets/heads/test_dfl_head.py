@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import build_detector, preset
-from nets.dfl_head import decode_boxes
+from nets.heads.dfl_head import decode_boxes
 from tests.nets.batches import pictures, targets
 from utils.read_weights import Weights
 from utils.weights import load_weights

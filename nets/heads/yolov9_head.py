@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nets.dfl_head import BINS, DFLRaw, raw_outputs, start_predictors
+from nets.heads.dfl_head import BINS, DFLRaw, raw_outputs, start_predictors
 from nets.layers.blocks import ConvBNAct
 
 SIDES = 4

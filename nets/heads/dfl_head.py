@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nets.common.boxes import sides_to_corners
 from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
 from nets.common.structures import Decoded, Level
-from nets.decoupled import DecoupledTowers, set_bias
+from nets.heads.decoupled_towers import DecoupledTowers, set_bias
 
 BINS = 16  # a distance is 0 to 15 strides
 START_OBJECTS = 5  # what a fresh head's scores add up to on a level of a 640 x 640 image

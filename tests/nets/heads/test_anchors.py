@@ -6,7 +6,7 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator, DefaultBo
 from torchvision.models.detection.image_list import ImageList
 
 from nets import build_detector
-from nets.dense_anchors import anchor_grid, box_shares, default_boxes
+from nets.heads.anchors import anchor_grid, box_shares, default_boxes
 
 
 def maps(size, strides):

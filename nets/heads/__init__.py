@@ -1,0 +1,1 @@
+"""Heads: features to raw outputs, and raw outputs to boxes and scores."""
