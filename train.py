@@ -12,7 +12,7 @@ import torch
 
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.common.detector import Detector
-from nets.loss_settings import BoxLoss
+from nets.losses.common import BoxLoss
 from utils.anchor_file import choose_model
 from utils.augment import Augmentation
 from utils.batch_choice import measured_batch_size

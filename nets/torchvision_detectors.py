@@ -20,11 +20,11 @@ from torchvision.models import detection
 from nets.backbones.torchvision_backbones import Body, Chain
 from nets.common.detector import Detector, SizedDetector
 from nets.common.preprocess import PixelFormat
-from nets.dense_loss import retinanet_loss, ssd_loss
-from nets.fcos_loss import fcos_loss
 from nets.heads.anchors import anchor_grid, box_shares, default_boxes
 from nets.heads.faster_rcnn import FasterRCNN, RCNNHead, decode_rcnn, losses_need_objects
 from nets.heads.torchvision_heads import DenseHead, PointHead, decode_fcos, decode_retinanet, decode_ssd
+from nets.losses.fcos_loss import fcos_loss
+from nets.losses.ssd_retinanet_loss import retinanet_loss, ssd_loss
 from nets.necks.torchvision_necks import FPN, ExtraLevels
 
 FRESH: dict[str, Any] = {"weights": None, "weights_backbone": None}  # nothing is downloaded

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from nets.anchor_loss import anchor_loss
 from nets.backbones.csp_darknet import CSPDarknet
 from nets.backbones.csp_darknet53 import CSPDarknet53, CSPDarknet53Tiny
 from nets.backbones.darknet import Darknet53, DarknetTiny
@@ -14,17 +13,18 @@ from nets.backbones.gelan import GELAN
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from nets.dfl_loss import dfl_loss
 from nets.heads import anchor_head, dfl_head, yolox_head
 from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
 from nets.heads.dfl_head import DFLHead
 from nets.heads.yolov9_head import YOLOv9Head
 from nets.heads.yolox_head import YOLOXHead
+from nets.losses.anchor_loss import anchor_loss
+from nets.losses.dfl_loss import dfl_loss
+from nets.losses.yolox_loss import yolox_loss
 from nets.necks.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.necks.gelan_pan import GELANPAN
 from nets.necks.pafpn import PAFPN
 from nets.torchvision_detectors import WHOLE
-from nets.yolox_loss import yolox_loss
 
 
 class HeadFamily(NamedTuple):

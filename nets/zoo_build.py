@@ -9,7 +9,7 @@ import torch
 from nets.backbones.timm_backbone import PREFIX, TimmBackbone, timm_pixels
 from nets.common.detector import Detector
 from nets.heads.anchor_head import Anchors
-from nets.loss_settings import LossSettings
+from nets.losses.common import LossSettings
 from nets.zoo import BACKBONES, HEADS, NECKS, ZOO, Preset
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector
-from nets.dfl_loss import encode_boxes
 from nets.heads.dfl_head import decode_boxes
+from nets.losses.dfl_loss import encode_boxes
 from nets.official import from_official as any_official
 from nets.yolov9_keys import from_official, our_name
 from tests.nets.batches import pictures

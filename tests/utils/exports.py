@@ -6,7 +6,7 @@ from torch import nn
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.heads.yolox_head import YOLOXHead, decode
-from nets.yolox_loss import yolox_loss
+from nets.losses.yolox_loss import yolox_loss
 from utils.export_facts import ExportFacts
 from utils.thresholds import Thresholds
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from nets.loss_settings import mean_count
+from nets.losses.common import mean_count
 from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment import Augmentation
 from utils.epoch_progress import EpochProgress

@@ -14,7 +14,7 @@ from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
 from nets.common.structures import Targets
 from nets.heads.torchvision_heads import DenseRaw
-from nets.loss_settings import binary_loss, mean_count
+from nets.losses.common import binary_loss, mean_count
 
 OVERLAPS = 0.5  # an anchor that overlaps an object as much should find it
 RETINANET_IGNORED = 0.4  # one between is neither right nor wrong

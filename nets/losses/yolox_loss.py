@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.assigners.simota import Assignment, simota
-from nets.box_losses import BOX_LOSSES
 from nets.common.boxes import aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.heads.yolox_head import YOLOXRaw, decode_boxes
-from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT = 5.0
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from nets.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
 from nets.heads.anchor_head import AnchorRaw, decode, decode_boxes
-from nets.loss_settings import LossSettings
+from nets.losses.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
+from nets.losses.common import LossSettings
 from tests.nets.batches import targets
 
 LEVELS = (Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64

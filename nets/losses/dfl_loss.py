@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.assigners.task_aligned import AlignedCells, align_tasks
-from nets.box_losses import BOX_LOSSES
 from nets.common.boxes import gather_rows, side_distances
 from nets.common.structures import Targets
 from nets.heads.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
-from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT, CLASS_WEIGHT, DISTANCE_WEIGHT = 7.5, 0.5, 1.5
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nets.common.boxes import aligned_iou, area
-from nets.loss_settings import BoxLoss
+from nets.losses.common import BoxLoss
 
 EPS = 1e-7
 

@@ -11,10 +11,10 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
 from nets.assigners.iou_matcher import Matches, match
-from nets.dense_loss import forced_objects, hardest, retinanet_loss, ssd_loss
-from nets.fcos_loss import assign_points, fcos_loss, wanted_centreness
 from nets.heads.anchors import anchor_grid
 from nets.heads.torchvision_heads import DenseRaw, PointRaw
+from nets.losses.fcos_loss import assign_points, fcos_loss, wanted_centreness
+from nets.losses.ssd_retinanet_loss import forced_objects, hardest, retinanet_loss, ssd_loss
 from tests.nets.batches import targets
 
 SIZE = (96, 128)

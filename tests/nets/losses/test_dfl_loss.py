@@ -7,9 +7,9 @@ import torch
 
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
-from nets.dfl_loss import dfl_loss, distribution_loss, encode_boxes
 from nets.heads.dfl_head import BINS, DFLRaw, decode, decode_boxes
-from nets.loss_settings import LossSettings
+from nets.losses.common import LossSettings
+from nets.losses.dfl_loss import dfl_loss, distribution_loss, encode_boxes
 from tests.nets.batches import odd_boxes, targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64

@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.assigners.iou_matcher import real_objects
-from nets.box_losses import giou_loss
 from nets.common.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.common.structures import Targets
-from nets.dense_loss import class_targets
 from nets.heads.torchvision_heads import PointRaw, point_boxes
-from nets.loss_settings import binary_loss, mean_count
+from nets.losses.common import binary_loss, mean_count
+from nets.losses.iou_losses import giou_loss
+from nets.losses.ssd_retinanet_loss import class_targets
 
 RADIUS = 1.5  # strides between a point and the centre of its object, at most
 NEAREST, FARTHEST = 4, 8  # strides from a point to the farthest side of its object

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.assigners.resolve_conflicts import settle
-from nets.box_losses import BOX_LOSSES
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.heads.anchor_head import AnchorRaw, decode_boxes
-from nets.loss_settings import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT = 5.0
 FITS = 0.213  # an anchor also takes an object that its size overlaps by more, with centres laid together

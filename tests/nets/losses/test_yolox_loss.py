@@ -8,9 +8,9 @@ import torch
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
 from nets.heads.yolox_head import YOLOXRaw, decode, decode_boxes
-from nets.loss_settings import LossSettings
-from nets.yolox_loss import encode_boxes
-from nets.yolox_loss import yolox_loss as loss_with_settings
+from nets.losses.common import LossSettings
+from nets.losses.yolox_loss import encode_boxes
+from nets.losses.yolox_loss import yolox_loss as loss_with_settings
 from tests.nets.batches import odd_boxes, targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64

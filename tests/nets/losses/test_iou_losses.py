@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision import ops
 
-from nets.box_losses import BOX_LOSSES, siou_loss
+from nets.losses.iou_losses import BOX_LOSSES, siou_loss
 
 THEIRS = {
     "giou": ops.generalized_box_iou_loss,

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from nets import HEADS, LossSettings, build_detector
-from nets.box_losses import BOX_LOSSES
-from nets.loss_settings import binary_loss, smoothed, weighted
+from nets.losses.common import binary_loss, smoothed, weighted
+from nets.losses.iou_losses import BOX_LOSSES
 from tests.nets.batches import pictures, targets
 
 

@@ -1,0 +1,1 @@
+"""Losses: raw outputs and targets to the components of the loss."""
