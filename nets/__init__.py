@@ -1,8 +1,8 @@
 """What a detector is: backbone, neck, head, loss and decoding. Imports nothing of `utils`."""
 
 from nets.losses.common import LossSettings
-from nets.zoo import BACKBONES, HEADS, NECKS, ZOO, Preset
-from nets.zoo_build import build, build_detector, parts_of, preset, require_loss, stride_of, strides_of
+from nets.zoo.build import build, build_detector, parts_of, preset, require_loss, stride_of, strides_of
+from nets.zoo.presets import BACKBONES, HEADS, NECKS, ZOO, Preset
 
 __all__ = [
     "BACKBONES",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.layers.blocks import ConvBNAct
-from nets.zoo_build import build_detector
+from nets.zoo.build import build_detector
 
 # Our modules in the order in which the cfg files list their convolutions; "predict" marks the last 1x1
 # convolution of a level, whose outputs we have in three convolutions.

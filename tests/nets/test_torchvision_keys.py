@@ -7,7 +7,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from nets import build_detector, torchvision_keys
 from nets.official import from_official
-from nets.torchvision_detectors import WHOLE
+from nets.zoo.torchvision_presets import WHOLE
 from tests.helpers import ROOT
 from tests.nets.batches import pictures
 from tests.nets.torchvision_models import (

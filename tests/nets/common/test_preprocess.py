@@ -3,7 +3,7 @@
 import torch
 
 from nets.common.preprocess import PixelFormat, prepare_pixels
-from nets.zoo_build import preset
+from nets.zoo.build import preset
 
 
 def picture(red, green, blue):

@@ -24,7 +24,7 @@ from nets.losses.yolox_loss import yolox_loss
 from nets.necks.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.necks.gelan_pan import GELANPAN
 from nets.necks.pafpn import PAFPN
-from nets.torchvision_detectors import WHOLE
+from nets.zoo.torchvision_presets import WHOLE
 
 
 class HeadFamily(NamedTuple):

@@ -10,7 +10,7 @@ from nets.backbones.timm_backbone import PREFIX, TimmBackbone, timm_pixels
 from nets.common.detector import Detector
 from nets.heads.anchor_head import Anchors
 from nets.losses.common import LossSettings
-from nets.zoo import BACKBONES, HEADS, NECKS, ZOO, Preset
+from nets.zoo.presets import BACKBONES, HEADS, NECKS, ZOO, Preset
 
 
 def preset(

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nets import build_detector, preset
-from nets.torchvision_detectors import WHOLE
+from nets.zoo.torchvision_presets import WHOLE
 from tests.nets.batches import pictures, targets
 from tests.nets.torchvision_models import BUILDERS, shortened
 

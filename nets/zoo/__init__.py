@@ -1,0 +1,1 @@
+"""The model zoo: which parts make which model, and building it."""
