@@ -1,4 +1,4 @@
-"""The names that official YOLOX checkpoints give to our tensors, written apart from nets/yolox_keys.py."""
+"""The names that official YOLOX checkpoints give to our tensors, apart from nets/published/yolox.py."""
 
 import re
 from collections.abc import Mapping

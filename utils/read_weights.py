@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from nets.official import DARKNET
+from nets.published.published import DARKNET
 from utils.checkpoint import check_is_file, damaged, load_torch_file
 from utils.exported_kind import refuse_exported
 from utils.thresholds import Thresholds, stored_thresholds

@@ -8,7 +8,7 @@ from torch import Tensor
 from nets import ZOO, Preset
 from nets.backbones.timm_backbone import PREFIX, from_timm
 from nets.common.detector import Detector
-from nets.official import from_official
+from nets.published.published import from_official
 from utils.class_transfer import (
     ClassTransfer,
     class_counts,

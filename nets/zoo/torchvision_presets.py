@@ -1,8 +1,8 @@
 """torchvision's detectors as backbone, neck and head that answer our two calls.
 
 Their layers are torchvision's own, with fresh weights; its published weights load into them
-(`nets/torchvision_keys.py`). Its resizing is left out: pictures come letterboxed, where the published weights
-of SSD and SSDLite have seen them stretched to a square.
+(`nets/published/torchvision.py`). Its resizing is left out: pictures come letterboxed, where the published
+weights of SSD and SSDLite have seen them stretched to a square.
 
 BatchNorm is plain, although torchvision freezes it (FrozenBatchNorm2d) where it starts from trained weights.
 Frozen at fresh values it does nothing, so a run from scratch would have no normalisation at all; and the

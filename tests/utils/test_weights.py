@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 from nets import build_detector, preset
-from nets.darknet_weights import file_shapes
+from nets.published.darknet import file_shapes
 from tests.helpers import SHARED, needs_shared
-from tests.nets.torchvision_models import random_model
+from tests.nets.published.torchvision_models import random_model
 from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
 from utils.class_transfer import ClassLayer, class_layers, match_classes

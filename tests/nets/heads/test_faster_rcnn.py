@@ -5,9 +5,9 @@ import torch
 
 from nets import build_detector
 from nets.heads.faster_rcnn import RCNNRaw, as_lists, decode_rcnn, losses_need_objects
-from nets.official import from_official
+from nets.published.published import from_official
 from tests.nets.batches import pictures, targets
-from tests.nets.torchvision_models import UNUSED, picture_size, random_model, silence_unused_classes
+from tests.nets.published.torchvision_models import UNUSED, picture_size, random_model, silence_unused_classes
 
 
 def test_losses_are_torchvisions():

@@ -11,7 +11,7 @@ from nets import ZOO, build, build_detector, preset
 from nets.layers.fuse import folded
 from nets.layers.gelan_blocks import RepConv
 from tests.nets.batches import pictures
-from tests.nets.torchvision_models import shortened
+from tests.nets.published.torchvision_models import shortened
 
 SMALL = ("yolox_nano", "yolov3_tiny", "yolov4_tiny", "yolov9_t", "ssdlite320", "fcos")
 FOLDED = (nn.BatchNorm2d, FrozenBatchNorm2d)

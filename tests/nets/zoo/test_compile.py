@@ -6,7 +6,7 @@ from torch import nn
 
 from nets import ZOO, build_detector, preset
 from tests.nets.batches import pictures, targets
-from tests.nets.torchvision_models import shortened
+from tests.nets.published.torchvision_models import shortened
 
 TWO_STAGES = "fasterrcnn"
 # With the heads that they are named with, and one with another.

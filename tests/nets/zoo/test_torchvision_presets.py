@@ -9,7 +9,7 @@ from torch import nn
 from nets import build_detector, preset
 from nets.zoo.torchvision_presets import WHOLE
 from tests.nets.batches import pictures, targets
-from tests.nets.torchvision_models import BUILDERS, shortened
+from tests.nets.published.torchvision_models import BUILDERS, shortened
 
 LIGHT = ("ssdlite320", "fasterrcnn", "retinanet", "fcos")
 OBJECTS = targets(

@@ -23,7 +23,7 @@ from nets.common.detector import PARTS
 from nets.common.structures import Targets
 from nets.heads.anchor_head import YOLOV3_ANCHORS
 from tests.nets.batches import pictures, targets
-from tests.nets.torchvision_models import shortened
+from tests.nets.published.torchvision_models import shortened
 
 # Those that a test can afford to run; of torchvision's on ResNet-50 the three differ in their heads.
 SMALL = (

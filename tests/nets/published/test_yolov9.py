@@ -10,8 +10,8 @@ import torch
 from nets import ZOO, build_detector
 from nets.heads.dfl_head import decode_boxes
 from nets.losses.dfl_loss import encode_boxes
-from nets.official import from_official as any_official
-from nets.yolov9_keys import from_official, our_name
+from nets.published.published import from_official as any_official
+from nets.published.yolov9 import from_official, our_name
 from tests.nets.batches import pictures
 
 # The published layout, written apart from nets/: for each size the stem, the first stage, three stages as

@@ -5,7 +5,7 @@ import torch
 
 from nets import ZOO, build_detector
 from nets.heads.yolox_head import decode_boxes
-from nets.yolox_keys import from_official, official_names, our_name
+from nets.published.yolox import from_official, official_names, our_name
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import official_name
 from utils.image import read_image

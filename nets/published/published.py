@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from nets import torchvision_keys, yolov9_keys, yolox_keys
-from nets.darknet_weights import from_darknet
+from nets.published import torchvision as torchvision_keys
+from nets.published import yolov9 as yolov9_keys
+from nets.published import yolox as yolox_keys
+from nets.published.darknet import from_darknet
 
 DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
 

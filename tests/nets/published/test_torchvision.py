@@ -5,12 +5,13 @@ import torch
 from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
-from nets import build_detector, torchvision_keys
-from nets.official import from_official
+from nets import build_detector
+from nets.published import torchvision as torchvision_keys
+from nets.published.published import from_official
 from nets.zoo.torchvision_presets import WHOLE
 from tests.helpers import ROOT
 from tests.nets.batches import pictures
-from tests.nets.torchvision_models import (
+from tests.nets.published.torchvision_models import (
     BUILDERS,
     UNUSED,
     picture_size,
@@ -116,7 +117,7 @@ def test_rows_of_other_class_numbers_stay(name):
 
 
 def as_official(key, name):
-    """torchvision's name for ours, written apart from nets/torchvision_keys.py."""
+    """torchvision's name for ours, written apart from nets/published/torchvision.py."""
     part, rest = key.split(".", 1)
     if part == "backbone" and name == "ssd300_vgg16":
         return key.replace("blocks.0.", "features.").replace("blocks.1.", "extra.0.")

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from nets import build, preset
-from nets.darknet_weights import file_shapes, from_darknet
+from nets.published.darknet import file_shapes, from_darknet
 from tests.helpers import SHARED, needs_shared
-from tests.nets.darknet_cfg import NETWORKS
+from tests.nets.published.darknet_cfg import NETWORKS
 from utils.read_weights import read_weights
 from utils.weights import load_weights
 

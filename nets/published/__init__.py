@@ -1,0 +1,1 @@
+"""Published weights: state dicts that others trained, under our names."""
