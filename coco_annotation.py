@@ -9,14 +9,14 @@ editing by hand. Give the validation list the `--classes` that the training list
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.atomic import write_text
 from utils.classes import read_classes
-from utils.cli import ROOT, run
 from utils.coco_json import read_coco
 from utils.data_report import count_table
 from utils.data_spec import require_boxes, require_images
 from utils.index import select_boxes
 from utils.list_file import write_list
+from utils.system.cli import ROOT, run
+from utils.system.files import write_text
 
 
 @dataclass(frozen=True)

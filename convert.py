@@ -12,13 +12,13 @@ from typing import Annotated
 import tyro
 
 from utils.classes import read_classes
-from utils.cli import run
 from utils.conversion import convert
 from utils.data_report import count_table
 from utils.data_spec import read_many, require_images
 from utils.data_writers import Format
 from utils.image_placing import How
-from utils.preflight import check_values
+from utils.system.cli import run
+from utils.system.validation import check_values
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,15 @@ no object at all.
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.atomic import write_text
 from utils.classes import read_classes
-from utils.cli import run
-from utils.device import usable_cores
 from utils.findings import Finding
 from utils.health import examine, is_healthy, problems_json, report
 from utils.health_page import health_page
-from utils.preflight import check_values
 from utils.splits import Split, examine_splits, read_splits, short_names
+from utils.system.cli import run
+from utils.system.device import usable_cores
+from utils.system.files import write_text
+from utils.system.validation import check_values
 
 PAGE, PROBLEMS = "index.html", "problems.json"
 

@@ -12,10 +12,7 @@ import torch
 
 from nets import preset
 from nets.common.detector import Detector
-from utils.atomic import proving
-from utils.cli import run
 from utils.data_spec import read_data, require_images
-from utils.device import choose_device, multiplies_bf16
 from utils.export_check import Difference
 from utils.export_facts import ExportFacts
 from utils.export_formats import Format, check_exportable, output_path, trtexec_command, write_export
@@ -25,8 +22,11 @@ from utils.exported import load_exported
 from utils.exported_kind import exported_kind, refuse_exported
 from utils.inference_model import for_inference, is_accurate
 from utils.predictor import TrainedDetector, load_trained
-from utils.preflight import check_values
 from utils.pretrained import weights_licence
+from utils.system.cli import run
+from utils.system.device import choose_device, multiplies_bf16
+from utils.system.files import proving
+from utils.system.validation import check_values
 from utils.thresholds import DEFAULT
 
 FLOAT32, FLOAT16 = Difference(1.0, 0.005), Difference(20.0, 0.05)  # allowed, by the format of the weights

@@ -12,12 +12,9 @@ from typing import NamedTuple
 import torch
 
 from utils.analysis import analyse
-from utils.atomic import write_text
-from utils.cli import ROOT, run
 from utils.comparison import compare
 from utils.curves import write_curves
 from utils.data_spec import read_many, require_boxes, require_images
-from utils.device import Amp, choose_device, usable_cores
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.exported_kind import refuse_exported
 from utils.ground_truth import FlatDetections, flatten_detections
@@ -26,12 +23,15 @@ from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
 from utils.loader import automatic_workers
 from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
-from utils.memory import keep_freed_memory
 from utils.predictor import describe_trained, load_trained, ready
-from utils.preflight import check_values
 from utils.report import write_report
 from utils.report_data import Report
 from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
+from utils.system.cli import ROOT, run
+from utils.system.device import Amp, choose_device, usable_cores
+from utils.system.files import write_text
+from utils.system.memory import keep_freed_memory
+from utils.system.validation import check_values
 from utils.thresholds import best_thresholds, store_thresholds
 
 

@@ -17,25 +17,25 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from utils.cli import IncompleteError, ask, run
 from utils.detections import Detections
-from utils.device import Amp
 from utils.display import require_display, show_image
 from utils.drawing import draw_detections
 from utils.finding import Found, Ways, find_objects
 from utils.heatmap import draw_heat
 from utils.image import save_image, suffix_for
 from utils.lettering import missing_letters
-from utils.memory import keep_freed_memory
 from utils.picture_batches import picture_batches
 from utils.predictor import Predictor, explain_empty
-from utils.preflight import check_values
 from utils.result_names import names_below
 from utils.results import count_classes, results_json, save_crops, save_csv, save_json, save_text, saving
 from utils.sources import Picture, find_pictures, read_picture
 from utils.speed import measure, speed_table
-from utils.stopwatch import Stopwatch
-from utils.threads import one_behind
+from utils.system.cli import IncompleteError, ask, run
+from utils.system.device import Amp
+from utils.system.memory import keep_freed_memory
+from utils.system.prefetch import one_behind
+from utils.system.stopwatch import Stopwatch
+from utils.system.validation import check_values
 from utils.thresholds import Confidence, check_names, describe, parse_class_confidence
 from utils.web_pictures import is_address
 

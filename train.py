@@ -18,9 +18,26 @@ from utils.augment import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
 from utils.classes import read_classes
-from utils.cli import ROOT, absolute_file, alike, run
 from utils.data_spec import absolute_spec
-from utils.device import (
+from utils.faults import require_room
+from utils.freezing import check_frozen
+from utils.index import DatasetIndex
+from utils.inference import DetectSettings
+from utils.loggers import LogName, check_loggers
+from utils.model_summary import full_summary
+from utils.optimizer import OptimizerName
+from utils.phases import PlanSettings, plan_run
+from utils.picture_cache import Cache
+from utils.preview import save_previews
+from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
+from utils.run_evaluation import conclude
+from utils.run_folder import changed_data, create_run_folder, read_config, write_config
+from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
+from utils.sample_run import sample_changes
+from utils.schedule import Decay
+from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
+from utils.system.cli import ROOT, absolute_file, alike, run
+from utils.system.device import (
     Amp,
     Compiling,
     check_compiler,
@@ -30,26 +47,9 @@ from utils.device import (
     describe_device,
     place,
 )
-from utils.faults import require_room
-from utils.freezing import check_frozen
-from utils.index import DatasetIndex
-from utils.inference import DetectSettings
-from utils.loggers import LogName, check_loggers
-from utils.memory import keep_freed_memory
-from utils.model_summary import full_summary
-from utils.optimizer import OptimizerName
-from utils.phases import PlanSettings, plan_run
-from utils.picture_cache import Cache
-from utils.preflight import Preflight, check_image_size
-from utils.preview import save_previews
-from utils.processes import Processes, joined, place_among_processes, restarts
-from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
-from utils.run_evaluation import conclude
-from utils.run_folder import changed_data, create_run_folder, read_config, write_config
-from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
-from utils.sample_run import sample_changes
-from utils.schedule import Decay
-from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
+from utils.system.distributed import Processes, joined, place_among_processes, restarts
+from utils.system.memory import keep_freed_memory
+from utils.system.validation import Preflight, check_image_size
 from utils.train_settings import TrainSettings
 from utils.trainer import Trainer
 from utils.training_run import fit

@@ -10,14 +10,14 @@ import cv2
 import torch
 
 from nets.common.detector import Detector
-from utils.cli import IncompleteError, alike, run
-from utils.device import Amp
 from utils.display import require_display
-from utils.memory import keep_freed_memory
-from utils.pipeline import Stop
 from utils.predictor import Predictor
-from utils.preflight import check_values
-from utils.stop_signal import Stopped, status_of
+from utils.system.cli import IncompleteError, alike, run
+from utils.system.device import Amp
+from utils.system.memory import keep_freed_memory
+from utils.system.pipeline import Stop
+from utils.system.signals import Stopped, status_of
+from utils.system.validation import check_values
 from utils.thread_choice import ThreadChoice
 from utils.thresholds import Confidence, describe, parse_class_confidence
 from utils.tracking import Scene, check_tracking, counts_in_words

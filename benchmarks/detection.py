@@ -19,15 +19,15 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.cli import run
 from utils.data_spec import read_data
-from utils.device import Amp, choose_device
 from utils.evaluator import evaluate
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
-from utils.memory import keep_freed_memory
 from utils.metrics import Metrics
 from utils.predictor import load_trained, ready
+from utils.system.cli import run
+from utils.system.device import Amp, choose_device
+from utils.system.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)

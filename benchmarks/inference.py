@@ -32,15 +32,15 @@ from nets import build_detector
 from nets.inspect.summary import summarise
 from utils.checkpoint import save_checkpoint
 from utils.classes import read_classes
-from utils.cli import ROOT, run
-from utils.device import Amp, choose_device
 from utils.image import read_image, save_image
 from utils.inference import find_candidates
-from utils.memory import keep_freed_memory
 from utils.predictor import Predictor
 from utils.sample_data import sample_picture
 from utils.sources import find_images
-from utils.stopwatch import Stopwatch
+from utils.system.cli import ROOT, run
+from utils.system.device import Amp, choose_device
+from utils.system.memory import keep_freed_memory
+from utils.system.stopwatch import Stopwatch
 
 Backend = Literal["pytorch", "onnx", "openvino"]
 STAGES = ("decode", "preprocess", "network", "NMS")

@@ -33,13 +33,13 @@ from nets.common.structures import Targets
 from nets.inspect.summary import summarise
 from utils.augment import NO_AUGMENTATION
 from utils.batch import Batch, to_device
-from utils.cli import run
-from utils.device import Amp, autocasting, choose_autocast, choose_device
 from utils.index import ImageRecord, build_index
 from utils.inference import DetectSettings
-from utils.memory import keep_freed_memory
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, apply_freezing
+from utils.system.cli import run
+from utils.system.device import Amp, autocasting, choose_autocast, choose_device
+from utils.system.memory import keep_freed_memory
 from utils.train_settings import TrainSettings
 from utils.trainer import Trainer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from nets import HEADS, ZOO, Preset, preset, strides_of
 from nets.heads.anchor_head import Anchors, fit_anchors
-from utils.atomic import read_text
+from utils.system.files import read_text
 
 
 def read_anchors(path: str | Path, levels: int) -> Anchors:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.atomic import replacing
+from utils.system.files import replacing
 
 REQUIRED = ("model", "ema", "optimizer", "epoch", "step", "class_names", "model_name", "image_size")
 _PRIMITIVES = (bool, int, float, str, bytes, type(None))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.atomic import read_text
 from utils.index import DatasetIndex, count_objects
+from utils.system.files import read_text
 
 NONE, AUTO = "none", "auto"
 MOST = 10.0  # times as much an object of the rarest class counts as one of the most frequent

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.atomic import read_text
+from utils.system.files import read_text
 
 
 def read_classes(path: str | Path) -> tuple[str, ...]:

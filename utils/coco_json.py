@@ -13,9 +13,9 @@ from warnings import warn
 
 import numpy as np
 
-from utils.atomic import read_text
 from utils.classes import names_to_paste, names_with_counts
 from utils.index import LARGEST, DatasetIndex, flat_index, sound_boxes
+from utils.system.files import read_text
 
 
 def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:

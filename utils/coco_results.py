@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from utils.atomic import read_text
 from utils.ground_truth import FlatDetections
 from utils.index import LARGEST
+from utils.system.files import read_text
 
 BLOCK = 1 << 17  # characters parsed at once
 

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib import colormaps, font_manager
 from matplotlib.figure import Figure
 
-from utils.atomic import replacing
 from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS, Curves
+from utils.system.files import replacing
 
 MOST_NAMED = 20  # with more classes than this only the mean is named
 # Fonts with Chinese, Japanese and Korean glyphs; matplotlib brings none. The first that is installed is used.

@@ -11,9 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from utils.atomic import write_text
 from utils.index import DatasetIndex, with_paths
 from utils.list_file import write_list
+from utils.system.files import write_text
 from utils.voc_xml import annotation_text
 from utils.yolo_yaml import write_yolo_yaml
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
-from utils.memory import MemoryUse
+from utils.system.memory import MemoryUse
 
 BAD = "bad"  # what counts the bad steps, beside the losses
 

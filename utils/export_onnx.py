@@ -15,7 +15,7 @@ from utils.export_facts import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_nms import nms_graph
 from utils.graph_text import OPSET, put_after, put_before
-from utils.preflight import require_packages
+from utils.system.validation import require_packages
 
 MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many pictures
 OUTPUTS = ("boxes", "scores", "labels")  # after NMS

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from utils.stop_signal import Stopped
+from utils.system.signals import Stopped
 from utils.trainer import Trainer
 
 FILES = 4  # best.pt, last.pt, previous.pt, and the one that is being written

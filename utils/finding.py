@@ -9,7 +9,7 @@ import numpy as np
 from utils.detections import Detections
 from utils.heatmap import heat_of
 from utils.predictor import Predictor
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 from utils.tiled import merge_tiles, plan_tiles
 from utils.tta import augmented_candidates
 

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.atomic import replacing
 from utils.image_files import IMAGE_SUFFIXES, refuse_bomb
+from utils.system.files import replacing
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FULL_RANGE_MODES = ("I", "F")  # 32 bits a pixel: nothing says which value is white

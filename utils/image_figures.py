@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.atomic import write_text
 from utils.matching import Matched
+from utils.system.files import write_text
 
 
 class ImageFigures(NamedTuple):

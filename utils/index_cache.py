@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from utils.download import file_sha256
 from utils.index import DatasetIndex
 from utils.mapped_array import MappedArray, map_array
+from utils.system.download import file_sha256
 
 VERSION = 1  # one more whenever a reader or the layout changes: indexes kept before are not used then
 SMALLEST = 8 << 20  # bytes; smaller files take a second to parse at most, lists half of that

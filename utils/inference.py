@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.detections import Detections
-from utils.device import autocasting
 from utils.letterbox import Letterbox
 from utils.nms import Kept, nms
-from utils.stopwatch import Stopwatch
+from utils.system.device import autocasting
+from utils.system.stopwatch import Stopwatch
 
 
 class Detects(Protocol):

@@ -9,13 +9,13 @@ from tqdm import tqdm
 from nets.common.detector import Detector
 from utils.batch import to_device
 from utils.detections import Detections
-from utils.device import autocasting
 from utils.evaluation_dataset import EvaluationDataset
 from utils.index import DatasetIndex
 from utils.inference import Detects, DetectSettings, detect_batch
 from utils.loader import evaluation_loader
-from utils.processes import Processes
-from utils.stopwatch import Stopwatch
+from utils.system.device import autocasting
+from utils.system.distributed import Processes
+from utils.system.stopwatch import Stopwatch
 
 
 class DatasetDetections(NamedTuple):

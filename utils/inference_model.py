@@ -9,7 +9,7 @@ from nets.common.boxes import aligned_iou
 from nets.common.detector import Detector
 from nets.common.structures import Decoded
 from nets.layers.fuse import folded
-from utils.device import autocasting
+from utils.system.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 COMPARED = 100  # of the best candidates, that 16-bit floats must leave about where and what they are

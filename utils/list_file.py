@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.atomic import text_blocks, write_text
 from utils.image_files import IMAGE_SUFFIXES
 from utils.index import DatasetIndex, concatenate, flat_index, sound_boxes
+from utils.system.files import text_blocks, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
 PLAIN = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)")  # path, boxes

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from utils.atomic import replacing
+from utils.system.files import replacing
 
 LogName = Literal["tensorboard", "wandb", "mlflow", "none"]
 EXTRAS = {"wandb": "init", "mlflow": "start_run"}  # packages, and what they have if they are there

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from utils.device import multiplies_bf16
+from utils.system.device import multiplies_bf16
 
 STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # steep at 0, so that small singular values grow soon

@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.image import ImageError
 from utils.sources import Picture, read_picture
-from utils.threads import ahead
+from utils.system.prefetch import ahead
 
 MOST_PIXELS = 100_000_000  # of a batch, 0.3 GB: then three batches, read ahead, at work and behind, are 1 GB
 

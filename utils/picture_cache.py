@@ -14,7 +14,7 @@ import torch
 from utils.image import ImageError, read_bytes
 from utils.image_files import header_size, jpeg_size
 from utils.index import DatasetIndex
-from utils.memory import available_shared_memory
+from utils.system.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]
 SHARE = 0.5  # of the free memory that pictures may take

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from utils.atomic import replacing
 from utils.run_folder import read_metrics
+from utils.system.files import replacing
 
 
 def plot_run(folder: Path) -> None:

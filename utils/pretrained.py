@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.cli import ROOT
-from utils.download import download, file_sha256
+from utils.system.cli import ROOT
+from utils.system.download import download, file_sha256
 
 MODEL_DATA = ROOT / "model_data"
 WORD = "pretrained"  # what --weights takes in place of a file

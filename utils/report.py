@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from utils.atomic import read_text, write_text
 from utils.report_data import Report, report_data
+from utils.system.files import read_text, write_text
 
 PAGE = Path(__file__).parent / "report_page"
 TILES = (  # key, name, what it is

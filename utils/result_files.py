@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.atomic import write_text
 from utils.detections import corner_and_sides
 from utils.ground_truth import FlatDetections, GroundTruth
 from utils.result_names import output_names
+from utils.system.files import write_text
 from utils.text_results import DIFFICULT
 
 FOLDERS = ("ground-truth", "detection-results")

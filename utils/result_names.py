@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePath
 
-from utils.atomic import safe_file_name
+from utils.system.files import safe_file_name
 
 RESERVED = ("crops", "heatmaps", "labels")  # folders of other results: no picture's own goes into them
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from utils.atomic import safe_file_name, write_text
 from utils.detections import Detections, corner_and_sides
 from utils.image import save_image
+from utils.system.files import safe_file_name, write_text
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from utils.atomic import replacing
 from utils.index import DatasetIndex
+from utils.system.files import replacing
 
 C = TypeVar("C")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")

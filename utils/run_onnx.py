@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Decoded
-from utils.device import Amp
 from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
-from utils.preflight import require_packages
+from utils.system.device import Amp
+from utils.system.validation import require_packages
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 QUIET = 3  # errors alone; warnings are about the graph, which users cannot change

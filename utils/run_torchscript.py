@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Decoded
-from utils.device import Amp, choose_device
 from utils.export_facts import EXTRA_FILE, Opened, facts_from_json
+from utils.system.device import Amp, choose_device
 
 
 def open_torchscript(path: Path, device: torch.device, amp: Amp) -> Opened:

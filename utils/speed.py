@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 
 WARM_UP = 3  # batches at least that are not counted: memory is set aside, kernels are chosen
 Work = Callable[[Sequence[int], Stopwatch, Path], None]

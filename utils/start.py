@@ -12,10 +12,10 @@ from utils.data_spec import given_classes, read_many, require_boxes, require_ima
 from utils.index import DatasetIndex
 from utils.model_summary import short_summary
 from utils.picture_check import require_readable
-from utils.preflight import Preflight, check_values
 from utils.pretrained import WORD, pretrained_weights, source_of
 from utils.read_weights import read_weights
 from utils.recipe import expectation
+from utils.system.validation import Preflight, check_values
 from utils.weights import load_weights
 
 RANGES = {

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.atomic import read_text
 from utils.ground_truth import FlatDetections, GroundTruth
 from utils.index import LARGEST
+from utils.system.files import read_text
 
 DIFFICULT = "difficult"
 TRUTH_LINE = "class left top right bottom [difficult]"

@@ -14,7 +14,7 @@ import torch
 
 from utils.detections import Detections
 from utils.predictor import Predictor
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 
 TRIALS = 10  # of each number; the first few are slower, so that the median counts
 

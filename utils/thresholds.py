@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from utils.atomic import replacing
 from utils.checkpoint import load_torch_file
+from utils.system.files import replacing
 
 Confidence = float | Literal["best", "best-by-class"] | None
 DEFAULT = 0.5

@@ -14,7 +14,7 @@ import numpy as np
 from utils.detections import Detections
 from utils.drawing import stroke_sizes
 from utils.lettering import put_text, text_size
-from utils.preflight import require_packages
+from utils.system.validation import require_packages
 
 UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake
 COLOURS = 256  # tracks seen together that have colours of their own

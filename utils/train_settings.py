@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from utils.device import Compiling
 from utils.inference import DetectSettings
 from utils.optimizer import OptimizerName
 from utils.schedule import Decay
+from utils.system.device import Compiling
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.batch import Batch, to_device
-from utils.device import place, usable_cores
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.freezing import is_frozen, stages_frozen
@@ -27,14 +26,15 @@ from utils.index import DatasetIndex
 from utils.lasting_loader import LastingLoader
 from utils.loader import training_loader
 from utils.loader_samplers import EpochBatches, training_sizes
-from utils.memory import memory_use
 from utils.optimizer import build_optimizer
 from utils.phases import Phase, apply_freezing
 from utils.picture_cache import Cache, PictureCache, open_cache
-from utils.processes import Processes
 from utils.schedule import decay_factor, warmup_factor
 from utils.step_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
 from utils.sync_batch_norm import synchronise_batch_norm
+from utils.system.device import place, usable_cores
+from utils.system.distributed import Processes
+from utils.system.memory import memory_use
 from utils.train_settings import TrainSettings
 from utils.training_dataset import DetectionDataset, SampleKey
 from utils.waiting import watched

@@ -6,7 +6,6 @@ from itertools import accumulate
 from typing import NamedTuple, NoReturn
 
 from utils import epoch_table
-from utils.device import usable_cores
 from utils.epoch_progress import EpochProgress, EpochResult
 from utils.epoch_table import _figures, _row, _shown
 from utils.faults import explained
@@ -20,7 +19,8 @@ from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics, read_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
 from utils.step_guard import require_finite
-from utils.stop_signal import Stopped, StopSignal, status_of
+from utils.system.device import usable_cores
+from utils.system.signals import Stopped, StopSignal, status_of
 from utils.trainer import LOG_EVERY, Trainer
 
 HEADER_EVERY = 30  # rows, so that it is still on the screen

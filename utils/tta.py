@@ -16,7 +16,7 @@ from nets import preset
 from nets.common.structures import Decoded
 from utils.letterbox import Letterbox
 from utils.predictor import Predictor
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 
 # How large the network's input is beside the usual one, and whether the picture is flipped. The first is the
 # picture as it is, on whose input all boxes come out.

@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from utils.detections import Detections
 from utils.display import window_if
-from utils.pipeline import Stop, ahead
-from utils.stopwatch import Stopwatch
+from utils.system.pipeline import Stop, ahead
+from utils.system.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked
 from utils.video_capture import VideoSource
 from utils.video_output import appearing, frame_line, lines_to

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 import cv2
 import numpy as np
 
-from utils.pipeline import Stop
+from utils.system.pipeline import Stop
 from utils.video_capture import (
     ANSWER_SECONDS,
     Stamped,

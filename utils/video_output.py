@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from utils.results import named_entries
-from utils.stop_signal import Stopped
+from utils.system.signals import Stopped
 from utils.tracking import UNNAMED, Tracked
 
 

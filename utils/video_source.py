@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from utils.pipeline import Stop
+from utils.system.pipeline import Stop
 from utils.video_capture import (
     FALLBACK_RATE,
     VideoSource,

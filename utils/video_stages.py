@@ -1,7 +1,7 @@
 """The stages that a frame of a video goes through: read, detected on, drawn on.
 
 Each is a generator that takes the one before, so that they run one after the other as they are, and at the
-same time with `utils.pipeline.ahead` between them. Frames keep their order, and none is left out.
+same time with `utils.system.pipeline.ahead` between them. Frames keep their order, and none is left out.
 """
 
 from collections.abc import Generator, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 
 from utils.detections import Detections
 from utils.drawing import draw_boxes
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked, named_tracks
 from utils.video_capture import VideoSource
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from utils.atomic import read_text, write_text
+from utils.system.files import read_text, write_text
 from utils.voc import read_ids
 
 SPLITS = ("train", "val", "trainval", "test")

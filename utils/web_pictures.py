@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.atomic import safe_file_name
-from utils.http_file import DownloadError, chunks, extent, open_address
 from utils.image import ImageError
+from utils.system.files import safe_file_name
+from utils.system.http_requests import DownloadError, chunks, extent, open_address
 
 MOST_BYTES = 64_000_000
 TIMEOUT = 20.0  # seconds without a byte

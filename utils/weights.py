@@ -18,10 +18,10 @@ from utils.class_transfer import (
     model_shapes,
 )
 from utils.classes import read_classes
-from utils.cli import ROOT
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
 from utils.order_match import match_by_order
 from utils.read_weights import Weights
+from utils.system.cli import ROOT
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
 

@@ -10,7 +10,7 @@ import torch
 
 from nets.common.detector import Detector
 from utils.batch import Batch, to_device
-from utils.device import autocasting
+from utils.system.device import autocasting
 from utils.training_dataset import DetectionDataset, SampleKey
 
 MOST = 16

@@ -17,9 +17,9 @@ from warnings import warn
 
 import numpy as np
 
-from utils.atomic import read_text
 from utils.image_files import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
+from utils.system.files import read_text
 
 SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border
 SHOWN = 10  # bad lines or pictures named in one message

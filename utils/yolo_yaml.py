@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from utils.atomic import read_text, write_text
 from utils.index import DatasetIndex
 from utils.join import match_classes
+from utils.system.files import read_text, write_text
 from utils.yolo_txt import pictures_below, read_yolo
 
 SPLITS = ("train", "val", "test")

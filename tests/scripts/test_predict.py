@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
-from tests.utils.file_server import serve, whole
+from tests.utils.system.file_server import serve, whole
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from nets import build_detector
 from tests.utils.tiny_training import copied, same_bits
 from utils import batch_choice
 from utils.batch_choice import Speed, choose_batch_size, measured_batch_size, noise
-from utils.processes import Processes
+from utils.system.distributed import Processes
 
 
 def by_speed(speeds):

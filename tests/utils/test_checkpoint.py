@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import build_detector
-from utils.atomic import replacing
 from utils.checkpoint import (
     load_checkpoint,
     load_torch_file,
@@ -18,6 +17,7 @@ from utils.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from utils.system.files import replacing
 
 
 def save(path, **changes):

@@ -11,7 +11,6 @@ import torch
 
 from tests.helpers import ROOT, SHARED, needs_shared
 from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detector
-from utils.device import multiplies_bf16
 from utils.export_facts import NAME
 from utils.export_formats import ENDINGS, write_export
 from utils.exported import load_exported
@@ -20,6 +19,7 @@ from utils.graph_text import parse_graph
 from utils.inference import Detects
 from utils.run_onnx import CPU, CUDA, choose_providers
 from utils.run_openvino import openvino_core, precision
+from utils.system.device import multiplies_bf16
 
 HOST = torch.device("cpu")
 KINDS = ("onnx", "openvino", "torchscript")

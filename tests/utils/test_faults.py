@@ -10,7 +10,7 @@ from utils import training_run
 from utils.checkpoint import load_checkpoint
 from utils.faults import explained, require_room
 from utils.run_state import LAST, PREVIOUS, Progress, save_run
-from utils.stop_signal import Stopped
+from utils.system.signals import Stopped
 from utils.training_run import fit
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.utils.blobs import as_rectangles, blob_predictor, picture
 from utils.finding import Ways, find_objects
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 
 OBJECTS = ((0, 10, 10, 40, 40), (1, 80, 60, 110, 100))
 

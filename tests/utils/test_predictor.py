@@ -10,7 +10,7 @@ from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.detections import Detections
 from utils.image import ImageError, read_image
 from utils.predictor import Predictor, explain_empty, load_trained
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 from utils.thresholds import Thresholds, store_thresholds
 
 NAMES = ("杯子", "left", "right")

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from nets import ZOO
-from tests.utils.file_server import CONTENT, serve, whole
-from utils.http_file import is_allowed
+from tests.utils.system.file_server import CONTENT, serve, whole
 from utils.pretrained import SOURCES, Source, pretrained_weights, source_of
+from utils.system.http_requests import is_allowed
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
 

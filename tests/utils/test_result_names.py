@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.atomic import safe_file_name
 from utils.result_names import names_below, output_names
+from utils.system.files import safe_file_name
 
 
 def test_a_stem_of_its_own_is_the_name():

@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 import pytest
 
-from tests.utils.file_server import serve, whole
+from tests.utils.system.file_server import serve, whole
 from utils.image import ImageError
 from utils.sources import find_images, find_pictures, read_picture
 

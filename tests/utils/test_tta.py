@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.utils.blobs import as_rectangles, blob_predictor, picture
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 from utils.tta import VIEWS, augmented_candidates
 
 

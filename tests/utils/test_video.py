@@ -12,8 +12,8 @@ import pytest
 from tests.utils.stream_server import stream_server
 from tests.utils.video_cases import Finder, detections, frames_of, number_of, numbers_in, write_video
 from utils import video, video_live
-from utils.pipeline import Stop
-from utils.stop_signal import Stopped
+from utils.system.pipeline import Stop
+from utils.system.signals import Stopped
 from utils.tracking import Scene
 from utils.video import VideoSettings, describe_speed, process_video
 from utils.video_output import unfinished

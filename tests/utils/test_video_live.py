@@ -9,7 +9,7 @@ import pytest
 from tests.utils.stream_server import stream_server
 from tests.utils.video_cases import number_of, numbered
 from utils import video_live
-from utils.pipeline import Stop
+from utils.system.pipeline import Stop
 from utils.video_live import live_source
 from utils.video_source import open_source
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.utils.video_cases import detections
-from utils.stop_signal import Stopped
+from utils.system.signals import Stopped
 from utils.tracking import Tracked
 from utils.video_output import appearing, check_free, frame_line, lines_to, unfinished
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.utils.video_cases import Finder, numbered
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 from utils.video_capture import FALLBACK_RATE, VideoSource
 from utils.video_stages import detected, drawn, read, undrawn
 

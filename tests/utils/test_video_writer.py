@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers import ROOT
 from tests.utils.video_cases import HEIGHT, WIDTH, frames_of, number_of, numbered, numbers_in, write_video
-from utils.pipeline import Stop
+from utils.system.pipeline import Stop
 from utils.video_capture import VideoSource
 from utils.video_source import open_source
 from utils.video_writer import CODECS, check_suffix, open_writer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.utils.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
+from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
 from utils import web_pictures
 from utils.image import ImageError
 from utils.web_pictures import fetch, is_address, name_of

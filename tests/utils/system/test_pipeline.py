@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.pipeline import Stop, ahead
+from utils.system.pipeline import Stop, ahead
 
 
 def counting(number, made=None):

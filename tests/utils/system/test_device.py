@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
-from utils import device
-from utils.device import (
+from utils.system import device
+from utils.system.device import (
     check_compiler,
     choose_autocast,
     choose_device,
@@ -68,7 +68,7 @@ def test_formats_on_a_cpu():
 
 @pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, None)])
 def test_auto_does_not_emulate_on_a_cpu(monkeypatch, fast, chosen):
-    monkeypatch.setattr("utils.device.multiplies_bf16", lambda device: fast)
+    monkeypatch.setattr("utils.system.device.multiplies_bf16", lambda device: fast)
     assert choose_autocast("auto", CPU) is chosen
 
 

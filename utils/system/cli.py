@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import tyro
 
-from utils.stop_signal import Stopped
+from utils.system.signals import Stopped
 
-ROOT = Path(__file__).resolve().parent.parent  # the repository: where default paths start
+ROOT = Path(__file__).resolve().parents[2]  # the repository: where default paths start
 
 C = TypeVar("C")
 

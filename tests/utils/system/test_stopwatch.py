@@ -1,13 +1,13 @@
 import pytest
 
-from utils.stopwatch import Stopwatch
+from utils.system.stopwatch import Stopwatch
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that goes on by one second each time it is looked at."""
     times = iter(range(100))
-    monkeypatch.setattr("utils.stopwatch.time.perf_counter", lambda: float(next(times)))
+    monkeypatch.setattr("utils.system.stopwatch.time.perf_counter", lambda: float(next(times)))
 
 
 def test_stages_add_up_in_their_order(clock):

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from tqdm import tqdm
 
-from utils.http_file import (
+from utils.system.http_requests import (
     DownloadError,
     RangeError,
     TemporaryError,

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from utils.stop_signal import StopSignal
+from utils.system.signals import StopSignal
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from utils.cli import IncompleteError, ask, run
+from utils.system.cli import IncompleteError, ask, run
 
 
 @dataclass(frozen=True)

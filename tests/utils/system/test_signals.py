@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from utils.stop_signal import Stopped, StopSignal, status_of
+from utils.system.signals import Stopped, StopSignal, status_of
 
 
 def send(number):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.atomic import new_folder, proving, read_text, text_blocks
+from utils.system.files import new_folder, proving, read_text, text_blocks
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):

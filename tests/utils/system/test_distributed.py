@@ -11,8 +11,8 @@ from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trai
 from utils.augment import Augmentation
 from utils.epoch_progress import EpochProgress
 from utils.inference_detect_dataset import detect_dataset
-from utils.processes import Processes, joined, place_among_processes, restarts
 from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
+from utils.system.distributed import Processes, joined, place_among_processes, restarts
 
 VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
 PHASES = (replace(VARIED, frozen=("backbone",)), replace(VARIED, epochs=2))

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.helpers import ROOT
-from utils import memory
-from utils.memory import (
+from utils.system import memory
+from utils.system.memory import (
     GIB,
     MemoryUse,
     available_memory,
@@ -23,7 +23,7 @@ from utils.memory import (
 FAULTS = """
 import resource, sys
 import torch
-from utils.memory import give_back_freed_memory, keep_freed_memory
+from utils.system.memory import give_back_freed_memory, keep_freed_memory
 
 if sys.argv[1] != "as it is":
     assert keep_freed_memory()

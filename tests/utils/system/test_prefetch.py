@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from utils.threads import ahead, one_behind
+from utils.system.prefetch import ahead, one_behind
 
 
 def test_items_come_in_order():

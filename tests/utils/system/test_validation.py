@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.preflight import Preflight, check_image_size, require_packages
+from utils.system.validation import Preflight, check_image_size, require_packages
 
 
 def test_nothing_wrong():

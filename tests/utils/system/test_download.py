@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.utils.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
-from utils.download import ABANDONED, download, file_sha256
-from utils.http_file import is_allowed
+from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
+from utils.system.download import ABANDONED, download, file_sha256
+from utils.system.http_requests import is_allowed
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
 FAST = {"timeout": 5.0, "waits": (0.0, 0.0)}  # three attempts
