@@ -22,13 +22,14 @@ from utils.display import require_display, show_image
 from utils.drawing import draw_detections
 from utils.finding import Found, Ways, find_objects
 from utils.heatmap import draw_heat
-from utils.image import save_image, suffix_for
+from utils.images.image_batches import picture_batches
+from utils.images.image_io import save_image, suffix_for
+from utils.images.output_names import names_below
+from utils.images.sources import Picture, find_pictures, read_picture
+from utils.images.web_images import is_address
 from utils.lettering import missing_letters
-from utils.picture_batches import picture_batches
 from utils.predictor import Predictor, explain_empty
-from utils.result_names import names_below
 from utils.results import count_classes, results_json, save_crops, save_csv, save_json, save_text, saving
-from utils.sources import Picture, find_pictures, read_picture
 from utils.speed import measure, speed_table
 from utils.system.cli import IncompleteError, ask, run
 from utils.system.device import Amp
@@ -37,7 +38,6 @@ from utils.system.prefetch import one_behind
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_values
 from utils.thresholds import Confidence, check_names, describe, parse_class_confidence
-from utils.web_pictures import is_address
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Targets
-from utils.letterbox import Letterbox
+from utils.images.letterbox import Letterbox
 from utils.variation import Variation, vary_there
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.findings import SMALL_SHARE, Finding, Place, by_split, number_of
-from utils.image import read_image
+from utils.images.image_io import read_image
 from utils.near_duplicates import (
     Fingerprints,
     find_copies,

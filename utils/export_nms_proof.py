@@ -13,8 +13,8 @@ from utils.export_onnx import OUTPUTS
 from utils.export_proof import Proof, require
 from utils.exported import Exported
 from utils.exported_kind import MODEL_FILE, Kind, exported_kind
+from utils.images.letterbox import letterbox
 from utils.inference import DetectSettings, select_detections
-from utils.letterbox import letterbox
 from utils.nms import Kept, nms
 from utils.run_openvino import openvino_core
 

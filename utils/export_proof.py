@@ -15,10 +15,10 @@ from utils.evaluation_dataset import EvaluationDataset
 from utils.evaluator import evaluate
 from utils.export_check import NONE, Difference, largest_difference
 from utils.exported import Exported
-from utils.image import ImageError, read_image
+from utils.images.image_io import ImageError, read_image
+from utils.images.letterbox import letterbox
 from utils.index import DatasetIndex
 from utils.inference import DetectSettings, select_detections
-from utils.letterbox import letterbox
 from utils.loader import evaluation_loader
 from utils.sample_data import sample_picture
 

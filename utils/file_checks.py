@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.findings import Finding, Place, Severity, by_split, number_of, serious_beyond
-from utils.image_files import SIDEWAYS
+from utils.images.headers import SIDEWAYS
 from utils.picture_facts import MISSING, UPRIGHT, PictureFacts
 from utils.splits import Split
 

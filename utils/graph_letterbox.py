@@ -1,7 +1,7 @@
 """The letterbox as pieces of an ONNX graph: any picture in, boxes in its own pixels out.
 
-The same arithmetic as `utils/letterbox.py`, in float64 where that is. Pixels can differ by one grey level
-from OpenCV's, which interpolates with whole numbers.
+The same arithmetic as `utils/images/letterbox.py`, in float64 where that is. Pixels can differ by one grey
+level from OpenCV's, which interpolates with whole numbers.
 """
 
 from nets.common.preprocess import PixelFormat

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from utils.letterbox import Letterbox
+from utils.images.letterbox import Letterbox
 
 MOST_HILLS = 500  # the best candidates; the others are theirs again, or too faint to be seen
 FAINT = 0.01  # the score below which a candidate is not drawn

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from utils.image_files import IMAGE_SUFFIXES, files_by_stem, image_key
+from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, image_key
 
 How = Literal["link", "copy", "none"]
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")

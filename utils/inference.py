@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.detections import Detections
-from utils.letterbox import Letterbox
+from utils.images.letterbox import Letterbox
 from utils.nms import Kept, nms
 from utils.system.device import autocasting
 from utils.system.stopwatch import Stopwatch

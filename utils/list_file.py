@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.image_files import IMAGE_SUFFIXES
+from utils.images.headers import IMAGE_SUFFIXES
 from utils.index import DatasetIndex, concatenate, flat_index, sound_boxes
 from utils.system.files import text_blocks, write_text
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from utils.image import ImageError, read_bytes
-from utils.image_files import header_size, jpeg_size
+from utils.images.headers import header_size, jpeg_size
+from utils.images.image_io import ImageError, read_bytes
 from utils.index import DatasetIndex
 from utils.system.memory import available_shared_memory
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.image import ImageError, read_image
+from utils.images.image_io import ImageError, read_image
 from utils.index import DatasetIndex
 
 MOST_BROKEN = 0.01  # share of the pictures that may be: a training goes on without them

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from utils.image import ImageError, decode_image
-from utils.image_files import EXIF_ORIENTATION
+from utils.images.headers import EXIF_ORIENTATION
+from utils.images.image_io import ImageError, decode_image
 
 THUMBNAIL = 32  # pixels of a side: enough to tell a moved chess piece, and 100,000 pictures take 100 MB
 UPRIGHT = 1  # the EXIF orientation of a picture that is stored as it is seen

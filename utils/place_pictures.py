@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.drawing import draw_boxes
 from utils.findings import Place
-from utils.image import ImageError, read_image
+from utils.images.image_io import ImageError, read_image
 from utils.splits import Split
 from utils.thumbnails import data_url, resized
 

@@ -17,10 +17,10 @@ from utils.classes import read_classes
 from utils.detections import Detections
 from utils.exported import Exported, load_exported
 from utils.exported_kind import exported_kind
-from utils.image import read_image
+from utils.images.image_io import read_image
+from utils.images.letterbox import Letterbox, letterbox, rectangular_size
 from utils.inference import Detects, DetectSettings, find_candidates, select_detections
 from utils.inference_model import for_inference, is_accurate
-from utils.letterbox import Letterbox, letterbox, rectangular_size
 from utils.pretrained import WORD, pretrained_weights
 from utils.read_weights import Weights, read_weights
 from utils.system.device import Amp, choose_autocast, choose_device, describe_device, place

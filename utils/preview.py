@@ -9,7 +9,7 @@ import torch
 from utils.batch import Batch, to_device
 from utils.detections import Detections
 from utils.drawing import draw_boxes, draw_detections
-from utils.image import ImageError, read_image, save_image
+from utils.images.image_io import ImageError, read_image, save_image
 from utils.index import DatasetIndex
 from utils.system.files import replacing
 from utils.thumbnails import contact_sheet

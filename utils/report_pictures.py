@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from utils.analysis import Analysis
-from utils.image import ImageError, read_image
+from utils.images.image_io import ImageError, read_image
 from utils.matching import Matched, found_by
 from utils.suspects import Suspect
 from utils.thumbnails import data_url, resized

@@ -8,7 +8,7 @@ import numpy as np
 
 from utils.detections import corner_and_sides
 from utils.ground_truth import FlatDetections, GroundTruth
-from utils.result_names import output_names
+from utils.images.output_names import output_names
 from utils.system.files import write_text
 from utils.text_results import DIFFICULT
 

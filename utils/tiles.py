@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.letterbox import resize_into
+from utils.images.letterbox import resize_into
 
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 Size = tuple[int, int]  # height, width

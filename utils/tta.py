@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nets import preset
 from nets.common.structures import Decoded
-from utils.letterbox import Letterbox
+from utils.images.letterbox import Letterbox
 from utils.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 

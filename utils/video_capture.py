@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from utils.letterbox import letterbox
+from utils.images.letterbox import letterbox
 
 FALLBACK_RATE = Fraction(25)  # frames a second where nobody says: cameras, some streams, folders of pictures
 ANSWER_SECONDS = 10  # a server that says nothing for so long is gone

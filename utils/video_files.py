@@ -8,8 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.image import ImageError, read_image
-from utils.sources import find_images
+from utils.images.image_io import ImageError, read_image
+from utils.images.sources import find_images
 from utils.video_capture import Stamped, VideoSource, fitted, is_address, rate_of, total_of, without_password
 
 

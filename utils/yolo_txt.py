@@ -17,7 +17,7 @@ from warnings import warn
 
 import numpy as np
 
-from utils.image_files import IMAGE_SUFFIXES, files_by_stem, header_size
+from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
 from utils.system.files import read_text
 

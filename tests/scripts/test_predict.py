@@ -287,7 +287,7 @@ def test_a_picture_that_may_not_be_read(trained_run, pictures, tmp_path, capsys,
     def denied(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr("utils.image.np.fromfile", denied)
+    monkeypatch.setattr("utils.images.image_io.np.fromfile", denied)
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path]
     assert "could be read" in refused(capsys, "predict.py", pictures / "a.jpg", *weights)
 

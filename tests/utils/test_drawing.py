@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from utils.colours import class_colours
 from utils.detections import Detections
 from utils.drawing import draw_boxes, draw_detections
-from utils.image import read_image, save_image
+from utils.images.image_io import read_image, save_image
 from utils.thumbnails import contact_sheet
 
 NAMES = ("dog", "猫", "very long name of a class that is wider than any picture")

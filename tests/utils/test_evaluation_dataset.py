@@ -5,7 +5,7 @@ import torch
 
 from tests.utils.test_training_dataset import SIZE, make_index
 from utils.evaluation_dataset import EvaluationDataset
-from utils.letterbox import plan_letterbox
+from utils.images.letterbox import plan_letterbox
 
 
 def test_evaluation_batch(tmp_path):

@@ -20,8 +20,8 @@ from tests.utils.fuzzing import assert_sound, fuzz, mutated, quickly, read_or_re
 from tests.utils.voc_folder import add_image, add_split, xml
 from utils.classes import read_classes
 from utils.coco_json import read_coco
-from utils.image import ImageError, read_image
-from utils.image_files import header_size
+from utils.images.headers import header_size
+from utils.images.image_io import ImageError, read_image
 from utils.list_file import read_list
 from utils.voc import read_voc
 

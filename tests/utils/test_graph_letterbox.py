@@ -1,4 +1,4 @@
-"""The letterbox as a piece of a graph does what `utils.letterbox` does."""
+"""The letterbox as a piece of a graph does what `utils.images.letterbox` does."""
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from nets.common.preprocess import PixelFormat
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_text import parse_graph, put_after
-from utils.letterbox import letterbox
+from utils.images.letterbox import letterbox
 
 TARGET = (40, 64)
 

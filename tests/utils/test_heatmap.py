@@ -6,7 +6,7 @@ import torch
 
 from tests.utils.blobs import COLOURS, blob_predictor, picture
 from utils.heatmap import draw_heat, heat_of
-from utils.letterbox import plan_letterbox
+from utils.images.letterbox import plan_letterbox
 
 
 def peak(heat):

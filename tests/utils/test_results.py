@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from utils.detections import Detections
-from utils.image import read_image
+from utils.images.image_io import read_image
 from utils.results import (
     count_classes,
     results_json,

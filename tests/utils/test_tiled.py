@@ -13,7 +13,7 @@ from tests.helpers import SHARED, needs_shared
 from tests.utils.blobs import as_rectangles, blob_predictor, picture
 from utils.detections import Detections
 from utils.finding import Ways, find_objects
-from utils.image import read_image
+from utils.images.image_io import read_image
 from utils.predictor import Predictor
 from utils.tiled import Tile, merge_tiles, plan_tiles
 

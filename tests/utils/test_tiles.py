@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.letterbox import plan_letterbox
+from utils.images.letterbox import plan_letterbox
 from utils.placed_boxes import map_boxes
 from utils.tiles import Placement, Tile, fill_around, paste, place
 

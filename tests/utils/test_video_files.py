@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.utils.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
-from utils.image import save_image
+from utils.images.image_io import save_image
 from utils.system.pipeline import Stop
 from utils.video_capture import is_address, is_camera, is_pictures, rate_of, without_password
 from utils.video_files import natural_key

@@ -8,8 +8,8 @@ from nets.heads.yolox_head import decode_boxes
 from nets.published.yolox import from_official, official_names, our_name
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import official_name
-from utils.image import read_image
-from utils.letterbox import letterbox
+from utils.images.image_io import read_image
+from utils.images.letterbox import letterbox
 
 
 @pytest.mark.parametrize("name", [name for name in ZOO if name.startswith("yolox")])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.result_names import names_below, output_names
+from utils.images.output_names import names_below, output_names
 from utils.system.files import safe_file_name
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import image as image_module
-from utils.image import ImageError, decode_image, read_image
-from utils.image_files import MOST_PIXELS, jpeg_size, refuse_bomb
+from utils.images import image_io as image_module
+from utils.images.headers import MOST_PIXELS, jpeg_size, refuse_bomb
+from utils.images.image_io import ImageError, decode_image, read_image
 
 
 def refuse(data: bytes) -> None:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.image import decode_image, read_image
-from utils.image_files import IMAGE_SUFFIXES
-from utils.web_pictures import fetch, is_address, name_of
+from utils.images.headers import IMAGE_SUFFIXES
+from utils.images.image_io import decode_image, read_image
+from utils.images.web_images import fetch, is_address, name_of
 
 KNOWN = f"known are {', '.join(IMAGE_SUFFIXES)}"
 LIST = "-"  # the source that stands for names on standard input

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.image import ImageError
-from utils.sources import Picture, read_picture
+from utils.images.image_io import ImageError
+from utils.images.sources import Picture, read_picture
 from utils.system.prefetch import ahead
 
 MOST_PIXELS = 100_000_000  # of a batch, 0.3 GB: then three batches, read ahead, at work and behind, are 1 GB

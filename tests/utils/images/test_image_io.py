@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.image import ImageError, decode_image, read_bytes, read_image
-from utils.image_files import EXIF_ORIENTATION
+from utils.images.headers import EXIF_ORIENTATION
+from utils.images.image_io import ImageError, decode_image, read_bytes, read_image
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_exif_orientation(tmp_path, colours, orientation, suffix):
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
 def test_exif_orientation_where_opencv_cannot_read(tmp_path, colours, orientation, monkeypatch):
-    monkeypatch.setattr("utils.image._decode_opencv", lambda *_: None)
+    monkeypatch.setattr("utils.images.image_io._decode_opencv", lambda *_: None)
     exif = Image.Exif()
     exif[0x112] = orientation
     stored = Image.fromarray(np.ascontiguousarray(UPRIGHT[orientation](colours)))
@@ -183,4 +183,4 @@ def test_jpeg_decoded_small_is_the_mean_of_its_pixels(tmp_path, reduction, orien
         small = decode_image(data, "a.jpg", reduction)
         assert list(small.shape) == [*sides, 3] == list(expected.shape)
         assert np.abs(small[:-1, :-1] - expected[:-1, :-1]).max() <= 6
-        monkeypatch.setattr("utils.image._decode_opencv", lambda *_: None)
+        monkeypatch.setattr("utils.images.image_io._decode_opencv", lambda *_: None)

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from utils.image import ImageError
+from utils.images.image_io import ImageError
 from utils.system.files import safe_file_name
 from utils.system.http_requests import DownloadError, chunks, extent, open_address
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
-from utils import web_pictures
-from utils.image import ImageError
-from utils.web_pictures import fetch, is_address, name_of
+from utils.images import web_images as web_pictures
+from utils.images.image_io import ImageError
+from utils.images.web_images import fetch, is_address, name_of
 
 
 @pytest.mark.parametrize(

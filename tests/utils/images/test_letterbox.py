@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.letterbox import letterbox, plan_letterbox
+from utils.images.letterbox import letterbox, plan_letterbox
 
 sides = st.integers(1, 5000)
 inputs = st.integers(32, 1333)

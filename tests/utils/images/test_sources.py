@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.utils.system.file_server import serve, whole
-from utils.image import ImageError
-from utils.sources import find_images, find_pictures, read_picture
+from utils.images.image_io import ImageError
+from utils.images.sources import find_images, find_pictures, read_picture
 
 
 @pytest.fixture

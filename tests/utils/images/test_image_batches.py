@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import picture_batches as module
-from utils.picture_batches import picture_batches
-from utils.sources import Picture
+from utils.images import image_batches as module
+from utils.images.image_batches import picture_batches
+from utils.images.sources import Picture
 
 
 @pytest.fixture

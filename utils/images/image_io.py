@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.image_files import IMAGE_SUFFIXES, refuse_bomb
+from utils.images.headers import IMAGE_SUFFIXES, refuse_bomb
 from utils.system.files import replacing
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

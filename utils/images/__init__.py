@@ -1,0 +1,1 @@
+"""Image files to uint8 RGB arrays and back: reading, writing, headers, letterbox, sources."""
