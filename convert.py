@@ -11,9 +11,9 @@ from typing import Annotated
 
 import tyro
 
-from utils.classes import read_classes
 from utils.conversion import convert
-from utils.data_report import count_table
+from utils.data.class_names import read_classes
+from utils.data.summary import count_table
 from utils.data_spec import read_many, require_images
 from utils.data_writers import Format
 from utils.image_placing import How

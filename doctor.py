@@ -10,7 +10,7 @@ no object at all.
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
 from utils.findings import Finding
 from utils.health import examine, is_healthy, problems_json, report
 from utils.health_page import health_page

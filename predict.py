@@ -17,7 +17,7 @@ import torch
 import tyro
 from tqdm import tqdm
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.display import require_display, show_image
 from utils.drawing import draw_detections
 from utils.finding import Found, Ways, find_objects

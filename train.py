@@ -17,11 +17,11 @@ from utils.anchor_file import choose_model
 from utils.augment import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
+from utils.data.index import DatasetIndex
 from utils.data_spec import absolute_spec
 from utils.faults import require_room
 from utils.freezing import check_frozen
-from utils.index import DatasetIndex
 from utils.inference import DetectSettings
 from utils.loggers import LogName, check_loggers
 from utils.model_summary import full_summary

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from utils.classes import names_to_paste, names_with_counts, read_classes
-from utils.data_report import Problem, count_table, problem_text, shared_images
-from utils.index import DatasetIndex, select_boxes
+from utils.data.class_names import names_to_paste, names_with_counts, read_classes
+from utils.data.index import DatasetIndex, select_boxes
+from utils.data.summary import Problem, count_table, problem_text, shared_images
 from utils.list_file import write_list
 from utils.system.cli import ROOT, run
 from utils.voc import VocSplit, images_without_xml, no_match_message, open_voc, read_voc

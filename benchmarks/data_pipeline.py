@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from peers import said_by
 
 from utils.augment import Augmentation
+from utils.data.index import DatasetIndex
 from utils.data_spec import read_data
-from utils.index import DatasetIndex
 from utils.loader import training_loader
 from utils.picture_cache import PictureCache, decoded_bytes
 from utils.system.cli import ROOT, run

@@ -26,9 +26,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from utils.data.index import DatasetIndex
+from utils.data.index_cache import SMALLEST
 from utils.data_spec import missing_images, read_data
-from utils.index import DatasetIndex
-from utils.index_cache import SMALLEST
 from utils.system.cli import run
 
 CLASSES = tuple(f"class {number}" for number in range(80))

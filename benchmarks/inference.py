@@ -31,7 +31,7 @@ from peers import said_by
 from nets import build_detector
 from nets.inspect.summary import summarise
 from utils.checkpoint import save_checkpoint
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
 from utils.images.image_io import read_image, save_image
 from utils.images.sources import find_images
 from utils.inference import find_candidates

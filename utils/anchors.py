@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nets.heads.anchor_head import Anchors
+from utils.data.index import DatasetIndex
 from utils.images.headers import header_size
 from utils.images.letterbox import plan_letterbox
-from utils.index import DatasetIndex
 
 FACTOR = 4.0  # sides of a box that are at most so many times longer or shorter than an anchor's fit it
 MOST_BOXES = 20_000  # that k-means looks at; of more distinct boxes it draws so many

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from utils.data.index import DatasetIndex
 from utils.file_checks import BEYOND, exif_fit
-from utils.index import DatasetIndex
 from utils.splits import Split
 
 TINY = 2.0  # pixels of the original picture: a side below it is a slip of the mouse

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.classes import names_with_counts
+from utils.data.class_names import names_with_counts
+from utils.data.index import count_objects
 from utils.findings import Finding, Place, Severity, number_of
-from utils.index import count_objects
 from utils.splits import Split
 
 FEW = 50  # objects of a class to train on: below, it is hardly learned

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.index import DatasetIndex, count_objects
+from utils.data.index import DatasetIndex, count_objects
 from utils.system.files import read_text
 
 NONE, AUTO = "none", "auto"

@@ -13,8 +13,8 @@ from warnings import warn
 
 import numpy as np
 
-from utils.classes import names_to_paste, names_with_counts
-from utils.index import LARGEST, DatasetIndex, flat_index, sound_boxes
+from utils.data.class_names import names_to_paste, names_with_counts
+from utils.data.index import LARGEST, DatasetIndex, flat_index, sound_boxes
 from utils.system.files import read_text
 
 

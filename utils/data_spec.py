@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from warnings import warn
 
-from utils.classes import read_classes
 from utils.coco_json import read_coco
-from utils.index import DatasetIndex
-from utils.index_cache import read_cached
-from utils.join import join_indexes
+from utils.data.class_names import read_classes
+from utils.data.index import DatasetIndex
+from utils.data.index_cache import read_cached
+from utils.data.merge import join_indexes
 from utils.list_file import read_list
 from utils.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
 from utils.yolo_txt import label_files, pictures_below, read_yolo_folder, read_yolo_pair

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from utils.index import DatasetIndex, with_paths
+from utils.data.index import DatasetIndex, with_paths
 from utils.list_file import write_list
 from utils.system.files import write_text
 from utils.voc_xml import annotation_text

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from utils.colours import Colour, class_colours, text_colour
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.lettering import put_text, text_size
 from utils.tag_places import place_tags
 

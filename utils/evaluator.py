@@ -19,7 +19,8 @@ from utils.average_precision import (
 )
 from utils.coco_figures import CocoFigures, coco_figures, summarise_coco
 from utils.confidence import best_f1, curves, figures_at
-from utils.detections import Detections
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
 from utils.ground_truth import (
     FlatDetections,
     GroundTruth,
@@ -27,7 +28,6 @@ from utils.ground_truth import (
     flatten_detections,
     rank_detections,
 )
-from utils.index import DatasetIndex
 from utils.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
 from utils.metrics import Metrics
 

@@ -10,14 +10,14 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from nets.common.structures import Decoded
-from utils.detections import Detections
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
 from utils.evaluation_dataset import EvaluationDataset
 from utils.evaluator import evaluate
 from utils.export_check import NONE, Difference, largest_difference
 from utils.exported import Exported
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
-from utils.index import DatasetIndex
 from utils.inference import DetectSettings, select_detections
 from utils.loader import evaluation_loader
 from utils.sample_data import sample_picture

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
 from utils.export_facts import HOST, ExportFacts, Opened
 from utils.exported_kind import exported_kind
 from utils.run_onnx import open_onnx

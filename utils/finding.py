@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.heatmap import heat_of
 from utils.predictor import Predictor
 from utils.system.stopwatch import Stopwatch

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.detections import Detections
-from utils.index import DatasetIndex
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
 
 
 @dataclass(frozen=True, eq=False)

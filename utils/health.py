@@ -6,7 +6,7 @@ from typing import Any
 
 from utils.class_checks import check_classes
 from utils.copy_checks import check_copies
-from utils.data_report import count_table
+from utils.data.summary import count_table
 from utils.file_checks import check_files
 from utils.findings import SEVERITIES, Finding, Place, number_of
 from utils.label_checks import check_labels

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.images.letterbox import Letterbox
 from utils.nms import Kept, nms
 from utils.system.device import autocasting

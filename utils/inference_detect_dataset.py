@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.batch import to_device
-from utils.detections import Detections
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
 from utils.evaluation_dataset import EvaluationDataset
-from utils.index import DatasetIndex
 from utils.inference import Detects, DetectSettings, detect_batch
 from utils.loader import evaluation_loader
 from utils.system.device import autocasting

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.data.index import DatasetIndex, concatenate, flat_index, sound_boxes
 from utils.images.headers import IMAGE_SUFFIXES
-from utils.index import DatasetIndex, concatenate, flat_index, sound_boxes
 from utils.system.files import text_blocks, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")

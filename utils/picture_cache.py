@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from utils.data.index import DatasetIndex
 from utils.images.headers import header_size, jpeg_size
 from utils.images.image_io import ImageError, read_bytes
-from utils.index import DatasetIndex
 from utils.system.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.augment import Augmentation
-from utils.index import DatasetIndex
-from utils.objects import Objects
+from utils.data.index import DatasetIndex
+from utils.data.targets import Objects
 from utils.tiles import Placement
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from nets import build, preset
 from nets.common.detector import Detector
 from nets.common.structures import Decoded
-from utils.classes import read_classes
-from utils.detections import Detections
+from utils.data.class_names import read_classes
+from utils.data.detections import Detections
 from utils.exported import Exported, load_exported
 from utils.exported_kind import exported_kind
 from utils.images.image_io import read_image

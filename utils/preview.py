@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from utils.batch import Batch, to_device
-from utils.detections import Detections
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
 from utils.drawing import draw_boxes, draw_detections
 from utils.images.image_io import ImageError, read_image, save_image
-from utils.index import DatasetIndex
 from utils.system.files import replacing
 from utils.thumbnails import contact_sheet
 from utils.trainer import Trainer

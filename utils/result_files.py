@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.detections import corner_and_sides
+from utils.data.detections import corner_and_sides
 from utils.ground_truth import FlatDetections, GroundTruth
 from utils.images.output_names import output_names
 from utils.system.files import write_text

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.detections import Detections, corner_and_sides
+from utils.data.detections import Detections, corner_and_sides
 from utils.images.image_io import save_image
 from utils.system.files import safe_file_name, write_text
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from utils.index import DatasetIndex
+from utils.data.index import DatasetIndex
 from utils.system.files import replacing
 
 C = TypeVar("C")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from warnings import catch_warnings, simplefilter
 
-from utils.data_report import Problem
+from utils.data.index import DatasetIndex
+from utils.data.summary import Problem
 from utils.data_spec import read_data
-from utils.index import DatasetIndex
 from utils.picture_facts import PictureFacts, examine_pictures
 from utils.system.files import read_text
 from utils.voc import read_voc, split_names

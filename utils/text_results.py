@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.data.index import LARGEST
 from utils.ground_truth import FlatDetections, GroundTruth
-from utils.index import LARGEST
 from utils.system.files import read_text
 
 DIFFICULT = "difficult"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.nms import suppress
 
 AT_EDGE = 0.02  # share of a tile's side: a box that ends so near its edge is taken for cut

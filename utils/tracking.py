@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.drawing import stroke_sizes
 from utils.lettering import put_text, text_size
 from utils.system.validation import require_packages

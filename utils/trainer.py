@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.batch import Batch, to_device
+from utils.data.index import DatasetIndex
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.freezing import is_frozen, stages_frozen
 from utils.gradients import Gradients, add
-from utils.index import DatasetIndex
 from utils.lasting_loader import LastingLoader
 from utils.loader import training_loader
 from utils.loader_samplers import EpochBatches, training_sizes

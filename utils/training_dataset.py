@@ -16,12 +16,12 @@ from torch.utils.data import Dataset
 
 from utils.augment import Augmentation
 from utils.batch import Batch, as_tensor
+from utils.data.index import DatasetIndex
+from utils.data.targets import Objects, mirrored, on_samples, pad_targets
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
-from utils.index import DatasetIndex
 from utils.mosaic import Plan, blend, plan_sample
-from utils.objects import Objects, mirrored, on_samples, pad_targets
 from utils.overlay import lay_over
 from utils.picture_cache import PictureCache
 from utils.placed_boxes import Placed, placed_objects

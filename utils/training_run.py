@@ -6,10 +6,10 @@ from itertools import accumulate
 from typing import NamedTuple, NoReturn
 
 from utils import epoch_table
+from utils.data.index import DatasetIndex
 from utils.epoch_progress import EpochProgress, EpochResult
 from utils.epoch_table import _figures, _row, _shown
 from utils.faults import explained
-from utils.index import DatasetIndex
 from utils.loggers import Experiments, open_experiments
 from utils.notices import Conditions, new_notices
 from utils.phases import Phase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.display import window_if
 from utils.system.pipeline import Stop, ahead
 from utils.system.stopwatch import Stopwatch

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.drawing import draw_boxes
 from utils.system.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked, named_tracks

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.classes import names_to_paste, names_with_counts
-from utils.data_report import Problem
+from utils.data.class_names import names_to_paste, names_with_counts
+from utils.data.index import DatasetIndex, ImageRecord, build_index
+from utils.data.summary import Problem
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
-from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.system.files import read_text
 from utils.voc_xml import Annotation, read_annotation
 

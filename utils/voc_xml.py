@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from utils.index import LARGEST
+from utils.data.index import LARGEST
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing for "no"

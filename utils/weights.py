@@ -17,7 +17,7 @@ from utils.class_transfer import (
     match_classes,
     model_shapes,
 )
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
 from utils.load_report import LoadReport, PartReport, compare, problems, shortened
 from utils.order_match import match_by_order
 from utils.read_weights import Weights

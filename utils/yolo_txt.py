@@ -17,8 +17,8 @@ from warnings import warn
 
 import numpy as np
 
+from utils.data.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
-from utils.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
 from utils.system.files import read_text
 
 SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border

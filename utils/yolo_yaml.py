@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from utils.index import DatasetIndex
-from utils.join import match_classes
+from utils.data.index import DatasetIndex
+from utils.data.merge import match_classes
 from utils.system.files import read_text, write_text
 from utils.yolo_txt import pictures_below, read_yolo
 

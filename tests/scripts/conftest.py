@@ -9,9 +9,9 @@ import torch
 from nets import build_detector
 from tests.scripts.running import CLASSES, SIZE, Run, script
 from utils.checkpoint import save_checkpoint
+from utils.data.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.data_spec import read_data
 from utils.evaluation_dataset import EvaluationDataset
-from utils.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.list_file import write_list
 from utils.predictor import Predictor
 from utils.sample_data import SAMPLE_CLASSES

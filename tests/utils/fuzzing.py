@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.helpers import SHARED
-from utils.index import LARGEST
+from utils.data.index import LARGEST
 
 EXAMPLES = int(os.environ.get("BOXWRIGHT_FUZZ", "60"))
 SECONDS = 5  # for one file, on a machine that does other things too

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.index import ImageRecord, build_index
+from utils.data.index import ImageRecord, build_index
 from utils.picture_facts import PictureFacts
 from utils.splits import Split
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from utils.analysis import analyse
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import GroundTruth, match, measure
 from utils.report_data import Report
 

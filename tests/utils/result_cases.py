@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.ground_truth import GroundTruth
 
 

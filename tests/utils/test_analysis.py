@@ -5,7 +5,7 @@ import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.analysis import analyse
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.error_kinds import KINDS
 from utils.evaluator import match
 

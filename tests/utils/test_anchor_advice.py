@@ -6,7 +6,7 @@ import pytest
 from nets import preset
 from utils.anchor_advice import advice, fit_line, fit_text
 from utils.anchors import Fit
-from utils.index import ImageRecord, build_index
+from utils.data.index import ImageRecord, build_index
 
 
 def index_of(*boxes, size=(416, 416)):

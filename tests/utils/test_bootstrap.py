@@ -14,7 +14,7 @@ from utils.bootstrap import (
     resampled_figures,
 )
 from utils.coco_figures import mean_of_defined
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import evaluate, match
 from utils.ground_truth import GroundTruth
 

@@ -3,7 +3,7 @@ import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.calibration import calibration
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import match
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.class_weights import MOST, auto_weights, choose_class_weights, read_class_weights, weights_line
-from utils.index import ImageRecord, build_index, count_objects
+from utils.data.index import ImageRecord, build_index, count_objects
 
 NAMES = ("cat", "dog", "small fox", "鱼")
 

@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 from tests.helpers import SHARED, needs_shared
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.coco_figures import coco_figures, summarise_coco
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import evaluate
 from utils.ground_truth import GroundTruth, flatten_detections, rank_detections
 from utils.matching import overlapping_pairs

@@ -4,7 +4,7 @@ import pytest
 from tests.utils.evaluation_cases import UNIT, found, objects
 from utils.bootstrap import Interval
 from utils.comparison import FIGURES, Comparison, compare
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import match
 
 TRUTH = objects([[UNIT]] * 40)

@@ -3,7 +3,7 @@ import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.confusion import confusion_matrix
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import match
 from utils.image_figures import image_figures
 

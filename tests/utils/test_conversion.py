@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from utils.classes import read_classes
 from utils.conversion import convert, fit_format
+from utils.data.class_names import read_classes
+from utils.data.index import ImageRecord, build_index, flat_index
 from utils.data_spec import read_data
 from utils.image_placing import common_folder, distinct_names
-from utils.index import ImageRecord, build_index, flat_index
 
 FORMATS = ("voc", "coco", "yolo", "list")
 PICTURES = {

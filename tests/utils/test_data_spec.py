@@ -9,7 +9,8 @@ import pytest
 from tests.helpers import SHARED, needs_shared
 from tests.utils.test_yolo_txt import add, assert_same
 from tests.utils.voc_folder import add_image, add_split, xml
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
+from utils.data.index import flat_index
 from utils.data_spec import (
     absolute_spec,
     given_classes,
@@ -19,7 +20,6 @@ from utils.data_spec import (
     require_boxes,
     require_images,
 )
-from utils.index import flat_index
 
 BOX = (10, 20, 30, 40)
 

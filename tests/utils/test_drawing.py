@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.colours import class_colours
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.drawing import draw_boxes, draw_detections
 from utils.images.image_io import read_image, save_image
 from utils.thumbnails import contact_sheet

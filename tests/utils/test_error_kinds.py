@@ -8,7 +8,7 @@ import pytest
 from tests.helpers import needs_shared
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
 from tests.utils.test_evaluator import voc100
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.error_kinds import KINDS, error_kinds
 from utils.evaluator import evaluate, match
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from tests.utils.exports import SIZE, facts_of, small_detector
+from utils.data.index import ImageRecord, build_index
 from utils.export_check import Difference
 from utils.export_formats import ENDINGS, write_export
 from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, compare, prove
 from utils.exported import load_exported
-from utils.index import ImageRecord, build_index
 from utils.sample_data import sample_picture
 
 HOST = torch.device("cpu")

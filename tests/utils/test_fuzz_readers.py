@@ -18,8 +18,8 @@ from PIL import Image
 from tests.helpers import SHARED
 from tests.utils.fuzzing import assert_sound, fuzz, mutated, quickly, read_or_refuse, real
 from tests.utils.voc_folder import add_image, add_split, xml
-from utils.classes import read_classes
 from utils.coco_json import read_coco
+from utils.data.class_names import read_classes
 from utils.images.headers import header_size
 from utils.images.image_io import ImageError, read_image
 from utils.list_file import read_list

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects
+from utils.data.index import ImageRecord, build_index
 from utils.ground_truth import (
     GroundTruth,
     check_ground_truth,
@@ -9,7 +10,6 @@ from utils.ground_truth import (
     position_in_run,
     rank_detections,
 )
-from utils.index import ImageRecord, build_index
 
 
 def test_the_index_becomes_flat_arrays():

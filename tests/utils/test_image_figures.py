@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import evaluate, match
 from utils.image_figures import ImageFigures, image_figures, write_image_figures
 

@@ -1,7 +1,7 @@
 """Findings on boxes: number, severity, and where."""
 
 from tests.utils.health_cases import kinds, picture, split
-from utils.data_report import Problem
+from utils.data.summary import Problem
 from utils.label_checks import check_labels
 
 BOX = (10, 10, 30, 30)

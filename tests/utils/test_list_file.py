@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils import list_file
-from utils.index import ARRAYS, flat_index
+from utils.data.index import ARRAYS, flat_index
 from utils.list_file import read_list, write_list
 from utils.system.files import text_blocks
 

@@ -8,8 +8,8 @@ import torch
 
 from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
 from utils.augment import Augmentation
+from utils.data.index import ImageRecord, build_index
 from utils.evaluation_dataset import EvaluationDataset, by_shape
-from utils.index import ImageRecord, build_index
 from utils.loader import automatic_workers, evaluation_loader, training_loader
 from utils.loader_samplers import EpochBatches, OrderedBatches, training_sizes
 from utils.picture_cache import PictureCache

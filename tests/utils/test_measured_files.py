@@ -11,8 +11,8 @@ from tests.helpers import SHARED, needs_shared
 from tests.utils.evaluation_cases import random_case
 from tests.utils.result_cases import coco_dicts, write_json
 from tests.utils.test_coco_figures import NAMES, peer_figures
+from utils.data.index import ImageRecord, build_index
 from utils.evaluator import evaluate
-from utils.index import ImageRecord, build_index
 from utils.measured_files import files_of_index, read_measured, read_results
 
 

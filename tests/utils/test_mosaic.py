@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils.augment import NO_AUGMENTATION, Augmentation
-from utils.index import ImageRecord, build_index
+from utils.data.index import ImageRecord, build_index
 from utils.mosaic import blend, mosaic_tiles, plan_sample, random_turn, single_tile
 from utils.placed_boxes import Placed, placed_objects
 from utils.tiles import fill_around, paste, place

@@ -3,7 +3,7 @@
 import numpy as np
 
 from utils.augment import Augmentation
-from utils.objects import Objects
+from utils.data.targets import Objects
 from utils.overlay import COPIES, copy_objects, cut_out, hidden_shares, lay_over
 
 

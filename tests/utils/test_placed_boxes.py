@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.utils.test_tiles import straight
 from utils.augment import NO_AUGMENTATION, Augmentation
-from utils.index import ImageRecord, build_index
+from utils.data.index import ImageRecord, build_index
 from utils.placed_boxes import Placed, map_boxes, placed_objects, visible_boxes
 
 

@@ -7,7 +7,7 @@ import torch
 from nets import build_detector
 from tests.utils.tiny_training import drawn_index
 from utils.checkpoint import load_checkpoint, save_checkpoint
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.images.image_io import ImageError, read_image
 from utils.predictor import Predictor, explain_empty, load_trained
 from utils.system.stopwatch import Stopwatch

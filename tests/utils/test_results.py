@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.results import (
     count_classes,

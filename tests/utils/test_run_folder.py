@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.index import ImageRecord, build_index
+from utils.data.index import ImageRecord, build_index
 from utils.run_folder import (
     append_metrics,
     create_run_folder,

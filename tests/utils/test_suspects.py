@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluation_cases import UNIT, found, objects, random_case
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.evaluator import match
 from utils.ground_truth import GroundTruth
 from utils.suspects import suspect_labels

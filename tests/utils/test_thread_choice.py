@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.thread_choice import TRIALS, ThreadChoice
 
 

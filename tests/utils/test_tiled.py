@@ -11,7 +11,7 @@ from torchvision.ops import box_iou
 
 from tests.helpers import SHARED, needs_shared
 from tests.utils.blobs import as_rectangles, blob_predictor, picture
-from utils.detections import Detections
+from utils.data.detections import Detections
 from utils.finding import Ways, find_objects
 from utils.images.image_io import read_image
 from utils.predictor import Predictor

@@ -10,9 +10,9 @@ import torch
 
 from utils.augment import NO_AUGMENTATION, Augmentation
 from utils.batch import to_device
+from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.evaluation_dataset import EvaluationDataset
 from utils.images.image_io import ImageError, read_bytes
-from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.loader_samplers import EpochBatches
 from utils.training_dataset import DetectionDataset, SampleKey, reduction_for
 

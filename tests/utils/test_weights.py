@@ -15,7 +15,7 @@ from tests.nets.published.torchvision_models import random_model
 from tests.official_names import as_official
 from utils.checkpoint import save_checkpoint
 from utils.class_transfer import ClassLayer, class_layers, match_classes
-from utils.classes import read_classes
+from utils.data.class_names import read_classes
 from utils.read_weights import Weights, read_weights
 from utils.weights import COCO_CLASSES, best_fit, load_weights
 

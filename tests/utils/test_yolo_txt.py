@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers import ROOT, SHARED, needs_shared
-from utils.classes import read_classes
 from utils.coco_json import read_coco
+from utils.data.class_names import read_classes
 from utils.yolo_txt import (
     label_files,
     label_folder,

@@ -11,8 +11,8 @@ import torch
 from nets import build_detector
 from utils.augment import NO_AUGMENTATION
 from utils.batch import Batch
+from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.epoch_progress import EpochProgress, EpochResult
-from utils.index import DatasetIndex, ImageRecord, build_index
 from utils.inference import DetectSettings
 from utils.phases import Phase
 from utils.train_settings import TrainSettings

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 
 HEIGHT, WIDTH = 96, 160
 BITS, CELL = 10, 16  # a frame's number is in its upper row of cells, white for 1

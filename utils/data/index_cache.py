@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from utils.index import DatasetIndex
-from utils.mapped_array import MappedArray, map_array
+from utils.data.index import DatasetIndex
+from utils.data.mapped_array import MappedArray, map_array
 from utils.system.download import file_sha256
 
 VERSION = 1  # one more whenever a reader or the layout changes: indexes kept before are not used then

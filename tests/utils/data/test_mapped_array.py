@@ -5,8 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from utils.index import ARRAYS, flat_index
-from utils.mapped_array import MappedArray, map_array, place_of
+from utils.data.index import ARRAYS, flat_index
+from utils.data.mapped_array import MappedArray, map_array, place_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.index import DatasetIndex
+from utils.data.index import DatasetIndex
 
 
 class Problem(NamedTuple):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.helpers import SHARED, needs_shared
+from utils.data.index import ImageRecord, build_index
+from utils.data.merge import join_indexes, match_classes
 from utils.data_spec import read_many
-from utils.index import ImageRecord, build_index
-from utils.join import join_indexes, match_classes
 
 
 def index_of(names, *images):

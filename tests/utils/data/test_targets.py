@@ -5,9 +5,9 @@ import numpy as np
 import torch
 
 from utils.augment import NO_AUGMENTATION
+from utils.data.index import ImageRecord, build_index
+from utils.data.targets import Objects, joined, mirrored, on_samples, pad_targets, training_objects
 from utils.evaluation_dataset import EvaluationDataset
-from utils.index import ImageRecord, build_index
-from utils.objects import Objects, joined, mirrored, on_samples, pad_targets, training_objects
 from utils.training_dataset import DetectionDataset, SampleKey
 
 

@@ -9,8 +9,8 @@ from warnings import warn
 
 import numpy as np
 
-from utils.classes import names_to_paste, names_with_counts
-from utils.index import DatasetIndex, concatenate, select_boxes, select_images
+from utils.data.class_names import names_to_paste, names_with_counts
+from utils.data.index import DatasetIndex, concatenate, select_boxes, select_images
 
 SHOWN = 5  # class names in one message
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.mapped_array import MappedArray, map_array, place_of
+from utils.data.mapped_array import MappedArray, map_array, place_of
 
 PATHS_AT_ONCE = 10_000
 LARGEST = 1e9  # pixels; beyond it, a coordinate is a mistake

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.helpers import ROOT
-from utils.classes import names_to_paste, names_with_counts, read_classes
+from utils.data.class_names import names_to_paste, names_with_counts, read_classes
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from utils import picture_check
-from utils.index import ImageRecord, build_index
-from utils.picture_check import looks_whole, require_readable, why_broken
+from utils.data import readable as picture_check
+from utils.data.index import ImageRecord, build_index
+from utils.data.readable import looks_whole, require_readable, why_broken
 
 
 def write(path, keep=None, more=b""):

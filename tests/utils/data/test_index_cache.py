@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import index_cache
+from utils.data import index_cache
+from utils.data.index import ARRAYS
+from utils.data.index_cache import DTYPES, cache_folder, read_cached
+from utils.data.mapped_array import place_of
 from utils.data_spec import read_data
-from utils.index import ARRAYS
-from utils.index_cache import DTYPES, cache_folder, read_cached
 from utils.list_file import read_list
-from utils.mapped_array import place_of
 
 NAMES = ("cat", "dog")
 LINES = "a.jpg 1,2,3,4,0 5,6,7.5,8,1\n图.jpg\nsub/c d.jpg\t1,2,9,9,1\n"

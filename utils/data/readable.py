@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.data.index import DatasetIndex
 from utils.images.image_io import ImageError, read_image
-from utils.index import DatasetIndex
 
 MOST_BROKEN = 0.01  # share of the pictures that may be: a training goes on without them
 LOOKED_AT = 20_000  # pictures of a larger data set, evenly over it: enough to tell its share

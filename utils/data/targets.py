@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nets.common.structures import Targets
-from utils.index import DatasetIndex
+from utils.data.index import DatasetIndex
 
 
 class Objects(NamedTuple):

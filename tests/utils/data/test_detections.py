@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from utils.detections import Detections
+from utils.data.detections import Detections
 
 FOUND = Detections(
     np.array([[10, 20, 40, 80], [0, 0, 5.5, 4]], np.float32),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data_report import Problem, count_table, problem_text, shared_images
-from utils.index import flat_index
+from utils.data.index import flat_index
+from utils.data.summary import Problem, count_table, problem_text, shared_images
 
 
 def index_of(*counts, labels=()):

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils import index as index_module
-from utils.index import (
+from utils.data import index as index_module
+from utils.data.index import (
     ImageRecord,
     build_index,
     concatenate,

@@ -1,0 +1,1 @@
+"""The data model: dataset index, detections, padded targets and class names."""
