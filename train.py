@@ -14,7 +14,7 @@ from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.common.detector import Detector
 from nets.losses.common import BoxLoss
 from utils.anchor_file import choose_model
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
 from utils.data.class_names import read_classes

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from peers import said_by
 
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.data_spec import read_data
 from utils.loader import training_loader

@@ -31,7 +31,7 @@ from peers import said_by
 from nets import build_detector, preset
 from nets.common.structures import Targets
 from nets.inspect.summary import summarise
-from utils.augment import NO_AUGMENTATION
+from utils.augment.settings import NO_AUGMENTATION
 from utils.batch import Batch, to_device
 from utils.data.index import ImageRecord, build_index
 from utils.inference import DetectSettings

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Targets
+from utils.augment.color_and_flip import Variation, vary_there
 from utils.images.letterbox import Letterbox
-from utils.variation import Variation, vary_there
 
 
 class Batch(NamedTuple):

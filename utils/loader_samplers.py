@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-from utils.tiles import Size
+from utils.augment.placement import Size
 from utils.training_dataset import POOL, SampleKey
 
 

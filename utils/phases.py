@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from nets.common.detector import Detector
-from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.freezing import describe_frozen, freeze
 from utils.optimizer import OptimizerName
 from utils.recipe import suggest_epochs, suggest_freeze_epochs

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from utils.augment import Augmentation
+from utils.augment.box_transform import Placed, placed_objects
+from utils.augment.color_and_flip import Variation, vary_here
+from utils.augment.paste_and_cutout import lay_over
+from utils.augment.placement import Size, Tile, fill_around, paste, place
+from utils.augment.sample_plan import Plan, blend, plan_sample
+from utils.augment.settings import Augmentation
 from utils.batch import Batch, as_tensor
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects, mirrored, on_samples, pad_targets
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
-from utils.mosaic import Plan, blend, plan_sample
-from utils.overlay import lay_over
 from utils.picture_cache import PictureCache
-from utils.placed_boxes import Placed, placed_objects
-from utils.tiles import Size, Tile, fill_around, paste, place
-from utils.variation import Variation, vary_here
 
 POOL = 16  # a mosaic's partners are drawn from at least this many pictures, if there are that many
 ATTEMPTS = 32  # so many unreadable pictures in a row mean that something is wrong with all of them

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.utils.test_loader import SIZE, make_index, same
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.evaluation_dataset import EvaluationDataset
 from utils.loader import evaluation_loader, training_loader
 from utils.training_dataset import DetectionDataset

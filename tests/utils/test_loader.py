@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
 from utils.evaluation_dataset import EvaluationDataset, by_shape
 from utils.loader import automatic_workers, evaluation_loader, training_loader

@@ -8,7 +8,7 @@ import pytest
 
 from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
 from utils import picture_cache
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
 from utils.picture_cache import PictureCache, open_cache
 from utils.training_dataset import DetectionDataset

@@ -7,7 +7,7 @@ import numpy as np
 
 from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer
 from utils import preview
-from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train, train_epoch
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.schedule import decay_factor
 
 

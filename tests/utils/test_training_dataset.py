@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.batch import to_device
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.evaluation_dataset import EvaluationDataset

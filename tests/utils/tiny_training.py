@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from nets import build_detector
-from utils.augment import NO_AUGMENTATION
+from utils.augment.settings import NO_AUGMENTATION
 from utils.batch import Batch
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.epoch_progress import EpochProgress, EpochResult

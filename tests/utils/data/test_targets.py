@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from utils.augment import NO_AUGMENTATION
+from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
 from utils.data.targets import Objects, joined, mirrored, on_samples, pad_targets, training_objects
 from utils.evaluation_dataset import EvaluationDataset

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from utils.augment import Augmentation
+from utils.augment.paste_and_cutout import COPIES, copy_objects, cut_out, hidden_shares, lay_over
+from utils.augment.settings import Augmentation
 from utils.data.targets import Objects
-from utils.overlay import COPIES, copy_objects, cut_out, hidden_shares, lay_over
 
 
 def two_samples():

@@ -5,7 +5,7 @@ Copy-paste, here of whole boxes: https://arxiv.org/abs/2012.07177. Cut-out: http
 
 import numpy as np
 
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 from utils.data.targets import Objects
 
 COPIES = 3  # at most so many objects are pasted into a sample

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.augment import Augmentation
-from utils.tiles import Tile
-from utils.variation import random_colour
+from utils.augment.color_and_flip import random_colour
+from utils.augment.placement import Tile
+from utils.augment.settings import Augmentation
 
 Layer = list[tuple[int, Tile]]  # pictures by number, and where each goes on one input
 

@@ -6,8 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.augment import NO_AUGMENTATION, Augmentation
-from utils.variation import IDENTITY, Variation, colour_matrix, random_colour, vary_here, vary_there
+from utils.augment.color_and_flip import (
+    IDENTITY,
+    Variation,
+    colour_matrix,
+    random_colour,
+    vary_here,
+    vary_there,
+)
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 
 
 def test_colour_matrix_by_hand():

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from utils.augment.box_transform import map_boxes
+from utils.augment.placement import Placement, Tile, fill_around, paste, place
 from utils.images.letterbox import plan_letterbox
-from utils.placed_boxes import map_boxes
-from utils.tiles import Placement, Tile, fill_around, paste, place
 
 sides = st.integers(1, 3000)
 fractions = st.floats(0, 1)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.augment import Augmentation
+from utils.augment.placement import Placement
+from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects
-from utils.tiles import Placement
 
 
 class Placed(NamedTuple):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from utils.augment import NO_AUGMENTATION, Augmentation
+from utils.augment.box_transform import Placed, placed_objects
+from utils.augment.placement import fill_around, paste, place
+from utils.augment.sample_plan import blend, mosaic_tiles, plan_sample, random_turn, single_tile
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.mosaic import blend, mosaic_tiles, plan_sample, random_turn, single_tile
-from utils.placed_boxes import Placed, placed_objects
-from utils.tiles import fill_around, paste, place
 
 SIZE = (120, 160)
 EVERYTHING = Augmentation(mosaic=0.7, hue=0, saturation=0, brightness=0, min_visibility=0, min_size=0)

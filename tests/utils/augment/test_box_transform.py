@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.test_tiles import straight
-from utils.augment import NO_AUGMENTATION, Augmentation
+from tests.utils.augment.test_placement import straight
+from utils.augment.box_transform import Placed, map_boxes, placed_objects, visible_boxes
+from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.placed_boxes import Placed, map_boxes, placed_objects, visible_boxes
 
 
 def test_boxes_with_too_little_left_are_dropped():

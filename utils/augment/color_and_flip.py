@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from utils.augment import Augmentation
+from utils.augment.settings import Augmentation
 
 # In RGB: the projection on the grey axis, and the turn of what lies off it by a quarter around it.
 IDENTITY = np.eye(3, dtype=np.float32)
