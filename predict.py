@@ -18,8 +18,9 @@ import tyro
 from tqdm import tqdm
 
 from utils.data.detections import Detections
-from utils.display import require_display, show_image
-from utils.drawing import draw_detections
+from utils.draw.boxes import draw_detections
+from utils.draw.text import missing_letters
+from utils.draw.window import require_display, show_image
 from utils.finding import Found, Ways, find_objects
 from utils.heatmap import draw_heat
 from utils.images.image_batches import picture_batches
@@ -27,7 +28,6 @@ from utils.images.image_io import save_image, suffix_for
 from utils.images.output_names import names_below
 from utils.images.sources import Picture, find_pictures, read_picture
 from utils.images.web_images import is_address
-from utils.lettering import missing_letters
 from utils.predictor import Predictor, explain_empty
 from utils.results import count_classes, results_json, save_crops, save_csv, save_json, save_text, saving
 from utils.speed import measure, speed_table

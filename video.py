@@ -10,7 +10,7 @@ import cv2
 import torch
 
 from nets.common.detector import Detector
-from utils.display import require_display
+from utils.draw.window import require_display
 from utils.predictor import Predictor
 from utils.system.cli import IncompleteError, alike, run
 from utils.system.device import Amp

@@ -9,10 +9,10 @@ import torch
 from utils.batch import Batch, to_device
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
-from utils.drawing import draw_boxes, draw_detections
+from utils.draw.boxes import draw_boxes, draw_detections
+from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import ImageError, read_image, save_image
 from utils.system.files import replacing
-from utils.thumbnails import contact_sheet
 from utils.trainer import Trainer
 
 MOST_PICTURES = 16

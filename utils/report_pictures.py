@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from utils.analysis import Analysis
+from utils.draw.thumbnails import data_url, resized
 from utils.images.image_io import ImageError, read_image
 from utils.matching import Matched, found_by
 from utils.suspects import Suspect
-from utils.thumbnails import data_url, resized
 
 SIDE = 480  # pixels of the longer side
 MOST_PICTURES, MOST_SUSPECTS = 24, 24

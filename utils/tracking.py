@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.drawing import stroke_sizes
-from utils.lettering import put_text, text_size
+from utils.draw.boxes import stroke_sizes
+from utils.draw.text import put_text, text_size
 from utils.system.validation import require_packages
 
 UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.data.detections import Detections
-from utils.display import window_if
+from utils.draw.window import window_if
 from utils.system.pipeline import Stop, ahead
 from utils.system.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked

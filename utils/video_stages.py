@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.drawing import draw_boxes
+from utils.draw.boxes import draw_boxes
 from utils.system.stopwatch import Stopwatch
 from utils.tracking import Scene, Tracked, named_tracks
 from utils.video_capture import VideoSource

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.utils.health_cases import picture, split
 from utils.data.index import ImageRecord, build_index
-from utils.drawing import class_colours
+from utils.draw.boxes import class_colours
 from utils.findings import Finding, Place
 from utils.health_page import SHOWN, health_page
 from utils.place_pictures import MARK, SIDE, place_thumbnail, sample_places

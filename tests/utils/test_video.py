@@ -173,7 +173,7 @@ def test_the_window_shows_every_frame_and_q_ends(path, tmp_path, monkeypatch):
             shown.append(number_of(picture))
             return len(shown) < 9
 
-    monkeypatch.setattr("utils.display.Window", Window)
+    monkeypatch.setattr("utils.draw.window.Window", Window)
     monkeypatch.setattr("cv2.destroyAllWindows", lambda: None)
     result = run(path, save=tmp_path / "out.mp4", show=True)
     assert shown == [*range(9)] == numbers_in(tmp_path / "out.mp4") and result.frames == 9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import features
 
-from utils.lettering import _better_font, _found_font, missing_letters, put_text, text_size
+from utils.draw.text import _better_font, _found_font, missing_letters, put_text, text_size
 
 ARABIC, HEBREW = "قطة", "חתול"
 

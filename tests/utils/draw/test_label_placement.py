@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.tag_places import place_tags
+from utils.draw.label_placement import place_tags
 
 SIZE = (40, 12)  # width and height of a tag
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils.colours import class_colours
 from utils.data.detections import Detections
-from utils.drawing import draw_boxes, draw_detections
+from utils.draw.boxes import draw_boxes, draw_detections
+from utils.draw.palette import class_colours
+from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import read_image, save_image
-from utils.thumbnails import contact_sheet
 
 NAMES = ("dog", "猫", "very long name of a class that is wider than any picture")
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from utils.display import require_display
+from utils.draw.window import require_display
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there is always a display")
@@ -20,5 +20,5 @@ def test_no_display_is_told_instead_of_ending_the_program(monkeypatch, display):
 
 
 def test_a_display_is_taken(monkeypatch):
-    monkeypatch.setattr("utils.display.TRY", "pass")
+    monkeypatch.setattr("utils.draw.window.TRY", "pass")
     require_display()

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.colours import DIFFERENT, as_seen, class_colours, text_colour
+from utils.draw.palette import DIFFERENT, as_seen, class_colours, text_colour
 
 # Machado, Oliveira and Fernandes 2009, table of deuteranopia (severity 1): green and red fall together.
 DEUTERANOPIA = np.array(

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from utils.colours import Colour, class_colours, text_colour
 from utils.data.detections import Detections
-from utils.lettering import put_text, text_size
-from utils.tag_places import place_tags
+from utils.draw.label_placement import place_tags
+from utils.draw.palette import Colour, class_colours, text_colour
+from utils.draw.text import put_text, text_size
 
 # Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE = 0.002

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
 
-from utils.colours import Colour
+from utils.draw.palette import Colour
 
 FONT = "uni"
 FROM_RIGHT = ("R", "AL")  # Unicode's classes of letters that are written from right to left

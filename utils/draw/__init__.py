@@ -1,0 +1,1 @@
+"""Drawing boxes, labels and text on images; palettes, thumbnails and windows."""
