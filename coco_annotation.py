@@ -9,12 +9,12 @@ editing by hand. Give the validation list the `--classes` that the training list
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.coco_json import read_coco
 from utils.data.class_names import read_classes
 from utils.data.index import select_boxes
 from utils.data.summary import count_table
-from utils.data_spec import require_boxes, require_images
-from utils.list_file import write_list
+from utils.formats.coco import read_coco
+from utils.formats.list_file import write_list
+from utils.formats.read_data import require_boxes, require_images
 from utils.system.cli import ROOT, run
 from utils.system.files import write_text
 

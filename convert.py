@@ -11,12 +11,12 @@ from typing import Annotated
 
 import tyro
 
-from utils.conversion import convert
 from utils.data.class_names import read_classes
 from utils.data.summary import count_table
-from utils.data_spec import read_many, require_images
-from utils.data_writers import Format
-from utils.image_placing import How
+from utils.formats.convert import convert
+from utils.formats.place_images import How
+from utils.formats.read_data import read_many, require_images
+from utils.formats.writers import Format
 from utils.system.cli import run
 from utils.system.validation import check_values
 

@@ -14,9 +14,9 @@ import torch
 from utils.analysis import analyse
 from utils.comparison import compare
 from utils.curves import write_curves
-from utils.data_spec import read_many, require_boxes, require_images
 from utils.evaluator import Matched, Metrics, match, measure
 from utils.exported_kind import refuse_exported
+from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings

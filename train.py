@@ -19,8 +19,8 @@ from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
-from utils.data_spec import absolute_spec
 from utils.faults import require_room
+from utils.formats.read_data import absolute_spec
 from utils.freezing import check_frozen
 from utils.inference import DetectSettings
 from utils.loggers import LogName, check_loggers

@@ -16,10 +16,10 @@ from typing import Literal
 from utils.data.class_names import names_to_paste, names_with_counts, read_classes
 from utils.data.index import DatasetIndex, select_boxes
 from utils.data.summary import Problem, count_table, problem_text, shared_images
-from utils.list_file import write_list
+from utils.formats.list_file import write_list
+from utils.formats.voc import VocSplit, images_without_xml, no_match_message, open_voc, read_voc
+from utils.formats.voc_split import Shares, make_split, users_split, write_split
 from utils.system.cli import ROOT, run
-from utils.voc import VocSplit, images_without_xml, no_match_message, open_voc, read_voc
-from utils.voc_split import Shares, make_split, users_split, write_split
 
 
 @dataclass(frozen=True)

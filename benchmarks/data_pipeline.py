@@ -26,7 +26,7 @@ from peers import said_by
 
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
-from utils.data_spec import read_data
+from utils.formats.read_data import read_data
 from utils.loader import training_loader
 from utils.picture_cache import PictureCache, decoded_bytes
 from utils.system.cli import ROOT, run

@@ -19,8 +19,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from utils.data_spec import read_data
 from utils.evaluator import evaluate
+from utils.formats.read_data import read_data
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
 from utils.metrics import Metrics

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.data.index import DatasetIndex
 from utils.data.index_cache import SMALLEST
-from utils.data_spec import missing_images, read_data
+from utils.formats.read_data import missing_images, read_data
 from utils.system.cli import run
 
 CLASSES = tuple(f"class {number}" for number in range(80))

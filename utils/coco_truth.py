@@ -1,7 +1,7 @@
 """COCO instance annotations as ground truth, number for number as pycocotools reads them.
 
-`utils/coco_json.py` reads the same files for training, with float32 boxes and without those that no network
-can learn from. Here nothing is rounded or left out, so that figures are those of pycocotools.
+`utils/formats/coco.py` reads the same files for training, with float32 boxes and without those that no
+network can learn from. Here nothing is rounded or left out, so that figures are those of pycocotools.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from warnings import warn
 
 import numpy as np
 
-from utils.coco_json import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
+from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
 from utils.ground_truth import GroundTruth
 
 

@@ -10,7 +10,7 @@ from utils.coco_results import Join, read_coco_results
 from utils.coco_truth import read_coco_truth
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
-from utils.data_spec import read_data
+from utils.formats.read_data import read_data
 from utils.ground_truth import FlatDetections, GroundTruth
 from utils.text_results import TextBoxes, read_text_boxes, text_results, text_truth
 

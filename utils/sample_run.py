@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from utils.formats.voc import split_names
 from utils.sample_writer import write_sample_data
-from utils.voc import split_names
 
 SAMPLE_YEAR = "VOCsample"
 

@@ -11,10 +11,10 @@ from warnings import catch_warnings, simplefilter
 
 from utils.data.index import DatasetIndex
 from utils.data.summary import Problem
-from utils.data_spec import read_data
+from utils.formats.read_data import read_data
+from utils.formats.voc import read_voc, split_names
 from utils.picture_facts import PictureFacts, examine_pictures
 from utils.system.files import read_text
-from utils.voc import read_voc, split_names
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Split:
 
 
 def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> list[Split]:
-    """Read each data set (see `utils.data_spec`) by its name; all get the same classes.
+    """Read each data set (see `utils.formats.read_data`) by its name; all get the same classes.
 
     class_names  None: the names in all of them, in the order of the first
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.helpers import SHARED, needs_shared
 from tests.scripts.running import accepted, refused, script
-from tests.utils.voc_folder import add_image, add_split, xml
+from tests.utils.formats.voc_folder import add_image, add_split, xml
 from utils.data.class_names import read_classes
-from utils.data_spec import read_data
+from utils.formats.read_data import read_data
 
 BOX = (10, 20, 30.5, 40)
 

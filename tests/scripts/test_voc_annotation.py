@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.helpers import ROOT, SHARED, needs_shared
-from tests.utils.voc_folder import add_image, add_split, xml
+from tests.utils.formats.voc_folder import add_image, add_split, xml
 
 BOX = (10, 20, 30, 40)
 SPLITS = ("train", "val", "trainval", "test")

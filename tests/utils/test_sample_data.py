@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.data_spec import read_data
+from utils.formats.read_data import read_data
 from utils.sample_data import SAMPLE_CLASSES, _covered, _extent, _paste, sample_picture
 from utils.sample_shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
 from utils.sample_writer import write_sample_data

@@ -16,8 +16,8 @@ from utils.data import index_cache
 from utils.data.index import ARRAYS
 from utils.data.index_cache import DTYPES, cache_folder, read_cached
 from utils.data.mapped_array import place_of
-from utils.data_spec import read_data
-from utils.list_file import read_list
+from utils.formats.list_file import read_list
+from utils.formats.read_data import read_data
 
 NAMES = ("cat", "dog")
 LINES = "a.jpg 1,2,3,4,0 5,6,7.5,8,1\n图.jpg\nsub/c d.jpg\t1,2,9,9,1\n"

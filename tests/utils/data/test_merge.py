@@ -8,7 +8,7 @@ import pytest
 from tests.helpers import SHARED, needs_shared
 from utils.data.index import ImageRecord, build_index
 from utils.data.merge import join_indexes, match_classes
-from utils.data_spec import read_many
+from utils.formats.read_data import read_many
 
 
 def index_of(names, *images):

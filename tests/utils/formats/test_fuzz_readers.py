@@ -1,6 +1,6 @@
 """Damaged and hostile files: each gives data or a `ValueError` that names it, soon, and never a crash.
 
-BOXWRIGHT_FUZZ=5000 python -m pytest tests/utils/test_fuzz_readers.py tries more examples than the few here.
+BOXWRIGHT_FUZZ=5000 python -m pytest tests/utils/formats/test_fuzz_readers.py tries more than the few here.
 """
 
 import io
@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers import SHARED
+from tests.utils.formats.voc_folder import add_image, add_split, xml
 from tests.utils.fuzzing import assert_sound, fuzz, mutated, quickly, read_or_refuse, real
-from tests.utils.voc_folder import add_image, add_split, xml
-from utils.coco_json import read_coco
 from utils.data.class_names import read_classes
+from utils.formats.coco import read_coco
+from utils.formats.list_file import read_list
+from utils.formats.voc import read_voc
 from utils.images.headers import header_size
 from utils.images.image_io import ImageError, read_image
-from utils.list_file import read_list
-from utils.voc import read_voc
 
 NAMES = ("cat", "dog", "fox")
 

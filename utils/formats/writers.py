@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from utils.data.index import DatasetIndex, with_paths
-from utils.list_file import write_list
+from utils.formats.list_file import write_list
+from utils.formats.voc_xml import annotation_text
+from utils.formats.yolo_yaml import write_yolo_yaml
 from utils.system.files import write_text
-from utils.voc_xml import annotation_text
-from utils.yolo_yaml import write_yolo_yaml
 
 Format = Literal["voc", "coco", "yolo", "list"]
 IMAGE_FOLDERS: dict[Format, str] = {

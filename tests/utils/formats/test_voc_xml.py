@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.utils.voc_folder import xml
-from utils.voc_xml import read_annotation
+from tests.utils.formats.voc_folder import xml
+from utils.formats.voc_xml import read_annotation
 
 BOX = (10, 20, 30, 40)
 

@@ -14,8 +14,8 @@ import yaml
 
 from utils.data.index import DatasetIndex
 from utils.data.merge import match_classes
+from utils.formats.yolo import pictures_below, read_yolo
 from utils.system.files import read_text, write_text
-from utils.yolo_txt import pictures_below, read_yolo
 
 SPLITS = ("train", "val", "test")
 NOTHING = ("", "null", "~")  # what "no such split" is written as

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from warnings import warn
 
-from utils.coco_json import read_coco
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
 from utils.data.index_cache import read_cached
 from utils.data.merge import join_indexes
-from utils.list_file import read_list
-from utils.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
-from utils.yolo_txt import label_files, pictures_below, read_yolo_folder, read_yolo_pair
-from utils.yolo_yaml import read_yolo_yaml
+from utils.formats.coco import read_coco
+from utils.formats.list_file import read_list
+from utils.formats.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
+from utils.formats.yolo import label_files, pictures_below, read_yolo_folder, read_yolo_pair
+from utils.formats.yolo_yaml import read_yolo_yaml
 
 FORMS = (
     "A data set is a list file (2007_train.txt), a VOC folder with a split (VOCdevkit/VOC2007:train), "

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.voc_folder import add_split
-from utils.voc_split import Shares, make_split, users_split, write_split
+from tests.utils.formats.voc_folder import add_split
+from utils.formats.voc_split import Shares, make_split, users_split, write_split
 
 
 def test_a_split_divides_the_ids():

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.index import DatasetIndex, select_boxes, select_images, sound_boxes
-from utils.data_writers import IMAGE_FOLDERS, WRITERS, Format, Place
-from utils.image_placing import How, common_folder, distinct_names, place_images, require_one_folder
+from utils.formats.place_images import How, common_folder, distinct_names, place_images, require_one_folder
+from utils.formats.writers import IMAGE_FOLDERS, WRITERS, Format, Place
 from utils.images.headers import header_size
 from utils.system.files import new_folder, write_text
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.helpers import SHARED, needs_shared
-from utils.coco_json import read_coco
+from utils.formats.coco import read_coco
 
 
 def content():

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from utils.formats.voc import read_ids
 from utils.system.files import read_text, write_text
-from utils.voc import read_ids
 
 SPLITS = ("train", "val", "trainval", "test")
 NOTE = "split.json"

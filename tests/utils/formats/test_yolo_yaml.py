@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.test_yolo_txt import add, mutated
-from utils.yolo_yaml import open_yolo_yaml, read_yolo_yaml, write_yolo_yaml
+from tests.utils.formats.test_yolo import add, mutated
+from utils.formats.yolo_yaml import open_yolo_yaml, read_yolo_yaml, write_yolo_yaml
 
 BOX = "1 .5 .5 1 1\n"
 

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from utils.conversion import convert, fit_format
 from utils.data.class_names import read_classes
 from utils.data.index import ImageRecord, build_index, flat_index
-from utils.data_spec import read_data
-from utils.image_placing import common_folder, distinct_names
+from utils.formats.convert import convert, fit_format
+from utils.formats.place_images import common_folder, distinct_names
+from utils.formats.read_data import read_data
 
 FORMATS = ("voc", "coco", "yolo", "list")
 PICTURES = {
@@ -254,7 +254,7 @@ def test_an_existing_folder_is_refused_and_nothing_is_left_of_a_failure(folder, 
     (tmp_path / "out" / "mine").touch()
     with pytest.raises(ValueError, match="out exists and is not empty"):
         convert(index, "coco", tmp_path / "out")
-    monkeypatch.setattr("utils.data_writers.json.dumps", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("utils.formats.writers.json.dumps", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         convert(index, "coco", tmp_path / "new")
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.test_yolo_txt import add, assert_same
-from tests.utils.voc_folder import add_image, add_split, xml
+from tests.utils.formats.test_yolo import add, assert_same
+from tests.utils.formats.voc_folder import add_image, add_split, xml
 from utils.data.class_names import read_classes
 from utils.data.index import flat_index
-from utils.data_spec import (
+from utils.formats.read_data import (
     absolute_spec,
     given_classes,
     missing_images,

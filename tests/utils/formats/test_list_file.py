@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils import list_file
 from utils.data.index import ARRAYS, flat_index
-from utils.list_file import read_list, write_list
+from utils.formats import list_file
+from utils.formats.list_file import read_list, write_list
 from utils.system.files import text_blocks
 
 NAMES = ("cat", "dog", "fox")

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers import ROOT, SHARED, needs_shared
-from utils.coco_json import read_coco
 from utils.data.class_names import read_classes
-from utils.yolo_txt import (
+from utils.formats.coco import read_coco
+from utils.formats.yolo import (
     label_files,
     label_folder,
     pictures_below,

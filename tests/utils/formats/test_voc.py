@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.voc_folder import add_image, add_split, xml
-from utils.voc import clip_boxes, images_without_xml, open_voc, read_ids, read_voc
+from tests.utils.formats.voc_folder import add_image, add_split, xml
+from utils.formats.voc import clip_boxes, images_without_xml, open_voc, read_ids, read_voc
 
 BOX = (10, 20, 30, 40)
 

@@ -15,9 +15,9 @@ import numpy as np
 from utils.data.class_names import names_to_paste, names_with_counts
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.data.summary import Problem
+from utils.formats.voc_xml import Annotation, read_annotation
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
 from utils.system.files import read_text
-from utils.voc_xml import Annotation, read_annotation
 
 
 class VocFolder(NamedTuple):
