@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.data.class_names import read_classes
-from utils.findings import Finding
-from utils.health import examine, is_healthy, problems_json, report
-from utils.health_page import health_page
-from utils.splits import Split, examine_splits, read_splits, short_names
+from utils.doctor.checks import examine, is_healthy, problems_json, report
+from utils.doctor.finding import Finding
+from utils.doctor.page import health_page
+from utils.doctor.splits import Split, examine_splits, read_splits, short_names
 from utils.system.cli import run
 from utils.system.device import usable_cores
 from utils.system.files import write_text

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.utils.health_cases import picture, split
+from tests.utils.doctor.doctor_cases import picture, split
 from utils.data.index import ImageRecord, build_index
+from utils.doctor.finding import Finding, Place
+from utils.doctor.page import SHOWN, health_page
+from utils.doctor.thumbnails import MARK, SIDE, place_thumbnail, sample_places
 from utils.draw.boxes import class_colours
-from utils.findings import Finding, Place
-from utils.health_page import SHOWN, health_page
-from utils.place_pictures import MARK, SIDE, place_thumbnail, sample_places
 
 VOID = {"meta", "img", "br"}
 

@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.findings import SMALL_SHARE, Finding, Place, by_split, number_of
-from utils.images.image_io import read_image
-from utils.near_duplicates import (
+from utils.doctor.finding import SMALL_SHARE, Finding, Place, by_split, number_of
+from utils.doctor.near_duplicates import (
     Fingerprints,
     find_copies,
     fingerprints,
@@ -17,7 +16,8 @@ from utils.near_duplicates import (
     same_picture,
     same_scene,
 )
-from utils.splits import Split
+from utils.doctor.splits import Split
+from utils.images.image_io import read_image
 
 SCENE_SHARE = 0.05  # of a split: single pictures of one scene are chance
 

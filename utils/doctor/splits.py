@@ -11,9 +11,9 @@ from warnings import catch_warnings, simplefilter
 
 from utils.data.index import DatasetIndex
 from utils.data.summary import Problem
+from utils.doctor.image_facts import PictureFacts, examine_pictures
 from utils.formats.read_data import read_data
 from utils.formats.voc import read_voc, split_names
-from utils.picture_facts import PictureFacts, examine_pictures
 from utils.system.files import read_text
 
 

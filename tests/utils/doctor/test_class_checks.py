@@ -1,7 +1,7 @@
 """What counting objects shows."""
 
-from tests.utils.health_cases import kinds, picture, split
-from utils.class_checks import FEW, check_classes, class_counts
+from tests.utils.doctor.doctor_cases import kinds, picture, split
+from utils.doctor.class_checks import FEW, check_classes, class_counts
 
 BOX = (10, 10, 30, 30)
 

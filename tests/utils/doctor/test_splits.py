@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.utils.formats.voc_folder import add_image, add_split, xml
-from utils.splits import examine_splits, read_splits, short_names
+from utils.doctor.splits import examine_splits, read_splits, short_names
 
 BOX = (10, 20, 30, 40)
 

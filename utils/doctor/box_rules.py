@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.data.index import DatasetIndex
-from utils.file_checks import BEYOND, exif_fit
-from utils.splits import Split
+from utils.doctor.file_checks import BEYOND, exif_fit
+from utils.doctor.splits import Split
 
 TINY = 2.0  # pixels of the original picture: a side below it is a slip of the mouse
 WHOLE = 0.98  # of both sides of the picture

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.box_faults import box_owners, box_sides, training_sides, true_sizes
-from utils.splits import Split
+from utils.doctor.box_rules import box_owners, box_sides, training_sides, true_sizes
+from utils.doctor.splits import Split
 
 PIXELS = (8, 16, 32, 64, 96, 128, 256, 512)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)

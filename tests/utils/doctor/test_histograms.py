@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.utils.health_cases import picture, split
-from utils.histograms import binned, histograms, picture_sizes
+from tests.utils.doctor.doctor_cases import picture, split
+from utils.doctor.histograms import binned, histograms, picture_sizes
 
 
 def test_values_fall_into_their_bins():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.utils.health_cases import kinds, picture, split
-from utils.file_checks import check_files, exif_fit
-from utils.picture_facts import MISSING
+from tests.utils.doctor.doctor_cases import kinds, picture, split
+from utils.doctor.file_checks import check_files, exif_fit
+from utils.doctor.image_facts import MISSING
 
 BOX = (10, 10, 30, 30)
 LOW = (10, 85, 30, 95)  # fits a picture 100 high and 80 wide

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.findings import Finding, Place, Severity, by_split, number_of, serious_beyond
+from utils.doctor.finding import Finding, Place, Severity, by_split, number_of, serious_beyond
+from utils.doctor.image_facts import MISSING, UPRIGHT, PictureFacts
+from utils.doctor.splits import Split
 from utils.images.headers import SIDEWAYS
-from utils.picture_facts import MISSING, UPRIGHT, PictureFacts
-from utils.splits import Split
 
 SUFFIXES = {  # of each format, by Pillow's name
     "JPEG": (".jpg", ".jpeg"),

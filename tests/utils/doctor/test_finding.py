@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.utils.health_cases import split
-from utils.findings import Place, by_split, number_of, serious_beyond
+from tests.utils.doctor.doctor_cases import split
+from utils.doctor.finding import Place, by_split, number_of, serious_beyond
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from tests.utils.health_cases import kinds, picture, split
-from utils.copy_checks import check_copies
+from tests.utils.doctor.doctor_cases import kinds, picture, split
+from utils.doctor.duplicate_checks import check_copies
 
 
 def image(scene, saved=0, **facts):
@@ -71,7 +71,7 @@ def test_where_labels_differ_the_pictures_are_looked_at_more_closely(monkeypatch
     other = plain.copy()
     other[150:160, 150:160] = 255 - other[150:160, 150:160]
     shown = {"train0.jpg": plain, "val0.jpg": other, "val1.jpg": plain, "val2.jpg": other}
-    monkeypatch.setattr("utils.copy_checks.read_image", lambda path: shown[str(path)])
+    monkeypatch.setattr("utils.doctor.duplicate_checks.read_image", lambda path: shown[str(path)])
     boxes = [(1, 1, 9, 9), (20, 20, 30, 30)]
     train = picture(*boxes, labels=[0, 1], digest=b"train", thumbnail=image(1)[1].thumbnail)
     val = [

@@ -2,9 +2,9 @@
 
 import json
 
-from tests.utils.health_cases import picture, split
-from utils.findings import Finding, Place
-from utils.health import examine, is_healthy, problems_json, report, verdict
+from tests.utils.doctor.doctor_cases import picture, split
+from utils.doctor.checks import examine, is_healthy, problems_json, report, verdict
+from utils.doctor.finding import Finding, Place
 
 BOX = (10, 10, 30, 30)
 SERIOUS = Finding("leak", "serious", 2, "Two leak.", "Remove them.", [Place("val", "b.jpg", 0, like="a.jpg")])

@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from utils.class_checks import check_classes
-from utils.copy_checks import check_copies
 from utils.data.summary import count_table
-from utils.file_checks import check_files
-from utils.findings import SEVERITIES, Finding, Place, number_of
-from utils.label_checks import check_labels
-from utils.splits import Split
+from utils.doctor.class_checks import check_classes
+from utils.doctor.duplicate_checks import check_copies
+from utils.doctor.file_checks import check_files
+from utils.doctor.finding import SEVERITIES, Finding, Place, number_of
+from utils.doctor.label_checks import check_labels
+from utils.doctor.splits import Split
 
 NAMED = 3  # places of a finding named in the terminal
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from utils.data.class_names import names_with_counts
 from utils.data.index import count_objects
-from utils.findings import Finding, Place, Severity, number_of
-from utils.splits import Split
+from utils.doctor.finding import Finding, Place, Severity, number_of
+from utils.doctor.splits import Split
 
 FEW = 50  # objects of a class to train on: below, it is hardly learned
 UNEVEN = 100  # times as many objects of the most frequent class as of the rarest

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.box_faults import beyond_border, box_owners, overlapping_boxes, tiny, training_sides, whole
-from utils.findings import Finding, Place, Severity, by_split, number_of, serious_beyond
-from utils.splits import Split
+from utils.doctor.box_rules import beyond_border, box_owners, overlapping_boxes, tiny, training_sides, whole
+from utils.doctor.finding import Finding, Place, Severity, by_split, number_of, serious_beyond
+from utils.doctor.splits import Split
 
 SMALL = 8.0  # pixels at the size of training: the finest grid of most networks
 SMALL_BOXES = 0.1  # share of the boxes: with fewer that small, the image size is not the problem

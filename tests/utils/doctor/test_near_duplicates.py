@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.near_duplicates import (
+from utils.doctor.near_duplicates import (
     MOST_BITS,
     Fingerprints,
     find_copies,
@@ -118,7 +118,7 @@ def test_multi_index_hashing_is_exact(apart):
 
 def test_the_same_as_comparing_every_pair(monkeypatch):
     """Frames of one camera, many alike; in blocks so small that each is asked for in several rounds."""
-    monkeypatch.setattr("utils.near_duplicates.BLOCK", 7)
+    monkeypatch.setattr("utils.doctor.near_duplicates.BLOCK", 7)
     rng = np.random.default_rng(0)
     frames = np.stack([thumbnails(scenes(1))[0]] * 60)
     for frame in frames:

@@ -5,13 +5,13 @@ from html import escape
 
 import numpy as np
 
-from utils.class_checks import class_counts
-from utils.findings import Finding, number_of
-from utils.health import is_healthy, verdict
-from utils.health_style import STYLE
-from utils.histograms import Histogram, histograms
-from utils.place_pictures import picture_of, places_of, sample_places
-from utils.splits import Split
+from utils.doctor.checks import is_healthy, verdict
+from utils.doctor.class_checks import class_counts
+from utils.doctor.finding import Finding, number_of
+from utils.doctor.histograms import Histogram, histograms
+from utils.doctor.splits import Split
+from utils.doctor.style import STYLE
+from utils.doctor.thumbnails import picture_of, places_of, sample_places
 
 SHOWN = 6  # pictures of each finding
 LISTED = 20  # places named where no picture can be shown

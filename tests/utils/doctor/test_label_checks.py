@@ -1,8 +1,8 @@
 """Findings on boxes: number, severity, and where."""
 
-from tests.utils.health_cases import kinds, picture, split
+from tests.utils.doctor.doctor_cases import kinds, picture, split
 from utils.data.summary import Problem
-from utils.label_checks import check_labels
+from utils.doctor.label_checks import check_labels
 
 BOX = (10, 10, 30, 30)
 SIZE = (640, 640)

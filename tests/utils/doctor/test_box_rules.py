@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.utils.health_cases import picture, split
-from utils.box_faults import (
+from tests.utils.doctor.doctor_cases import picture, split
+from utils.doctor.box_rules import (
     beyond_border,
     box_owners,
     overlapping_boxes,

@@ -3,8 +3,8 @@
 import numpy as np
 
 from utils.data.index import ImageRecord, build_index
-from utils.picture_facts import PictureFacts
-from utils.splits import Split
+from utils.doctor.image_facts import PictureFacts
+from utils.doctor.splits import Split
 
 CLASSES = ("cat", "dog")
 SIZE = (80, 100)  # height, width

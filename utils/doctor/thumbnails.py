@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from utils.doctor.finding import Place
+from utils.doctor.splits import Split
 from utils.draw.boxes import draw_boxes
 from utils.draw.thumbnails import data_url, resized
-from utils.findings import Place
 from utils.images.image_io import ImageError, read_image
-from utils.splits import Split
 
 SIDE = 360  # pixels of the longer side: readable on a telephone, 30 to 40 KB a picture
 MARK, WHITE = (255, 0, 0), (255, 255, 255)

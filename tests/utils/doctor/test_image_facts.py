@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.picture_facts import MISSING, examine_picture, examine_pictures
+from utils.doctor.image_facts import MISSING, examine_picture, examine_pictures
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_many_are_in_order_and_a_file_twice_is_read_once(tmp_path, image, monkey
         image.resize((number + 1, 3)).save(path)
     read = []
     monkeypatch.setattr(
-        "utils.picture_facts.examine_picture", lambda path: read.append(path) or examine_picture(path)
+        "utils.doctor.image_facts.examine_picture", lambda path: read.append(path) or examine_picture(path)
     )
     facts = examine_pictures([*paths, paths[0]], workers=3)
     assert [fact.size for fact in facts] == [(3, 1), (3, 2), (3, 3), (3, 4), (3, 5), (3, 1)]
