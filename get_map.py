@@ -14,19 +14,19 @@ import torch
 from utils.analysis import analyse
 from utils.comparison import compare
 from utils.curves import write_curves
-from utils.evaluator import Matched, Metrics, match, measure
+from utils.evaluate.evaluator import Matched, Metrics, match, measure
+from utils.evaluate.ground_truth import FlatDetections, flatten_detections
+from utils.evaluate.read_results import TruthFiles, files_of_index, read_measured, read_results
+from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
 from utils.exported_kind import refuse_exported
 from utils.formats.read_data import read_many, require_boxes, require_images
-from utils.ground_truth import FlatDetections, flatten_detections
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
 from utils.loader import automatic_workers
-from utils.measured_files import TruthFiles, files_of_index, read_measured, read_results
 from utils.predictor import describe_trained, load_trained, ready
 from utils.report import write_report
 from utils.report_data import Report
-from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device, usable_cores
 from utils.system.files import write_text

@@ -25,10 +25,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from utils.evaluator import evaluate
-from utils.ground_truth import FlatDetections, GroundTruth
-from utils.measured_files import read_measured
-from utils.result_files import write_coco_results, write_coco_truth
+from utils.evaluate.evaluator import evaluate
+from utils.evaluate.ground_truth import FlatDetections, GroundTruth
+from utils.evaluate.read_results import read_measured
+from utils.evaluate.write_results import write_coco_results, write_coco_truth
 from utils.system.cli import run
 
 CLASSES = 80

@@ -11,9 +11,9 @@ from utils.bootstrap import Interval, affordable_resamples, intervals
 from utils.calibration import Calibration, calibration
 from utils.confusion import confusion_matrix
 from utils.error_kinds import KINDS, ErrorKinds, error_kinds
+from utils.evaluate.matching import Matched
+from utils.evaluate.metrics import figure, plain
 from utils.image_figures import ImageFigures, image_figures
-from utils.matching import Matched
-from utils.metrics import figure, plain
 from utils.suspects import Suspect, suspect_labels
 
 MOST_CONFUSED = 5  # pairs of classes named in the text

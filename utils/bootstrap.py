@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.average_precision import COCO_RECALLS, VOC07_RECALLS
-from utils.coco_figures import coco_verdicts
-from utils.matching import Matched, Verdict
+from utils.evaluate.average_precision import COCO_RECALLS, VOC07_RECALLS
+from utils.evaluate.coco_metrics import coco_verdicts
+from utils.evaluate.matching import Matched, Verdict
 
 NORMAL = NormalDist()
 BLOCK = 100  # resamples at once: bounds the memory

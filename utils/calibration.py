@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.matching import Matched
+from utils.evaluate.matching import Matched
 
 
 class Calibration(NamedTuple):

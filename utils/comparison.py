@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.bootstrap import Interval, draw_weights, interval, resampled_figures
-from utils.ground_truth import GroundTruth
-from utils.matching import Matched
+from utils.evaluate.ground_truth import GroundTruth
+from utils.evaluate.matching import Matched
 
 FIGURES = {"map": "mAP50-95", "map50": "mAP50", "map75": "mAP75", "voc_area": "VOC mAP"}
 

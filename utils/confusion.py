@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from utils.ground_truth import GroundTruth, RankedDetections
-from utils.matching import Matched, claims, overlapping_pairs
+from utils.evaluate.ground_truth import GroundTruth, RankedDetections
+from utils.evaluate.matching import Matched, claims, overlapping_pairs
 
 
 def confusion_matrix(matched: Matched, confidence: float) -> np.ndarray:

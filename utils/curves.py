@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import colormaps, font_manager
 from matplotlib.figure import Figure
 
-from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS, Curves
+from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, Curves
 from utils.system.files import replacing
 
 MOST_NAMED = 20  # with more classes than this only the mean is named

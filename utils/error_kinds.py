@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.average_precision import area_ap, counted_at_hits
-from utils.coco_figures import mean_of_defined
-from utils.ground_truth import RankedDetections
-from utils.matching import Matched, Pairs, Verdict, best_overlaps, found_by, overlapping_pairs
+from utils.evaluate.average_precision import area_ap, counted_at_hits
+from utils.evaluate.coco_metrics import mean_of_defined
+from utils.evaluate.ground_truth import RankedDetections
+from utils.evaluate.matching import Matched, Pairs, Verdict, best_overlaps, found_by, overlapping_pairs
 
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
 CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(len(KINDS))

@@ -12,8 +12,8 @@ from nets.common.detector import Detector
 from nets.common.structures import Decoded
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
+from utils.evaluate.evaluator import evaluate
 from utils.evaluation_dataset import EvaluationDataset
-from utils.evaluator import evaluate
 from utils.export_check import NONE, Difference, largest_difference
 from utils.exported import Exported
 from utils.images.image_io import ImageError, read_image

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.matching import Matched
+from utils.evaluate.matching import Matched
 from utils.system.files import write_text
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from utils.analysis import Analysis
-from utils.coco_figures import mean_of_defined
-from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS
 from utils.curves import mean_curve
 from utils.error_kinds import KINDS
-from utils.matching import Matched
-from utils.metrics import Metrics
+from utils.evaluate.coco_metrics import mean_of_defined
+from utils.evaluate.matching import Matched
+from utils.evaluate.metrics import Metrics
+from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
 from utils.report_pictures import suspect_pictures, worst_pictures
 
 EVERY = 5  # of the 1001 points of a curve one is kept

@@ -8,8 +8,8 @@ import numpy as np
 
 from utils.analysis import Analysis
 from utils.draw.thumbnails import data_url, resized
+from utils.evaluate.matching import Matched, found_by
 from utils.images.image_io import ImageError, read_image
-from utils.matching import Matched, found_by
 from utils.suspects import Suspect
 
 SIDE = 480  # pixels of the longer side

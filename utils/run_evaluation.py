@@ -6,7 +6,7 @@ from typing import NamedTuple
 from utils.analysis import analyse
 from utils.checkpoint import load_checkpoint
 from utils.data.index import DatasetIndex
-from utils.evaluator import Metrics, evaluate, match, measure
+from utils.evaluate.evaluator import Metrics, evaluate, match, measure
 from utils.inference_detect_dataset import DatasetDetections, detect_dataset
 from utils.inference_model import for_inference
 from utils.preview import save_predictions_picture

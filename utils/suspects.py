@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from utils.ground_truth import GroundTruth, RankedDetections
-from utils.matching import Matched, Pairs, overlapping_pairs
+from utils.evaluate.ground_truth import GroundTruth, RankedDetections
+from utils.evaluate.matching import Matched, Pairs, overlapping_pairs
 
 Kind = Literal["missing", "class", "box", "nothing there"]
 LEAST_OVERLAP = 0.1  # with less, a detection and an object have nothing to do with each other

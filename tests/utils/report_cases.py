@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.analysis import analyse
 from utils.data.detections import Detections
-from utils.evaluator import GroundTruth, match, measure
+from utils.evaluate.evaluator import GroundTruth, match, measure
 from utils.report_data import Report
 
 NAMES = ("cup", "鱼 fish", "</script><b>&\"'")

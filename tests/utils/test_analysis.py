@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.analysis import analyse
 from utils.data.detections import Detections
 from utils.error_kinds import KINDS
-from utils.evaluator import match
+from utils.evaluate.evaluator import match
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)
 

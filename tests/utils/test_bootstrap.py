@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case
 from utils.bootstrap import (
     affordable_resamples,
     draw_weights,
@@ -13,10 +13,10 @@ from utils.bootstrap import (
     intervals,
     resampled_figures,
 )
-from utils.coco_figures import mean_of_defined
 from utils.data.detections import Detections
-from utils.evaluator import evaluate, match
-from utils.ground_truth import GroundTruth
+from utils.evaluate.coco_metrics import mean_of_defined
+from utils.evaluate.evaluator import evaluate, match
+from utils.evaluate.ground_truth import GroundTruth
 
 
 def copied(truth: GroundTruth, detections: list[Detections], times: np.ndarray):

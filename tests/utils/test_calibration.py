@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.calibration import calibration
 from utils.data.detections import Detections
-from utils.evaluator import match
+from utils.evaluate.evaluator import match
 
 
 def test_by_hand():

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.bootstrap import Interval
 from utils.comparison import FIGURES, Comparison, compare
 from utils.data.detections import Detections
-from utils.evaluator import match
+from utils.evaluate.evaluator import match
 
 TRUTH = objects([[UNIT]] * 40)
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from tests.utils.evaluation_cases import UNIT, found, objects
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils import curves as curves_module
 from utils.curves import MOST_NAMED, draw_curves, drawable, legend_name, mean_curve, write_curves
-from utils.evaluator import evaluate
+from utils.evaluate.evaluator import evaluate
 
 X = np.array([0, 0.5, 1])
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case
 from utils.data.detections import Detections
-from utils.evaluator import match
-from utils.ground_truth import GroundTruth
+from utils.evaluate.evaluator import match
+from utils.evaluate.ground_truth import GroundTruth
 from utils.suspects import suspect_labels
 
 OTHER = (50, 0, 60, 10)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tests.utils.evaluation_cases import UNIT, found, objects
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.checkpoint import load_checkpoint, save_checkpoint
-from utils.evaluator import evaluate
+from utils.evaluate.evaluator import evaluate
 from utils.thresholds import (
     Thresholds,
     best_thresholds,

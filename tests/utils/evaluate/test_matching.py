@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils import matching
-from utils.ground_truth import flatten_detections, rank_detections
-from utils.matching import match_coco, match_voc, overlapping_pairs
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
+from utils.evaluate import matching
+from utils.evaluate.ground_truth import flatten_detections, rank_detections
+from utils.evaluate.matching import match_coco, match_voc, overlapping_pairs
 
 
 def voc(truth, *detections, min_overlap=0.5):

@@ -3,10 +3,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects
-from utils.confidence import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, figures_at
-from utils.ground_truth import RankedDetections, flatten_detections, rank_detections
-from utils.matching import Verdict, match_voc, overlapping_pairs
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
+from utils.evaluate.ground_truth import RankedDetections, flatten_detections, rank_detections
+from utils.evaluate.matching import Verdict, match_voc, overlapping_pairs
+from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, figures_at
 
 FAR = (500, 500, 510, 510)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.ground_truth import GroundTruth, RankedDetections, position_in_run
+from utils.evaluate.ground_truth import GroundTruth, RankedDetections, position_in_run
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _ALL_THRESHOLDS = (1 << len(COCO_THRESHOLDS)) - 1

@@ -4,9 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from tests.utils.result_cases import write_json
-from utils import coco_results
-from utils.coco_results import Join, read_coco_results
+from tests.utils.evaluate.result_cases import write_json
+from utils.evaluate import coco_results
+from utils.evaluate.coco_results import Join, read_coco_results
 
 IDS = Join(
     "image_id", "category_id", lambda v: {1: 0, 2: 1, "x": 2}.get(v, -1), lambda v: {10: 0, 20: 1}.get(v, -1)

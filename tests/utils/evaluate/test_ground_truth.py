@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.data.index import ImageRecord, build_index
-from utils.ground_truth import (
+from utils.evaluate.ground_truth import (
     GroundTruth,
     check_ground_truth,
     flatten_detections,

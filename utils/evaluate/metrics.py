@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from utils.coco_figures import mean_of_defined
-from utils.confidence import Curves
+from utils.evaluate.coco_metrics import mean_of_defined
+from utils.evaluate.pr_curves import Curves
 
 _SUMMARY = (
     ("map", "COCO AP    overlap .50 to .95"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.text_results import read_text_boxes, text_results, text_truth
+from utils.evaluate.text_results import read_text_boxes, text_results, text_truth
 
 
 def folder(path, **files):

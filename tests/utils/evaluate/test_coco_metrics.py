@@ -10,12 +10,12 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.coco_figures import coco_figures, summarise_coco
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.data.detections import Detections
-from utils.evaluator import evaluate
-from utils.ground_truth import GroundTruth, flatten_detections, rank_detections
-from utils.matching import overlapping_pairs
+from utils.evaluate.coco_metrics import coco_figures, summarise_coco
+from utils.evaluate.evaluator import evaluate
+from utils.evaluate.ground_truth import GroundTruth, flatten_detections, rank_detections
+from utils.evaluate.matching import overlapping_pairs
 
 NAMES = ("map", "map50", "map75", "small", "medium", "large", "ar1", "ar10", "ar100")
 NAMES += ("ar_small", "ar_medium", "ar_large")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from tests.utils.evaluation_cases import random_case
-from tests.utils.result_cases import coco_dicts, write_json
-from utils.coco_truth import read_coco_truth
+from tests.utils.evaluate.evaluation_cases import random_case
+from tests.utils.evaluate.result_cases import coco_dicts, write_json
+from utils.evaluate.coco_ground_truth import read_coco_truth
 
 
 def small(**changes):

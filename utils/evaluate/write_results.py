@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from utils.data.detections import corner_and_sides
-from utils.ground_truth import FlatDetections, GroundTruth
+from utils.evaluate.ground_truth import FlatDetections, GroundTruth
+from utils.evaluate.text_results import DIFFICULT
 from utils.images.output_names import output_names
 from utils.system.files import write_text
-from utils.text_results import DIFFICULT
 
 FOLDERS = ("ground-truth", "detection-results")
 

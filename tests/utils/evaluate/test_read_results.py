@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.evaluation_cases import random_case
-from tests.utils.result_cases import coco_dicts, write_json
-from tests.utils.test_coco_figures import NAMES, peer_figures
+from tests.utils.evaluate.evaluation_cases import random_case
+from tests.utils.evaluate.result_cases import coco_dicts, write_json
+from tests.utils.evaluate.test_coco_metrics import NAMES, peer_figures
 from utils.data.index import ImageRecord, build_index
-from utils.evaluator import evaluate
-from utils.measured_files import files_of_index, read_measured, read_results
+from utils.evaluate.evaluator import evaluate
+from utils.evaluate.read_results import files_of_index, read_measured, read_results
 
 
 @pytest.mark.filterwarnings("ignore:.*no area")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.ground_truth import GroundTruth
+from utils.evaluate.ground_truth import GroundTruth
 
 UNIT = (0, 0, 10, 10)  # a box of 10x10 pixels; others are compared with it
 

@@ -8,11 +8,11 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from tests.utils.evaluation_cases import random_case
-from utils.evaluator import evaluate
-from utils.ground_truth import flatten_detections
-from utils.measured_files import read_measured
-from utils.result_files import write_coco_results, write_coco_truth, write_text_folders
+from tests.utils.evaluate.evaluation_cases import random_case
+from utils.evaluate.evaluator import evaluate
+from utils.evaluate.ground_truth import flatten_detections
+from utils.evaluate.read_results import read_measured
+from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
 
 
 def sound_case(seed):

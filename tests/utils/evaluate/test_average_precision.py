@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.average_precision import (
+from utils.evaluate.average_precision import (
     COCO_RECALLS,
     VOC07_RECALLS,
     area_ap,
@@ -10,7 +10,7 @@ from utils.average_precision import (
     raised_precision,
     sampled_ap,
 )
-from utils.matching import Verdict
+from utils.evaluate.matching import Verdict
 
 # Ranked detections of one class with four objects, T correct, F false:   T    F    T    T    F
 #                                                    precision            1   1/2  2/3  3/4  3/5

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from utils.coco_results import Join, read_coco_results
-from utils.coco_truth import read_coco_truth
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
+from utils.evaluate.coco_ground_truth import read_coco_truth
+from utils.evaluate.coco_results import Join, read_coco_results
+from utils.evaluate.ground_truth import FlatDetections, GroundTruth
+from utils.evaluate.text_results import TextBoxes, read_text_boxes, text_results, text_truth
 from utils.formats.read_data import read_data
-from utils.ground_truth import FlatDetections, GroundTruth
-from utils.text_results import TextBoxes, read_text_boxes, text_results, text_truth
 
 
 class TruthFiles(NamedTuple):
@@ -30,7 +30,7 @@ class TruthFiles(NamedTuple):
 
 
 def files_of_index(index: DatasetIndex) -> TruthFiles:
-    """Ground truth from a data set; ids are numbers from 1, as `utils/result_files.py` writes them."""
+    """Ground truth from a data set; ids are numbers from 1, as `write_results.py` writes them."""
     paths = [*map(Path, index.paths())]
     truth = GroundTruth.from_index(index)
     ids = ({number + 1: number for number in range(size)} for size in (len(paths), len(truth.class_names)))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from utils.data.detections import Detections
-from utils.ground_truth import GroundTruth
+from utils.evaluate.ground_truth import GroundTruth
 
 
 def coco_dicts(truth: GroundTruth, detections: list[Detections]) -> tuple[dict, list[dict]]:

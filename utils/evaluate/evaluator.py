@@ -1,8 +1,8 @@
 """Evaluation: VOC and COCO average precision, precision, recall and F1 of detections against ground truth.
 
 One evaluator for training, get_map and files, in three pure steps on flat arrays: match detections with
-objects (utils/matching.py), count by class (utils/average_precision.py, utils/coco_figures.py,
-utils/confidence.py), summarise (utils/metrics.py).
+objects (matching.py), count by class (average_precision.py, coco_metrics.py, pr_curves.py), and summarise
+(metrics.py).
 """
 
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.average_precision import (
+from utils.data.detections import Detections
+from utils.data.index import DatasetIndex
+from utils.evaluate.average_precision import (
     VOC07_RECALLS,
     area_ap,
     counted_at_hits,
     log_average_miss_rate,
     sampled_ap,
 )
-from utils.coco_figures import CocoFigures, coco_figures, summarise_coco
-from utils.confidence import best_f1, curves, figures_at
-from utils.data.detections import Detections
-from utils.data.index import DatasetIndex
-from utils.ground_truth import (
+from utils.evaluate.coco_metrics import CocoFigures, coco_figures, summarise_coco
+from utils.evaluate.ground_truth import (
     FlatDetections,
     GroundTruth,
     check_ground_truth,
     flatten_detections,
     rank_detections,
 )
-from utils.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
-from utils.metrics import Metrics
+from utils.evaluate.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
+from utils.evaluate.metrics import Metrics
+from utils.evaluate.pr_curves import best_f1, curves, figures_at
 
 __all__ = ["GroundTruth", "Matched", "Metrics", "evaluate", "match", "measure"]
 

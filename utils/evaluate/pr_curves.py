@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.average_precision import counted_at_hits, precision_at
-from utils.ground_truth import RankedDetections
-from utils.matching import Verdict
+from utils.evaluate.average_precision import counted_at_hits, precision_at
+from utils.evaluate.ground_truth import RankedDetections
+from utils.evaluate.matching import Verdict
 
 CURVE_CONFIDENCES = np.linspace(0, 1, 1001)
 CURVE_RECALLS = np.linspace(0, 1, 1001)

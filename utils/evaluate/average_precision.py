@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from utils.matching import Verdict
+from utils.evaluate.matching import Verdict
 
 # Floating point, as in the Python versions of the devkit that published figures were measured with: 0.6 and
 # 0.7 are here a last bit too high, so a recall of exactly 3 of 5 does not reach the seventh point.

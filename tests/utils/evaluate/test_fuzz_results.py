@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from tests.utils.fuzzing import fuzz, mutated, quickly, read_or_refuse
-from utils.evaluator import evaluate
-from utils.measured_files import read_measured
+from utils.evaluate.evaluator import evaluate
+from utils.evaluate.read_results import read_measured
 
 TRUTH = {
     "images": [{"id": k, "file_name": f"图 {k}.jpg"} for k in range(3)],

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
-from utils.ground_truth import GroundTruth, RankedDetections
-from utils.matching import COCO_THRESHOLDS, Pairs, Verdict, match_coco
+from utils.evaluate.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
+from utils.evaluate.ground_truth import GroundTruth, RankedDetections
+from utils.evaluate.matching import COCO_THRESHOLDS, Pairs, Verdict, match_coco
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 MAX_DETECTIONS = (1, 10, 100)  # of one class on one image

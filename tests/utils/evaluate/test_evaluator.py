@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.evaluation_cases import UNIT, found, objects, random_case, shifted
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.data.detections import Detections
 from utils.data.index import ImageRecord, build_index
-from utils.evaluator import GroundTruth, evaluate
-from utils.ground_truth import FlatDetections, flatten_detections
+from utils.evaluate.evaluator import GroundTruth, evaluate
+from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 
 FAR = (500, 500, 510, 510)
 OTHER = (50, 0, 60, 10)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.index import LARGEST
-from utils.ground_truth import FlatDetections, GroundTruth
+from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.system.files import read_text
 
 DIFFICULT = "difficult"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from utils.data.index import LARGEST
-from utils.ground_truth import FlatDetections
+from utils.evaluate.ground_truth import FlatDetections
 from utils.system.files import read_text
 
 BLOCK = 1 << 17  # characters parsed at once

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tests.utils.evaluation_cases import UNIT, found, objects, shifted
-from utils.evaluator import evaluate
+from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, shifted
+from utils.evaluate.evaluator import evaluate
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from warnings import warn
 
 import numpy as np
 
+from utils.evaluate.ground_truth import GroundTruth
 from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
-from utils.ground_truth import GroundTruth
 
 
 class CocoTruth(NamedTuple):

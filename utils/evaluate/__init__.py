@@ -1,0 +1,1 @@
+"""Evaluation: detections and ground truth to VOC and COCO metrics; reading and writing results."""
