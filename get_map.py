@@ -23,7 +23,7 @@ from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
-from utils.loader import automatic_workers
+from utils.loader.loader import automatic_workers
 from utils.predictor import describe_trained, load_trained, ready
 from utils.report import write_report
 from utils.report_data import Report

@@ -23,11 +23,11 @@ from utils.faults import require_room
 from utils.formats.read_data import absolute_spec
 from utils.freezing import check_frozen
 from utils.inference import DetectSettings
+from utils.loader.image_cache import Cache
 from utils.loggers import LogName, check_loggers
 from utils.model_summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import PlanSettings, plan_run
-from utils.picture_cache import Cache
 from utils.preview import save_previews
 from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
 from utils.run_evaluation import conclude

@@ -27,10 +27,10 @@ from peers import said_by
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.formats.read_data import read_data
-from utils.loader import training_loader
-from utils.picture_cache import PictureCache, decoded_bytes
+from utils.loader.image_cache import PictureCache, decoded_bytes
+from utils.loader.loader import training_loader
+from utils.loader.train_dataset import DetectionDataset
 from utils.system.cli import ROOT, run
-from utils.training_dataset import DetectionDataset
 
 STAGES = {  # the functions that take the time
     "read the file": "<built-in method numpy.fromfile>",

@@ -32,9 +32,9 @@ from nets import build_detector, preset
 from nets.common.structures import Targets
 from nets.inspect.summary import summarise
 from utils.augment.settings import NO_AUGMENTATION
-from utils.batch import Batch, to_device
 from utils.data.index import ImageRecord, build_index
 from utils.inference import DetectSettings
+from utils.loader.batch import Batch, to_device
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, apply_freezing
 from utils.system.cli import run

@@ -8,8 +8,8 @@ import torch
 from nets.common.detector import Detector
 from nets.common.structures import Targets
 from nets.inspect.summary import summarise
-from utils.batch import Batch
 from utils.gradients import is_out_of_memory
+from utils.loader.batch import Batch
 from utils.system.distributed import Processes
 from utils.system.memory import available_memory
 from utils.worker_choice import measure_step

@@ -13,13 +13,13 @@ from nets.common.structures import Decoded
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import evaluate
-from utils.evaluation_dataset import EvaluationDataset
 from utils.export_check import NONE, Difference, largest_difference
 from utils.exported import Exported
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
 from utils.inference import DetectSettings, select_detections
-from utils.loader import evaluation_loader
+from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.loader import evaluation_loader
 from utils.sample_data import sample_picture
 
 DRAWN = 8  # pictures, where no data are given

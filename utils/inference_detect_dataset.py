@@ -7,12 +7,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nets.common.detector import Detector
-from utils.batch import to_device
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
-from utils.evaluation_dataset import EvaluationDataset
 from utils.inference import Detects, DetectSettings, detect_batch
-from utils.loader import evaluation_loader
+from utils.loader.batch import to_device
+from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.loader import evaluation_loader
 from utils.system.device import autocasting
 from utils.system.distributed import Processes
 from utils.system.stopwatch import Stopwatch

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from utils.batch import Batch, to_device
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
 from utils.draw.boxes import draw_boxes, draw_detections
 from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import ImageError, read_image, save_image
+from utils.loader.batch import Batch, to_device
 from utils.system.files import replacing
 from utils.trainer import Trainer
 

@@ -17,18 +17,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nets.common.detector import Detector
-from utils.batch import Batch, to_device
 from utils.data.index import DatasetIndex
 from utils.ema import EMA
 from utils.epoch_progress import BAD, EpochProgress, EpochResult
 from utils.freezing import is_frozen, stages_frozen
 from utils.gradients import Gradients, add
-from utils.lasting_loader import LastingLoader
-from utils.loader import training_loader
-from utils.loader_samplers import EpochBatches, training_sizes
+from utils.loader.batch import Batch, to_device
+from utils.loader.image_cache import Cache, PictureCache, open_cache
+from utils.loader.loader import training_loader
+from utils.loader.samplers import EpochBatches, training_sizes
+from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.worker_recovery import LastingLoader
 from utils.optimizer import build_optimizer
 from utils.phases import Phase, apply_freezing
-from utils.picture_cache import Cache, PictureCache, open_cache
 from utils.schedule import decay_factor, warmup_factor
 from utils.step_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
 from utils.sync_batch_norm import synchronise_batch_norm
@@ -36,7 +37,6 @@ from utils.system.device import place, usable_cores
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
 from utils.train_settings import TrainSettings
-from utils.training_dataset import DetectionDataset, SampleKey
 from utils.waiting import watched
 from utils.worker_choice import choose_workers, measure_loading, measure_step
 

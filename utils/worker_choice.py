@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 
 from nets.common.detector import Detector
-from utils.batch import Batch, to_device
+from utils.loader.batch import Batch, to_device
+from utils.loader.train_dataset import DetectionDataset, SampleKey
 from utils.system.device import autocasting
-from utils.training_dataset import DetectionDataset, SampleKey
 
 MOST = 16
 MARGIN = 1.25  # batches differ in how long they take: workers that are just enough would keep a GPU waiting

@@ -10,9 +10,9 @@ from nets import build_detector
 from tests.scripts.running import CLASSES, SIZE, Run, script
 from utils.checkpoint import save_checkpoint
 from utils.data.index import DatasetIndex, ImageRecord, build_index, sound_boxes
-from utils.evaluation_dataset import EvaluationDataset
 from utils.formats.list_file import write_list
 from utils.formats.read_data import read_data
+from utils.loader.eval_dataset import EvaluationDataset
 from utils.predictor import Predictor
 from utils.sample_data import SAMPLE_CLASSES
 from utils.sample_writer import write_sample_data

@@ -10,8 +10,8 @@ import torch
 from nets.common.structures import Targets
 from tests.helpers import ROOT
 from tests.utils.tiny_training import CPU, PHASE, drawn_index, make_trainer
-from utils.batch import to_device
 from utils.gradients import in_parts, is_out_of_memory, smaller_parts
+from utils.loader.batch import to_device
 
 
 def targets(number):

@@ -9,12 +9,12 @@ from torch import nn
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
-from utils.batch import to_device
 from utils.data.index import ImageRecord, build_index
-from utils.evaluation_dataset import EvaluationDataset
 from utils.images.letterbox import plan_letterbox
 from utils.inference import DetectSettings, detect_batch
 from utils.inference_detect_dataset import detect_dataset
+from utils.loader.batch import to_device
+from utils.loader.eval_dataset import EvaluationDataset
 from utils.system.device import autocasting
 
 

@@ -10,8 +10,8 @@ from utils import preview
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
+from utils.loader.train_dataset import DetectionDataset, SampleKey
 from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews
-from utils.training_dataset import DetectionDataset, SampleKey
 
 
 def pictures_of(monkeypatch):

@@ -7,8 +7,8 @@ import torch
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
 from utils.data.targets import Objects, joined, mirrored, on_samples, pad_targets, training_objects
-from utils.evaluation_dataset import EvaluationDataset
-from utils.training_dataset import DetectionDataset, SampleKey
+from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.train_dataset import DetectionDataset, SampleKey
 
 
 def test_targets_are_padded_to_multiples_of_eight():

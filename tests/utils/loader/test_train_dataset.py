@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
-from utils.batch import to_device
 from utils.data.index import DatasetIndex, ImageRecord, build_index
-from utils.evaluation_dataset import EvaluationDataset
 from utils.images.image_io import ImageError, read_bytes
-from utils.loader_samplers import EpochBatches
-from utils.training_dataset import DetectionDataset, SampleKey, reduction_for
+from utils.loader.batch import to_device
+from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.samplers import EpochBatches
+from utils.loader.train_dataset import DetectionDataset, SampleKey, reduction_for
 
 SIZE = (96, 128)
 
@@ -96,7 +96,7 @@ def test_each_picture_is_read_once_a_batch(tmp_path, monkeypatch):
         read.append(path)
         return read_bytes(path)
 
-    monkeypatch.setattr("utils.training_dataset.read_bytes", counting)
+    monkeypatch.setattr("utils.loader.train_dataset.read_bytes", counting)
     dataset = DetectionDataset(make_index(tmp_path, 6), [SIZE], Augmentation(mosaic=1, mixup=1))
     dataset.__getitems__(keys_of(range(6)))
     assert len(read) == len(set(read)) == 6
@@ -159,7 +159,7 @@ def test_a_large_jpeg_decoded_small_gives_the_same_sample(tmp_path, monkeypatch)
     index = build_index([ImageRecord(str(tmp_path / "a.jpg"), box, np.zeros(1, np.int32))], ["a"])
     dataset = DetectionDataset(index, [SIZE], Augmentation(mosaic=0, scale=(0.7, 1.1)), seed=1)
     small = dataset.__getitems__(keys_of([0] * 4))
-    monkeypatch.setattr("utils.training_dataset.REDUCTIONS", ())
+    monkeypatch.setattr("utils.loader.train_dataset.REDUCTIONS", ())
     whole = dataset.__getitems__(keys_of([0] * 4))
     difference = (small.images.int() - whole.images.int()).abs().float()
     assert 0 < difference.mean() < 2

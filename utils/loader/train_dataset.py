@@ -20,13 +20,13 @@ from utils.augment.paste_and_cutout import lay_over
 from utils.augment.placement import Size, Tile, fill_around, paste, place
 from utils.augment.sample_plan import Plan, blend, plan_sample
 from utils.augment.settings import Augmentation
-from utils.batch import Batch, as_tensor
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects, mirrored, on_samples, pad_targets
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
-from utils.picture_cache import PictureCache
+from utils.loader.batch import Batch, as_tensor
+from utils.loader.image_cache import PictureCache
 
 POOL = 16  # a mosaic's partners are drawn from at least this many pictures, if there are that many
 ATTEMPTS = 32  # so many unreadable pictures in a row mean that something is wrong with all of them

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from utils.batch import Batch
+from utils.loader.batch import Batch
 
 K = TypeVar("K")
 

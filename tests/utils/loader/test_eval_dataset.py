@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from tests.utils.test_training_dataset import SIZE, make_index
-from utils.evaluation_dataset import EvaluationDataset
+from tests.utils.loader.test_train_dataset import SIZE, make_index
 from utils.images.letterbox import plan_letterbox
+from utils.loader.eval_dataset import EvaluationDataset
 
 
 def test_evaluation_batch(tmp_path):

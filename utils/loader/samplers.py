@@ -6,7 +6,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from utils.augment.placement import Size
-from utils.training_dataset import POOL, SampleKey
+from utils.loader.train_dataset import POOL, SampleKey
 
 
 class EpochBatches(Sampler[list[SampleKey]]):

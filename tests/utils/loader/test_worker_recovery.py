@@ -6,11 +6,11 @@ import signal
 
 import pytest
 
-from tests.utils.test_loader import SIZE, make_index, same
+from tests.utils.loader.test_loader import SIZE, make_index, same
 from utils.augment.settings import Augmentation
-from utils.evaluation_dataset import EvaluationDataset
-from utils.loader import evaluation_loader, training_loader
-from utils.training_dataset import DetectionDataset
+from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.loader import evaluation_loader, training_loader
+from utils.loader.train_dataset import DetectionDataset
 
 
 def kill_one():

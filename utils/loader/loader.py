@@ -8,11 +8,11 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from utils.batch import Batch
-from utils.evaluation_dataset import EvaluationDataset, by_shape
-from utils.lasting_loader import LastingLoader
-from utils.loader_samplers import EpochBatches, OrderedBatches
-from utils.training_dataset import DetectionDataset, SampleKey
+from utils.loader.batch import Batch
+from utils.loader.eval_dataset import EvaluationDataset, by_shape
+from utils.loader.samplers import EpochBatches, OrderedBatches
+from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.worker_recovery import LastingLoader
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from utils.batch import Batch, as_tensor
 from utils.data.index import DatasetIndex
 from utils.data.targets import joined, pad_targets, training_objects
 from utils.images.headers import header_size
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import PAD_VALUE, Letterbox, letterbox, plan_letterbox, rectangular_size
+from utils.loader.batch import Batch, as_tensor
 
 
 @dataclass(frozen=True)

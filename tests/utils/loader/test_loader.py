@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
+from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.evaluation_dataset import EvaluationDataset, by_shape
-from utils.loader import automatic_workers, evaluation_loader, training_loader
-from utils.loader_samplers import EpochBatches, OrderedBatches, training_sizes
-from utils.picture_cache import PictureCache
-from utils.training_dataset import DetectionDataset
+from utils.loader.eval_dataset import EvaluationDataset, by_shape
+from utils.loader.image_cache import PictureCache
+from utils.loader.loader import automatic_workers, evaluation_loader, training_loader
+from utils.loader.samplers import EpochBatches, OrderedBatches, training_sizes
+from utils.loader.train_dataset import DetectionDataset
 
 
 def test_every_picture_once_an_epoch():

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.utils.test_training_dataset import SIZE, keys_of, make_index, same
-from utils import picture_cache
+from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.picture_cache import PictureCache, open_cache
-from utils.training_dataset import DetectionDataset
+from utils.loader import image_cache as picture_cache
+from utils.loader.image_cache import PictureCache, open_cache
+from utils.loader.train_dataset import DetectionDataset
 
 
 def image_of(value, height=4, width=5):

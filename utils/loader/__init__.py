@@ -1,0 +1,1 @@
+"""Data loading: training and evaluation datasets, samplers, worker processes and the image cache."""
