@@ -33,7 +33,7 @@ from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
 from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
-from utils.sample_run import sample_changes
+from utils.sample.settings import sample_changes
 from utils.schedule import Decay
 from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
 from utils.system.cli import ROOT, absolute_file, alike, run

@@ -36,7 +36,7 @@ from utils.images.image_io import read_image, save_image
 from utils.images.sources import find_images
 from utils.inference import find_candidates
 from utils.predictor import Predictor
-from utils.sample_data import sample_picture
+from utils.sample.dataset import sample_picture
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device
 from utils.system.memory import keep_freed_memory

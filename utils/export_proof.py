@@ -20,7 +20,7 @@ from utils.images.letterbox import letterbox
 from utils.inference import DetectSettings, select_detections
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
-from utils.sample_data import sample_picture
+from utils.sample.dataset import sample_picture
 
 DRAWN = 8  # pictures, where no data are given
 FEW = 8  # pictures of the data for what is looked at beside: other sizes, NMS and letterbox of the graph

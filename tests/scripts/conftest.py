@@ -14,8 +14,8 @@ from utils.formats.list_file import write_list
 from utils.formats.read_data import read_data
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.predictor import Predictor
-from utils.sample_data import SAMPLE_CLASSES
-from utils.sample_writer import write_sample_data
+from utils.sample.dataset import SAMPLE_CLASSES
+from utils.sample.writer import write_sample_data
 
 SPLITS = {"train": 8, "val": 6}
 

@@ -8,8 +8,8 @@ from PIL import Image
 
 from tests.helpers import SHARED, needs_shared
 from tests.scripts.running import refused, script
-from utils.sample_data import SAMPLE_CLASSES
-from utils.sample_writer import write_sample_data
+from utils.sample.dataset import SAMPLE_CLASSES
+from utils.sample.writer import write_sample_data
 
 
 @pytest.fixture(scope="module")

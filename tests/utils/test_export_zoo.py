@@ -13,7 +13,7 @@ from utils.export_proof import Proof, prove
 from utils.exported import load_exported
 from utils.images.letterbox import letterbox
 from utils.inference_model import for_inference
-from utils.sample_data import sample_picture
+from utils.sample.dataset import sample_picture
 
 SIZE = (320, 320)
 TOLERANCE = Difference(2.0, 0.01)  # rounding grows on its way through untrained networks

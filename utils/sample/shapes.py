@@ -2,7 +2,7 @@
 
 An outline is float [K, 2], x to the right and y down, about -1 to 1 on both axes. A shape function takes a
 random generator and gives the parts of one thing, back to front; no two of a kind are alike. Turning them
-into pixels is `utils.sample_data`'s work.
+into pixels is `utils.sample.dataset`'s work.
 """
 
 from typing import NamedTuple

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from utils.formats.read_data import read_data
-from utils.sample_data import SAMPLE_CLASSES, _covered, _extent, _paste, sample_picture
-from utils.sample_shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
-from utils.sample_writer import write_sample_data
+from utils.sample.dataset import SAMPLE_CLASSES, _covered, _extent, _paste, sample_picture
+from utils.sample.shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
+from utils.sample.writer import write_sample_data
 
 PALETTE = dict.fromkeys(
     ["main", "second", "light", "dark", "line", "glass", "white", "black"], (9.0, 99.0, 200.0)
@@ -168,7 +168,7 @@ def test_another_year_beside_it(tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.sample_data.sample_picture", lambda seed, number: 1 / 0)
+    monkeypatch.setattr("utils.sample.dataset.sample_picture", lambda seed, number: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_sample_data(tmp_path, splits={"train": 1})
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.formats.voc import split_names
-from utils.sample_writer import write_sample_data
+from utils.sample.writer import write_sample_data
 
 SAMPLE_YEAR = "VOCsample"
 

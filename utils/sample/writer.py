@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from utils.sample_data import SAMPLE_CLASSES, SPLITS, Picture, sample_picture
+from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, Picture, sample_picture
 
 
 def write_sample_data(

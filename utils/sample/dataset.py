@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from utils.sample_scene import Colour, any_colour, background, photograph, slope
-from utils.sample_shapes import SHAPES, Part, Sprite, distractor, draw_sprite
+from utils.sample.scene import Colour, any_colour, background, photograph, slope
+from utils.sample.shapes import SHAPES, Part, Sprite, distractor, draw_sprite
 
 SAMPLE_CLASSES = tuple(SHAPES)
 SPLITS = {"train": 320, "val": 40, "test": 80}  # pictures of each
