@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import torch
 
-from utils.analysis import analyse
-from utils.comparison import compare
+from utils.analysis.analyse import analyse
+from utils.analysis.compare import compare
+from utils.analysis.per_image import write_image_figures
 from utils.curves import write_curves
 from utils.evaluate.evaluator import Matched, Metrics, match, measure
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
@@ -20,7 +21,6 @@ from utils.evaluate.read_results import TruthFiles, files_of_index, read_measure
 from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
 from utils.exported_kind import refuse_exported
 from utils.formats.read_data import read_many, require_boxes, require_images
-from utils.image_figures import write_image_figures
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
 from utils.loader.loader import automatic_workers

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from utils.analysis import Analysis
+from utils.analysis.analyse import Analysis
+from utils.analysis.tide import KINDS
 from utils.curves import mean_curve
-from utils.error_kinds import KINDS
 from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import Metrics

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from utils.analysis import Analysis
+from utils.analysis.analyse import Analysis
+from utils.analysis.label_errors import Suspect
 from utils.draw.thumbnails import data_url, resized
 from utils.evaluate.matching import Matched, found_by
 from utils.images.image_io import ImageError, read_image
-from utils.suspects import Suspect
 
 SIDE = 480  # pixels of the longer side
 MOST_PICTURES, MOST_SUSPECTS = 24, 24

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.analysis import analyse
+from utils.analysis.analyse import analyse
 from utils.checkpoint import load_checkpoint
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import Metrics, evaluate, match, measure

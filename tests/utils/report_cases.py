@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.analysis import analyse
+from utils.analysis.analyse import analyse
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import GroundTruth, match, measure
 from utils.report_data import Report

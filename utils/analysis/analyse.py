@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from utils.bootstrap import Interval, affordable_resamples, intervals
-from utils.calibration import Calibration, calibration
-from utils.confusion import confusion_matrix
-from utils.error_kinds import KINDS, ErrorKinds, error_kinds
+from utils.analysis.bootstrap import Interval, affordable_resamples, intervals
+from utils.analysis.calibration import Calibration, calibration
+from utils.analysis.confusion_matrix import confusion_matrix
+from utils.analysis.label_errors import Suspect, suspect_labels
+from utils.analysis.per_image import ImageFigures, image_figures
+from utils.analysis.tide import KINDS, ErrorKinds, error_kinds
 from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import figure, plain
-from utils.image_figures import ImageFigures, image_figures
-from utils.suspects import Suspect, suspect_labels
 
 MOST_CONFUSED = 5  # pairs of classes named in the text
 

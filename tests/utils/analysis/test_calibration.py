@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.calibration import calibration
+from utils.analysis.calibration import calibration
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import match
 

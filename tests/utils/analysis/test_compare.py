@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
-from utils.bootstrap import Interval
-from utils.comparison import FIGURES, Comparison, compare
+from utils.analysis.bootstrap import Interval
+from utils.analysis.compare import FIGURES, Comparison, compare
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import match
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.confusion import confusion_matrix
+from utils.analysis.confusion_matrix import confusion_matrix
+from utils.analysis.per_image import image_figures
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import match
-from utils.image_figures import image_figures
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)
 

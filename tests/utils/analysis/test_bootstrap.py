@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case
-from utils.bootstrap import (
+from utils.analysis.bootstrap import (
     affordable_resamples,
     draw_weights,
     interval,
@@ -52,7 +52,7 @@ def test_blocks_change_nothing(monkeypatch):
     truth, detections = random_case(np.random.default_rng(3))
     matched, weights = match(detections, truth), draw_weights(truth.num_images, 23, 0)
     whole = resampled_figures(matched, weights)
-    monkeypatch.setattr("utils.bootstrap.BLOCK", 7)
+    monkeypatch.setattr("utils.analysis.bootstrap.BLOCK", 7)
     np.testing.assert_equal(resampled_figures(matched, weights), whole)
 
 

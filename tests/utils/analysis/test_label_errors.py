@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case
+from utils.analysis.label_errors import suspect_labels
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import match
 from utils.evaluate.ground_truth import GroundTruth
-from utils.suspects import suspect_labels
 
 OTHER = (50, 0, 60, 10)
 

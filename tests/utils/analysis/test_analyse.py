@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.analysis import analyse
+from utils.analysis.analyse import analyse
+from utils.analysis.tide import KINDS
 from utils.data.detections import Detections
-from utils.error_kinds import KINDS
 from utils.evaluate.evaluator import match
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.bootstrap import Interval, draw_weights, interval, resampled_figures
+from utils.analysis.bootstrap import Interval, draw_weights, interval, resampled_figures
 from utils.evaluate.ground_truth import GroundTruth
 from utils.evaluate.matching import Matched
 

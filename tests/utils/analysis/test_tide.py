@@ -8,8 +8,8 @@ import pytest
 from tests.helpers import needs_shared
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from tests.utils.evaluate.test_evaluator import voc100
+from utils.analysis.tide import KINDS, error_kinds
 from utils.data.detections import Detections
-from utils.error_kinds import KINDS, error_kinds
 from utils.evaluate.evaluator import evaluate, match
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)

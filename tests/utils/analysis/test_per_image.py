@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
+from utils.analysis.per_image import ImageFigures, image_figures, write_image_figures
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import evaluate, match
-from utils.image_figures import ImageFigures, image_figures, write_image_figures
 
 OTHER = (50, 0, 60, 10)
 

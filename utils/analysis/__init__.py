@@ -1,0 +1,1 @@
+"""What is behind the metrics: error types, confusion, calibration, intervals and label errors."""
