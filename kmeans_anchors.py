@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nets import stride_of
-from utils.anchor_advice import advice, fit_text
-from utils.anchor_file import anchors_of, choose_model, write_anchors
-from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
 from utils.data.class_names import read_classes
 from utils.formats.read_data import read_data, require_boxes
+from utils.models.anchor_fit import advice, fit_text
+from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
+from utils.models.choose import anchors_of, choose_model, write_anchors
 from utils.system.cli import ROOT, run
 from utils.system.files import write_text
 from utils.system.validation import check_image_size, check_values

@@ -13,7 +13,6 @@ import torch
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.common.detector import Detector
 from nets.losses.common import BoxLoss
-from utils.anchor_file import choose_model
 from utils.augment.settings import Augmentation
 from utils.batch_choice import measured_batch_size
 from utils.class_weights import choose_class_weights
@@ -25,7 +24,8 @@ from utils.freezing import check_frozen
 from utils.inference import DetectSettings
 from utils.loader.image_cache import Cache
 from utils.loggers import LogName, check_loggers
-from utils.model_summary import full_summary
+from utils.models.choose import choose_model
+from utils.models.summary import full_summary
 from utils.optimizer import OptimizerName
 from utils.phases import PlanSettings, plan_run
 from utils.preview import save_previews

@@ -6,12 +6,12 @@ from typing import Any
 
 from nets import LossSettings, Preset, build
 from nets.common.detector import Detector
-from utils.anchor_advice import fit_line
 from utils.class_weights import weights_line
 from utils.data.index import DatasetIndex
 from utils.data.readable import require_readable
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
-from utils.model_summary import short_summary
+from utils.models.anchor_fit import fit_line
+from utils.models.summary import short_summary
 from utils.pretrained import WORD, pretrained_weights, source_of
 from utils.read_weights import read_weights
 from utils.recipe import expectation

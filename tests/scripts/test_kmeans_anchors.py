@@ -3,7 +3,7 @@
 import pytest
 
 from tests.scripts.running import accepted, refused, script
-from utils.anchor_file import read_anchors
+from utils.models.choose import read_anchors
 
 
 @pytest.fixture

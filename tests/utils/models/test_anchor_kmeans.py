@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nets.heads.anchor_head import YOLOV3_ANCHORS
-from utils import anchors
-from utils.anchors import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
 from utils.data.index import ImageRecord, build_index
+from utils.models import anchor_kmeans as anchors
+from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
 
 SIDES = st.floats(0.001, 5000)
 BOXES = st.lists(st.tuples(SIDES, SIDES), min_size=3, max_size=60).map(np.array)

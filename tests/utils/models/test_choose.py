@@ -4,7 +4,7 @@ import pytest
 
 from nets import preset
 from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS
-from utils.anchor_file import anchors_of, choose_model, read_anchors, write_anchors
+from utils.models.choose import anchors_of, choose_model, read_anchors, write_anchors
 
 
 @pytest.mark.parametrize("anchors", [YOLOV4_ANCHORS, TINY_ANCHORS, (((0.5, 2.25),),)])

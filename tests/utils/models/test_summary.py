@@ -5,8 +5,8 @@ import torch
 
 from nets import preset
 from nets.inspect.summary import summarise
-from utils import model_summary
-from utils.model_summary import full_summary, short_summary
+from utils.models import summary as model_summary
+from utils.models.summary import full_summary, short_summary
 
 TINY = preset("yolov4_tiny")
 

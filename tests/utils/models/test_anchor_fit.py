@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from nets import preset
-from utils.anchor_advice import advice, fit_line, fit_text
-from utils.anchors import Fit
 from utils.data.index import ImageRecord, build_index
+from utils.models.anchor_fit import advice, fit_line, fit_text
+from utils.models.anchor_kmeans import Fit
 
 
 def index_of(*boxes, size=(416, 416)):

@@ -3,9 +3,9 @@
 import numpy as np
 
 from nets import Preset
-from utils.anchor_file import anchors_of
-from utils.anchors import FACTOR, Fit, anchor_fit, box_sizes, to_array
 from utils.data.index import DatasetIndex
+from utils.models.anchor_kmeans import FACTOR, Fit, anchor_fit, box_sizes, to_array
+from utils.models.choose import anchors_of
 
 POOR_RECALL, POOR_IOU = 0.95, 0.5  # below one of them, better anchors are worth a thought
 # Gains from which other anchors are worth it. The mean IoU counts from scratch alone: fine-tuning yolov3_tiny

@@ -1,0 +1,1 @@
+"""A model by its name: its parts, its anchors and its summary."""
