@@ -18,16 +18,16 @@ from utils.export_formats import Format, check_exportable, output_path, trtexec_
 from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, compare, prove
 from utils.exported import load_exported
-from utils.exported_kind import exported_kind, refuse_exported
 from utils.formats.read_data import read_data, require_images
 from utils.inference_model import for_inference, is_accurate
 from utils.predictor import TrainedDetector, load_trained
-from utils.pretrained import weights_licence
 from utils.system.cli import run
 from utils.system.device import choose_device, multiplies_bf16
 from utils.system.files import proving
 from utils.system.validation import check_values
-from utils.thresholds import DEFAULT
+from utils.weights.file_kind import exported_kind, refuse_exported
+from utils.weights.pretrained import weights_licence
+from utils.weights.thresholds import DEFAULT
 
 FLOAT32, FLOAT16 = Difference(1.0, 0.005), Difference(20.0, 0.05)  # allowed, by the format of the weights
 

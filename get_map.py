@@ -19,7 +19,6 @@ from utils.evaluate.evaluator import Matched, Metrics, match, measure
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 from utils.evaluate.read_results import TruthFiles, files_of_index, read_measured, read_results
 from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
-from utils.exported_kind import refuse_exported
 from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
@@ -32,7 +31,8 @@ from utils.system.device import Amp, choose_device, usable_cores
 from utils.system.files import write_text
 from utils.system.memory import keep_freed_memory
 from utils.system.validation import check_values
-from utils.thresholds import best_thresholds, store_thresholds
+from utils.weights.file_kind import refuse_exported
+from utils.weights.thresholds import best_thresholds, store_thresholds
 
 
 @dataclass(frozen=True)

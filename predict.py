@@ -37,7 +37,7 @@ from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_values
-from utils.thresholds import Confidence, check_names, describe, parse_class_confidence
+from utils.weights.thresholds import Confidence, check_names, describe, parse_class_confidence
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ from peers import said_by
 
 from nets import build_detector
 from nets.inspect.summary import summarise
-from utils.checkpoint import save_checkpoint
 from utils.data.class_names import read_classes
 from utils.images.image_io import read_image, save_image
 from utils.images.sources import find_images
@@ -41,6 +40,7 @@ from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device
 from utils.system.memory import keep_freed_memory
 from utils.system.stopwatch import Stopwatch
+from utils.weights.checkpoint import save_checkpoint
 
 Backend = Literal["pytorch", "onnx", "openvino"]
 STAGES = ("decode", "preprocess", "network", "NMS")

@@ -6,8 +6,8 @@ import pytest
 
 from nets import BACKBONES, HEADS, NECKS, ZOO
 from tests.helpers import ROOT
-from utils.class_transfer import model_shapes
-from utils.pretrained import SOURCES
+from utils.weights.class_transfer import model_shapes
+from utils.weights.pretrained import SOURCES
 
 TEXT = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 ROWS = {

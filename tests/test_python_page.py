@@ -10,7 +10,7 @@ import torch
 from nets import build_detector
 from tests.helpers import ROOT
 from tests.utils.tiny_training import drawn_index
-from utils.checkpoint import save_checkpoint
+from utils.weights.checkpoint import save_checkpoint
 
 NAMES = ("key", "house", "fish")
 

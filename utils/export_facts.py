@@ -13,7 +13,7 @@ from torch import Tensor
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.system.cli import ROOT
-from utils.thresholds import KEY, Thresholds, stored_thresholds
+from utils.weights.thresholds import KEY, Thresholds, stored_thresholds
 
 NAME = "boxwright"  # of the entry in ONNX's metadata, OpenVINO's rt_info and TorchScript's extra files
 

@@ -8,8 +8,8 @@ from nets.heads.faster_rcnn import FasterRCNN
 from utils.export_facts import ExportFacts
 from utils.export_onnx import write_onnx
 from utils.export_torchscript import write_openvino, write_torchscript
-from utils.exported_kind import MODEL_FILE
-from utils.pretrained import WORD
+from utils.weights.file_kind import MODEL_FILE
+from utils.weights.pretrained import WORD
 
 Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
 ENDINGS: dict[Format, str] = {

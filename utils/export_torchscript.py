@@ -13,9 +13,9 @@ import torch
 from nets.common.detector import Detector
 from utils.export_facts import EXTRA_FILE, NAME, ExportFacts
 from utils.export_onnx import Network, write_onnx
-from utils.exported_kind import MODEL_FILE
 from utils.run_openvino import openvino_core
 from utils.system.validation import require_packages
+from utils.weights.file_kind import MODEL_FILE
 
 
 def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> None:

@@ -10,12 +10,12 @@ from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.data.class_names import read_classes
 from utils.export_facts import HOST, ExportFacts, Opened
-from utils.exported_kind import exported_kind
 from utils.run_onnx import open_onnx
 from utils.run_openvino import open_openvino
 from utils.run_torchscript import open_torchscript
 from utils.system.device import Amp
 from utils.system.validation import check_image_size
+from utils.weights.file_kind import exported_kind
 
 OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchscript}
 

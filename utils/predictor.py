@@ -16,17 +16,18 @@ from nets.common.structures import Decoded
 from utils.data.class_names import read_classes
 from utils.data.detections import Detections
 from utils.exported import Exported, load_exported
-from utils.exported_kind import exported_kind
 from utils.images.image_io import read_image
 from utils.images.letterbox import Letterbox, letterbox, rectangular_size
 from utils.inference import Detects, DetectSettings, find_candidates, select_detections
 from utils.inference_model import for_inference, is_accurate
-from utils.pretrained import WORD, pretrained_weights
-from utils.read_weights import Weights, read_weights
 from utils.system.device import Amp, choose_autocast, choose_device, describe_device, place
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_image_size
-from utils.thresholds import (
+from utils.weights.file_kind import exported_kind
+from utils.weights.load_weights import best_fit, known_classes, load_weights
+from utils.weights.pretrained import WORD, pretrained_weights
+from utils.weights.read_weights import Weights, read_weights
+from utils.weights.thresholds import (
     DEFAULT,
     Confidence,
     Thresholds,
@@ -34,7 +35,6 @@ from utils.thresholds import (
     check_names,
     class_confidences,
 )
-from utils.weights import best_fit, known_classes, load_weights
 
 Image = np.ndarray | str | PathLike[str]
 

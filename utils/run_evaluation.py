@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from utils.analysis.analyse import analyse
-from utils.checkpoint import load_checkpoint
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import Metrics, evaluate, match, measure
 from utils.inference_detect_dataset import DatasetDetections, detect_dataset
@@ -15,6 +14,7 @@ from utils.report_data import Report
 from utils.run_folder import read_metrics
 from utils.run_state import RunSettings
 from utils.trainer import Trainer
+from utils.weights.checkpoint import load_checkpoint
 
 
 class Evaluation(NamedTuple):

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from nets.common.structures import Decoded
 from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
-from utils.exported_kind import MODEL_FILE
 from utils.system.device import Amp, multiplies_bf16
 from utils.system.validation import require_packages
+from utils.weights.file_kind import MODEL_FILE
 
 SHAPES = 4  # of batches, for each of which there is a compiled model
 

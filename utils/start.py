@@ -12,11 +12,11 @@ from utils.data.readable import require_readable
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
-from utils.pretrained import WORD, pretrained_weights, source_of
-from utils.read_weights import read_weights
 from utils.recipe import expectation
 from utils.system.validation import Preflight, check_values
-from utils.weights import load_weights
+from utils.weights.load_weights import load_weights
+from utils.weights.pretrained import WORD, pretrained_weights, source_of
+from utils.weights.read_weights import read_weights
 
 RANGES = {
     "at least 1": ("epochs", "batch_parts", "batch_size", "freeze_batch_size", "eval_period"),

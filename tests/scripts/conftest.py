@@ -8,7 +8,6 @@ import torch
 
 from nets import build_detector
 from tests.scripts.running import CLASSES, SIZE, Run, script
-from utils.checkpoint import save_checkpoint
 from utils.data.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.formats.list_file import write_list
 from utils.formats.read_data import read_data
@@ -16,6 +15,7 @@ from utils.loader.eval_dataset import EvaluationDataset
 from utils.predictor import Predictor
 from utils.sample.dataset import SAMPLE_CLASSES
 from utils.sample.writer import write_sample_data
+from utils.weights.checkpoint import save_checkpoint
 
 SPLITS = {"train": 8, "val": 6}
 

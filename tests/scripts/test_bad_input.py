@@ -9,7 +9,7 @@ import torch
 
 from nets import build_detector
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
-from utils.checkpoint import save_checkpoint
+from utils.weights.checkpoint import save_checkpoint
 
 
 @pytest.fixture

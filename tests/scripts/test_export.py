@@ -8,7 +8,7 @@ from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from utils.exported import load_exported
-from utils.thresholds import Thresholds, store_thresholds
+from utils.weights.thresholds import Thresholds, store_thresholds
 
 THRESHOLDS = Thresholds(0.2, (0.2, 0.21, 0.22, 0.23, 0.24))
 CPU = ("--device", "cpu", "--amp", "off")

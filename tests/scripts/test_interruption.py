@@ -16,7 +16,7 @@ import torch
 from tests.helpers import MACHINE_COLUMNS, ROOT
 from tests.scripts.running import SIZE, script
 from tests.utils.tiny_training import same_bits
-from utils.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 
 OPTIONS = ["--image-size", SIZE, SIZE, "--epochs", 3, "--freeze-epochs", 1, "--freeze-batch-size", 2]
 OPTIONS += ["--batch-size", 2, "--lr", 0.001, "--save-steps", 2, "--save-period", 2, "--device", "cpu"]

@@ -13,7 +13,7 @@ import torch
 from tests.helpers import MACHINE_COLUMNS, ROOT
 from tests.scripts.running import SIZE
 from tests.utils.tiny_training import same_bits
-from utils.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 
 OPTIONS = ["--image-size", SIZE, SIZE, "--epochs", 2, "--freeze-epochs", 1, "--freeze-batch-size", 4]
 OPTIONS += ["--batch-size", 4, "--lr", 0.001, "--device", "cpu", "--workers", 0, "--amp", "off"]

@@ -13,8 +13,8 @@ from PIL import Image
 from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from train import Config, complete, read_all_data
-from utils.pretrained import SOURCES
 from utils.run_folder import read_config
+from utils.weights.pretrained import SOURCES
 
 LOSSES = ("box", "objectness", "class", "l1")
 

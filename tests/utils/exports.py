@@ -8,7 +8,7 @@ from nets.common.preprocess import PixelFormat
 from nets.heads.yolox_head import YOLOXHead, decode
 from nets.losses.yolox_loss import yolox_loss
 from utils.export_facts import ExportFacts
-from utils.thresholds import Thresholds
+from utils.weights.thresholds import Thresholds
 
 CLASSES = ("猫", "dog", "a b")
 SIZE = (48, 64)

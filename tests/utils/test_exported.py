@@ -14,12 +14,12 @@ from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detecto
 from utils.export_facts import NAME
 from utils.export_formats import ENDINGS, write_export
 from utils.exported import load_exported
-from utils.exported_kind import MODEL_FILE, exported_kind, refuse_exported
 from utils.graph_text import parse_graph
 from utils.inference import Detects
 from utils.run_onnx import CPU, CUDA, choose_providers
 from utils.run_openvino import openvino_core, precision
 from utils.system.device import multiplies_bf16
+from utils.weights.file_kind import MODEL_FILE, exported_kind, refuse_exported
 
 HOST = torch.device("cpu")
 KINDS = ("onnx", "openvino", "torchscript")
@@ -268,7 +268,7 @@ def test_which_kind_a_path_is(files, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_exported_files_are_nothing_to_train(kind, files):
-    from utils.read_weights import read_weights
+    from utils.weights.read_weights import read_weights
 
     with pytest.raises(ValueError, match="give the checkpoint"):
         read_weights(files(kind))

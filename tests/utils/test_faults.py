@@ -7,11 +7,11 @@ from nets import preset
 from tests.utils.test_training_run import PHASES, run_in
 from tests.utils.tiny_training import PHASE, drawn_index, make_trainer
 from utils import training_run
-from utils.checkpoint import load_checkpoint
 from utils.faults import explained, require_room
 from utils.run_state import LAST, PREVIOUS, Progress, save_run
 from utils.system.signals import Stopped
 from utils.training_run import fit
+from utils.weights.checkpoint import load_checkpoint
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import torch
 
 from nets import build_detector
 from tests.utils.tiny_training import drawn_index
-from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.data.detections import Detections
 from utils.images.image_io import ImageError, read_image
 from utils.predictor import Predictor, explain_empty, load_trained
 from utils.system.stopwatch import Stopwatch
-from utils.thresholds import Thresholds, store_thresholds
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint
+from utils.weights.thresholds import Thresholds, store_thresholds
 
 NAMES = ("杯子", "left", "right")
 CPU = {"device": "cpu", "amp": "off"}

@@ -9,8 +9,8 @@ from nets import build, build_detector, parts_of, preset, strides_of
 from nets.backbones.timm_backbone import TimmBackbone, from_timm
 from nets.common.preprocess import PixelFormat
 from tests.nets.batches import pictures, targets
-from utils.read_weights import read_weights
-from utils.weights import load_weights
+from utils.weights.load_weights import load_weights
+from utils.weights.read_weights import read_weights
 
 timm = pytest.importorskip("timm")
 

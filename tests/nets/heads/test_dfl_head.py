@@ -6,8 +6,8 @@ import torch
 from nets import build_detector, preset
 from nets.heads.dfl_head import decode_boxes
 from tests.nets.batches import pictures, targets
-from utils.read_weights import Weights
-from utils.weights import load_weights
+from utils.weights.load_weights import load_weights
+from utils.weights.read_weights import Weights
 
 
 @pytest.mark.parametrize(

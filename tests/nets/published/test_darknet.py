@@ -13,8 +13,8 @@ from nets import build, preset
 from nets.published.darknet import file_shapes, from_darknet
 from tests.helpers import SHARED, needs_shared
 from tests.nets.published.darknet_cfg import NETWORKS
-from utils.read_weights import read_weights
-from utils.weights import load_weights
+from utils.weights.load_weights import load_weights
+from utils.weights.read_weights import read_weights
 
 SIDE = 96
 CLASSES = 5

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nets.common.detector import PARTS
-from utils.class_transfer import ClassLayer, ClassTransfer
+from utils.weights.class_transfer import ClassLayer, ClassTransfer
 
 SHOWN = 3  # names listed of each kind; the report has them all
 

@@ -9,7 +9,9 @@ from nets import ZOO, Preset
 from nets.backbones.timm_backbone import PREFIX, from_timm
 from nets.common.detector import Detector
 from nets.published.published import from_official
-from utils.class_transfer import (
+from utils.data.class_names import read_classes
+from utils.system.cli import ROOT
+from utils.weights.class_transfer import (
     ClassTransfer,
     class_counts,
     class_layers,
@@ -17,11 +19,9 @@ from utils.class_transfer import (
     match_classes,
     model_shapes,
 )
-from utils.data.class_names import read_classes
-from utils.load_report import LoadReport, PartReport, compare, problems, shortened
-from utils.order_match import match_by_order
-from utils.read_weights import Weights
-from utils.system.cli import ROOT
+from utils.weights.load_report import LoadReport, PartReport, compare, problems, shortened
+from utils.weights.match_by_order import match_by_order
+from utils.weights.read_weights import Weights
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
 

@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nets.published.published import DARKNET
-from utils.checkpoint import check_is_file, damaged, load_torch_file
-from utils.exported_kind import refuse_exported
-from utils.thresholds import Thresholds, stored_thresholds
+from utils.weights.checkpoint import check_is_file, damaged, load_torch_file
+from utils.weights.file_kind import refuse_exported
+from utils.weights.thresholds import Thresholds, stored_thresholds
 
 _WRAPPERS = ("module.", "model.")  # what DataParallel and wrapping classes put before all names
 _COMPILED = "_orig_mod."  # what torch.compile puts into them

@@ -7,8 +7,8 @@ import pytest
 
 from nets import ZOO
 from tests.utils.system.file_server import CONTENT, serve, whole
-from utils.pretrained import SOURCES, Source, pretrained_weights, source_of
 from utils.system.http_requests import is_allowed
+from utils.weights.pretrained import SOURCES, Source, pretrained_weights, source_of
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
-from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.evaluate.evaluator import evaluate
-from utils.thresholds import (
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint
+from utils.weights.thresholds import (
     Thresholds,
     best_thresholds,
     change_confidences,

@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from utils.checkpoint import load_torch_file
 from utils.system.files import replacing
+from utils.weights.checkpoint import load_torch_file
 
 Confidence = float | Literal["best", "best-by-class"] | None
 DEFAULT = 0.5

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from utils.read_weights import read_darknet, read_weights
+from utils.weights.read_weights import read_darknet, read_weights
 
 FLOATS = np.array([1.5, -2.0, 3e-8], "<f4")
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import build_detector
-from utils.checkpoint import (
+from utils.system.files import replacing
+from utils.weights.checkpoint import (
     load_checkpoint,
     load_torch_file,
     random_state,
     restore_random_state,
     save_checkpoint,
 )
-from utils.system.files import replacing
 
 
 def save(path, **changes):

@@ -13,11 +13,11 @@ from nets.published.darknet import file_shapes
 from tests.helpers import SHARED, needs_shared
 from tests.nets.published.torchvision_models import random_model
 from tests.official_names import as_official
-from utils.checkpoint import save_checkpoint
-from utils.class_transfer import ClassLayer, class_layers, match_classes
 from utils.data.class_names import read_classes
-from utils.read_weights import Weights, read_weights
-from utils.weights import COCO_CLASSES, best_fit, load_weights
+from utils.weights.checkpoint import save_checkpoint
+from utils.weights.class_transfer import ClassLayer, class_layers, match_classes
+from utils.weights.load_weights import COCO_CLASSES, best_fit, load_weights
+from utils.weights.read_weights import Weights, read_weights
 
 NANO = preset("yolox_nano")
 LAYERS = [f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import preset
-from utils.class_transfer import ClassLayer, ClassTransfer, class_layers
+from utils.weights.class_transfer import ClassLayer, ClassTransfer, class_layers
 
 FASTER = "head.roi_heads.box_predictor."
 
