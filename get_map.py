@@ -14,7 +14,6 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_figures
-from utils.curves import write_curves
 from utils.evaluate.evaluator import Matched, Metrics, match, measure
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 from utils.evaluate.read_results import TruthFiles, files_of_index, read_measured, read_results
@@ -24,8 +23,9 @@ from utils.inference import DetectSettings
 from utils.inference_detect_dataset import detect_dataset
 from utils.loader.loader import automatic_workers
 from utils.predictor import describe_trained, load_trained, ready
-from utils.report import write_report
-from utils.report_data import Report
+from utils.report.curves import write_curves
+from utils.report.data import Report
+from utils.report.page import write_report
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device, usable_cores
 from utils.system.files import write_text

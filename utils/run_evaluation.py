@@ -9,8 +9,8 @@ from utils.evaluate.evaluator import Metrics, evaluate, match, measure
 from utils.inference_detect_dataset import DatasetDetections, detect_dataset
 from utils.inference_model import for_inference
 from utils.preview import save_predictions_picture
-from utils.report import write_report
-from utils.report_data import Report
+from utils.report.data import Report
+from utils.report.page import write_report
 from utils.run_folder import read_metrics
 from utils.run_state import RunSettings
 from utils.trainer import Trainer

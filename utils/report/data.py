@@ -10,12 +10,12 @@ import numpy as np
 
 from utils.analysis.analyse import Analysis
 from utils.analysis.tide import KINDS
-from utils.curves import mean_curve
 from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import Metrics
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
-from utils.report_pictures import suspect_pictures, worst_pictures
+from utils.report.curves import mean_curve
+from utils.report.images import suspect_pictures, worst_pictures
 
 EVERY = 5  # of the 1001 points of a curve one is kept
 DIGITS = 4

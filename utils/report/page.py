@@ -1,6 +1,6 @@
 """The report: one HTML file that needs nothing else, with figures, curves and pictures to look at.
 
-Figures and the class table stand in the page as HTML; `report_page/script.js` draws the rest from data that
+Figures and the class table stand in the page as HTML; `assets/script.js` draws the rest from data that
 the page holds as JSON.
 """
 
@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from utils.report_data import Report, report_data
+from utils.report.data import Report, report_data
 from utils.system.files import read_text, write_text
 
-PAGE = Path(__file__).parent / "report_page"
+PAGE = Path(__file__).parent / "assets"
 TILES = (  # key, name, what it is
     ("map", "mAP50-95", "overlap .50 to .95"),
     ("map50", "mAP50", "overlap .50"),

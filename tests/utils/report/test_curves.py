@@ -3,9 +3,9 @@ import pytest
 from matplotlib.image import imread
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
-from utils import curves as curves_module
-from utils.curves import MOST_NAMED, draw_curves, drawable, legend_name, mean_curve, write_curves
 from utils.evaluate.evaluator import evaluate
+from utils.report import curves as curves_module
+from utils.report.curves import MOST_NAMED, draw_curves, drawable, legend_name, mean_curve, write_curves
 
 X = np.array([0, 0.5, 1])
 

@@ -8,7 +8,7 @@ import numpy as np
 from utils.analysis.analyse import analyse
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import GroundTruth, match, measure
-from utils.report_data import Report
+from utils.report.data import Report
 
 NAMES = ("cup", "鱼 fish", "</script><b>&\"'")
 HISTORY = {

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from tests.utils.report_cases import HISTORY, NAMES, drawn_report
-from utils.report import write_report
-from utils.report_data import report_data
+from tests.utils.report.report_cases import HISTORY, NAMES, drawn_report
+from utils.report.data import report_data
+from utils.report.page import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.utils.report_cases import HISTORY, NAMES, drawn_report
-from utils.report import PAGE, write_report
-from utils.report_data import report_data
+from tests.utils.report.report_cases import HISTORY, NAMES, drawn_report
+from utils.report.data import report_data
+from utils.report.page import PAGE, write_report
 
 VOID = {"meta", "img", "br", "input"}
 
