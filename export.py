@@ -13,13 +13,13 @@ import torch
 from nets import preset
 from nets.common.detector import Detector
 from utils.export_check import Difference
-from utils.export_facts import ExportFacts
 from utils.export_formats import Format, check_exportable, output_path, trtexec_command, write_export
 from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, compare, prove
-from utils.exported import load_exported
 from utils.formats.read_data import read_data, require_images
-from utils.inference_model import for_inference, is_accurate
+from utils.inference.exported_metadata import ExportFacts
+from utils.inference.exported_model import load_exported
+from utils.inference.optimize import for_inference, is_accurate
 from utils.predictor import TrainedDetector, load_trained
 from utils.system.cli import run
 from utils.system.device import choose_device, multiplies_bf16

@@ -19,8 +19,8 @@ from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 from utils.evaluate.read_results import TruthFiles, files_of_index, read_measured, read_results
 from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
 from utils.formats.read_data import read_many, require_boxes, require_images
-from utils.inference import DetectSettings
-from utils.inference_detect_dataset import detect_dataset
+from utils.inference.detect import DetectSettings
+from utils.inference.detect_dataset import detect_dataset
 from utils.loader.loader import automatic_workers
 from utils.predictor import describe_trained, load_trained, ready
 from utils.report.curves import write_curves

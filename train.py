@@ -21,7 +21,7 @@ from utils.data.index import DatasetIndex
 from utils.faults import require_room
 from utils.formats.read_data import absolute_spec
 from utils.freezing import check_frozen
-from utils.inference import DetectSettings
+from utils.inference.detect import DetectSettings
 from utils.loader.image_cache import Cache
 from utils.loggers import LogName, check_loggers
 from utils.models.choose import choose_model

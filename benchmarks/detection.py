@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from utils.evaluate.evaluator import evaluate
 from utils.evaluate.metrics import Metrics
 from utils.formats.read_data import read_data
-from utils.inference import DetectSettings
-from utils.inference_detect_dataset import detect_dataset
+from utils.inference.detect import DetectSettings
+from utils.inference.detect_dataset import detect_dataset
 from utils.predictor import load_trained, ready
 from utils.system.cli import run
 from utils.system.device import Amp, choose_device

@@ -33,7 +33,7 @@ from nets.common.structures import Targets
 from nets.inspect.summary import summarise
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
-from utils.inference import DetectSettings
+from utils.inference.detect import DetectSettings
 from utils.loader.batch import Batch, to_device
 from utils.optimizer import OptimizerName
 from utils.phases import Phase, apply_freezing

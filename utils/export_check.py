@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nets.common.structures import Decoded
 from nets.common.topk import clip
-from utils.nms import Kept, nms
+from utils.inference.nms import Kept, nms
 
 COMPARED = 100  # detections of each picture, the best ones
 LEAST, OVERLAP = 0.001, 0.5  # confidence and NMS of those that are compared: as in evaluation

@@ -11,11 +11,11 @@ from nets.common.structures import Decoded
 from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
 from utils.export_onnx import OUTPUTS
 from utils.export_proof import Proof, require
-from utils.exported import Exported
 from utils.images.letterbox import letterbox
-from utils.inference import DetectSettings, select_detections
-from utils.nms import Kept, nms
-from utils.run_openvino import openvino_core
+from utils.inference.detect import DetectSettings, select_detections
+from utils.inference.exported_model import Exported
+from utils.inference.nms import Kept, nms
+from utils.inference.openvino_runtime import openvino_core
 from utils.weights.file_kind import MODEL_FILE, Kind, exported_kind
 
 SCALED = 10  # times the tolerance, where the graph scales pictures: by a grey level unlike OpenCV

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.detector import Detector
-from utils.export_facts import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.graph_letterbox import letterbox_graph, original_graph
 from utils.graph_nms import nms_graph
 from utils.graph_text import OPSET, put_after, put_before
+from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.system.validation import require_packages
 
 MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many pictures

@@ -14,10 +14,10 @@ from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import evaluate
 from utils.export_check import NONE, Difference, largest_difference
-from utils.exported import Exported
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
-from utils.inference import DetectSettings, select_detections
+from utils.inference.detect import DetectSettings, select_detections
+from utils.inference.exported_model import Exported
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
 from utils.sample.dataset import sample_picture

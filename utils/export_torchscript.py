@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from nets.common.detector import Detector
-from utils.export_facts import EXTRA_FILE, NAME, ExportFacts
 from utils.export_onnx import Network, write_onnx
-from utils.run_openvino import openvino_core
+from utils.inference.exported_metadata import EXTRA_FILE, NAME, ExportFacts
+from utils.inference.openvino_runtime import openvino_core
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
 

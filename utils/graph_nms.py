@@ -1,13 +1,13 @@
 """Non-maximum suppression as a piece of an ONNX graph, for those who run an exported file without our code.
 
-What it does is what `utils/nms.py` does, step by step, for a whole batch: the best class of each box alone,
-the boxes of one class among themselves, best first. The NonMaxSuppression operator has no such mode; ranks in
+Does what `utils/inference/nms.py` does, step by step, for a batch: the best class of each box alone, the
+boxes of one class among themselves, best first. The NonMaxSuppression operator has no such mode; ranks in
 place of scores make it break ties as our stable order does, and classes are moved apart as torchvision's
 `batched_nms` moves them, so that both round alike.
 """
 
 from utils.graph_text import number
-from utils.nms import MOST_CANDIDATES
+from utils.inference.nms import MOST_CANDIDATES
 
 
 def nms_graph(confidence: float, iou: float, max_detections: int) -> str:

@@ -15,11 +15,11 @@ from nets.common.detector import Detector
 from nets.common.structures import Decoded
 from utils.data.class_names import read_classes
 from utils.data.detections import Detections
-from utils.exported import Exported, load_exported
 from utils.images.image_io import read_image
 from utils.images.letterbox import Letterbox, letterbox, rectangular_size
-from utils.inference import Detects, DetectSettings, find_candidates, select_detections
-from utils.inference_model import for_inference, is_accurate
+from utils.inference.detect import Detects, DetectSettings, find_candidates, select_detections
+from utils.inference.exported_model import Exported, load_exported
+from utils.inference.optimize import for_inference, is_accurate
 from utils.system.device import Amp, choose_autocast, choose_device, describe_device, place
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_image_size

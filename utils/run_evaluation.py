@@ -6,8 +6,8 @@ from typing import NamedTuple
 from utils.analysis.analyse import analyse
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import Metrics, evaluate, match, measure
-from utils.inference_detect_dataset import DatasetDetections, detect_dataset
-from utils.inference_model import for_inference
+from utils.inference.detect_dataset import DatasetDetections, detect_dataset
+from utils.inference.optimize import for_inference
 from utils.preview import save_predictions_picture
 from utils.report.data import Report
 from utils.report.page import write_report

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from utils.data.detections import Detections
-from utils.nms import suppress
+from utils.inference.nms import suppress
 
 AT_EDGE = 0.02  # share of a tile's side: a box that ends so near its edge is taken for cut
 COVERED = 0.7  # share of a piece within a box that is whole, from which it is a piece of that object

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from utils.inference import DetectSettings
+from utils.inference.detect import DetectSettings
 from utils.optimizer import OptimizerName
 from utils.schedule import Decay
 from utils.system.device import Compiling

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
-from utils.exported import load_exported
+from utils.inference.exported_model import load_exported
 from utils.weights.thresholds import Thresholds, store_thresholds
 
 THRESHOLDS = Thresholds(0.2, (0.2, 0.21, 0.22, 0.23, 0.24))

@@ -6,7 +6,7 @@ import torch
 
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from utils.inference import DetectSettings
+from utils.inference.detect import DetectSettings
 from utils.predictor import Predictor, TrainedDetector
 
 NAMES = ("red", "green", "blue")

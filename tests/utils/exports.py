@@ -7,7 +7,7 @@ from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.heads.yolox_head import YOLOXHead, decode
 from nets.losses.yolox_loss import yolox_loss
-from utils.export_facts import ExportFacts
+from utils.inference.exported_metadata import ExportFacts
 from utils.weights.thresholds import Thresholds
 
 CLASSES = ("猫", "dog", "a b")

@@ -5,7 +5,7 @@ import torch
 
 from nets.common.structures import Decoded
 from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
-from utils.nms import Kept
+from utils.inference.nms import Kept
 
 TOLERANCE = Difference(1.0, 0.01)
 BOXES = torch.tensor([[[0, 0, 10, 10], [20, 20, 40, 40], [5, 50, 25, 60.0]]])

@@ -14,7 +14,7 @@ from utils.export_check import Difference
 from utils.export_formats import ENDINGS, write_export
 from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, compare, prove
-from utils.exported import load_exported
+from utils.inference.exported_model import load_exported
 from utils.sample.dataset import sample_picture
 
 HOST = torch.device("cpu")

@@ -10,9 +10,9 @@ from utils.export_check import Difference
 from utils.export_formats import ENDINGS, check_exportable, write_export
 from utils.export_nms_proof import prove_nms
 from utils.export_proof import Proof, prove
-from utils.exported import load_exported
 from utils.images.letterbox import letterbox
-from utils.inference_model import for_inference
+from utils.inference.exported_model import load_exported
+from utils.inference.optimize import for_inference
 from utils.sample.dataset import sample_picture
 
 SIZE = (320, 320)

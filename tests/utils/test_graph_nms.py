@@ -1,4 +1,4 @@
-"""NMS as a piece of a graph keeps what `utils.nms` keeps."""
+"""NMS as a piece of a graph keeps what `utils.inference.nms` keeps."""
 
 import numpy as np
 import onnx
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nets.common.structures import Decoded
 from utils.graph_nms import nms_graph
 from utils.graph_text import parse_graph
-from utils.nms import nms
-from utils.run_openvino import openvino_core
+from utils.inference.nms import nms
+from utils.inference.openvino_runtime import openvino_core
 
 
 def run(boxes, scores, *settings):

@@ -13,7 +13,7 @@ from nets import preset
 from tests.helpers import MACHINE_COLUMNS
 from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils import training_run
-from utils.inference_detect_dataset import detect_dataset
+from utils.inference.detect_dataset import detect_dataset
 from utils.loggers import Experiments
 from utils.run_evaluation import Evaluation, conclude
 from utils.run_folder import read_metrics

@@ -12,7 +12,7 @@ from nets import build_detector
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.epoch_progress import EpochProgress, EpochResult
-from utils.inference import DetectSettings
+from utils.inference.detect import DetectSettings
 from utils.loader.batch import Batch
 from utils.phases import Phase
 from utils.train_settings import TrainSettings

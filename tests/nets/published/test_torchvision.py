@@ -18,7 +18,7 @@ from tests.nets.published.torchvision_models import (
     random_model,
     silence_unused_classes,
 )
-from utils.nms import nms
+from utils.inference.nms import nms
 
 
 @pytest.fixture(scope="module", params=WHOLE)

@@ -11,7 +11,7 @@ from torch import nn
 from nets import ZOO, build_detector, preset
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Targets
-from utils.nms import nms
+from utils.inference.nms import nms
 
 SIDE = 96
 STEPS = 300

@@ -10,7 +10,7 @@ from nets.losses.common import mean_count
 from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment.settings import Augmentation
 from utils.epoch_progress import EpochProgress
-from utils.inference_detect_dataset import detect_dataset
+from utils.inference.detect_dataset import detect_dataset
 from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 from utils.system.distributed import Processes, joined, place_among_processes, restarts
 

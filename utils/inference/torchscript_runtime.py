@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Decoded
-from utils.export_facts import EXTRA_FILE, Opened, facts_from_json
+from utils.inference.exported_metadata import EXTRA_FILE, Opened, facts_from_json
 from utils.system.device import Amp, choose_device
 
 

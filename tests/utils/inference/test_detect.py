@@ -11,8 +11,8 @@ from nets.common.structures import Decoded
 from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
 from utils.data.index import ImageRecord, build_index
 from utils.images.letterbox import plan_letterbox
-from utils.inference import DetectSettings, detect_batch
-from utils.inference_detect_dataset import detect_dataset
+from utils.inference.detect import DetectSettings, detect_batch
+from utils.inference.detect_dataset import detect_dataset
 from utils.loader.batch import to_device
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.system.device import autocasting

@@ -11,13 +11,13 @@ import torch
 
 from tests.helpers import ROOT, SHARED, needs_shared
 from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detector
-from utils.export_facts import NAME
 from utils.export_formats import ENDINGS, write_export
-from utils.exported import load_exported
 from utils.graph_text import parse_graph
-from utils.inference import Detects
-from utils.run_onnx import CPU, CUDA, choose_providers
-from utils.run_openvino import openvino_core, precision
+from utils.inference.detect import Detects
+from utils.inference.exported_metadata import NAME
+from utils.inference.exported_model import load_exported
+from utils.inference.onnx_runtime import CPU, CUDA, choose_providers
+from utils.inference.openvino_runtime import openvino_core, precision
 from utils.system.device import multiplies_bf16
 from utils.weights.file_kind import MODEL_FILE, exported_kind, refuse_exported
 
@@ -294,7 +294,7 @@ from pathlib import Path
 
 import torch
 
-from utils.exported import load_exported
+from utils.inference.exported_model import load_exported
 
 faulthandler.enable()
 opened = [load_exported(Path(sys.argv[1]), torch.device("cpu"), "off") for _ in range(2)]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Decoded
-from utils.export_facts import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
+from utils.inference.exported_metadata import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
 from utils.system.device import Amp
 from utils.system.validation import require_packages
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from nets.common.detector import Detector
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
-from utils.inference import Detects, DetectSettings, detect_batch
+from utils.inference.detect import Detects, DetectSettings, detect_batch
 from utils.loader.batch import to_device
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader

@@ -9,10 +9,10 @@ from torch import Tensor
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.data.class_names import read_classes
-from utils.export_facts import HOST, ExportFacts, Opened
-from utils.run_onnx import open_onnx
-from utils.run_openvino import open_openvino
-from utils.run_torchscript import open_torchscript
+from utils.inference.exported_metadata import HOST, ExportFacts, Opened
+from utils.inference.onnx_runtime import open_onnx
+from utils.inference.openvino_runtime import open_openvino
+from utils.inference.torchscript_runtime import open_torchscript
 from utils.system.device import Amp
 from utils.system.validation import check_image_size
 from utils.weights.file_kind import exported_kind
@@ -22,7 +22,7 @@ OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchs
 
 @dataclass(frozen=True)
 class Exported:
-    """Anything that detects, see `utils.inference.Detects`, out of a file.
+    """Anything that detects, see `utils.inference.detect.Detects`, out of a file.
 
     image_size  height and width that pictures are letterboxed to
     """

@@ -7,7 +7,7 @@ import pytest
 
 from nets import ZOO
 from tests.utils.exports import facts_of, small_detector
-from utils.export_facts import facts_from_json, version
+from utils.inference.exported_metadata import facts_from_json, version
 
 DETECTOR = small_detector()
 

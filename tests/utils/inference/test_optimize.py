@@ -7,8 +7,8 @@ from torch import nn
 from nets import build_detector
 from nets.common.structures import Decoded
 from tests.nets.batches import pictures
-from utils.inference import find_candidates
-from utils.inference_model import _agree, for_inference, is_accurate
+from utils.inference.detect import find_candidates
+from utils.inference.optimize import _agree, for_inference, is_accurate
 
 
 @pytest.fixture(scope="module")

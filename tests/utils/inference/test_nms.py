@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nets.common.structures import Decoded
-from utils.nms import MOST_CANDIDATES, nms
+from utils.inference.nms import MOST_CANDIDATES, nms
 
 # A is 10 x 10; B overlaps it by 8 x 10, IoU 80 / 120 = 2/3; C overlaps A by 5 x 10, IoU 50 / 150 = 1/3.
 A, B, C, FAR = (0, 0, 10, 10), (2, 0, 12, 10), (5, 0, 15, 10), (50, 50, 60, 60)

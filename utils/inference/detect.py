@@ -14,7 +14,7 @@ from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.data.detections import Detections
 from utils.images.letterbox import Letterbox
-from utils.nms import Kept, nms
+from utils.inference.nms import Kept, nms
 from utils.system.device import autocasting
 from utils.system.stopwatch import Stopwatch
 
