@@ -12,10 +12,10 @@ import torch
 
 from nets import preset
 from nets.common.detector import Detector
-from utils.export_check import Difference
-from utils.export_formats import Format, check_exportable, output_path, trtexec_command, write_export
-from utils.export_nms_proof import prove_nms
-from utils.export_proof import Proof, compare, prove
+from utils.export.difference import Difference
+from utils.export.verify import Proof, compare, prove
+from utils.export.verify_nms import prove_nms
+from utils.export.write_export import Format, check_exportable, output_path, trtexec_command, write_export
 from utils.formats.read_data import read_data, require_images
 from utils.inference.exported_metadata import ExportFacts
 from utils.inference.exported_model import load_exported

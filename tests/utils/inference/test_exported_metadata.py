@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nets import ZOO
-from tests.utils.exports import facts_of, small_detector
+from tests.utils.export.exports import facts_of, small_detector
 from utils.inference.exported_metadata import facts_from_json, version
 
 DETECTOR = small_detector()

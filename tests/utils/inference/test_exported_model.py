@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from tests.helpers import ROOT, SHARED, needs_shared
-from tests.utils.exports import CLASSES, SIZE, facts_of, pictures, small_detector
-from utils.export_formats import ENDINGS, write_export
-from utils.graph_text import parse_graph
+from tests.utils.export.exports import CLASSES, SIZE, facts_of, pictures, small_detector
+from utils.export.onnx_text import parse_graph
+from utils.export.write_export import ENDINGS, write_export
 from utils.inference.detect import Detects
 from utils.inference.exported_metadata import NAME
 from utils.inference.exported_model import load_exported

@@ -5,8 +5,8 @@ from typing import Literal
 
 from nets.common.detector import Detector
 from nets.heads.faster_rcnn import FasterRCNN
-from utils.export_onnx import write_onnx
-from utils.export_torchscript import write_openvino, write_torchscript
+from utils.export.onnx_writer import write_onnx
+from utils.export.other_writers import write_openvino, write_torchscript
 from utils.inference.exported_metadata import ExportFacts
 from utils.weights.file_kind import MODEL_FILE
 from utils.weights.pretrained import WORD

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector
-from tests.utils.exports import CLASSES, facts_of
-from utils.export_check import Difference
-from utils.export_formats import ENDINGS, check_exportable, write_export
-from utils.export_nms_proof import prove_nms
-from utils.export_proof import Proof, prove
+from tests.utils.export.exports import CLASSES, facts_of
+from utils.export.difference import Difference
+from utils.export.verify import Proof, prove
+from utils.export.verify_nms import prove_nms
+from utils.export.write_export import ENDINGS, check_exportable, write_export
 from utils.images.letterbox import letterbox
 from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference

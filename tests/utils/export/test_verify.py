@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tests.utils.exports import SIZE, facts_of, small_detector
+from tests.utils.export.exports import SIZE, facts_of, small_detector
 from utils.data.index import ImageRecord, build_index
-from utils.export_check import Difference
-from utils.export_formats import ENDINGS, write_export
-from utils.export_nms_proof import prove_nms
-from utils.export_proof import Proof, compare, prove
+from utils.export.difference import Difference
+from utils.export.verify import Proof, compare, prove
+from utils.export.verify_nms import prove_nms
+from utils.export.write_export import ENDINGS, write_export
 from utils.inference.exported_model import load_exported
 from utils.sample.dataset import sample_picture
 

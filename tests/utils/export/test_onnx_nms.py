@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets.common.structures import Decoded
-from utils.graph_nms import nms_graph
-from utils.graph_text import parse_graph
+from utils.export.onnx_nms import nms_graph
+from utils.export.onnx_text import parse_graph
 from utils.inference.nms import nms
 from utils.inference.openvino_runtime import openvino_core
 

@@ -13,7 +13,7 @@ from nets.common.structures import Decoded
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import evaluate
-from utils.export_check import NONE, Difference, largest_difference
+from utils.export.difference import NONE, Difference, largest_difference
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections

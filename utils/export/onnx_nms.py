@@ -6,7 +6,7 @@ place of scores make it break ties as our stable order does, and classes are mov
 `batched_nms` moves them, so that both round alike.
 """
 
-from utils.graph_text import number
+from utils.export.onnx_text import number
 from utils.inference.nms import MOST_CANDIDATES
 
 

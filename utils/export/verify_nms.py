@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Decoded
-from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
-from utils.export_onnx import OUTPUTS
-from utils.export_proof import Proof, require
+from utils.export.difference import Agreement, Difference, largest_difference, nms_agreement
+from utils.export.onnx_writer import OUTPUTS
+from utils.export.verify import Proof, require
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections
 from utils.inference.exported_model import Exported

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.detector import Detector
-from utils.graph_letterbox import letterbox_graph, original_graph
-from utils.graph_nms import nms_graph
-from utils.graph_text import OPSET, put_after, put_before
+from utils.export.onnx_letterbox import letterbox_graph, original_graph
+from utils.export.onnx_nms import nms_graph
+from utils.export.onnx_text import OPSET, put_after, put_before
 from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.system.validation import require_packages
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from nets.common.detector import Detector
-from utils.export_onnx import Network, write_onnx
+from utils.export.onnx_writer import Network, write_onnx
 from utils.inference.exported_metadata import EXTRA_FILE, NAME, ExportFacts
 from utils.inference.openvino_runtime import openvino_core
 from utils.system.validation import require_packages

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nets.common.preprocess import PixelFormat
-from utils.graph_letterbox import letterbox_graph, original_graph
-from utils.graph_text import parse_graph, put_after
+from utils.export.onnx_letterbox import letterbox_graph, original_graph
+from utils.export.onnx_text import parse_graph, put_after
 from utils.images.letterbox import letterbox
 
 TARGET = (40, 64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets.common.structures import Decoded
-from utils.export_check import Agreement, Difference, largest_difference, nms_agreement
+from utils.export.difference import Agreement, Difference, largest_difference, nms_agreement
 from utils.inference.nms import Kept
 
 TOLERANCE = Difference(1.0, 0.01)

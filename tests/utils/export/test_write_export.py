@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from nets import build_detector
-from tests.utils.exports import facts_of, small_detector
-from utils.export_formats import check_exportable, output_path, trtexec_command
+from tests.utils.export.exports import facts_of, small_detector
+from utils.export.write_export import check_exportable, output_path, trtexec_command
 
 DETECTOR = small_detector()
 
