@@ -22,7 +22,7 @@ from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.inference.detect import DetectSettings
 from utils.inference.detect_dataset import detect_dataset
 from utils.loader.loader import automatic_workers
-from utils.predictor import describe_trained, load_trained, ready
+from utils.predict.predictor import describe_trained, load_trained, ready
 from utils.report.curves import write_curves
 from utils.report.data import Report
 from utils.report.page import write_report

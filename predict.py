@@ -21,16 +21,24 @@ from utils.data.detections import Detections
 from utils.draw.boxes import draw_detections
 from utils.draw.text import missing_letters
 from utils.draw.window import require_display, show_image
-from utils.finding import Found, Ways, find_objects
-from utils.heatmap import draw_heat
 from utils.images.image_batches import picture_batches
 from utils.images.image_io import save_image, suffix_for
 from utils.images.output_names import names_below
 from utils.images.sources import Picture, find_pictures, read_picture
 from utils.images.web_images import is_address
-from utils.predictor import Predictor, explain_empty
-from utils.results import count_classes, results_json, save_crops, save_csv, save_json, save_text, saving
-from utils.speed import measure, speed_table
+from utils.predict.benchmark import measure, speed_table
+from utils.predict.detect_images import Found, Ways, find_objects
+from utils.predict.heatmap import draw_heat
+from utils.predict.predictor import Predictor, explain_empty
+from utils.predict.save_results import (
+    count_classes,
+    results_json,
+    save_crops,
+    save_csv,
+    save_json,
+    save_text,
+    saving,
+)
 from utils.system.cli import IncompleteError, ask, run
 from utils.system.device import Amp
 from utils.system.memory import keep_freed_memory

@@ -11,7 +11,7 @@ import torch
 
 from nets.common.detector import Detector
 from utils.draw.window import require_display
-from utils.predictor import Predictor
+from utils.predict.predictor import Predictor
 from utils.system.cli import IncompleteError, alike, run
 from utils.system.device import Amp
 from utils.system.memory import keep_freed_memory

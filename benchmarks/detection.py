@@ -24,7 +24,7 @@ from utils.evaluate.metrics import Metrics
 from utils.formats.read_data import read_data
 from utils.inference.detect import DetectSettings
 from utils.inference.detect_dataset import detect_dataset
-from utils.predictor import load_trained, ready
+from utils.predict.predictor import load_trained, ready
 from utils.system.cli import run
 from utils.system.device import Amp, choose_device
 from utils.system.memory import keep_freed_memory

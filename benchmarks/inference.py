@@ -34,7 +34,7 @@ from utils.data.class_names import read_classes
 from utils.images.image_io import read_image, save_image
 from utils.images.sources import find_images
 from utils.inference.detect import find_candidates
-from utils.predictor import Predictor
+from utils.predict.predictor import Predictor
 from utils.sample.dataset import sample_picture
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from utils.data.detections import Detections
-from utils.predictor import Predictor
+from utils.predict.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 
 TRIALS = 10  # of each number; the first few are slower, so that the median counts

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from utils.results import named_entries
+from utils.predict.save_results import named_entries
 from utils.system.signals import Stopped
 from utils.tracking import UNNAMED, Tracked
 

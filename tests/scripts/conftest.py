@@ -12,7 +12,7 @@ from utils.data.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.formats.list_file import write_list
 from utils.formats.read_data import read_data
 from utils.loader.eval_dataset import EvaluationDataset
-from utils.predictor import Predictor
+from utils.predict.predictor import Predictor
 from utils.sample.dataset import SAMPLE_CLASSES
 from utils.sample.writer import write_sample_data
 from utils.weights.checkpoint import save_checkpoint

@@ -9,7 +9,7 @@ import pytest
 
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
-from utils.results import (
+from utils.predict.save_results import (
     count_classes,
     results_json,
     save_crops,

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.heatmap import heat_of
-from utils.predictor import Predictor
+from utils.predict.heatmap import heat_of
+from utils.predict.predictor import Predictor
+from utils.predict.tiling import merge_tiles, plan_tiles
+from utils.predict.tta import augmented_candidates
 from utils.system.stopwatch import Stopwatch
-from utils.tiled import merge_tiles, plan_tiles
-from utils.tta import augmented_candidates
 
 
 @dataclass(frozen=True)

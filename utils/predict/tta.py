@@ -15,7 +15,7 @@ from torch import Tensor
 from nets import preset
 from nets.common.structures import Decoded
 from utils.images.letterbox import Letterbox
-from utils.predictor import Predictor
+from utils.predict.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 
 # How large the network's input is beside the usual one, and whether the picture is flipped. The first is the

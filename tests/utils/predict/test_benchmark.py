@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from utils.speed import WARM_UP, measure, speed_table
+from utils.predict.benchmark import WARM_UP, measure, speed_table
 
 CPU = torch.device("cpu")
 

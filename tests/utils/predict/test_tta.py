@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.utils.blobs import as_rectangles, blob_predictor, picture
+from tests.utils.predict.blobs import as_rectangles, blob_predictor, picture
+from utils.predict.tta import VIEWS, augmented_candidates
 from utils.system.stopwatch import Stopwatch
-from utils.tta import VIEWS, augmented_candidates
 
 
 @pytest.mark.parametrize("centred", [False, True])

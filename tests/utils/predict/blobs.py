@@ -7,7 +7,7 @@ import torch
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
 from utils.inference.detect import DetectSettings
-from utils.predictor import Predictor, TrainedDetector
+from utils.predict.predictor import Predictor, TrainedDetector
 
 NAMES = ("red", "green", "blue")
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.blobs import as_rectangles, blob_predictor, picture
+from tests.utils.predict.blobs import as_rectangles, blob_predictor, picture
 from utils.data.detections import Detections
-from utils.finding import Ways, find_objects
 from utils.images.image_io import read_image
-from utils.predictor import Predictor
-from utils.tiled import Tile, merge_tiles, plan_tiles
+from utils.predict.detect_images import Ways, find_objects
+from utils.predict.predictor import Predictor
+from utils.predict.tiling import Tile, merge_tiles, plan_tiles
 
 
 def test_tiles_by_hand():

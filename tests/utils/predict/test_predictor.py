@@ -8,7 +8,7 @@ from nets import build_detector
 from tests.utils.tiny_training import drawn_index
 from utils.data.detections import Detections
 from utils.images.image_io import ImageError, read_image
-from utils.predictor import Predictor, explain_empty, load_trained
+from utils.predict.predictor import Predictor, explain_empty, load_trained
 from utils.system.stopwatch import Stopwatch
 from utils.weights.checkpoint import load_checkpoint, save_checkpoint
 from utils.weights.thresholds import Thresholds, store_thresholds
@@ -193,7 +193,7 @@ def test_thresholds_are_checked(folder):
 
 
 def test_published_weights_are_used_by_name(folder, monkeypatch):
-    monkeypatch.setattr("utils.predictor.pretrained_weights", lambda model: folder / f"{model}.pth")
+    monkeypatch.setattr("utils.predict.predictor.pretrained_weights", lambda model: folder / f"{model}.pth")
     (folder / "yolox_nano.pth").write_bytes((folder / "bare.pth").read_bytes())
     options = {"classes": folder / "classes.txt", "image_size": (64, 96)}
     found = Predictor("pretrained", model="yolox_nano", **options, **CPU)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.utils.blobs import as_rectangles, blob_predictor, picture
-from utils.finding import Ways, find_objects
+from tests.utils.predict.blobs import as_rectangles, blob_predictor, picture
+from utils.predict.detect_images import Ways, find_objects
 from utils.system.stopwatch import Stopwatch
 
 OBJECTS = ((0, 10, 10, 40, 40), (1, 80, 60, 110, 100))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.utils.blobs import COLOURS, blob_predictor, picture
-from utils.heatmap import draw_heat, heat_of
+from tests.utils.predict.blobs import COLOURS, blob_predictor, picture
 from utils.images.letterbox import plan_letterbox
+from utils.predict.heatmap import draw_heat, heat_of
 
 
 def peak(heat):
