@@ -14,27 +14,20 @@ from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.common.detector import Detector
 from nets.losses.common import BoxLoss
 from utils.augment.settings import Augmentation
-from utils.batch_choice import measured_batch_size
-from utils.class_weights import choose_class_weights
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
 from utils.faults import require_room
 from utils.formats.read_data import absolute_spec
-from utils.freezing import check_frozen
 from utils.inference.detect import DetectSettings
 from utils.loader.image_cache import Cache
 from utils.loggers import LogName, check_loggers
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
-from utils.optimizer import OptimizerName
-from utils.phases import PlanSettings, plan_run
 from utils.preview import save_previews
-from utils.recipe import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
 from utils.run_evaluation import conclude
 from utils.run_folder import changed_data, create_run_folder, read_config, write_config
 from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
 from utils.sample.settings import sample_changes
-from utils.schedule import Decay
 from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
 from utils.system.cli import ROOT, absolute_file, alike, run
 from utils.system.device import (
@@ -50,8 +43,15 @@ from utils.system.device import (
 from utils.system.distributed import Processes, joined, place_among_processes, restarts
 from utils.system.memory import keep_freed_memory
 from utils.system.validation import Preflight, check_image_size
-from utils.train_settings import TrainSettings
-from utils.trainer import Trainer
+from utils.train.auto_batch_size import measured_batch_size
+from utils.train.class_weights import choose_class_weights
+from utils.train.defaults import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
+from utils.train.freezing import check_frozen
+from utils.train.lr_schedule import Decay
+from utils.train.optimizer import OptimizerName
+from utils.train.phases import PlanSettings, plan_run
+from utils.train.settings import TrainSettings
+from utils.train.trainer import Trainer
 from utils.training_run import fit
 
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"

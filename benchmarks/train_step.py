@@ -35,13 +35,13 @@ from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
 from utils.inference.detect import DetectSettings
 from utils.loader.batch import Batch, to_device
-from utils.optimizer import OptimizerName
-from utils.phases import Phase, apply_freezing
 from utils.system.cli import run
 from utils.system.device import Amp, autocasting, choose_autocast, choose_device
 from utils.system.memory import keep_freed_memory
-from utils.train_settings import TrainSettings
-from utils.trainer import Trainer
+from utils.train.optimizer import OptimizerName
+from utils.train.phases import Phase, apply_freezing
+from utils.train.settings import TrainSettings
+from utils.train.trainer import Trainer
 
 CLASSES = 80
 OBJECTS = 10  # on each picture, on average

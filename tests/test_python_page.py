@@ -9,7 +9,7 @@ import torch
 
 from nets import build_detector
 from tests.helpers import ROOT
-from tests.utils.tiny_training import drawn_index
+from tests.utils.train.tiny_training import drawn_index
 from utils.weights.checkpoint import save_checkpoint
 
 NAMES = ("key", "house", "fish")

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from utils.epoch_progress import EpochResult
 from utils.run_evaluation import Evaluation
 from utils.run_state import Progress
+from utils.train.epoch_state import EpochResult
 
 GAP = "  "
 MOST_NAMED = 10  # pictures that could not be read

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from utils.system.signals import Stopped
-from utils.trainer import Trainer
+from utils.train.trainer import Trainer
 
 FILES = 4  # best.pt, last.pt, previous.pt, and the one that is being written
 NOT_DETERMINISTIC = "does not have a deterministic implementation"

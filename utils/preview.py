@@ -13,7 +13,7 @@ from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import ImageError, read_image, save_image
 from utils.loader.batch import Batch, to_device
 from utils.system.files import replacing
-from utils.trainer import Trainer
+from utils.train.trainer import Trainer
 
 MOST_PICTURES = 16
 

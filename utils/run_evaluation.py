@@ -13,7 +13,7 @@ from utils.report.data import Report
 from utils.report.page import write_report
 from utils.run_folder import read_metrics
 from utils.run_state import RunSettings
-from utils.trainer import Trainer
+from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint
 
 

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from nets import Preset, parts_of
-from utils.epoch_progress import EpochProgress
 from utils.loggers import LogName
-from utils.optimizer import restore_optimizer
-from utils.phases import phase_at
 from utils.run_folder import truncate_metrics
-from utils.trainer import Trainer
+from utils.train.epoch_state import EpochProgress
+from utils.train.optimizer import restore_optimizer
+from utils.train.phases import phase_at
+from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 
 LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before in case it is damaged

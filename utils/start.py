@@ -6,14 +6,14 @@ from typing import Any
 
 from nets import LossSettings, Preset, build
 from nets.common.detector import Detector
-from utils.class_weights import weights_line
 from utils.data.index import DatasetIndex
 from utils.data.readable import require_readable
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
-from utils.recipe import expectation
 from utils.system.validation import Preflight, check_values
+from utils.train.class_weights import weights_line
+from utils.train.defaults import expectation
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import WORD, pretrained_weights, source_of
 from utils.weights.read_weights import read_weights

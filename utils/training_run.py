@@ -7,21 +7,21 @@ from typing import NamedTuple, NoReturn
 
 from utils import epoch_table
 from utils.data.index import DatasetIndex
-from utils.epoch_progress import EpochProgress, EpochResult
 from utils.epoch_table import _figures, _row, _shown
 from utils.faults import explained
 from utils.loggers import Experiments, open_experiments
 from utils.notices import Conditions, new_notices
-from utils.phases import Phase
 from utils.plots import plot_run
 from utils.preview import save_bad_batch, save_batch_picture
 from utils.run_evaluation import Evaluation, evaluate_run
 from utils.run_folder import append_metrics, read_metrics
 from utils.run_state import LAST, Progress, RunSettings, save_run
-from utils.step_guard import require_finite
 from utils.system.device import usable_cores
 from utils.system.signals import Stopped, StopSignal, status_of
-from utils.trainer import LOG_EVERY, Trainer
+from utils.train.epoch_state import EpochProgress, EpochResult
+from utils.train.nonfinite_guard import require_finite
+from utils.train.phases import Phase
+from utils.train.trainer import LOG_EVERY, Trainer
 
 HEADER_EVERY = 30  # rows, so that it is still on the screen
 MOST_BAD_BATCHES = 3  # that a run keeps

@@ -12,7 +12,7 @@ import torch
 
 from tests.helpers import MACHINE_COLUMNS, ROOT
 from tests.scripts.running import SIZE
-from tests.utils.tiny_training import same_bits
+from tests.utils.train.tiny_training import same_bits
 from utils.weights.checkpoint import load_checkpoint
 
 OPTIONS = ["--image-size", SIZE, SIZE, "--epochs", 2, "--freeze-epochs", 1, "--freeze-batch-size", 4]

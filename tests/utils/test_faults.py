@@ -5,7 +5,7 @@ import torch
 
 from nets import preset
 from tests.utils.test_training_run import PHASES, run_in
-from tests.utils.tiny_training import PHASE, drawn_index, make_trainer
+from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer
 from utils import training_run
 from utils.faults import explained, require_room
 from utils.run_state import LAST, PREVIOUS, Progress, save_run

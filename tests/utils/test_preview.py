@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer
+from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer
 from utils import preview
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.detections import Detections

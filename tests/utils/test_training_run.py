@@ -11,7 +11,7 @@ import torch
 
 from nets import preset
 from tests.helpers import MACHINE_COLUMNS
-from tests.utils.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
+from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils import training_run
 from utils.inference.detect_dataset import detect_dataset
 from utils.loggers import Experiments

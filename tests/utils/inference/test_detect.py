@@ -8,7 +8,7 @@ from torch import nn
 
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Decoded
-from tests.utils.tiny_training import CPU, SIDE, drawn_index, make_trainer
+from tests.utils.train.tiny_training import CPU, SIDE, drawn_index, make_trainer
 from utils.data.index import ImageRecord, build_index
 from utils.images.letterbox import plan_letterbox
 from utils.inference.detect import DetectSettings, detect_batch

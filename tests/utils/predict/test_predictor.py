@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from nets import build_detector
-from tests.utils.tiny_training import drawn_index
+from tests.utils.train.tiny_training import drawn_index
 from utils.data.detections import Detections
 from utils.images.image_io import ImageError, read_image
 from utils.predict.predictor import Predictor, explain_empty, load_trained

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
+from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
 from utils.system import device
 from utils.system.device import (
     check_compiler,

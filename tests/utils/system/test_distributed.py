@@ -7,12 +7,12 @@ import torch
 from torch import distributed, multiprocessing, nn
 
 from nets.losses.common import mean_count
-from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
+from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment.settings import Augmentation
-from utils.epoch_progress import EpochProgress
 from utils.inference.detect_dataset import detect_dataset
-from utils.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 from utils.system.distributed import Processes, joined, place_among_processes, restarts
+from utils.train.epoch_state import EpochProgress
+from utils.train.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 
 VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
 PHASES = (replace(VARIED, frozen=("backbone",)), replace(VARIED, epochs=2))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from nets.common.detector import Detector
 from nets.inspect.stages import stages_of, whole_parts
-from utils.muon import Muon
+from utils.train.muon import Muon
 
 OptimizerName = Literal["sgd", "adamw", "muon"]
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from utils import waiting
-from utils.epoch_progress import EpochProgress
-from utils.waiting import watched
+from utils.train import data_wait as waiting
+from utils.train.data_wait import watched
+from utils.train.epoch_state import EpochProgress
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 

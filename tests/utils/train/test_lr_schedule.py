@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.schedule import decay_factor, scale_learning_rate, warmup_factor
+from utils.train.lr_schedule import decay_factor, scale_learning_rate, warmup_factor
 
 PROGRESS = st.floats(0, 1)
 

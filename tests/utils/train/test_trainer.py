@@ -5,9 +5,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train, train_epoch
+from tests.utils.train.tiny_training import (
+    PHASE,
+    copied,
+    drawn_index,
+    make_trainer,
+    same_bits,
+    train,
+    train_epoch,
+)
 from utils.augment.settings import Augmentation
-from utils.schedule import decay_factor
+from utils.train.lr_schedule import decay_factor
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from utils.ema import EMA
+from utils.train.ema import EMA
 
 
 class Weight(nn.Module):

@@ -12,10 +12,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nets.common.detector import Detector
 from nets.common.structures import Targets
-from utils.phases import Phase
 from utils.system.device import Compiling, autocasting, compiled
 from utils.system.distributed import Processes
 from utils.system.memory import give_back_freed_memory
+from utils.train.phases import Phase
 
 # Of a GPU, and of a CPU; oneDNN says the last of them.
 SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "could not create a primitive")

@@ -7,10 +7,10 @@ from torch import nn
 
 from nets.common.detector import Detector
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
-from utils.freezing import describe_frozen, freeze
-from utils.optimizer import OptimizerName
-from utils.recipe import suggest_epochs, suggest_freeze_epochs
-from utils.schedule import scale_learning_rate
+from utils.train.defaults import suggest_epochs, suggest_freeze_epochs
+from utils.train.freezing import describe_frozen, freeze
+from utils.train.lr_schedule import scale_learning_rate
+from utils.train.optimizer import OptimizerName
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Phase:
     epochs         how many
     batch_size     images a step
     learning_rate  the peak, already scaled for the batch
-    frozen         parts, or first stages of the backbone, that do not train (`utils/freezing.py`)
+    frozen         parts, or first stages of the backbone, that do not train (`utils/train/freezing.py`)
     augmentation   what is varied in the pictures
     """
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from tests.utils.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits
-from utils.worker_choice import choose_workers, measure_loading, measure_step
+from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits
+from utils.train.auto_workers import choose_workers, measure_loading, measure_step
 
 
 def test_where_the_cpu_trains():

@@ -18,27 +18,27 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.data.index import DatasetIndex
-from utils.ema import EMA
-from utils.epoch_progress import BAD, EpochProgress, EpochResult
-from utils.freezing import is_frozen, stages_frozen
-from utils.gradients import Gradients, add
 from utils.loader.batch import Batch, to_device
 from utils.loader.image_cache import Cache, PictureCache, open_cache
 from utils.loader.loader import training_loader
 from utils.loader.samplers import EpochBatches, training_sizes
 from utils.loader.train_dataset import DetectionDataset, SampleKey
 from utils.loader.worker_recovery import LastingLoader
-from utils.optimizer import build_optimizer
-from utils.phases import Phase, apply_freezing
-from utils.schedule import decay_factor, warmup_factor
-from utils.step_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
-from utils.sync_batch_norm import synchronise_batch_norm
 from utils.system.device import place, usable_cores
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
-from utils.train_settings import TrainSettings
-from utils.waiting import watched
-from utils.worker_choice import choose_workers, measure_loading, measure_step
+from utils.train.auto_workers import choose_workers, measure_loading, measure_step
+from utils.train.data_wait import watched
+from utils.train.ema import EMA
+from utils.train.epoch_state import BAD, EpochProgress, EpochResult
+from utils.train.freezing import is_frozen, stages_frozen
+from utils.train.gradient_accumulation import Gradients, add
+from utils.train.lr_schedule import decay_factor, warmup_factor
+from utils.train.nonfinite_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
+from utils.train.optimizer import build_optimizer
+from utils.train.phases import Phase, apply_freezing
+from utils.train.settings import TrainSettings
+from utils.train.sync_batch_norm import synchronise_batch_norm
 
 LOG_EVERY = 10  # steps between log lines: only these wait for the device
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
-from utils.step_guard import StepGuard
+from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
+from utils.train.nonfinite_guard import StepGuard
 
 PICTURES = 8
 EACH = replace(PHASE, batch_size=1, learning_rate=0.001)

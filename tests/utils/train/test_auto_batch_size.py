@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from nets import build_detector
-from tests.utils.tiny_training import copied, same_bits
-from utils import batch_choice
-from utils.batch_choice import Speed, choose_batch_size, measured_batch_size, noise
+from tests.utils.train.tiny_training import copied, same_bits
 from utils.system.distributed import Processes
+from utils.train import auto_batch_size as batch_choice
+from utils.train.auto_batch_size import Speed, choose_batch_size, measured_batch_size, noise
 
 
 def by_speed(speeds):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from utils.epoch_progress import BAD, EpochProgress
+from utils.train.epoch_state import BAD, EpochProgress
 
 
 def progress(bad=1.0):

@@ -8,11 +8,11 @@ import torch
 from nets.common.detector import Detector
 from nets.common.structures import Targets
 from nets.inspect.summary import summarise
-from utils.gradients import is_out_of_memory
 from utils.loader.batch import Batch
 from utils.system.distributed import Processes
 from utils.system.memory import available_memory
-from utils.worker_choice import measure_step
+from utils.train.auto_workers import measure_step
+from utils.train.gradient_accumulation import is_out_of_memory
 
 LARGEST = 256
 STEPS = 20  # that an epoch should have at least: each of them learns

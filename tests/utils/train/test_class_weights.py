@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.class_weights import MOST, auto_weights, choose_class_weights, read_class_weights, weights_line
 from utils.data.index import ImageRecord, build_index, count_objects
+from utils.train.class_weights import (
+    MOST,
+    auto_weights,
+    choose_class_weights,
+    read_class_weights,
+    weights_line,
+)
 
 NAMES = ("cat", "dog", "small fox", "鱼")
 

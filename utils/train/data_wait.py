@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 import torch
 
-from utils.epoch_progress import EpochProgress
+from utils.train.epoch_state import EpochProgress
 
 T = TypeVar("T")
 

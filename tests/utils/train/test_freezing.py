@@ -9,8 +9,8 @@ from torch import nn
 
 from nets import build_detector, preset
 from nets.inspect.stages import stages_of
-from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train
-from utils.freezing import check_frozen, describe_frozen, freeze, is_frozen
+from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, train
+from utils.train.freezing import check_frozen, describe_frozen, freeze, is_frozen
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from utils.inference.detect import DetectSettings
-from utils.optimizer import OptimizerName
-from utils.schedule import Decay
 from utils.system.device import Compiling
+from utils.train.lr_schedule import Decay
+from utils.train.optimizer import OptimizerName
 
 
 @dataclass(frozen=True)

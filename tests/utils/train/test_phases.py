@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
+from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
-from utils.phases import Phase, PlanSettings, apply_freezing, phase_at, plan_phases, plan_run
+from utils.train.phases import Phase, PlanSettings, apply_freezing, phase_at, plan_phases, plan_run
 
 VARIED = Augmentation(mosaic=1.0, mixup=0.5)
 FROZEN = Phase("frozen", 0, 16, 0.02, ("backbone",), VARIED)

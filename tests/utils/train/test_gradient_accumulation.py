@@ -9,9 +9,9 @@ import torch
 
 from nets.common.structures import Targets
 from tests.helpers import ROOT
-from tests.utils.tiny_training import CPU, PHASE, drawn_index, make_trainer
-from utils.gradients import in_parts, is_out_of_memory, smaller_parts
+from tests.utils.train.tiny_training import CPU, PHASE, drawn_index, make_trainer
 from utils.loader.batch import to_device
+from utils.train.gradient_accumulation import in_parts, is_out_of_memory, smaller_parts
 
 
 def targets(number):
@@ -113,7 +113,7 @@ from pathlib import Path
 from dataclasses import replace
 
 from tests.helpers import ROOT
-from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
+from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
 
 phase = replace(PHASE, batch_size=14)
 trainer = make_trainer(drawn_index(Path(sys.argv[1]), 14), [phase], image_size=(512, 512))

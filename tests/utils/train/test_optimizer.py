@@ -9,9 +9,9 @@ from torch import nn
 from nets import ZOO, build, build_detector
 from nets.common.detector import PARTS
 from nets.inspect.stages import stages_of
-from tests.utils.tiny_training import PHASE, drawn_index, make_trainer, same_bits
-from utils.muon import Muon
-from utils.optimizer import build_optimizer, hidden_matrices, restore_optimizer, split_by_decay
+from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, same_bits
+from utils.train.muon import Muon
+from utils.train.optimizer import build_optimizer, hidden_matrices, restore_optimizer, split_by_decay
 
 OPTIMIZERS = {"sgd": torch.optim.SGD, "adamw": torch.optim.AdamW, "muon": Muon}
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.optimizer import OptimizerName
-from utils.recipe import (
+from utils.train.defaults import (
     DEFAULT_LEARNING_RATE,
     DEFAULT_WEIGHT_DECAY,
     FEW_PICTURES,
@@ -15,6 +14,7 @@ from utils.recipe import (
     suggest_epochs,
     suggest_freeze_epochs,
 )
+from utils.train.optimizer import OptimizerName
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import math
 from typing import Literal
 
-from utils.optimizer import OptimizerName
+from utils.train.optimizer import OptimizerName
 
 Decay = Literal["cosine", "step", "constant"]
 

@@ -1,6 +1,6 @@
 """What a run chooses by itself where the user leaves it open, each as a function that says why."""
 
-from utils.optimizer import OptimizerName
+from utils.train.optimizer import OptimizerName
 
 # Peak learning rate for a batch of 64 pictures and weight decay, by optimizer. Fine-tuning YOLOX-nano on the
 # 205 pictures of BCCD in 15 epochs reached AP .607 with AdamW at .006, .596 with SGD at .08, .587 at .04.

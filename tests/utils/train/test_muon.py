@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from utils.muon import ADAMW_SIZE, COEFFICIENTS, STEPS, Muon, orthogonalised
+from utils.train.muon import ADAMW_SIZE, COEFFICIENTS, STEPS, Muon, orthogonalised
 
 # By the polynomial's own values: singular values of .002 to 1 times the Frobenius norm end there.
 LEAST, MOST = 0.68, 1.21

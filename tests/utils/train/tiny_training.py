@@ -11,12 +11,12 @@ import torch
 from nets import build_detector
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import DatasetIndex, ImageRecord, build_index
-from utils.epoch_progress import EpochProgress, EpochResult
 from utils.inference.detect import DetectSettings
 from utils.loader.batch import Batch
-from utils.phases import Phase
-from utils.train_settings import TrainSettings
-from utils.trainer import Trainer
+from utils.train.epoch_state import EpochProgress, EpochResult
+from utils.train.phases import Phase
+from utils.train.settings import TrainSettings
+from utils.train.trainer import Trainer
 
 SIDE = 64
 CPU = torch.device("cpu")
