@@ -16,19 +16,20 @@ from nets.losses.common import BoxLoss
 from utils.augment.settings import Augmentation
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
-from utils.faults import require_room
 from utils.formats.read_data import absolute_spec
 from utils.inference.detect import DetectSettings
 from utils.loader.image_cache import Cache
-from utils.loggers import LogName, check_loggers
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
-from utils.preview import save_previews
-from utils.run_evaluation import conclude
-from utils.run_folder import changed_data, create_run_folder, read_config, write_config
-from utils.run_state import Progress, RunSettings, find_run, plan_changes, restore_run
+from utils.run.failures import require_room
+from utils.run.fit import fit
+from utils.run.folder import changed_data, create_run_folder, read_config, write_config
+from utils.run.loggers import LogName, check_loggers
+from utils.run.prepare import check_settings, check_weights, prepare_detector, read_run_data, weights_file
+from utils.run.preview import save_previews
+from utils.run.resume import Progress, RunSettings, find_run, plan_changes, restore_run
+from utils.run.run_evaluation import conclude
 from utils.sample.settings import sample_changes
-from utils.start import check_settings, check_weights, prepare_detector, read_run_data, weights_file
 from utils.system.cli import ROOT, absolute_file, alike, run
 from utils.system.device import (
     Amp,
@@ -52,7 +53,6 @@ from utils.train.optimizer import OptimizerName
 from utils.train.phases import PlanSettings, plan_run
 from utils.train.settings import TrainSettings
 from utils.train.trainer import Trainer
-from utils.training_run import fit
 
 DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
 SPLITS = ("train", "val", "test")

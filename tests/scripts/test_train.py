@@ -13,7 +13,7 @@ from PIL import Image
 from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from train import Config, complete, read_all_data
-from utils.run_folder import read_config
+from utils.run.folder import read_config
 from utils.weights.pretrained import SOURCES
 
 LOSSES = ("box", "objectness", "class", "l1")
@@ -178,7 +178,7 @@ def test_what_trains_is_what_was_asked_for(home, tmp_path, capsys):
 
 
 def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("utils.start.pretrained_weights", lambda model: home / "start.pt")
+    monkeypatch.setattr("utils.run.prepare.pretrained_weights", lambda model: home / "start.pt")
     year = home / "VOC2007"
     data = ["--train", f"{year}:train", "--val", f"{year}:val", "--classes", year / "classes.txt"]
     size = ["--image-size", SIZE, SIZE, "--epochs", 1, "--workers", 0, "--device", "cpu"]
@@ -190,7 +190,7 @@ def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path
 
 
 def test_nothing_is_fetched_before_all_else_is_right(home, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("utils.start.pretrained_weights", lambda model: pytest.fail("fetched"))
+    monkeypatch.setattr("utils.run.prepare.pretrained_weights", lambda model: pytest.fail("fetched"))
     gone = ["--train", tmp_path / "gone.txt", "--weights", "pretrained", "--device", "cpu"]
     assert "gone.txt does not exist" in refused(capsys, "train.py", *gone)
     monkeypatch.delitem(SOURCES, "yolox_nano")

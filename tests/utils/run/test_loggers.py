@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from utils.loggers import Experiments, check_loggers, open_experiments
+from utils.run.loggers import Experiments, check_loggers, open_experiments
 
 CONFIG = {"epochs": 3, "lr": None, "train": ["a.txt", "b.txt"]}
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from utils.notices import (
+from utils.run.notices import (
     Conditions,
     device_nearly_full,
     leaking,

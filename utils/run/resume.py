@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from nets import Preset, parts_of
-from utils.loggers import LogName
-from utils.run_folder import truncate_metrics
+from utils.run.folder import truncate_metrics
+from utils.run.loggers import LogName
 from utils.train.epoch_state import EpochProgress
 from utils.train.optimizer import restore_optimizer
 from utils.train.phases import phase_at

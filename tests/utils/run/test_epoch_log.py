@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.epoch_table import EpochFigures, line, skipped, table
+from utils.run.epoch_log import EpochFigures, line, skipped, table
 
 LOSSES = {"box": 1.0, "objectness": 12.3456, "l1": 0.25}
 FIGURES = EpochFigures(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from train import Config
-from utils.run_state import NOT_OF_THE_PLAN, WHY_NOT, plan_changes
+from utils.run.resume import NOT_OF_THE_PLAN, WHY_NOT, plan_changes
 
 FOLDER = Path("logs") / "run"
 

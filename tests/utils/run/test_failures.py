@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from nets import preset
-from tests.utils.test_training_run import PHASES, run_in
+from tests.utils.run.test_fit import PHASES, run_in
 from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer
-from utils import training_run
-from utils.faults import explained, require_room
-from utils.run_state import LAST, PREVIOUS, Progress, save_run
+from utils.run import fit as training_run
+from utils.run.failures import explained, require_room
+from utils.run.fit import fit
+from utils.run.resume import LAST, PREVIOUS, Progress, save_run
 from utils.system.signals import Stopped
-from utils.training_run import fit
 from utils.weights.checkpoint import load_checkpoint
 
 

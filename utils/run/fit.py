@@ -5,17 +5,17 @@ import time
 from itertools import accumulate
 from typing import NamedTuple, NoReturn
 
-from utils import epoch_table
 from utils.data.index import DatasetIndex
-from utils.epoch_table import _figures, _row, _shown
-from utils.faults import explained
-from utils.loggers import Experiments, open_experiments
-from utils.notices import Conditions, new_notices
-from utils.plots import plot_run
-from utils.preview import save_bad_batch, save_batch_picture
-from utils.run_evaluation import Evaluation, evaluate_run
-from utils.run_folder import append_metrics, read_metrics
-from utils.run_state import LAST, Progress, RunSettings, save_run
+from utils.run import epoch_log as epoch_table
+from utils.run.epoch_log import _figures, _row, _shown
+from utils.run.failures import explained
+from utils.run.folder import append_metrics, read_metrics
+from utils.run.loggers import Experiments, open_experiments
+from utils.run.notices import Conditions, new_notices
+from utils.run.plot import plot_run
+from utils.run.preview import save_bad_batch, save_batch_picture
+from utils.run.resume import LAST, Progress, RunSettings, save_run
+from utils.run.run_evaluation import Evaluation, evaluate_run
 from utils.system.device import usable_cores
 from utils.system.signals import Stopped, StopSignal, status_of
 from utils.train.epoch_state import EpochProgress, EpochResult

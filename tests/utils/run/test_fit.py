@@ -12,13 +12,13 @@ import torch
 from nets import preset
 from tests.helpers import MACHINE_COLUMNS
 from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
-from utils import training_run
 from utils.inference.detect_dataset import detect_dataset
-from utils.loggers import Experiments
-from utils.run_evaluation import Evaluation, conclude
-from utils.run_folder import read_metrics
-from utils.run_state import Progress, RunSettings, find_run, restore_run, save_run
-from utils.training_run import fit
+from utils.run import fit as training_run
+from utils.run.fit import fit
+from utils.run.folder import read_metrics
+from utils.run.loggers import Experiments
+from utils.run.resume import Progress, RunSettings, find_run, restore_run, save_run
+from utils.run.run_evaluation import Evaluation, conclude
 from utils.weights.checkpoint import load_checkpoint
 
 PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)

@@ -3,8 +3,8 @@
 import pytest
 from PIL import Image
 
-from utils.plots import plot_run
-from utils.run_folder import append_metrics
+from utils.run.folder import append_metrics
+from utils.run.plot import plot_run
 
 
 def write(folder, rows):

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer
-from utils import preview
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.loader.train_dataset import DetectionDataset, SampleKey
-from utils.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews
+from utils.run import preview
+from utils.run.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews
 
 
 def pictures_of(monkeypatch):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from utils.data.index import ImageRecord, build_index
-from utils.run_folder import (
+from utils.run.folder import (
     append_metrics,
     create_run_folder,
     hash_index,

@@ -8,11 +8,11 @@ from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import Metrics, evaluate, match, measure
 from utils.inference.detect_dataset import DatasetDetections, detect_dataset
 from utils.inference.optimize import for_inference
-from utils.preview import save_predictions_picture
 from utils.report.data import Report
 from utils.report.page import write_report
-from utils.run_folder import read_metrics
-from utils.run_state import RunSettings
+from utils.run.folder import read_metrics
+from utils.run.preview import save_predictions_picture
+from utils.run.resume import RunSettings
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from utils.run_evaluation import Evaluation
-from utils.run_state import Progress
+from utils.run.resume import Progress
+from utils.run.run_evaluation import Evaluation
 from utils.train.epoch_state import EpochResult
 
 GAP = "  "

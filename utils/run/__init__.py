@@ -1,0 +1,1 @@
+"""A training run: the loop over epochs, its folder, resuming, logging and evaluation."""
