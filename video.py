@@ -18,13 +18,13 @@ from utils.system.memory import keep_freed_memory
 from utils.system.pipeline import Stop
 from utils.system.signals import Stopped, status_of
 from utils.system.validation import check_values
-from utils.thread_choice import ThreadChoice
-from utils.tracking import Scene, check_tracking, counts_in_words
-from utils.video import VideoResult, VideoSettings, describe_speed, process_video
-from utils.video_capture import VideoSource
-from utils.video_output import check_free
-from utils.video_source import open_source
-from utils.video_writer import check_suffix
+from utils.video.capture import VideoSource
+from utils.video.open_source import open_source
+from utils.video.output import check_free
+from utils.video.process import VideoResult, VideoSettings, describe_speed, process_video
+from utils.video.thread_tuning import ThreadChoice
+from utils.video.tracking import Scene, check_tracking, counts_in_words
+from utils.video.writer import check_suffix
 from utils.weights.thresholds import Confidence, describe, parse_class_confidence
 
 MOST_FAULTS = 10  # that are printed

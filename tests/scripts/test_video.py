@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers import ROOT, SHARED, needs_shared
 from tests.scripts.running import accepted, refused, script
-from tests.utils.video_cases import frames_of, numbered, numbers_in, write_video
+from tests.utils.video.video_cases import frames_of, numbered, numbers_in, write_video
 from utils.images.image_io import save_image
 
 FRAMES, RATE = 14, 12.0

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from tests.utils.video_cases import detections
+from tests.utils.video.video_cases import detections
 from utils.system.signals import Stopped
-from utils.tracking import Tracked
-from utils.video_output import appearing, check_free, frame_line, lines_to, unfinished
+from utils.video.output import appearing, check_free, frame_line, lines_to, unfinished
+from utils.video.tracking import Tracked
 
 NAMES = ("cat", "鱼")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from utils.images.image_io import ImageError, read_image
 from utils.images.sources import find_images
-from utils.video_capture import Stamped, VideoSource, fitted, is_address, rate_of, total_of, without_password
+from utils.video.capture import Stamped, VideoSource, fitted, is_address, rate_of, total_of, without_password
 
 
 def require_file(source: str) -> None:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 from utils.system.pipeline import Stop
-from utils.video_capture import (
+from utils.video.capture import (
     FALLBACK_RATE,
     VideoSource,
     is_address,
@@ -13,8 +13,8 @@ from utils.video_capture import (
     total_of,
     without_password,
 )
-from utils.video_files import file_source, folder_source, require_file
-from utils.video_live import live_source
+from utils.video.file_source import file_source, folder_source, require_file
+from utils.video.live_source import live_source
 
 
 def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> VideoSource:

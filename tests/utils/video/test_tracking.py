@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.utils.video_cases import detections
-from utils.tracking import COLOURS, Scene, Tracked, check_tracking, counts_in_words, named_tracks
+from tests.utils.video.video_cases import detections
+from utils.video.tracking import COLOURS, Scene, Tracked, check_tracking, counts_in_words, named_tracks
 
 NAMES = ("car", "dog")
 

@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from utils.predict.save_results import named_entries
 from utils.system.signals import Stopped
-from utils.tracking import UNNAMED, Tracked
+from utils.video.tracking import UNNAMED, Tracked
 
 
 def check_free(path: Path, overwrite: bool, flag: str) -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from utils.system.pipeline import Stop
-from utils.video_capture import (
+from utils.video.capture import (
     ANSWER_SECONDS,
     Stamped,
     VideoSource,

@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 
 from tests.helpers import ROOT
-from tests.utils.video_cases import HEIGHT, WIDTH, frames_of, number_of, numbered, numbers_in, write_video
+from tests.utils.video.video_cases import (
+    HEIGHT,
+    WIDTH,
+    frames_of,
+    number_of,
+    numbered,
+    numbers_in,
+    write_video,
+)
 from utils.system.pipeline import Stop
-from utils.video_capture import VideoSource
-from utils.video_source import open_source
-from utils.video_writer import CODECS, check_suffix, open_writer
+from utils.video.capture import VideoSource
+from utils.video.open_source import open_source
+from utils.video.writer import CODECS, check_suffix, open_writer
 
 RATE = Fraction(30000, 1001)
 
@@ -183,9 +191,9 @@ def test_a_program_that_is_killed_leaves_a_file_that_plays(av, tmp_path, suffix)
 import os, signal
 from fractions import Fraction
 from pathlib import Path
-from tests.utils.video_cases import numbered
-from utils.video_capture import VideoSource
-from utils.video_writer import open_writer
+from tests.utils.video.video_cases import numbered
+from utils.video.capture import VideoSource
+from utils.video.writer import open_writer
 writer = open_writer(Path("a{suffix}"), VideoSource("test", (96, 160), Fraction(25), None, False))
 for number in range(200):
     writer.write(numbered(number), number / 25)

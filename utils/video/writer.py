@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import cv2
 import numpy as np
 
-from utils.video_capture import VideoSource, say
-from utils.video_sound import Sound, open_sound
+from utils.video.audio import Sound, open_sound
+from utils.video.capture import VideoSource, say
 
 if TYPE_CHECKING:
     import av

@@ -4,10 +4,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.utils.video_cases import Finder, numbered
+from tests.utils.video.video_cases import Finder, numbered
 from utils.system.stopwatch import Stopwatch
-from utils.video_capture import FALLBACK_RATE, VideoSource
-from utils.video_stages import detected, drawn, read, undrawn
+from utils.video.capture import FALLBACK_RATE, VideoSource
+from utils.video.stages import detected, drawn, read, undrawn
 
 
 def source_of(number):

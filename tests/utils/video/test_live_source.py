@@ -6,12 +6,12 @@ import time
 import numpy as np
 import pytest
 
-from tests.utils.stream_server import stream_server
-from tests.utils.video_cases import number_of, numbered
-from utils import video_live
+from tests.utils.video.stream_server import stream_server
+from tests.utils.video.video_cases import number_of, numbered
 from utils.system.pipeline import Stop
-from utils.video_live import live_source
-from utils.video_source import open_source
+from utils.video import live_source as video_live
+from utils.video.live_source import live_source
+from utils.video.open_source import open_source
 
 
 @pytest.fixture(autouse=True)

@@ -9,15 +9,16 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.utils.stream_server import stream_server
-from tests.utils.video_cases import Finder, detections, frames_of, number_of, numbers_in, write_video
-from utils import video, video_live
+from tests.utils.video.stream_server import stream_server
+from tests.utils.video.video_cases import Finder, detections, frames_of, number_of, numbers_in, write_video
 from utils.system.pipeline import Stop
 from utils.system.signals import Stopped
-from utils.tracking import Scene
-from utils.video import VideoSettings, describe_speed, process_video
-from utils.video_output import unfinished
-from utils.video_source import open_source
+from utils.video import live_source as video_live
+from utils.video import process as video
+from utils.video.open_source import open_source
+from utils.video.output import unfinished
+from utils.video.process import VideoSettings, describe_speed, process_video
+from utils.video.tracking import Scene
 
 FRAMES, RATE = 47, 12.0
 

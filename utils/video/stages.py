@@ -13,8 +13,8 @@ import numpy as np
 from utils.data.detections import Detections
 from utils.draw.boxes import draw_boxes
 from utils.system.stopwatch import Stopwatch
-from utils.tracking import Scene, Tracked, named_tracks
-from utils.video_capture import VideoSource
+from utils.video.capture import VideoSource
+from utils.video.tracking import Scene, Tracked, named_tracks
 
 
 class Finds(Protocol):

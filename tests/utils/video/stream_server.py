@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import cv2
 
-from tests.utils.video_cases import numbered
+from tests.utils.video.video_cases import numbered
 
 
 class Handler(BaseHTTPRequestHandler):

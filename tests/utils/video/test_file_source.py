@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.utils.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
+from tests.utils.video.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
 from utils.images.image_io import save_image
 from utils.system.pipeline import Stop
-from utils.video_capture import is_address, is_camera, is_pictures, rate_of, without_password
-from utils.video_files import natural_key
-from utils.video_source import open_source
+from utils.video.capture import is_address, is_camera, is_pictures, rate_of, without_password
+from utils.video.file_source import natural_key
+from utils.video.open_source import open_source
 
 
 def opened(source, fps=None):
@@ -121,7 +121,7 @@ def test_a_video_without_frames(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="it cannot be opened as a video"):
         opened(path)
     empty = SimpleNamespace(read=lambda: (False, None))
-    monkeypatch.setattr("utils.video_source.open_capture", lambda source: empty)
+    monkeypatch.setattr("utils.video.open_source.open_capture", lambda source: empty)
     with pytest.raises(ValueError, match="it opens, but gives no frame"):
         opened(path)
 

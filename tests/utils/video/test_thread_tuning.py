@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from utils.data.detections import Detections
-from utils.thread_choice import TRIALS, ThreadChoice
+from utils.video.thread_tuning import TRIALS, ThreadChoice
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from utils.data.detections import Detections
 from utils.draw.window import window_if
 from utils.system.pipeline import Stop, ahead
 from utils.system.stopwatch import Stopwatch
-from utils.tracking import Scene, Tracked
-from utils.video_capture import VideoSource
-from utils.video_output import appearing, frame_line, lines_to
-from utils.video_stages import Drawn, Finds, detected, drawn, read, undrawn
-from utils.video_writer import VideoWriter, open_writer
+from utils.video.capture import VideoSource
+from utils.video.output import appearing, frame_line, lines_to
+from utils.video.stages import Drawn, Finds, detected, drawn, read, undrawn
+from utils.video.tracking import Scene, Tracked
+from utils.video.writer import VideoWriter, open_writer
 
 AHEAD = 2  # items that may wait between two stages: more take memory, and hide no more
 # What runs in one thread, one after the other.

@@ -1,0 +1,1 @@
+"""Video: frames in, frames out, with sources, stages, tracking and writers."""
