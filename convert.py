@@ -1,7 +1,7 @@
 """Convert data sets: python convert.py VOCdevkit/VOC2007:train --to coco --output my_coco
 
 From any format to any other, several joined into one, their classes by name. All digits of the boxes are
-kept; what the format cannot hold is counted. The pictures are linked, copied, or left where they are.
+kept; what the format cannot hold is counted. The images are linked, copied, or left where they are.
 """
 
 import shlex
@@ -30,7 +30,7 @@ class Config:
     output: Path  # the folder to write; it must be new or empty
     split: str = "train"  # the name of what is written: train, val, test or another
     classes: Path | None = None  # class names, one a line; by default the data's own
-    images: How = "link"  # link or copy the pictures into the folder, or none: leave them where they are
+    images: How = "link"  # link or copy the images into the folder, or none: leave them where they are
     keep_difficult: bool = False  # keep difficult objects where the format has no flag for them
 
 

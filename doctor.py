@@ -1,9 +1,9 @@
 """Say what is wrong with data: python doctor.py --train 2007_train.txt --val 2007_val.txt --classes FILE
 
-Prints what was found with the fix for each, and writes a page with pictures (index.html) and every place
-(problems.json). Exit status 1 if training would suffer or its figures would deceive: pictures missing or
-unreadable, pictures of one split in another (near-duplicates: more than 1 %), more than 1 % of a split's
-boxes or sizes wrong, boxes drawn before EXIF turned the picture, a class that is tested but not trained, or
+Prints what was found with the fix for each, and writes a page with images (index.html) and every place
+(problems.json). Exit status 1 if training would suffer or its figures would deceive: images missing or
+unreadable, images of one split in another (near-duplicates: more than 1 %), more than 1 % of a split's
+boxes or sizes wrong, boxes drawn before EXIF turned the image, a class that is tested but not trained, or
 no object at all.
 """
 
@@ -34,12 +34,12 @@ class Config:
     classes: Path | None = None  # class names, one a line; without, those in the data (a list has none)
     image_size: tuple[int, int] = (640, 640)  # height and width to train at: how large boxes will be
     output: Path = Path("doctor_out")  # folder for the page and problems.json
-    workers: int | None = None  # threads that read pictures; by default one a core
-    seed: int = 0  # another seed shows other pictures
+    workers: int | None = None  # threads that read images; by default one a core
+    seed: int = 0  # another seed shows other images
 
 
 def main(config: Config) -> None:
-    """Read everything, examine every picture, print and write what was found."""
+    """Read everything, examine every image, print and write what was found."""
     check_values(vars(config), {"at least 1": ("workers",), "at least 0": ("seed",)})
     if min(config.image_size) < 1:
         raise ValueError(f"--image-size is two numbers from 1 on, not {config.image_size}")

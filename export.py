@@ -39,19 +39,19 @@ class Config:
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     format: Format = "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX, and the command that builds it
     output: Path | None = None  # the file, or for OpenVINO the folder; by default beside the weights
-    check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; else drawn pictures
-    dynamic: bool = False  # take any number of pictures of any size, rather than one of --image-size
-    letterbox: bool = False  # take a picture of any size, [h, w, 3], and give boxes in its own pixels
+    check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; else drawn images
+    dynamic: bool = False  # take any number of images of any size, rather than one of --image-size
+    letterbox: bool = False  # take an image of any size, [h, w, 3], and give boxes in its own pixels
     nms: bool = True  # have outputs after non-maximum suppression too, beside those before it
     confidence: float | None = None  # least score of a box after NMS; by default the best as stored, else .5
     nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
-    max_detections: int = 300  # most boxes on one picture after NMS
+    max_detections: int = 300  # most boxes on one image after NMS
     half: bool = False  # keep the weights of an OpenVINO folder as float16, in half the space
     tolerance: tuple[float, float] | None = None  # most pixels, and score, off: 1 .005, with --half 20 .05
     model: str | None = None  # the model, for weights that do not say it
     classes: Path | None = None  # class names, one a line, for weights that do not say them
     image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
-    batch_size: int = 8  # pictures at a time in the comparison
+    batch_size: int = 8  # images at a time in the comparison
     device: str = "cpu"  # where TorchScript is to run, cpu or cuda; other formats run on both
 
 

@@ -47,7 +47,7 @@ def main(config: Config) -> None:
     require_boxes(index, config.data)
     sizes = box_sizes(index, image_size)
     if len(sizes) == 0:
-        raise ValueError(f"{config.data}: no picture with a box can be read, so its size is not known")
+        raise ValueError(f"{config.data}: no image with a box can be read, so its size is not known")
     print(f"{len(sizes):,} boxes of {len(index):,} images, at {image_size[0]} x {image_size[1]}")
 
     found = to_levels(kmeans_anchors(sizes, len(to_array(own)), config.seed), len(own))

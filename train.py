@@ -1,7 +1,7 @@
 """Train a detector: python train.py --train 2007_train.txt --val 2007_val.txt --classes my_classes.txt
 
 Edit the values below or give them as flags. Without any data, a sample data set is drawn and trained on.
-The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curves and pictures.
+The run's folder under logs/ gets the weights (best.pt, last.pt), figures, curves and images.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -76,7 +76,7 @@ class Config:
     epochs: int | None = None  # passes over the training data; by default chosen by its size
     freeze_epochs: int | None = None  # first of them, with parts frozen; by default a fifth, 0 from scratch
     freeze: tuple[str, ...] = ("backbone",)  # what then: backbone, neck, head; backbone:2 its first 2 stages
-    batch_size: int | Literal["auto"] = 8  # pictures a step; auto measures what is fast and fits
+    batch_size: int | Literal["auto"] = 8  # images a step; auto measures what is fast and fits
     freeze_batch_size: int | Literal["auto"] = 16  # while parts are frozen; auto: twice the other
     batch_parts: int = 1  # parts a batch is worked through in; more need less memory, and are set on need
     box_loss: BoxLoss | None = None  # iou, giou, diou, ciou or siou; by default the head's own
@@ -92,22 +92,22 @@ class Config:
     warmup_epochs: float = 1.0  # how long the rate of a part rises when it starts to train
     clip: float = 0.0  # largest norm of the gradient; 0 does not clip
     ema: bool = True  # average the weights over steps, evaluate and save the average
-    mosaic: float = 1.0  # probability that four pictures make one sample
-    mixup: float = 0.0  # probability that a mosaic is blended with another picture
-    scale: tuple[float, float] = (0.5, 1.5)  # smallest and largest zoom of a picture
+    mosaic: float = 1.0  # probability that four images make one sample
+    mixup: float = 0.0  # probability that a mosaic is blended with another image
+    scale: tuple[float, float] = (0.5, 1.5)  # smallest and largest zoom of an image
     translate: float = 0.1  # largest shift, as a fraction of the input
-    rotation: float = 0.0  # largest turn of a picture either way, in degrees
-    shear: float = 0.0  # largest lean of a picture's sides either way, in degrees
+    rotation: float = 0.0  # largest turn of an image either way, in degrees
+    shear: float = 0.0  # largest lean of an image's sides either way, in degrees
     flip: float = 0.5  # probability of mirroring left to right
     hue: float = 0.015  # largest shift of the hue
     saturation: float = 0.7  # largest change of the saturation
     brightness: float = 0.4  # largest change of the brightness
-    copy_paste: float = 0.0  # probability that objects of other pictures are pasted into a sample
+    copy_paste: float = 0.0  # probability that objects of other images are pasted into a sample
     cut_out: float = 0.0  # probability that a rectangle of a sample is covered
     multi_scale: float = 0.0  # largest relative change of the input's size from step to step
     clean_share: float = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cut-out
-    workers: int | None = None  # processes that load pictures; by default as many as measured to help
-    cache: Cache = "auto"  # keep decoded pictures: ram, disk, off, or auto: in memory if they fit
+    workers: int | None = None  # processes that load images; by default as many as measured to help
+    cache: Cache = "auto"  # keep decoded images: ram, disk, off, or auto: in memory if they fit
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     sync_bn: bool = True  # with several processes, BatchNorm over the whole batch
     amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
@@ -123,7 +123,7 @@ class Config:
     seed: int = 0  # the same seed gives the same run
     resume: str = ""  # a run's folder, or last: continue it with its settings, but for flags given
     summary: bool = False  # print what the model is made of, and what it costs, and stop
-    preview: bool = False  # write pictures of augmented batches of each phase, and stop
+    preview: bool = False  # write images of augmented batches of each phase, and stop
 
 
 def main(config: Config) -> None:
@@ -184,7 +184,7 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
         changed = changed_data(folder, data)
         for name in changed:
             print(f"note: the {name} data is not what it was before")
-        progress = restore_run(trainer, folder, same_pictures="train" not in changed)
+        progress = restore_run(trainer, folder, same_images="train" not in changed)
     elif processes.first:
         kept = config.save_period and sum(phase.epochs for phase in phases) // config.save_period
         require_room(trainer, config.output, kept)
@@ -196,7 +196,7 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
     print(f"run folder: {folder}")
     own = {"folder": folder, "model": model, "eval_batch_size": config.batch_size}
     run_settings = RunSettings(**alike(config, RunSettings) | own)
-    with trainer.keeping_pictures(config.cache, folder / f"pictures_{processes.rank}.cache"):
+    with trainer.keeping_images(config.cache, folder / f"images_{processes.rank}.cache"):
         if config.workers is None:
             trainer.measure_workers()
         fit(trainer, data["val"], run_settings, progress)

@@ -1,6 +1,6 @@
 """Find objects on a video: python video.py --source street.mp4 --weights logs/RUN/best.pt --save out.mp4
 
-A camera, file, stream or pictures. All stages go on at the same time; Ctrl+C keeps what is done.
+A camera, file, stream or images. All stages go on at the same time; Ctrl+C keeps what is done.
 """
 
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ MOST_FAULTS = 10  # that are printed
 class Config:
     """Find objects on a video."""
 
-    source: str  # a camera's number (0 is the first), a video file, an address, or a folder of pictures
+    source: str  # a camera's number (0 is the first), a video file, an address, or a folder of images
     weights: Path  # of train.py or export.py, other weights, or pretrained with --model
     save: Path | None = None  # video file to write: .mp4, .mov, .mkv, .webm or .avi
     save_json: Path | None = None  # file to write with a line of JSON for each frame
@@ -43,7 +43,7 @@ class Config:
     max_frames: int = 0  # stop after this many frames; 0 goes on to the end
     every: int = 1  # detect on one frame of so many; those between keep its boxes
     batch_size: int = 1  # frames that are detected on together; more is faster on a GPU, and later
-    fps: float | None = None  # frames a second of a folder of pictures, by default 25; videos have their own
+    fps: float | None = None  # frames a second of a folder of images, by default 25; videos have their own
     reconnect: int = 10  # how often in a row to try a camera or stream again that has broken off
     track: bool = False  # give each thing a number that it keeps; needs pip install trackers
     line: tuple[float, float, float, float] | None = None  # X1 Y1 X2 Y2: count what goes across, in and out

@@ -1,4 +1,4 @@
-"""Measure how many augmented pictures a second the data pipeline makes, beside a peer's if one is named.
+"""Measure how many augmented images a second the data pipeline makes, beside a peer's if one is named.
 
     python benchmarks/data_pipeline.py --data VOCdevkit/VOC2007:train --image-size 640
 
@@ -27,7 +27,7 @@ from peers import said_by
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.formats.read_data import read_data
-from utils.loader.image_cache import PictureCache, decoded_bytes
+from utils.loader.image_cache import ImageCache, decoded_bytes
 from utils.loader.loader import training_loader
 from utils.loader.train_dataset import DetectionDataset
 from utils.system.cli import ROOT, run
@@ -48,10 +48,10 @@ class Config:
 
     data: str = f"{ROOT / 'VOCdevkit' / 'VOC2007'}:train"  # list file, VOC folder:split, or COCO JSON:images
     image_size: int = 640  # side of the square input in pixels
-    batch_size: int = 16  # pictures a batch
+    batch_size: int = 16  # images a batch
     workers: int = 0  # worker processes; 0 makes the batches in this one
-    cache: bool = False  # keep decoded pictures in memory
-    images: int = 208  # at least so many pictures a repeat
+    cache: bool = False  # keep decoded images in memory
+    images: int = 208  # at least so many images a repeat
     repeats: int = 5  # repeats, of which the median counts
     stages: bool = False  # also say how long each stage takes
     peer: str = ""  # command that prints a JSON line with images_per_s, a number or {"median": ...}
@@ -81,7 +81,7 @@ def main(config: Config) -> None:
 
 
 def images_per_second(config: Config, index: DatasetIndex) -> float:
-    """One repeat: whole epochs until there are enough pictures, after a first one that starts the workers."""
+    """One repeat: whole epochs until there are enough images, after a first one that starts the workers."""
     dataset = dataset_of(config, index)
     loader, batches = training_loader(dataset, config.batch_size, config.workers)
     for _ in loader:
@@ -100,7 +100,7 @@ def dataset_of(config: Config, index: DatasetIndex) -> DetectionDataset:
     if not config.cache:
         return dataset
     files = [index.path(image) for image in range(len(index))]
-    return replace(dataset, cache=PictureCache([decoded_bytes(file, dataset.reduction) for file in files]))
+    return replace(dataset, cache=ImageCache([decoded_bytes(file, dataset.reduction) for file in files]))
 
 
 def stage_milliseconds(config: Config, index: DatasetIndex) -> dict[str, float]:

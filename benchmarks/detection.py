@@ -36,11 +36,11 @@ class Config:
 
     weights: Path  # a checkpoint of train.py, or other weights
     data: str  # list file, VOC folder:split, or COCO JSON:images
-    batch_sizes: tuple[int, ...] = (1, 4, 8, 16, 32)  # pictures at a time
+    batch_sizes: tuple[int, ...] = (1, 4, 8, 16, 32)  # images at a time
     amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
-    rectangular: bool = False  # cut batches to the shapes of their pictures
+    rectangular: bool = False  # cut batches to the shapes of their images
     nms_iou: float = 0.5  # of two boxes of a class that overlap more than this, the better one stays
-    workers: int = 0  # processes that load pictures
+    workers: int = 0  # processes that load images
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     repeats: int = 5  # repeats, of which the median counts
     model: str | None = None  # the model, for weights that do not say it
@@ -64,7 +64,7 @@ def main(config: Config) -> None:
             made_ready[amp].detector, index, trained.image_size, batch_size, config.workers, settings
         )
         if found.skipped:
-            raise ValueError(f"{len(found.skipped)} pictures cannot be read, for example {found.skipped[0]}")
+            raise ValueError(f"{len(found.skipped)} images cannot be read, for example {found.skipped[0]}")
         return len(index) / (time.perf_counter() - start), evaluate(found.detections, index)
 
     cases = list(product(config.batch_sizes, config.amp))

@@ -1,7 +1,7 @@
-"""Measure prediction, from a picture's file to its boxes: speed, and where the time goes.
+"""Measure prediction, from an image's file to its boxes: speed, and where the time goes.
 
-    python benchmarks/inference.py --models yolox_nano yolox_s --pictures photos/
-    python benchmarks/inference.py --peers 'other=python other.py {pictures} --imgsz {size} --batch {batch}'
+    python benchmarks/inference.py --models yolox_nano yolox_s --images photos/
+    python benchmarks/inference.py --peers 'other=python other.py {images} --imgsz {size} --batch {batch}'
 
 Ours, what runs the bare network, and peers take turns, because a machine's speed drifts. A peer is a command
 that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` is ours beside it in
@@ -35,7 +35,7 @@ from utils.images.image_io import read_image, save_image
 from utils.images.sources import find_images
 from utils.inference.detect import find_candidates
 from utils.predict.predictor import Predictor
-from utils.sample.dataset import sample_picture
+from utils.sample.dataset import sample_image
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device
 from utils.system.memory import keep_freed_memory
@@ -59,11 +59,11 @@ class Config:
         ("openvino", "off"),
         ("openvino", "bf16"),
     )  # what runs the network, and its number format
-    batches: tuple[int, ...] = (1, 8)  # pictures at a time
+    batches: tuple[int, ...] = (1, 8)  # images at a time
     image_size: int = 640  # height and width of the input
-    pictures: Path | None = None  # a folder of pictures; drawn ones by default
+    images: Path | None = None  # a folder of images; drawn ones by default
     confidence: float = 0.25  # least score of a box
-    peers: tuple[str, ...] = ()  # name=command, with {pictures}, {size} and {batch}
+    peers: tuple[str, ...] = ()  # name=command, with {images}, {size} and {batch}
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     rounds: int = 7  # of ours, the bare network and each peer in turn
     repeats: int = 5  # batches in a round
@@ -80,7 +80,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Measured:
-    """Milliseconds for each picture, a figure a batch."""
+    """Milliseconds for each image, a figure a batch."""
 
     whole: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -93,7 +93,7 @@ def main(config: Config) -> None:
     device = choose_device(config.device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pictures = pictures_of(config, folder)
+        images = images_of(config, folder)
         for model, batch in product(config.models, config.batches):
             checkpoint = checkpoint_of(config, model, folder)
             predictors: dict[Case, Predictor] = {}
@@ -107,15 +107,15 @@ def main(config: Config) -> None:
                     amp=case.amp,
                     confidence=config.confidence,
                 )
-            measure(config, predictors, pictures, batch)
+            measure(config, predictors, images, batch)
 
 
-def pictures_of(config: Config, folder: Path) -> list[Path]:
-    """The pictures to read."""
-    if config.pictures is None:
+def images_of(config: Config, folder: Path) -> list[Path]:
+    """The images to read."""
+    if config.images is None:
         for number in range(16):
-            save_image(folder / "drawn" / f"{number}.jpg", sample_picture(0, number).image)
-    return find_images([config.pictures or folder / "drawn"])
+            save_image(folder / "drawn" / f"{number}.jpg", sample_image(0, number).image)
+    return find_images([config.images or folder / "drawn"])
 
 
 def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
@@ -154,31 +154,29 @@ def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path
     return path
 
 
-def measure(config: Config, predictors: dict[Case, Predictor], pictures: Sequence[Path], batch: int) -> None:
+def measure(config: Config, predictors: dict[Case, Predictor], images: Sequence[Path], batch: int) -> None:
     """Measure the cases of a model and a batch size in turn, and print them."""
     peers: dict[str, list[dict[str, float]]] = {text.partition("=")[0]: [] for text in config.peers}
     measured = {case: Measured() for case in predictors}
     for number in range(config.rounds + 1):
         for case, predictor in predictors.items():
-            one_round(predictor, pictures, batch, config.repeats, measured[case])
+            one_round(predictor, images, batch, config.repeats, measured[case])
             if number == 0:  # warms up
                 measured[case] = Measured()
         for text in config.peers:
             name, _, command = text.partition("=")
-            peers[name].append(peer(command, config, pictures[0].parent, batch))
+            peers[name].append(peer(command, config, images[0].parent, batch))
     for case, predictor in predictors.items():
         report(case, config, measured[case], peers, predictor)
 
 
-def one_round(
-    predictor: Predictor, pictures: Sequence[Path], batch: int, repeats: int, into: Measured
-) -> None:
+def one_round(predictor: Predictor, files: Sequence[Path], batch: int, repeats: int, into: Measured) -> None:
     """Some batches from their files, then the network alone on the same as often."""
     for number in range(repeats):
         watch = Stopwatch(*STAGES, device=predictor.device)
         start = time.perf_counter()
         with watch.timed("decode"):
-            images = [read_image(pictures[(number * batch + k) % len(pictures)]) for k in range(batch)]
+            images = [read_image(files[(number * batch + k) % len(files)]) for k in range(batch)]
         predictor.detect(images, watch)
         into.whole.append(1000 * (time.perf_counter() - start) / batch)
         for stage in STAGES:
@@ -192,9 +190,9 @@ def one_round(
         into.bare.append(1000 * (time.perf_counter() - start) / batch)
 
 
-def peer(command: str, config: Config, pictures: Path, batch: int) -> dict[str, float]:
-    """Milliseconds and GFLOPs of a picture that a peer says of itself."""
-    said = said_by(command.format(pictures=pictures, size=config.image_size, batch=batch))
+def peer(command: str, config: Config, images: Path, batch: int) -> dict[str, float]:
+    """Milliseconds and GFLOPs of an image that a peer says of itself."""
+    said = said_by(command.format(images=images, size=config.image_size, batch=batch))
     return {"ms": float(said["ms_per_img"]["median"]), "gflops": float(said["gflops_per_img"])}
 
 
@@ -220,7 +218,7 @@ def report(
             "p95": round(statistics.quantiles(measured.whole, n=20)[-1], 2),
             "peer": theirs and round(theirs, 2),
             "peer_name": name or None,
-            "unit": "ms/picture",
+            "unit": "ms/image",
             "ratio": theirs and round(theirs / found[0]["gflops"] * gflops / whole, 2),
             "stages": {stage: round(time, 2) for stage, time in stages.items()},
             "bare_network": round(statistics.median(measured.bare), 2),

@@ -44,7 +44,7 @@ from utils.train.settings import TrainSettings
 from utils.train.trainer import Trainer
 
 CLASSES = 80
-OBJECTS = 10  # on each picture, on average
+OBJECTS = 10  # on each image, on average
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
     """A trainer as train.py makes it, and a batch of noise with objects of all sizes."""
     torch.manual_seed(0)
     phase = Phase("all", 100, case.batch, 1e-4, (), NO_AUGMENTATION)
-    pictures = build_index([ImageRecord(f"{number}.jpg") for number in range(case.batch)], ["object"])
+    index = build_index([ImageRecord(f"{number}.jpg") for number in range(case.batch)], ["object"])
     settings = TrainSettings(
         image_size=(case.size, case.size),
         smallest=preset(case.model).smallest,
@@ -127,7 +127,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
         workers=0,
         detect=DetectSettings(autocast=choose_autocast(amp, device)),
     )
-    trainer = Trainer(build_detector(case.model, CLASSES), pictures, [phase], settings, device)
+    trainer = Trainer(build_detector(case.model, CLASSES), index, [phase], settings, device)
     apply_freezing(trainer.detector, phase)
     trainer.gradients.start_phase(phase)
     trainer.set_learning_rate(phase)
@@ -137,7 +137,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
 
 
 def objects(case: Case) -> Targets:
-    """Objects from a twentieth to half of the picture."""
+    """Objects from a twentieth to half of the image."""
     number = 2 * OBJECTS
     shape = (case.batch, number, 2)
     extent = torch.empty(shape).uniform_(-3, -0.7).exp() * case.size
@@ -181,7 +181,7 @@ def loss_seconds(step: Step, repeats: int) -> float:
 
 
 def is_predicted(value: Any, batch: int) -> bool:
-    """Whether it is something that the network predicts of each picture, not where its cells lie."""
+    """Whether it is something that the network predicts of each image, not where its cells lie."""
     return isinstance(value, Tensor) and value.is_floating_point() and len(value) == batch
 
 

@@ -17,7 +17,7 @@ NAMES = ("key", "house", "fish")
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """Weights and pictures where the page has them; the current folder."""
+    """Weights and images where the page has them; the current folder."""
     torch.manual_seed(0)
     save_checkpoint(
         tmp_path / "logs" / "first" / "best.pt",

@@ -1,4 +1,4 @@
-"""The documents are true: their commands parse, their flags exist, their links and pictures are there."""
+"""The documents are true: their commands parse, their flags exist, their links and images are there."""
 
 import dataclasses
 import importlib
@@ -64,7 +64,7 @@ def flags_of(script):
 
 
 def links(text):
-    """Targets of links and pictures, without those inside code."""
+    """Targets of links and images, without those inside code."""
     prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.DOTALL | re.MULTILINE)
     return re.findall(r"\]\(([^)\s]+)\)|<img[^>]*\bsrc=\"([^\"]+)\"", prose)
 
@@ -123,7 +123,7 @@ def test_flags_that_do_not_exist_are_noticed(capsys):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_and_pictures_are_there(document):
+def test_links_and_images_are_there(document):
     targets = [a or b for a, b in links(text_of(document))]
     missing = []
     for target in targets:

@@ -60,18 +60,18 @@ def levels_of(name: str) -> Levels:
             model = timm.create_model(name, pretrained=False, features_only=True).eval()
             maps = model(torch.empty(1, 3, *_PROBE))
     except Exception as error:  # networks without levels, or for one size only, fail in many ways
-        raise _unfit(name, f"it makes no levels of features of pictures of any size ({error})") from None
+        raise _unfit(name, f"it makes no levels of features of images of any size ({error})") from None
     sizes = [tuple(level.shape[2:]) for level in maps]
     wanted = [(_PROBE[0] // stride, _PROBE[1] // stride) for stride in STRIDES]
     if any(size not in sizes for size in wanted):
         cells = ", ".join(f"{rows}x{columns}" for rows, columns in sizes)
-        raise _unfit(name, f"of a picture of {_PROBE[0]}x{_PROBE[1]} it makes {cells} cells")
+        raise _unfit(name, f"of an image of {_PROBE[0]}x{_PROBE[1]} it makes {cells} cells")
     indices = tuple(sizes.index(size) for size in wanted)
     return Levels(indices, tuple(maps[index].shape[1] for index in indices))
 
 
 def timm_pixels(name: str, pixels: PixelFormat) -> PixelFormat:
-    """What timm's network `name` expects of pixels; `pixels` says how pictures are padded.
+    """What timm's network `name` expects of pixels; `pixels` says how images are padded.
 
     ValueError as `TimmBackbone` says.
     """

@@ -13,7 +13,7 @@ MOST = 1000  # as many as NMS looks at
 
 
 class Best(NamedTuple):
-    """The K best pairs of candidate and class of each picture, best first.
+    """The K best pairs of candidate and class of each image, best first.
 
     rows    int64 [B, K], the candidate
     labels  int64 [B, K], the class
@@ -41,6 +41,6 @@ def as_decoded(boxes: Tensor, best: Best, classes: int) -> Decoded:
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes xyxy [..., 4] cut off at the borders of a picture of `size` (height, width)."""
+    """Boxes xyxy [..., 4] cut off at the borders of an image of `size` (height, width)."""
     x, y = boxes[..., 0::2].clamp(0, size[1]), boxes[..., 1::2].clamp(0, size[0])
     return torch.stack((x, y), dim=-1).flatten(-2)

@@ -1,4 +1,4 @@
-"""Boxes laid over a picture; a network says how the objects differ from them.
+"""Boxes laid over an image; a network says how the objects differ from them.
 
 Anchors of Faster R-CNN: https://arxiv.org/abs/1506.01497; default boxes of SSD: https://arxiv.org/abs/1512.02325
 """
@@ -36,8 +36,8 @@ def default_boxes(
 ) -> Tensor:
     """Default boxes xyxy [A, 4] in pixels around the centre of every cell, in the order of `anchor_grid`.
 
-    shares  for each level, widths and heights of a cell's boxes as shares of the picture's, at most 1
-    steps   for each level, pixels from cell to cell; None spreads the cells evenly over the picture
+    shares  for each level, widths and heights of a cell's boxes as shares of the image's, at most 1
+    steps   for each level, pixels from cell to cell; None spreads the cells evenly over the image
     """
     levels = []
     for feature, level_shares, step in zip(features, shares, steps, strict=True):

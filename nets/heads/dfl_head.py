@@ -66,7 +66,7 @@ def start_predictors(
     Where every bin is as likely, boxes are 15 cells wide: objects that are small beside them have low scores
     to learn, and hardly learn. yolov9_t, trained on 8 COCO images for 150 steps, reached AP .95 and found no
     small object from there; from four cells .99, and .68 of small objects; from two .98 and .60. On 8
-    pictures of blood cells, five objects rather than a chance of .01 for each cell and class made .94 of .88.
+    images of blood cells, five objects rather than a chance of .01 for each cell and class made .94 of .88.
     """
     geometric = torch.arange(BINS) * math.log(START_DISTANCE / (START_DISTANCE + 1))
     for classes, distances, stride in zip(class_preds, distance_preds, strides, strict=True):

@@ -2,7 +2,7 @@
 
 Faster R-CNN: https://arxiv.org/abs/1506.01497; feature pyramid: https://arxiv.org/abs/1612.03144
 The layers and the choice of proposals are torchvision's own. How many proposals suppression leaves depends on
-the values, so this network alone waits for the device, goes picture by picture where it chooses among them,
+the values, so this network alone waits for the device, goes image by image where it chooses among them,
 and cannot become one graph by torch.compile or torch.export.
 """
 
@@ -42,7 +42,7 @@ class FirstStage(NamedTuple):
 
 
 class RCNNRaw(NamedTuple):
-    """What the second stage says of P proposals, padded to the picture that has most.
+    """What the second stage says of P proposals, padded to the image that has most.
 
     proposals  [B, P, 4], xyxy in pixels of the network input
     valid      bool [B, P], which are proposals rather than padding
@@ -94,14 +94,14 @@ class RCNNHead(nn.Module):
         return FirstStage(objectness.float(), codes.float(), anchors, per_level)
 
     def propose(self, first: FirstStage, batch: int, size: Size) -> list[Tensor]:
-        """The boxes xyxy [P, 4] of each picture that the second stage looks at."""
+        """The boxes xyxy [P, 4] of each image that the second stage looks at."""
         boxes = box_codes.decode(first.codes.detach().view(batch, -1, 4), first.anchors, PLAIN)
         return self.rpn.filter_proposals(boxes, first.objectness, [size] * batch, first.per_level)[0]
 
     def second_stage(
         self, features: Sequence[Tensor], proposals: list[Tensor], size: Size
     ) -> tuple[Tensor, Tensor]:
-        """Logits [P of all pictures, 1 + C] and codes [P of all pictures, (1 + C) * 4]."""
+        """Logits [P of all images, 1 + C] and codes [P of all images, (1 + C) * 4]."""
         named = {str(level): feature for level, feature in enumerate(features)}
         pooled = self.roi_heads.box_roi_pool(named, proposals, [size] * len(proposals))
         classes, codes = self.roi_heads.box_predictor(self.roi_heads.box_head(pooled))
@@ -147,7 +147,7 @@ def decode_rcnn(raw: RCNNRaw) -> Decoded:
 
 
 def as_lists(targets: Targets) -> list[dict[str, Tensor]]:
-    """The objects of each picture as torchvision takes them: background is 0, and no box without area."""
+    """The objects of each image as torchvision takes them: background is 0, and no box without area."""
     return [
         {"boxes": boxes[real], "labels": labels[real] + 1}
         for boxes, labels, real in zip(targets.boxes, targets.labels, real_objects(targets), strict=True)

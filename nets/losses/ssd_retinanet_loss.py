@@ -34,7 +34,7 @@ def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
 
     box_loss = F.smooth_l1_loss(raw.boxes, _codes(raw, targets, target, positive, SCALED), reduction="none")
     wanted = torch.where(positive, targets.labels.gather(1, target) + 1, 0)  # background is 0
-    # Flat: of pictures by rows and columns, which this would be taken for, a GPU has no deterministic kernel.
+    # Flat: of images by rows and columns, which this would be taken for, a GPU has no deterministic kernel.
     class_loss = F.cross_entropy(raw.classes.flatten(0, 1), wanted.flatten(), reduction="none")
     class_loss = class_loss.view_as(wanted)
     counted = positive | hardest(class_loss, positive)
@@ -55,13 +55,13 @@ def forced_objects(matches: Matches) -> Tensor:
 
 @torch.no_grad()
 def hardest(class_loss: Tensor, positive: Tensor) -> Tensor:
-    """The background anchors of each picture that do worst, three for each positive one. bool [B, A]"""
+    """The background anchors of each image that do worst, three for each positive one. bool [B, A]"""
     order = class_loss.masked_fill(positive, -torch.inf).argsort(dim=1, descending=True)
     return (order.argsort(dim=1) < SSD_NEGATIVES * positive.sum(dim=1, keepdim=True)) & ~positive
 
 
 def retinanet_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
-    """Losses by component, for each picture divided by its number of positive anchors, then averaged."""
+    """Losses by component, for each image divided by its number of positive anchors, then averaged."""
     matches = match(raw.anchors, targets)
     positive = (matches.overlap >= OVERLAPS) | matches.is_best
     counted = positive | (matches.overlap < RETINANET_IGNORED)

@@ -1,13 +1,13 @@
 """torchvision's detectors as backbone, neck and head that answer our two calls.
 
 Their layers are torchvision's own, with fresh weights; its published weights load into them
-(`nets/published/torchvision.py`). Its resizing is left out: pictures come letterboxed, where the published
+(`nets/published/torchvision.py`). Its resizing is left out: images come letterboxed, where the published
 weights of SSD and SSDLite have seen them stretched to a square.
 
 BatchNorm is plain, although torchvision freezes it (FrozenBatchNorm2d) where it starts from trained weights.
 Frozen at fresh values it does nothing, so a run from scratch would have no normalisation at all; and the
 names and shapes are the same, so one network serves both. From trained weights it stands still while the
-backbone is frozen, and whenever a batch is one picture.
+backbone is frozen, and whenever a batch is one image.
 """
 
 from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ def _start_learning_at_once(model: nn.Module) -> None:
     """Let BatchNorm's averages fit early: evaluation uses them.
 
     torchvision starts MobileNet's convolutions here with a deviation of 0.03, which makes features ever
-    smaller, and moves the averages by 0.03 a step. From scratch on the 205 pictures of BCCD at 192 pixels,
+    smaller, and moves the averages by 0.03 a step. From scratch on the 205 images of BCCD at 192 pixels,
     two epochs reached AP50 .031 so, .030 with averages that move by 0.1, and .117 with convolutions besides
     that keep the features' deviation (https://arxiv.org/abs/1502.01852).
     """

@@ -15,14 +15,14 @@ odd_boxes = pytest.mark.parametrize(
 )
 
 
-def pictures(batch: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
+def random_images(batch: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
     """Noise, uint8 [B, 3, H, W]."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (batch, 3, height, width), dtype=torch.uint8, generator=generator)
 
 
 def targets(*objects: Sequence[tuple[int, tuple[float, float, float, float]]], entries: int = 0) -> Targets:
-    """One list of (label, box) for each picture, padded to at least `entries`."""
+    """One list of (label, box) for each image, padded to at least `entries`."""
     most = max(entries, *(len(o) for o in objects), 1)
     found = Targets(
         torch.zeros(len(objects), most, 4),

@@ -24,7 +24,7 @@ SPLITS = {"train": 8, "val": 6}
 def home(tmp_path_factory):
     """A folder with a space and Chinese in its name, with data of Chinese classes and weights to start from.
 
-    The validation pictures are said to show what these weights find on them: from other weights, all
+    The validation images are said to show what these weights find on them: from other weights, all
     figures of a short training would be 0, and tests that figures are equal could not fail.
     """
     folder = tmp_path_factory.mktemp("a b") / "数据 x"
@@ -42,8 +42,8 @@ def home(tmp_path_factory):
     return folder
 
 
-def save_start(path: Path, pictures: torch.Tensor) -> None:
-    """Weights that find something everywhere: fresh, all biases of the head 0, statistics of the pictures."""
+def save_start(path: Path, images: torch.Tensor) -> None:
+    """Weights that find something everywhere: fresh, all biases of the head 0, statistics of the images."""
     torch.manual_seed(0)
     detector = build_detector("yolox_nano", len(CLASSES))
     head = detector.head
@@ -54,7 +54,7 @@ def save_start(path: Path, pictures: torch.Tensor) -> None:
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
     with torch.no_grad():
-        detector.train()(pictures)
+        detector.train()(images)
     save_checkpoint(
         path,
         model=detector.state_dict(),
@@ -68,7 +68,7 @@ def save_start(path: Path, pictures: torch.Tensor) -> None:
 
 
 def write_found(index: DatasetIndex, weights: Path, path: Path) -> None:
-    """A list file that calls the eight best boxes of the weights on each picture its objects."""
+    """A list file that calls the eight best boxes of the weights on each image its objects."""
     predictor = Predictor(weights, device="cpu", amp="off", confidence=0.0)
     records = []
     for image in range(len(index)):

@@ -54,20 +54,20 @@ def test_an_empty_list(train, tmp_path):
 
 
 def test_a_list_without_any_box(train, home, tmp_path):
-    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
-    (tmp_path / "bare.txt").write_text(f"{picture}\t\n", encoding="utf-8")
+    image = next((home / "VOC2007" / "JPEGImages").iterdir())
+    (tmp_path / "bare.txt").write_text(f"{image}\t\n", encoding="utf-8")
     message = train("--train", tmp_path / "bare.txt")
     assert "bare.txt" in message and "no box" in message
 
 
 def test_a_class_beyond_the_classes(train, home, tmp_path):
-    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
-    (tmp_path / "list.txt").write_text(f"{picture}\t1,2,30,40,0 1,2,30,40,5\n", encoding="utf-8")
+    image = next((home / "VOC2007" / "JPEGImages").iterdir())
+    (tmp_path / "list.txt").write_text(f"{image}\t1,2,30,40,0 1,2,30,40,5\n", encoding="utf-8")
     message = train("--train", tmp_path / "list.txt")
     assert "list.txt" in message and "line 1: class 5" in message and "0 to 4" in message
 
 
-def test_pictures_that_are_not_there(train, tmp_path):
+def test_images_that_are_not_there(train, tmp_path):
     (tmp_path / "list.txt").write_text(f"{tmp_path / 'x.jpg'} 1,2,30,40,0\n")
     message = train("--train", tmp_path / "list.txt")
     assert "1 of 1 images" in message and str(tmp_path / "x.jpg") in message
@@ -156,10 +156,10 @@ def test_nothing_to_resume(train):
 
 
 def test_missing_weights_of_the_other_scripts(home, tmp_path, capsys):
-    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
+    image = next((home / "VOC2007" / "JPEGImages").iterdir())
     weights = ["--weights", tmp_path / "no.pt", "--device", "cpu"]
     for name, flags in (
-        ("predict.py", [picture, "--output", tmp_path / "o"]),
+        ("predict.py", [image, "--output", tmp_path / "o"]),
         ("video.py", ["--source", "a.mp4", "--save", tmp_path / "o.mp4"]),
         ("get_map.py", ["--data", f"{home / 'VOC2007'}:val", "--output", tmp_path / "o"]),
     ):
@@ -171,10 +171,10 @@ def test_missing_weights_of_the_other_scripts(home, tmp_path, capsys):
 # What looks wrong, but works.
 
 
-def test_a_data_set_of_one_picture_trains(home, tmp_path, capsys):
+def test_a_data_set_of_one_image_trains(home, tmp_path, capsys):
     source = next((home / "VOC2007" / "JPEGImages").iterdir())
-    shutil.copy(source, tmp_path / "my picture.jpg")
-    (tmp_path / "one.txt").write_text(f"{tmp_path / 'my picture.jpg'}\t10,20,90.5,100,1\n", encoding="utf-8")
+    shutil.copy(source, tmp_path / "my image.jpg")
+    (tmp_path / "one.txt").write_text(f"{tmp_path / 'my image.jpg'}\t10,20,90.5,100,1\n", encoding="utf-8")
     one = ["--train", tmp_path / "one.txt", "--val", tmp_path / "one.txt", "--mosaic", 1]
     output = accepted(capsys, "train.py", *working(home, tmp_path), *one)
     assert "train: 1 images, 1 objects" in output
@@ -182,7 +182,7 @@ def test_a_data_set_of_one_picture_trains(home, tmp_path, capsys):
 
 
 def break_one_of_each(home, tmp_path, content) -> tuple[list[Path], list[str]]:
-    """Data with a broken picture for training and one for validation: which, and the flags that name it."""
+    """Data with a broken image for training and one for validation: which, and the flags that name it."""
     year = tmp_path / "VOC2007"
     shutil.copytree(home / "VOC2007", year)
     broken = []
@@ -193,17 +193,17 @@ def break_one_of_each(home, tmp_path, content) -> tuple[list[Path], list[str]]:
     return broken, ["--train", f"{year}:train", "--val", f"{year}:val"]
 
 
-def test_too_many_broken_pictures_stop_a_training_before_it_starts(home, tmp_path, capsys):
-    broken, data = break_one_of_each(home, tmp_path, b"no picture")
+def test_too_many_broken_images_stop_a_training_before_it_starts(home, tmp_path, capsys):
+    broken, data = break_one_of_each(home, tmp_path, b"no image")
     message = refused(capsys, "train.py", *working(home, tmp_path), *data)
-    assert "1 of 8 pictures" in message and "1 of 6 pictures" in message
+    assert "1 of 8 images" in message and "1 of 6 images" in message
     assert all(str(path) in message for path in broken)
     assert not (tmp_path / "logs").exists()
 
 
-def test_pictures_that_turn_out_broken_are_skipped_and_named(home, tmp_path, capsys):
+def test_images_that_turn_out_broken_are_skipped_and_named(home, tmp_path, capsys):
     """They begin and end as JPEG does."""
-    broken, data = break_one_of_each(home, tmp_path, b"\xff\xd8 no picture \xff\xd9")
+    broken, data = break_one_of_each(home, tmp_path, b"\xff\xd8 no image \xff\xd9")
     output = accepted(capsys, "train.py", *working(home, tmp_path), *data)
     assert f"skipped, cannot be read: {broken[0]}" in output
     state = torch.load(tmp_path / "logs" / "r" / "last.pt", weights_only=True)

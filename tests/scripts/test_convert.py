@@ -17,7 +17,7 @@ BOX = (10, 20, 30.5, 40)
 
 @pytest.fixture
 def voc(tmp_path):
-    """Two pictures with a Chinese name and a space; a difficult object, and a picture without objects."""
+    """Two images with a Chinese name and a space; a difficult object, and an image without objects."""
     root = tmp_path / "VOC2007"
     add_image(root, "图 a", xml([("red 狐", BOX), ("cat", BOX, 1)]))
     add_image(root, "b", xml())
@@ -55,7 +55,7 @@ def test_what_is_printed_can_be_read(voc, tmp_path, capsys, target):
 
 
 def test_from_the_command_line_in_another_folder(voc, tmp_path):
-    """Several data sets, classes in an order of one's own, pictures left where they are, another split."""
+    """Several data sets, classes in an order of one's own, images left where they are, another split."""
     (tmp_path / "names.txt").write_text("red 狐\ncat\n", encoding="utf-8")
     (tmp_path / "more.txt").write_text("VOC2007/JPEGImages/b.jpg 1,2,3,4,1\nnew.jpg 5,6,7,8,0\n")
     (tmp_path / "new.jpg").write_bytes((voc / "JPEGImages" / "b.jpg").read_bytes())

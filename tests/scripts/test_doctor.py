@@ -80,7 +80,7 @@ def test_every_fault_is_named(year, tmp_path):
     assert "ufo" in (tmp_path / "out/index.html").read_text("utf-8")
 
 
-def test_missing_pictures_and_splits_by_their_specs(year, tmp_path):
+def test_missing_images_and_splits_by_their_specs(year, tmp_path):
     (year / "JPEGImages" / f"{ids(year, 'val')[0]}.jpg").unlink()
     (tmp_path / "classes.txt").write_text("\n".join(SAMPLE_CLASSES))
     lists = [tmp_path / name for name in ("one.txt", "two.txt")]
@@ -90,7 +90,7 @@ def test_missing_pictures_and_splits_by_their_specs(year, tmp_path):
     done = script("doctor.py", "--data", *lists, "--classes", "classes.txt", cwd=tmp_path, status=1)
     header = done.stdout.splitlines()[0]
     assert header.split() == ["one.txt", "two.txt"]
-    assert "SERIOUS missing: 1 picture does not exist (two.txt 1)" in done.stdout
+    assert "SERIOUS missing: 1 image does not exist (two.txt 1)" in done.stdout
 
 
 def test_a_folder_of_the_users_is_not_written_to(year, tmp_path, capsys):
@@ -126,7 +126,7 @@ def test_wrong_usage_is_told(capsys, tmp_path, monkeypatch, arguments, message):
 
 @needs_shared
 def test_bccd(tmp_path):
-    """Its two empty boxes and seven doubled ones are known; no picture is in two splits."""
+    """Its two empty boxes and seven doubled ones are known; no image is in two splits."""
     root = SHARED / "data/bccd/VOCdevkit/VOC2007"
     done = script("doctor.py", "--train", f"{root}:train", "--val", f"{root}:val", cwd=tmp_path)
     assert "2 annotations are broken (empty 2)" in done.stdout

@@ -41,7 +41,7 @@ def openvino(home, weights):
 def test_what_was_compared_is_told(onnx):
     path, output = onnx
     first, second, last = output.splitlines()
-    assert first.startswith("6 pictures: boxes differ by at most ") and "; before mAP50 " in first
+    assert first.startswith("6 images: boxes differ by at most ") and "; before mAP50 " in first
     before, after = first.split("; before ")[1].split(", after ")
     assert before == after and "mAP50 0.0000" not in before
     assert second.startswith("NMS in the graph and our own: ")
@@ -113,7 +113,7 @@ def test_beyond_the_tolerance_nothing_is_kept(weights, tmp_path, capsys):
 def test_torchscript_and_the_command_for_tensorrt(weights, tmp_path, capsys):
     output = tmp_path / "a.torchscript"
     told = accepted(capsys, "export.py", "--weights", weights, "--format", "torchscript", "--output", output)
-    assert "8 drawn pictures" in told and load_exported(output).facts.device == "cpu"
+    assert "8 drawn images" in told and load_exported(output).facts.device == "cpu"
     output = tmp_path / "a.onnx"
     options = ["--format", "tensorrt", "--output", output, "--no-nms", "--confidence", 0.3]
     told = accepted(capsys, "export.py", "--weights", weights, *options)

@@ -51,12 +51,12 @@ def test_what_it_prints_and_writes(measured):
     assert "what errors cost in VOC mAP" in output and "95 % interval of 1000 resamples" in output
 
 
-def test_the_report_holds_the_figures_and_the_pictures(trained_run, measured):
+def test_the_report_holds_the_figures_and_the_images(trained_run, measured):
     found = json.loads((measured[1] / "metrics.json").read_text(encoding="utf-8"))
     page = (measured[1] / "report.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page)[1])
     assert data["summary"]["map50"] == round(found["coco"]["map50"], 4)
-    assert data["classes"] == list(CLASSES) and data["pictures"]
+    assert data["classes"] == list(CLASSES) and data["worstImages"]
     assert found["analysis"]["confusion"]["matrix"] == data["confusion"]
     run = (trained_run.folder / "report.html").read_text(encoding="utf-8")
     assert '"history":{"epoch":[1.0,2.0]' in run
@@ -104,8 +104,8 @@ def test_stored_thresholds_are_used(saved, capsys, tmp_path):
     output, folder, weights = saved
     best = json.loads((folder / "metrics.json").read_text("utf-8"))["best_f1_confidence"]
     assert f"stored in {weights}: confidence {best:.3f}" in output
-    picture = next((folder.parent / "VOC2007" / "JPEGImages").iterdir())
-    source = [picture, "--weights", weights, "--device", "cpu", "--output", tmp_path]
+    image = next((folder.parent / "VOC2007" / "JPEGImages").iterdir())
+    source = [image, "--weights", weights, "--device", "cpu", "--output", tmp_path]
     assert f"confidence {best:.3g}\n" in accepted(capsys, "predict.py", *source)
     assert "confidence 0.9\n" in accepted(capsys, "predict.py", *source, "--confidence", 0.9)
     assert "confidence 杯子 " in accepted(capsys, "predict.py", *source, "--confidence", "best-by-class")

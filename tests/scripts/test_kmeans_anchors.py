@@ -64,12 +64,12 @@ def test_wrong_input(flags, tmp_path, capsys):
     assert "gone.txt does not exist" in message("--data", tmp_path / "gone.txt")
     assert "--seed is at least 0" in message("--seed", -1)
     (tmp_path / "one.txt").write_text(f"{tmp_path / 'gone.jpg'} 1,2,3,4,0\n")
-    assert "no picture with a box can be read" in message("--data", tmp_path / "one.txt")
+    assert "no image with a box can be read" in message("--data", tmp_path / "one.txt")
     assert not (tmp_path / "anchors.txt").exists()
 
 
 def test_boxes_of_too_few_sizes(flags, home, tmp_path, capsys):
-    picture = next((home / "VOC2007" / "JPEGImages").iterdir())
-    (tmp_path / "few.txt").write_text(f"{picture}\t1,2,30,40,0 5,6,34,44,1\n", encoding="utf-8")
+    image = next((home / "VOC2007" / "JPEGImages").iterdir())
+    (tmp_path / "few.txt").write_text(f"{image}\t1,2,30,40,0 5,6,34,44,1\n", encoding="utf-8")
     text = refused(capsys, "kmeans_anchors.py", *flags, "--data", tmp_path / "few.txt")
     assert "boxes of 1 different sizes, too few for 6 anchors" in text

@@ -15,29 +15,29 @@ from tests.utils.system.file_server import serve, whole
 
 
 @pytest.fixture(scope="module")
-def pictures(home):
-    """A folder with pictures that share a stem, one below in another folder, and one that is no picture."""
+def images(home):
+    """A folder with images that share a stem, one below in another folder, and one that is no image."""
     folder = home / "照片 1"
     (folder / "below").mkdir(parents=True)
     source = sorted((home / "VOC2007" / "JPEGImages").iterdir())
     for number, name in enumerate(("a.jpg", "a.png", "below/c.webp")):
-        with Image.open(source[number]) as picture:
-            picture.save(folder / name)
-    (folder / "broken.jpg").write_bytes(b"no picture")
+        with Image.open(source[number]) as image:
+            image.save(folder / name)
+    (folder / "broken.jpg").write_bytes(b"no image")
     return folder
 
 
 @pytest.fixture(scope="module")
-def predicted(trained_run, pictures):
+def predicted(trained_run, images):
     """Everything at once, on a folder: what it printed, and where the results are."""
     options = ["--save-txt", "--save-json", "--save-csv", "--crop", "--count", "--confidence", 0.15]
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--batch-size", 2]
-    done = script("predict.py", pictures.name, *weights, *options, cwd=trained_run.home, status=1)
-    assert done.stderr.rstrip().endswith("incomplete: 1 of 4 pictures could not be read")
+    done = script("predict.py", images.name, *weights, *options, cwd=trained_run.home, status=1)
+    assert done.stderr.rstrip().endswith("incomplete: 1 of 4 images could not be read")
     return done.stdout, trained_run.home / "predictions"
 
 
-def test_every_picture_is_saved_in_its_folder_under_a_name_of_its_own(predicted, pictures):
+def test_every_image_is_saved_in_its_folder_under_a_name_of_its_own(predicted, images):
     folder = predicted[1]
     saved = {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")}
     assert {name for name in saved if not name.startswith("crops/")} == {
@@ -46,19 +46,19 @@ def test_every_picture_is_saved_in_its_folder_under_a_name_of_its_own(predicted,
         "below/c.jpg",
     }
     for saved, source in (("a_jpg.jpg", "a.jpg"), ("below/c.jpg", "below/c.webp")):
-        with Image.open(folder / saved) as one, Image.open(pictures / source) as two:
+        with Image.open(folder / saved) as one, Image.open(images / source) as two:
             assert one.size == two.size
 
 
-def test_json_follows_the_contract(predicted, pictures):
+def test_json_follows_the_contract(predicted, images):
     found = json.loads((predicted[1] / "results.json").read_text(encoding="utf-8"))
     assert found
     for entry in found:
         assert list(entry) == ["image", "category", "bbox", "score"]
         assert entry["category"] in CLASSES and 0.15 <= entry["score"] <= 1
         x, y, w, h = entry["bbox"]
-        with Image.open(pictures.parent / entry["image"]) as picture:
-            assert x >= 0 and y >= 0 and x + w <= picture.width + 1e-3 and y + h <= picture.height + 1e-3
+        with Image.open(images.parent / entry["image"]) as image:
+            assert x >= 0 and y >= 0 and x + w <= image.width + 1e-3 and y + h <= image.height + 1e-3
 
 
 def test_text_says_the_same_as_json(predicted):
@@ -94,10 +94,10 @@ def test_a_crop_of_every_box_in_the_folder_of_its_class(predicted):
     assert classes == {entry["category"] for entry in found}
 
 
-def test_counts_and_unreadable_pictures_are_told(predicted, pictures):
+def test_counts_and_unreadable_images_are_told(predicted, images):
     output, folder = predicted
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert f"3 pictures, {len(found)} objects" in output
+    assert f"3 images, {len(found)} objects" in output
     assert "skipped: " in output and "broken.jpg" in output
     for name in {entry["category"] for entry in found}:
         of_c = sum(e["category"] == name and e["image"].endswith("c.webp") for e in found)
@@ -105,12 +105,12 @@ def test_counts_and_unreadable_pictures_are_told(predicted, pictures):
         assert (f"{name} {of_c}" in line) == (of_c > 0)
 
 
-def test_nothing_found_is_explained(trained_run, pictures, tmp_path, capsys):
+def test_nothing_found_is_explained(trained_run, images, tmp_path, capsys):
     output = accepted(
         capsys,
         "predict.py",
-        pictures / "a.jpg",
-        pictures / "below" / "*.webp",
+        images / "a.jpg",
+        images / "below" / "*.webp",
         *("--weights", trained_run.folder / "best.pt", "--confidence", 1, "--output", tmp_path / "out"),
         *("--device", "cpu"),
     )
@@ -127,9 +127,9 @@ def test_sources_that_are_not_there(trained_run, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_only_broken_pictures(trained_run, pictures, tmp_path, capsys):
+def test_only_broken_images(trained_run, images, tmp_path, capsys):
     options = ["--weights", trained_run.folder / "best.pt", "--output", tmp_path, "--device", "cpu"]
-    assert "could be read" in refused(capsys, "predict.py", pictures / "broken.jpg", *options)
+    assert "could be read" in refused(capsys, "predict.py", images / "broken.jpg", *options)
 
 
 def run_on(capsys, trained_run, *arguments, status=0):
@@ -143,63 +143,63 @@ def run_on(capsys, trained_run, *arguments, status=0):
     return capsys.readouterr().out
 
 
-def test_a_list_and_addresses(trained_run, pictures, tmp_path, capsys, monkeypatch):
-    content = (pictures / "a.jpg").read_bytes()
+def test_a_list_and_addresses(trained_run, images, tmp_path, capsys, monkeypatch):
+    content = (images / "a.jpg").read_bytes()
     with serve(lambda handler: whole(handler, content)) as (address, _):
-        names = f"{pictures / 'below' / 'c.webp'}\n{address}\n"
+        names = f"{images / 'below' / 'c.webp'}\n{address}\n"
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(names.encode())))
         run_on(capsys, trained_run, "-", "--save-json", "--confidence", 0.1, "--output", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"c.jpg", "weights.jpg", "results.json"}
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
-    assert {entry["image"] for entry in found} == {str(pictures / "below" / "c.webp"), address}
+    assert {entry["image"] for entry in found} == {str(images / "below" / "c.webp"), address}
 
 
-def test_without_a_picture_it_asks_again_and_again(trained_run, pictures, tmp_path, capsys, monkeypatch):
+def test_without_an_image_it_asks_again_and_again(trained_run, images, tmp_path, capsys, monkeypatch):
     """A wrong name is told; equal names do not replace each other; an empty answer ends."""
     other = tmp_path / "other"
     other.mkdir()
-    (other / "a.jpg").write_bytes((pictures / "a.jpg").read_bytes())
+    (other / "a.jpg").write_bytes((images / "a.jpg").read_bytes())
     answers = iter(
-        ["gone.jpg", f'"{pictures / "a.jpg"}"', str(pictures / "broken.jpg"), str(other / "a.jpg"), ""]
+        ["gone.jpg", f'"{images / "a.jpg"}"', str(images / "broken.jpg"), str(other / "a.jpg"), ""]
     )
     asked = []
     monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or next(answers))
     monkeypatch.setattr(sys, "stdin", mock.Mock(isatty=lambda: True))
     output = run_on(capsys, trained_run, "--output", tmp_path / "out")
     assert len(asked) == 5 and asked[0] == "Input image filename:"
-    assert "gone.jpg does not exist" in output and "broken.jpg" in output and "2 pictures" in output
+    assert "gone.jpg does not exist" in output and "broken.jpg" in output and "2 images" in output
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "a_jpg.jpg"}
 
 
-def test_without_a_picture_and_nobody_to_ask(trained_run, tmp_path, capsys, monkeypatch):
+def test_without_an_image_and_nobody_to_ask(trained_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     message = refused(capsys, "predict.py", "--weights", trained_run.folder / "best.pt", "--output", tmp_path)
-    assert "no picture given: name a file, a folder" in message
+    assert "no image given: name a file, a folder" in message
 
 
-def test_no_pictures_of_boxes_if_not_wanted(trained_run, pictures, tmp_path, capsys):
-    run_on(capsys, trained_run, pictures / "a.jpg", "--no-draw", "--save-csv", "--output", tmp_path)
+def test_no_images_of_boxes_if_not_wanted(trained_run, images, tmp_path, capsys):
+    run_on(capsys, trained_run, images / "a.jpg", "--no-draw", "--save-csv", "--output", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
 # Ways of looking
 
 
-def test_heat_maps_lie_beside_in_the_folders_of_the_pictures(trained_run, pictures, tmp_path, capsys):
-    run_on(capsys, trained_run, pictures, "--heatmap", "--no-draw", "--output", tmp_path / "a", status=1)
+def test_heat_maps_lie_beside_in_the_folders_of_the_images(trained_run, images, tmp_path, capsys):
+    run_on(capsys, trained_run, images, "--heatmap", "--no-draw", "--output", tmp_path / "a", status=1)
     saved = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")}
     assert saved == {f"a/heatmaps/{name}.jpg" for name in ("a_jpg", "a_png", "below/c")}
     first = tmp_path / "a" / "heatmaps" / "below" / "c.jpg"
-    with Image.open(first) as drawn, Image.open(pictures / "below" / "c.webp") as image:
+    with Image.open(first) as drawn, Image.open(images / "below" / "c.webp") as image:
         assert drawn.size == image.size
     one = ["--heatmap-class", CLASSES[1], "--no-draw", "--output", tmp_path / "b"]
-    run_on(capsys, trained_run, pictures / "below", *one)
+    run_on(capsys, trained_run, images / "below", *one)
     assert (tmp_path / "b" / "heatmaps" / "c.jpg").read_bytes() != first.read_bytes()
 
 
-def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
+def test_views_and_tiles_are_looked_at(trained_run, images, tmp_path, capsys):
     """The number of candidates tells: of 3 sizes, one of them flipped too; of 4 x 5 tiles and the whole."""
-    options = [pictures / "a.jpg", "--confidence", 1, "--output", tmp_path]
+    options = [images / "a.jpg", "--confidence", 1, "--output", tmp_path]
 
     def cells(height, width):
         return sum((height // stride) * (width // stride) for stride in (8, 16, 32))
@@ -207,7 +207,7 @@ def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
     assert SIZE == 64  # .83 and 1.2 times as large come to 64 too, in steps of 32
     views = 2 * cells(64, 64)
     assert f"0 of {views} candidates" in run_on(capsys, trained_run, *options, "--augment")
-    with Image.open(pictures / "a.jpg") as image:
+    with Image.open(images / "a.jpg") as image:
         columns, rows = (-(-(side - 64) // 51) + 1 for side in image.size)  # steps of .8 * 64
     looked = (1 + columns * rows) * cells(64, 64)
     assert f"0 of {looked} candidates" in run_on(capsys, trained_run, *options, "--tiles")
@@ -216,10 +216,10 @@ def test_views_and_tiles_are_looked_at(trained_run, pictures, tmp_path, capsys):
     assert f"0 of {cells(32, 64)} candidates" in run_on(capsys, trained_run, *long)
 
 
-def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, pictures, tmp_path, capsys):
+def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, images, tmp_path, capsys):
     def found(*options):
         flags = ["--save-json", "--no-draw", "--output", tmp_path, "--confidence", 0.1, "--nms-iou", 0.05]
-        run_on(capsys, trained_run, pictures / "below", *flags, *options)
+        run_on(capsys, trained_run, images / "below", *flags, *options)
         return json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
 
     everything = found()
@@ -242,30 +242,30 @@ def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, pic
         (["--fps", -1], "--fps is at least 0, not -1"),
     ],
 )
-def test_wrong_ways_are_refused(trained_run, pictures, tmp_path, capsys, flags, message):
+def test_wrong_ways_are_refused(trained_run, images, tmp_path, capsys, flags, message):
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
-    assert message in refused(capsys, "predict.py", pictures / "a.jpg", *weights, *flags)
+    assert message in refused(capsys, "predict.py", images / "a.jpg", *weights, *flags)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_speed_of_each_stage_and_no_file(trained_run, pictures, tmp_path, capsys):
+def test_the_speed_of_each_stage_and_no_file(trained_run, images, tmp_path, capsys):
     options = ["--fps", 2, "--output", tmp_path / "out", "--save-json"]
-    output = run_on(capsys, trained_run, pictures / "a.jpg", pictures / "a.png", *options)
-    assert "2 pictures, 2 times, in batches of 8" in output
+    output = run_on(capsys, trained_run, images / "a.jpg", images / "a.png", *options)
+    assert "2 images, 2 times, in batches of 8" in output
     stages = [line.split()[0] for line in output.splitlines() if "%" in line]
     assert stages == ["decode", "preprocess", "network", "NMS", "draw", "save", "all"]
-    assert "pictures/s" in output and not (tmp_path / "out").exists()
+    assert "images/s" in output and not (tmp_path / "out").exists()
 
 
 # What cannot be read or written: one sentence each, and the rest goes on
 
 
-def test_bad_pictures_are_named_and_the_rest_goes_on(trained_run, pictures, tmp_path):
+def test_bad_images_are_named_and_the_rest_goes_on(trained_run, images, tmp_path):
     """Cut off, empty, a text, missing, a bomb by its header; and one 60,000 pixels wide, which works."""
-    good = (pictures / "a.jpg").read_bytes()
+    good = (images / "a.jpg").read_bytes()
     (tmp_path / "cut.jpg").write_bytes(good[: len(good) // 2])
     (tmp_path / "empty.jpg").write_bytes(b"")
-    (tmp_path / "text.jpg").write_text("no picture at all")
+    (tmp_path / "text.jpg").write_text("no image at all")
     (tmp_path / "good.jpg").write_bytes(good)
     Image.new("RGB", (60_000, 20), (90, 120, 30)).save(tmp_path / "wide.png")
     bomb = io.BytesIO()
@@ -277,33 +277,33 @@ def test_bad_pictures_are_named_and_the_rest_goes_on(trained_run, pictures, tmp_
     done = script("predict.py", ".", *weights, "--output", "out", cwd=tmp_path, status=1)
     skipped = [line for line in done.stdout.splitlines() if line.startswith("skipped: ")]
     assert [line.split(": ")[1] for line in skipped] == ["bomb.png", "cut.jpg", "empty.jpg", "text.jpg"]
-    assert "60000x60000 pixels" in skipped[0] and "empty" in skipped[2] and "not a picture" in skipped[3]
-    assert "incomplete: 4 of 7 pictures could not be read" in done.stderr
+    assert "60000x60000 pixels" in skipped[0] and "empty" in skipped[2] and "not an image" in skipped[3]
+    assert "incomplete: 4 of 7 images could not be read" in done.stderr
     # JPEG ends at 65,500 pixels
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"good.jpg", "wide.jpg", "wider.png"}
 
 
-def test_a_picture_that_may_not_be_read(trained_run, pictures, tmp_path, capsys, monkeypatch):
+def test_an_image_that_may_not_be_read(trained_run, images, tmp_path, capsys, monkeypatch):
     def denied(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr("utils.images.image_io.np.fromfile", denied)
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path]
-    assert "could be read" in refused(capsys, "predict.py", pictures / "a.jpg", *weights)
+    assert "could be read" in refused(capsys, "predict.py", images / "a.jpg", *weights)
 
 
-def test_a_full_disk_is_told_in_a_sentence(trained_run, pictures, small_disk):
-    """16 MB, of which less than a picture takes are left; what was saved before is whole."""
+def test_a_full_disk_is_told_in_a_sentence(trained_run, images, small_disk):
+    """16 MB, of which less than an image takes are left; what was saved before is whole."""
     (small_disk / "ballast").write_bytes(b"x" * (16 * 2**20 - 8192))
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu"]
-    done = script("predict.py", pictures, *weights, "--output", small_disk / "out", cwd=pictures, status=2)
+    done = script("predict.py", images, *weights, "--output", small_disk / "out", cwd=images, status=2)
     (line,) = [line for line in done.stderr.splitlines() if "error: " in line]
     assert "cannot be saved (No space left on device): make room, or give another --output" in line
     for path in (small_disk / "out").rglob("*.jpg"):
         Image.open(path).load()
 
 
-def test_an_output_that_is_a_file(trained_run, pictures, tmp_path, capsys):
+def test_an_output_that_is_a_file(trained_run, images, tmp_path, capsys):
     (tmp_path / "out").touch()
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
-    assert "cannot be saved" in refused(capsys, "predict.py", pictures / "a.jpg", *weights)
+    assert "cannot be saved" in refused(capsys, "predict.py", images / "a.jpg", *weights)

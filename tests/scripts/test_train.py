@@ -31,14 +31,14 @@ def same(first, second):
 def test_files_of_the_run(trained_run):
     names = {path.name for path in trained_run.folder.iterdir()}
     events = {name for name in names if name.startswith("events.out.tfevents")}
-    pictures = {"curves.png", "train_batch.jpg", "predictions.jpg"}
+    images = {"curves.png", "train_batch.jpg", "predictions.jpg"}
     weights = {"best.pt", "last.pt", "previous.pt", "epoch_001.pt", "epoch_002.pt"}
-    assert names - events == {"config.json", "metrics.csv", "report.html", *pictures, *weights}
+    assert names - events == {"config.json", "metrics.csv", "report.html", *images, *weights}
     assert events and all((trained_run.folder / name).stat().st_size > 100 for name in events)
-    for name in pictures:
-        with Image.open(trained_run.folder / name) as picture:
-            picture.load()
-            assert min(picture.size) >= 200
+    for name in images:
+        with Image.open(trained_run.folder / name) as image:
+            image.load()
+            assert min(image.size) >= 200
 
 
 def test_a_row_for_each_epoch(trained_run):
@@ -70,7 +70,7 @@ def test_checkpoints_are_plain_data_that_say_what_they_are(trained_run):
         assert found.keys() >= {"model", "ema", "optimizer", "epoch", "step"}
         assert found["class_names"] == list(CLASSES)
         assert (found["model_name"], found["image_size"]) == ("yolox_nano", [SIZE, SIZE])
-    assert (found["epoch"], found["step"]) == (2, 4)  # two steps of four pictures an epoch
+    assert (found["epoch"], found["step"]) == (2, 4)  # two steps of four images an epoch
 
 
 def test_the_best_is_of_the_epoch_with_the_best_map(trained_run):
@@ -83,7 +83,7 @@ def test_it_says_what_it_does(trained_run):
     for text in (
         "device: CPU",
         "train: 8 images",
-        f"yolox_nano for 5 classes, one picture of {SIZE} x {SIZE}",
+        f"yolox_nano for 5 classes, one image of {SIZE} x {SIZE}",
         "32 (2 x 2)",
         "backbone  loaded",
         "backbone frozen",
@@ -132,7 +132,7 @@ def test_a_run_goes_on_longer_and_with_smaller_batches(trained_run, tmp_path):
     assert f"resuming {folder}, with its settings but --epochs 2 -> 3, --batch-size 4 -> 2" in done.stdout
     assert [row["epoch"] for row in rows_of(folder)] == ["1", "2", "3"]
     state = torch.load(folder / "last.pt", weights_only=True)
-    assert (state["epoch"], state["step"]) == (3, 2 + 4 + 4)  # of 8 pictures: frozen 2 steps, then 4
+    assert (state["epoch"], state["step"]) == (3, 2 + 4 + 4)  # of 8 images: frozen 2 steps, then 4
     config = json.loads((folder / "config.json").read_text("utf-8"))
     assert config["config"]["epochs"] == 3 and config["resumed"][0]["command"][1:3] == [
         "--resume",
@@ -201,10 +201,10 @@ def test_the_summary_needs_no_data(home, tmp_path, capsys):
     flags = ["--summary", "--model", "yolov4_tiny", "--output", tmp_path / "logs"]
     classes = ["--classes", home / "VOC2007" / "classes.txt"]
     output = accepted(capsys, "train.py", *flags, *classes, "--image-size", 320, 416)
-    assert output.startswith("yolov4_tiny for 5 classes, one picture of 320 x 416")
+    assert output.startswith("yolov4_tiny for 5 classes, one image of 320 x 416")
     assert "10 x 13" in output and "331 x 331" in output
     flags += ["--classes", tmp_path / "gone.txt"]
-    assert "yolov4_tiny for 80 classes, one picture of 416 x 416" in accepted(capsys, "train.py", *flags)
+    assert "yolov4_tiny for 80 classes, one image of 416 x 416" in accepted(capsys, "train.py", *flags)
     assert "96 or 128" in refused(capsys, "train.py", *flags, "--image-size", 100, 64)
     assert not (tmp_path / "logs").exists()
 
@@ -214,15 +214,15 @@ def test_the_summary_needs_no_data(home, tmp_path, capsys):
 
 @pytest.fixture
 def several(tmp_path):
-    """Three COCO files of one picture each, whose classes differ: cat dog, dog cat fox, and fox cat."""
-    for file, picture, names in (
+    """Three COCO files of one image each, whose classes differ: cat dog, dog cat fox, and fox cat."""
+    for file, image, names in (
         ("one", "a", ("cat", "dog")),
         ("two", "b", ("dog", "cat", "fox")),
         ("val", "c", ("fox", "cat")),
     ):
-        Image.new("RGB", (64, 64)).save(tmp_path / f"{picture}.jpg")
+        Image.new("RGB", (64, 64)).save(tmp_path / f"{image}.jpg")
         content = {
-            "images": [{"id": 1, "file_name": f"{picture}.jpg"}],
+            "images": [{"id": 1, "file_name": f"{image}.jpg"}],
             "categories": [{"id": number, "name": name} for number, name in enumerate(names)],
             "annotations": [
                 {"id": number, "image_id": 1, "category_id": number, "bbox": [1, 2, 30, 40]}

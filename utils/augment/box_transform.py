@@ -1,4 +1,4 @@
-"""The boxes of all pictures of a batch taken to their places at once, a hundred times fewer small steps."""
+"""The boxes of all images of a batch taken to their places at once, a hundred times fewer small steps."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,27 +12,27 @@ from utils.data.targets import Objects
 
 
 class Placed(NamedTuple):
-    """A picture in its place.
+    """An image in its place.
 
     canvas     which image of the batch
-    picture    its number in the data set
-    reduction  how many pixels of the original make one of the decoded picture, along each side
+    image    its number in the data set
+    reduction  how many pixels of the original make one of the decoded image, along each side
     """
 
     canvas: int
-    picture: int
+    image: int
     reduction: int
     placement: Placement
 
 
 def placed_objects(index: DatasetIndex, placed: Sequence[Placed], settings: Augmentation) -> Objects:
-    """The objects of the pictures where they are seen now, by canvas, without what is hardly seen.
+    """The objects of the images where they are seen now, by canvas, without what is hardly seen.
 
     Crowds and objects flagged as difficult are left out: they are no targets.
     """
     if not placed:
         return Objects(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64))
-    rows, owner = _rows_of(index, np.array([entry.picture for entry in placed]))
+    rows, owner = _rows_of(index, np.array([entry.image for entry in placed]))
     kept = ~(index.crowd[rows] | index.difficult[rows])
     rows, owner = rows[kept], owner[kept]
     matrices = np.stack([entry.placement.matrix for entry in placed])
@@ -77,10 +77,10 @@ def visible_boxes(
     return clipped, seen & (sides.prod(axis=1) >= settings.min_visibility * whole)
 
 
-def _rows_of(index: DatasetIndex, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the pictures' boxes in the index, and whose they are as positions in `pictures`."""
-    starts = np.asarray(index.box_offsets)[pictures]
-    counts = np.asarray(index.box_offsets)[pictures + 1] - starts
-    owner = np.repeat(np.arange(len(pictures)), counts)
+def _rows_of(index: DatasetIndex, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The positions of the images' boxes in the index, and whose they are as positions in `images`."""
+    starts = np.asarray(index.box_offsets)[images]
+    counts = np.asarray(index.box_offsets)[images + 1] - starts
+    owner = np.repeat(np.arange(len(images)), counts)
     before = np.cumsum(counts) - counts
     return np.arange(len(owner)) + (starts - before)[owner], owner

@@ -1,6 +1,6 @@
 """Colours and mirroring of finished samples, by the loader or, where there is a GPU, there.
 
-Both ways give the same pictures. Colours change by one 3x3 matrix, ten times cheaper than through HSV.
+Both ways give the same images. Colours change by one 3x3 matrix, ten times cheaper than through HSV.
 """
 
 from math import cos, pi, sin, sqrt

@@ -1,8 +1,8 @@
-"""Pictures pasted into their places on the network input, and the map that takes their boxes there.
+"""Images pasted into their places on the network input, and the map that takes their boxes there.
 
-Where nothing turns, no picture is warped: a whole-number crop of the picture is resized straight into a
+Where nothing turns, no image is warped: a whole-number crop of the image is resized straight into a
 whole-number rectangle of the batch, and the boxes go through the very map between these two rectangles, so
-they are exact by construction. A picture that is turned or sheared is warped into its rectangle, once.
+they are exact by construction. An image that is turned or sheared is warped into its rectangle, once.
 """
 
 from math import ceil, floor
@@ -18,13 +18,13 @@ Size = tuple[int, int]  # height, width
 
 
 class Tile(NamedTuple):
-    """Where a picture is to go on the input, planned before its size is known.
+    """Where an image is to go on the input, planned before its size is known.
 
-    zoom    on top of fitting the picture to the input
-    anchor  a point of the picture as fractions of its width and height: (0, 0) is its top left corner
+    zoom    on top of fitting the image to the input
+    anchor  a point of the image as fractions of its width and height: (0, 0) is its top left corner
     point   where the anchor goes: x, y in pixels of the input, perhaps outside
-    bounds  the part of the input that the picture may cover; a quadrant of a mosaic
-    turn    float64 [2, 2], rotation and shear around the picture's middle; None for neither
+    bounds  the part of the input that the image may cover; a quadrant of a mosaic
+    turn    float64 [2, 2], rotation and shear around the image's middle; None for neither
     """
 
     zoom: float
@@ -35,11 +35,11 @@ class Tile(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where one picture goes.
+    """Where one image goes.
 
     area    the part of the input that it covers
-    matrix  float64 [2, 3]: x, y, 1 in pixels of the picture -> x, y on the input
-    crop    the part of the picture that fills the area; None where the matrix turns
+    matrix  float64 [2, 3]: x, y, 1 in pixels of the image -> x, y on the input
+    crop    the part of the image that fills the area; None where the matrix turns
     """
 
     area: Rectangle
@@ -48,9 +48,9 @@ class Placement(NamedTuple):
 
 
 def place(tile: Tile, source: Size, size: Size) -> Placement | None:
-    """Resolve a tile for a picture of size `source` on an input of size `size`.
+    """Resolve a tile for an image of size `source` on an input of size `size`.
 
-    None if nothing of the picture would be seen.
+    None if nothing of the image would be seen.
     """
     resized = resized_size(tile, source, size)
     left = floor(tile.point[0] - tile.anchor[0] * resized[1])
@@ -68,13 +68,13 @@ def place(tile: Tile, source: Size, size: Size) -> Placement | None:
 
 
 def resized_size(tile: Tile, source: Size, size: Size) -> Size:
-    """How large a picture of size `source` becomes on an input of size `size`, before it is cut or turned."""
+    """How large an image of size `source` becomes on an input of size `size`, before it is cut or turned."""
     fit = min(size[0] / source[0], size[1] / source[1]) * tile.zoom
     return max(1, round(source[0] * fit)), max(1, round(source[1] * fit))
 
 
 def paste(image: np.ndarray, placement: Placement, canvas: np.ndarray, pad_value: int) -> None:
-    """Write the picture [h, w, 3] into its area of `canvas` uint8 [H, W, 3], which is changed."""
+    """Write the image [h, w, 3] into its area of `canvas` uint8 [H, W, 3], which is changed."""
     x1, y1, x2, y2 = placement.area
     area = canvas[y1:y2, x1:x2]
     if placement.crop is None:
@@ -101,7 +101,7 @@ def fill_around(canvas: np.ndarray, bounds: Rectangle, area: Rectangle | None, v
 
 
 def _place_turned(tile: Tile, source: Size, corner: tuple[int, int], resized: Size) -> Placement | None:
-    """As if not turned, then turned around the picture's middle."""
+    """As if not turned, then turned around the image's middle."""
     assert tile.turn is not None
     scale = np.array([resized[1] / source[1], resized[0] / source[0]])
     linear = tile.turn * scale
@@ -128,7 +128,7 @@ def _outwards(start: int, end: int, source: int, resized: int) -> tuple[int, int
 
 
 def _warp(image: np.ndarray, placement: Placement, size: tuple[int, int], pad_value: int) -> np.ndarray:
-    """The turned picture as it is seen through its area; `size` is (width, height)."""
+    """The turned image as it is seen through its area; `size` is (width, height)."""
     linear, offset = placement.matrix[:, :2], placement.matrix[:, 2]
     # The matrix counts from the corner of a pixel, OpenCV from its middle.
     offset = offset + linear @ np.array([0.5, 0.5]) - 0.5 - np.array(placement.area[:2])

@@ -1,7 +1,7 @@
-"""Planning a sample: one picture, a mosaic of four, or a mosaic blended with another picture (mixup).
+"""Planning a sample: one image, a mosaic of four, or a mosaic blended with another image (mixup).
 
 Mosaic: YOLOv4, https://arxiv.org/abs/2004.10934. Mixup: https://arxiv.org/abs/1710.09412, for detection as
-in YOLOX, https://arxiv.org/abs/2107.08430. Only plans are made here, so a picture that is not seen in the
+in YOLOX, https://arxiv.org/abs/2107.08430. Only plans are made here, so an image that is not seen in the
 end is not even read.
 """
 
@@ -16,11 +16,11 @@ from utils.augment.color_and_flip import random_colour
 from utils.augment.placement import Tile
 from utils.augment.settings import Augmentation
 
-Layer = list[tuple[int, Tile]]  # pictures by number, and where each goes on one input
+Layer = list[tuple[int, Tile]]  # images by number, and where each goes on one input
 
 
 class Plan(NamedTuple):
-    """A sample before any picture is read.
+    """A sample before any image is read.
 
     layers  one, or two that are to be blended
     flip    whether it is mirrored left to right when all is in place
@@ -40,16 +40,16 @@ def plan_sample(
     rng: np.random.Generator,
     pad_centred: bool = False,
 ) -> Plan:
-    """Plan the sample of picture number `image`.
+    """Plan the sample of image number `image`.
 
-    `others` are the pictures that may join it in a mosaic or mixup; `size` is (height, width) of the input.
+    `others` are the images that may join it in a mosaic or mixup; `size` is (height, width) of the input.
     """
     flip, colour = bool(rng.random() < settings.flip), random_colour(settings, rng)
     if rng.random() >= settings.mosaic:
         return Plan([[(image, single_tile(size, settings, rng, pad_centred))]], flip, colour)
-    pictures = [image, *rng.choice(others, 3, replace=len(others) < 3).tolist()]
-    rng.shuffle(pictures)
-    layers: list[Layer] = [list(zip(pictures, mosaic_tiles(size, settings, rng), strict=True))]
+    images = [image, *rng.choice(others, 3, replace=len(others) < 3).tolist()]
+    rng.shuffle(images)
+    layers: list[Layer] = [list(zip(images, mosaic_tiles(size, settings, rng), strict=True))]
     if rng.random() < settings.mixup:
         layers.append([(int(rng.choice(others)), single_tile(size, settings, rng, pad_centred))])
     return Plan([[part for part in layer if not _is_empty(part[1])] for layer in layers], flip, colour)
@@ -58,7 +58,7 @@ def plan_sample(
 def single_tile(
     size: tuple[int, int], settings: Augmentation, rng: np.random.Generator, pad_centred: bool = False
 ) -> Tile:
-    """One picture, zoomed and shifted around the middle; where the letterbox has it if neither is on."""
+    """One image, zoomed and shifted around the middle; where the letterbox has it if neither is on."""
     zoom = rng.uniform(*settings.scale)
     shift = rng.uniform(-1, 1, 2) * settings.translate
     as_letterbox = settings.scale == (1, 1) and settings.translate == 0
@@ -68,7 +68,7 @@ def single_tile(
 
 
 def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.Generator) -> list[Tile]:
-    """Four pictures that touch in one point, in the order top left, top right, bottom left, bottom right.
+    """Four images that touch in one point, in the order top left, top right, bottom left, bottom right.
 
     The point lies in the middle half of a canvas twice as large as the input, whose middle is cut out
     after zooming and shifting.

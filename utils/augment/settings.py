@@ -1,7 +1,7 @@
-"""What may be varied in a training picture, and how strongly.
+"""What may be varied in a training image, and how strongly.
 
 Where it happens: the plan of a sample in `mosaic`, pixels into their place in `tiles`, what lies over the
-finished picture in `overlay`, colours and mirroring in `variation`, the input's size in `loader`.
+finished image in `overlay`, colours and mirroring in `variation`, the input's size in `loader`.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ FRACTIONS = (
 class Augmentation:
     """What is varied in training, each with its own switch. `NO_AUGMENTATION` has all of them off.
 
-    mosaic      probability that four pictures make one sample
-    mixup       probability that a mosaic is blended half and half with another picture
-    scale       smallest and largest zoom, on top of fitting the picture to the input
+    mosaic      probability that four images make one sample
+    mixup       probability that a mosaic is blended half and half with another image
+    scale       smallest and largest zoom, on top of fitting the image to the input
     translate   largest shift, as a fraction of the input's size
     flip        probability that a sample is mirrored left to right
     hue         largest shift of the hue, as a fraction of the colour circle
     saturation  largest relative change of the saturation
     brightness  largest relative change of the brightness
-    rotation    largest turn of a picture either way, in degrees
-    shear       largest lean of a picture's sides either way, in degrees
+    rotation    largest turn of an image either way, in degrees
+    shear       largest lean of an image's sides either way, in degrees
     copy_paste  probability that objects of other samples of the batch are pasted into a sample
     cut_out     probability that a rectangle of a sample is covered
     multi_scale largest relative change of the input's sides from batch to batch

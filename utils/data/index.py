@@ -201,7 +201,7 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
 
 
 def sound_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Which of the boxes [N, 4] have an area and numbers that a picture can have: bool [N]."""
+    """Which of the boxes [N, 4] have an area and numbers that an image can have: bool [N]."""
     return (np.abs(boxes) < LARGEST).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # no NaN either
 
 

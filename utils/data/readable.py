@@ -1,4 +1,4 @@
-"""Whether the pictures of a data set are whole, before hours are spent on them."""
+"""Whether the images of a data set are whole, before hours are spent on them."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import numpy as np
 from utils.data.index import DatasetIndex
 from utils.images.image_io import ImageError, read_image
 
-MOST_BROKEN = 0.01  # share of the pictures that may be: a training goes on without them
-LOOKED_AT = 20_000  # pictures of a larger data set, evenly over it: enough to tell its share
+MOST_BROKEN = 0.01  # share of the images that may be: a training goes on without them
+LOOKED_AT = 20_000  # images of a larger data set, evenly over it: enough to tell its share
 SHOWN = 10
 ENDS = {  # how a whole file begins and ends
     ".jpg": (b"\xff\xd8", b"\xff\xd9"),
@@ -18,7 +18,7 @@ ENDS = {  # how a whole file begins and ends
 
 
 def require_readable(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` that names the files if more than a hundredth of the pictures cannot be read.
+    """Raise `ValueError` that names the files if more than a hundredth of the images cannot be read.
 
     Fewer are left out while training, and named.
     """
@@ -29,14 +29,14 @@ def require_readable(index: DatasetIndex, spec: str) -> None:
     shown = "\n".join(f"  {reason}" for reason in list(broken.values())[:SHOWN])
     more = f"\n  and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
     raise ValueError(
-        f"{len(broken)} of {len(looked_at)} pictures of {spec} cannot be read, "
+        f"{len(broken)} of {len(looked_at)} images of {spec} cannot be read, "
         f"more than 1 in 100:\n{shown}{more}\n"
         "Copy them again, or take them out of the data set (python doctor.py --data SPEC looks at every one)"
     )
 
 
 def why_broken(path: Path) -> str:
-    """Why a picture cannot be read, with its path; "" if it can.
+    """Why an image cannot be read, with its path; "" if it can.
 
     A JPEG or PNG file that begins and ends as it should is taken as whole, 30 times faster than by decoding
     it; any other is decoded, for some programs write more after the end.

@@ -35,7 +35,7 @@ def training_objects(index: DatasetIndex, image: int) -> tuple[np.ndarray, np.nd
 
 
 def joined(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Objects:
-    """The boxes and labels of each picture as the objects of a batch."""
+    """The boxes and labels of each image as the objects of a batch."""
     return Objects(
         np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
         np.concatenate([np.zeros((0, 4)), *(boxes for boxes, _ in parts)]),

@@ -7,8 +7,8 @@ from utils.data.index import DatasetIndex
 from utils.doctor.file_checks import BEYOND, exif_fit
 from utils.doctor.splits import Split
 
-TINY = 2.0  # pixels of the original picture: a side below it is a slip of the mouse
-WHOLE = 0.98  # of both sides of the picture
+TINY = 2.0  # pixels of the original image: a side below it is a slip of the mouse
+WHOLE = 0.98  # of both sides of the image
 DOUBLED_IOU = 0.9
 
 
@@ -23,7 +23,7 @@ def box_sides(index: DatasetIndex) -> np.ndarray:
 
 
 def true_sizes(split: Split) -> np.ndarray:
-    """Height and width of each picture: float64 [N, 2], as stated if it cannot be read, or else NaN."""
+    """Height and width of each image: float64 [N, 2], as stated if it cannot be read, or else NaN."""
     true = np.array([facts.size for facts in split.facts], np.float64).reshape(-1, 2)
     known = np.where(true > 0, true, split.index.sizes)
     return np.where(known > 0, known, np.nan)
@@ -35,14 +35,14 @@ def tiny(split: Split) -> NDArray[np.bool_]:
 
 
 def whole(split: Split) -> NDArray[np.bool_]:
-    """Boxes of nearly the whole width and height of their picture: bool [M]."""
+    """Boxes of nearly the whole width and height of their image: bool [M]."""
     width_height = true_sizes(split)[box_owners(split.index), ::-1]
     covers = box_sides(split.index) >= WHOLE * width_height
     return covers[:, 0] & covers[:, 1]
 
 
 def beyond_border(split: Split) -> np.ndarray:
-    """Boxes past the border, bool [M]; of a picture drawn on before EXIF turned it, none (see `exif_fit`)."""
+    """Boxes past the border, bool [M]; of an image drawn on before EXIF turned it, none (see `exif_fit`)."""
     owners = box_owners(split.index)
     limits = true_sizes(split)[owners, ::-1] + BEYOND
     beyond = (split.index.boxes[:, :2] < -BEYOND).any(axis=1) | (split.index.boxes[:, 2:] > limits).any(

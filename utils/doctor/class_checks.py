@@ -12,7 +12,7 @@ from utils.doctor.splits import Split
 
 FEW = 50  # objects of a class to train on: below, it is hardly learned
 UNEVEN = 100  # times as many objects of the most frequent class as of the rarest
-EMPTY_SHARE = 0.5  # of the pictures
+EMPTY_SHARE = 0.5  # of the images
 NAMED = 10  # classes named in a sentence
 
 
@@ -20,7 +20,7 @@ def check_classes(splits: Sequence[Split]) -> list[Finding]:
     """Everything that counting objects shows; the first split is the one trained on."""
     counts = [class_counts(split) for split in splits]
     names = splits[0].index.class_names
-    findings = [*no_objects(splits), *unknown_names(splits), *empty_pictures(splits)]
+    findings = [*no_objects(splits), *unknown_names(splits), *empty_images(splits)]
     return [*findings, *untrained(splits, counts, names), *few(splits, counts, names)]
 
 
@@ -49,13 +49,13 @@ def unknown_names(splits: Sequence[Split]) -> Iterator[Finding]:
         yield Finding("unknown-names", "warning", strangers.total(), sentence, fix)
 
 
-def empty_pictures(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Pictures without objects: useful against false alarms, unless somebody forgot to label them."""
+def empty_images(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Images without objects: useful against false alarms, unless somebody forgot to label them."""
     counts = {split.name: int((np.diff(split.index.box_offsets) == 0).sum()) for split in splits}
     if total := sum(counts.values()):
         many = any(counts[split.name] > EMPTY_SHARE * len(split.index) for split in splits)
         text = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        sentence = f"{number_of(total, 'picture', 'have')} no object ({text})."
+        sentence = f"{number_of(total, 'image', 'have')} no object ({text})."
         fix = "Good against false alarms if really nothing is there; see that none was forgotten."
         places = [
             Place(split.name, str(split.index.path(image)), image)
@@ -77,8 +77,8 @@ def untrained(
         ("absent", (counts[0] == 0) & (tested == 0), "no object anywhere"),
     )
     fixes = (
-        "They cannot be learned: move pictures of them to the training data, or take them off the list.",
-        "Nothing will show how well they are found: move some pictures of them to the other splits.",
+        "They cannot be learned: move images of them to the training data, or take them off the list.",
+        "Nothing will show how well they are found: move some images of them to the other splits.",
         "Take them off the class list, or see whether their names are spelt as in the annotations.",
     )
     for (kind, mask, what), fix in zip(cases, fixes, strict=True):

@@ -1,4 +1,4 @@
-"""Checks for pictures that are there twice: within a split, and in two of them."""
+"""Checks for images that are there twice: within a split, and in two of them."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -12,21 +12,21 @@ from utils.doctor.near_duplicates import (
     find_copies,
     fingerprints,
     mirrored,
+    same_image,
     same_in_detail,
-    same_picture,
     same_scene,
 )
 from utils.doctor.splits import Split
 from utils.images.image_io import read_image
 
-SCENE_SHARE = 0.05  # of a split: single pictures of one scene are chance
+SCENE_SHARE = 0.05  # of a split: single images of one scene are chance
 
 
 class Copies(NamedTuple):
     """For each image of a split the one that it copies, int64 [N], -1 for none; each image is in one only.
 
     exact  the same bytes
-    near   the same picture, saved again, perhaps mirrored
+    near   the same image, saved again, perhaps mirrored
     scene  the same scene, with something moved
     """
 
@@ -50,8 +50,8 @@ def find_all_copies(of: Split, its: Fingerprints, among: Split, other: Fingerpri
     """What in `of` is a copy of what in `among`; in one and the same split, of what stands before it."""
     itself = of is among
     exact = _same_files(of, among)
-    near = _free(find_copies(its, other, same_picture, only_earlier=itself), exact)
-    mirror = find_copies(mirrored(its), other, same_picture, only_earlier=itself)
+    near = _free(find_copies(its, other, same_image, only_earlier=itself), exact)
+    mirror = find_copies(mirrored(its), other, same_image, only_earlier=itself)
     near = _confirmed(of, among, np.where(near < 0, _free(mirror, exact), near))
     scene = np.full(len(exact), -1) if itself else find_copies(its, other, same_scene)
     return Copies(exact, near, _free(_free(scene, exact), near))
@@ -62,14 +62,14 @@ def _repeats(splits: Sequence[Split], within: Sequence[Copies]) -> Iterator[Find
     near = [place for s, copies in zip(splits, within, strict=True) for place in _places(s, s, copies.near)]
     if exact:
         sentence = (
-            f"{number_of(len(exact), 'picture', 'repeat')} others of the same split "
+            f"{number_of(len(exact), 'image', 'repeat')} others of the same split "
             f"({by_split(exact, splits)}): they count twice."
         )
         fix = "Remove one of each pair; if the labels of the two differ, keep the right ones."
         yield Finding("copies", "warning", len(exact), sentence, fix, exact)
     if near:
         sentence = (
-            f"{number_of(len(near), 'picture', 'look')} the same as others in their split "
+            f"{number_of(len(near), 'image', 'look')} the same as others in their split "
             f"({by_split(near, splits)}), as frames of a video or saved copies do."
         )
         fix = "They teach little: remove them, or spread what you label over more scenes."
@@ -79,26 +79,24 @@ def _repeats(splits: Sequence[Split], within: Sequence[Copies]) -> Iterator[Find
 def _leaks(of: Split, among: Split, copies: Copies) -> Iterator[Finding]:
     deceives = f"figures measured on {of.name} look better than the detector is"
     if exact := _places(of, among, copies.exact):
-        sentence = (
-            f"Of {of.name}, {number_of(len(exact), 'picture', 'are')} also in {among.name}: {deceives}."
-        )
+        sentence = f"Of {of.name}, {number_of(len(exact), 'image', 'are')} also in {among.name}: {deceives}."
         fix = f"Remove them from {of.name} or from {among.name}: problems.json lists them."
         yield Finding("leak", "serious", len(exact), sentence, fix, exact)
     if near := _places(of, among, copies.near):
         sentence = (
-            f"Of {of.name}, {number_of(len(near), 'picture', 'look')} the same as others of {among.name} "
+            f"Of {of.name}, {number_of(len(near), 'image', 'look')} the same as others of {among.name} "
             f"(near-duplicates): {deceives}."
         )
         fix = (
             f"Remove them from {of.name}: problems.json lists them. Split by scene, video or day, before "
-            f"copies are made, not picture by picture."
+            f"copies are made, not image by image."
         )
         severe = len(near) > SMALL_SHARE * len(of.index)
         yield Finding("near-leak", "serious" if severe else "warning", len(near), sentence, fix, near)
     scene = _places(of, among, copies.scene)
     if len(scene) > SCENE_SHARE * len(of.index):
         sentence = (
-            f"Of {of.name}, {number_of(len(scene), 'picture', 'show')} the scene of others of {among.name}, "
+            f"Of {of.name}, {number_of(len(scene), 'image', 'show')} the scene of others of {among.name}, "
             f"as from one fixed camera: figures measured on {of.name} hold for that scene alone."
         )
         fix = "Where the detector is to work elsewhere too, test it on scenes that it was not trained on."
@@ -116,7 +114,7 @@ def _same_files(of: Split, among: Split) -> np.ndarray:
 
 
 def _confirmed(of: Split, among: Split, near: np.ndarray) -> np.ndarray:
-    """`near` without pairs whose objects differ and whose pictures do so too when looked at more closely."""
+    """`near` without pairs whose objects differ and whose images do so too when looked at more closely."""
     confirmed = near.copy()
     for image in np.flatnonzero(near >= 0).tolist():
         if _labels_differ(of, image, among, near[image]):

@@ -1,4 +1,4 @@
-"""Checks of picture files: unreadable, of another size than stated, turned by EXIF, oddly stored."""
+"""Checks of image files: unreadable, of another size than stated, turned by EXIF, oddly stored."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from utils.doctor.finding import Finding, Place, Severity, by_split, number_of, serious_beyond
-from utils.doctor.image_facts import MISSING, UPRIGHT, PictureFacts
+from utils.doctor.image_facts import MISSING, UPRIGHT, ImageFacts
 from utils.doctor.splits import Split
 from utils.images.headers import SIDEWAYS
 
 SUFFIXES = {  # of each format, by Pillow's name
     "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # the JPEG of some telephones, with a second picture behind
+    "MPO": (".jpg", ".jpeg"),  # the JPEG of some telephones, with a second image behind
     "PNG": (".png",),
     "BMP": (".bmp",),
     "DIB": (".bmp",),
@@ -31,17 +31,17 @@ def check_files(splits: Sequence[Split]) -> list[Finding]:
 
 
 def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Files that do not exist, and files that do but hold no whole picture."""
+    """Files that do not exist, and files that do but hold no whole image."""
     broken = _places(splits, lambda split, image: split.facts[image].error)
     missing = [place for place in broken if place.detail == MISSING]
     damaged = [place for place in broken if place.detail != MISSING]
     if missing:
-        sentence = f"{number_of(len(missing), 'picture', 'do')} not exist ({by_split(missing, splits)})."
+        sentence = f"{number_of(len(missing), 'image', 'do')} not exist ({by_split(missing, splits)})."
         fix = "Put them where the annotations say, or make the lists again without them."
         yield Finding("missing", "serious", len(missing), sentence, fix, missing)
     if damaged:
         sentence = (
-            f"{number_of(len(damaged), 'picture', 'cannot')} be read ({by_split(damaged, splits)}): training "
+            f"{number_of(len(damaged), 'image', 'cannot')} be read ({by_split(damaged, splits)}): training "
             f"skips them, evaluation counts their objects as missed."
         )
         fix = "Copy them again from their source, or remove them with their annotations."
@@ -49,7 +49,7 @@ def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Pictures of another size than their annotations say: usually resized after they were labelled."""
+    """Images of another size than their annotations say: usually resized after they were labelled."""
 
     def wrong(split: Split, image: int) -> str:
         stated, true = tuple(split.index.sizes[image].tolist()), split.facts[image].size
@@ -59,38 +59,38 @@ def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
 
     if places := _places(splits, wrong):
         sentence = (
-            f"{number_of(len(places), 'picture', 'have')} another size than stated in the annotations "
+            f"{number_of(len(places), 'image', 'have')} another size than stated in the annotations "
             f"({by_split(places, splits)}): after resizing without the boxes, these are misplaced."
         )
-        fix = "Look at the boxes; label again, or take the pictures that were labelled."
+        fix = "Look at the boxes; label again, or take the images that were labelled."
         severity = serious_beyond(_shares(places, splits))
         yield Finding("wrong-size", severity, len(places), sentence, fix, places)
 
 
 def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Pictures that EXIF turns, where the boxes do not show that they were drawn on the turned picture."""
+    """Images that EXIF turns, where the boxes do not show that they were drawn on the turned image."""
     found = _places(splits, exif_fit)
     cases: tuple[tuple[str, Severity, str], ...] = (
-        ("un-turned", "serious", "the boxes were drawn on the un-turned picture, and are misplaced"),
-        ("stated", "warning", "the stated size is that of the un-turned picture, the boxes fit both"),
-        ("either", "note", "nothing says on which picture the boxes were drawn, as they fit both"),
+        ("un-turned", "serious", "the boxes were drawn on the un-turned image, and are misplaced"),
+        ("stated", "warning", "the stated size is that of the un-turned image, the boxes fit both"),
+        ("either", "note", "nothing says on which image the boxes were drawn, as they fit both"),
     )
     for case, severity, meaning in cases:
         places = [place._replace(detail="") for place in found if place.detail == case]
         if places:
             sentence = (
-                f"{number_of(len(places), 'picture', 'are')} turned as the EXIF orientation says when read "
+                f"{number_of(len(places), 'image', 'are')} turned as the EXIF orientation says when read "
                 f"({by_split(places, splits)}): {meaning}."
             )
             fix = (
-                "Look at the boxes on the page, drawn on the turned picture. Where they are misplaced, "
-                "remove the tag (exiftool -Orientation= FILE): the picture is then read as it was labelled."
+                "Look at the boxes on the page, drawn on the turned image. Where they are misplaced, "
+                "remove the tag (exiftool -Orientation= FILE): the image is then read as it was labelled."
             )
             yield Finding(f"exif-{case}", severity, len(places), sentence, fix, places)
 
 
 def exif_fit(split: Split, image: int) -> str:
-    """On which picture the boxes were drawn, if EXIF turns it: "turned", "un-turned" if they fit that alone,
+    """On which image the boxes were drawn, if EXIF turns it: "turned", "un-turned" if they fit that alone,
     "stated" if its size is stated, "either" if nothing tells; "" if nothing is turned or there is no box."""
     facts, boxes = split.facts[image], split.index.boxes[split.index.span(image)]
     if facts.error or facts.orientation == UPRIGHT or not len(boxes):
@@ -118,7 +118,7 @@ def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
         modes = Counter(place.detail for place in places)
         text = ", ".join(f"{mode} {count}" for mode, count in modes.most_common())
         sentence = (
-            f"{number_of(len(places), 'picture', 'are')} not plain RGB or grey ({text}): 16 bits are cut to "
+            f"{number_of(len(places), 'image', 'are')} not plain RGB or grey ({text}): 16 bits are cut to "
             f"the upper 8, alpha is dropped, CMYK becomes RGB."
         )
         fix = "If they look too dark or odd on the page, save them as RGB with 8 bits."
@@ -155,8 +155,8 @@ def _shares(places: Sequence[Place], splits: Sequence[Split]) -> dict[str, tuple
 
 
 def _is_unturned(split: Split, image: int) -> bool:
-    """Whether the stated size is that of the picture as it is stored, on its side."""
-    facts: PictureFacts = split.facts[image]
+    """Whether the stated size is that of the image as it is stored, on its side."""
+    facts: ImageFacts = split.facts[image]
     return facts.orientation in SIDEWAYS and tuple(split.index.sizes[image].tolist()) == facts.size[::-1]
 
 

@@ -7,7 +7,7 @@ from utils.doctor.splits import Split
 
 Severity = Literal["serious", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "warning", "note")  # worst first
-SMALL_SHARE = 0.01  # of boxes or pictures: what is wrong with no more than these is worth a look, not more
+SMALL_SHARE = 0.01  # of boxes or images: what is wrong with no more than these is worth a look, not more
 
 SINGULAR = {"are": "is", "have": "has", "do": "does", "cannot": "cannot"}  # verbs that do not just take an s
 
@@ -36,7 +36,7 @@ class Finding(NamedTuple):
 
     kind      a short name, the same in every report
     severity  serious: training would suffer, or its figures would deceive; warning: look at it; note
-    number    how many boxes, pictures, files or classes
+    number    how many boxes, images, files or classes
     sentence  what it is and why it matters
     fix       what to do
     """

@@ -13,7 +13,7 @@ PIXELS = (8, 16, 32, 64, 96, 128, 256, 512)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 ASPECTS = (0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5)
 NUMBERS = (1, 2, 3, 5, 10, 20, 50, 100)
-SIZES = 8  # picture sizes listed; the rest together
+SIZES = 8  # image sizes listed; the rest together
 
 
 class Histogram(NamedTuple):
@@ -30,7 +30,7 @@ class Histogram(NamedTuple):
 
 
 def histograms(splits: Sequence[Split], image_size: tuple[int, int]) -> list[Histogram]:
-    """Everything that is worth a picture; `image_size` is (height, width) of training."""
+    """Everything that is worth an image; `image_size` is (height, width) of training."""
     height, width = image_size
     pixels = [training_sides(split, image_size) for split in splits]
     relative = [_relative_sides(split) for split in splits]
@@ -38,10 +38,10 @@ def histograms(splits: Sequence[Split], image_size: tuple[int, int]) -> list[His
     numbers = [np.diff(split.index.box_offsets).astype(float) for split in splits]
     return [
         binned(f"Box size in pixels when trained at {height} x {width}", pixels, PIXELS),
-        binned("Box size as a share of the picture's", relative, SHARES, percent=True),
+        binned("Box size as a share of the image's", relative, SHARES, percent=True),
         binned("Width to height of boxes", aspects, ASPECTS),
-        binned("Boxes on a picture", numbers, NUMBERS, whole=True),
-        picture_sizes(splits),
+        binned("Boxes on an image", numbers, NUMBERS, whole=True),
+        image_sizes(splits),
     ]
 
 
@@ -62,8 +62,8 @@ def binned(
     return Histogram(title, _bin_names(edges, percent, whole), counts / total)
 
 
-def picture_sizes(splits: Sequence[Split]) -> Histogram:
-    """The most frequent sizes of pictures, width x height."""
+def image_sizes(splits: Sequence[Split]) -> Histogram:
+    """The most frequent sizes of images, width x height."""
     counts = [Counter(facts.size for facts in split.facts if not facts.error) for split in splits]
     together = sum(counts, Counter[tuple[int, int]]())
     listed = [size for size, _ in together.most_common(SIZES)]
@@ -73,8 +73,8 @@ def picture_sizes(splits: Sequence[Split]) -> Histogram:
     shares = np.array(rows, float) / np.maximum([[part.total()] for part in counts], 1)
     names = [f"{width} x {height}" for height, width in listed]
     if len(together) > SIZES:
-        return Histogram("Sizes of pictures", [*names, f"{len(together) - SIZES} others"], shares)
-    return Histogram("Sizes of pictures", names, shares[:, :-1])
+        return Histogram("Sizes of images", [*names, f"{len(together) - SIZES} others"], shares)
+    return Histogram("Sizes of images", names, shares[:, :-1])
 
 
 def _counts(values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
@@ -94,7 +94,7 @@ def _bin_names(edges: Sequence[float], percent: bool, whole: bool) -> list[str]:
 
 
 def _relative_sides(split: Split) -> np.ndarray:
-    """The square root of each box's share of its picture's area."""
+    """The square root of each box's share of its image's area."""
     areas = true_sizes(split).prod(axis=1)[box_owners(split.index)]
     return np.sqrt(box_sides(split.index).prod(axis=1) / areas)
 

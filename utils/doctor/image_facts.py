@@ -15,13 +15,13 @@ from tqdm import tqdm
 from utils.images.headers import EXIF_ORIENTATION
 from utils.images.image_io import ImageError, decode_image
 
-THUMBNAIL = 32  # pixels of a side: enough to tell a moved chess piece, and 100,000 pictures take 100 MB
-UPRIGHT = 1  # the EXIF orientation of a picture that is stored as it is seen
+THUMBNAIL = 32  # pixels of a side: enough to tell a moved chess piece, and 100,000 images take 100 MB
+UPRIGHT = 1  # the EXIF orientation of an image that is stored as it is seen
 MISSING = "no such file"
 
 
-class PictureFacts(NamedTuple):
-    """One picture file.
+class ImageFacts(NamedTuple):
+    """One image file.
 
     error        why it cannot be read, "" where it can; what follows is then not known
     size         (height, width) once turned upright
@@ -41,27 +41,27 @@ class PictureFacts(NamedTuple):
     thumbnail: np.ndarray = np.zeros((THUMBNAIL, THUMBNAIL), np.uint8)
 
 
-def examine_pictures(paths: Sequence[Path], workers: int) -> list[PictureFacts]:
+def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
     """The facts of each file, in order, by `workers` threads: decoding and hashing run side by side."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = pool.map(examine_picture, unique)
+        found = pool.map(examine_image, unique)
         bar = tqdm(found, desc="reading", total=len(unique), leave=False, dynamic_ncols=True, disable=None)
         facts = dict(zip(unique, bar, strict=True))
     return [facts[path] for path in paths]
 
 
-def examine_picture(path: Path) -> PictureFacts:
+def examine_image(path: Path) -> ImageFacts:
     """Read and decode one file; whatever is wrong with it is told in `error`, nothing is raised."""
     try:
         data = np.fromfile(path, np.uint8)
         image = decode_image(data, str(path))
     except FileNotFoundError:
-        return PictureFacts(MISSING)
+        return ImageFacts(MISSING)
     except (ImageError, OSError) as error:
-        return PictureFacts(str(error).removeprefix(f"{path}: "))
+        return ImageFacts(str(error).removeprefix(f"{path}: "))
     small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    return PictureFacts(
+    return ImageFacts(
         "",
         (image.shape[0], image.shape[1]),
         *_header(data),

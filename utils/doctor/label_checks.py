@@ -55,22 +55,20 @@ def clipped_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
         text = ", ".join(f"{name} {number}" for name, number in counts.items())
         shares = {split.name: (split.clipped, len(split.index.boxes)) for split in splits}
         severity: Severity = "note" if serious_beyond(shares) == "warning" else "warning"
-        sentence = f"{number_of(count, 'box', 'are')} cut at the border of the picture ({text})."
-        fix = (
-            "By a pixel or two this is nothing; if more, look whether pictures were resized after labelling."
-        )
+        sentence = f"{number_of(count, 'box', 'are')} cut at the border of the image ({text})."
+        fix = "By a pixel or two this is nothing; if more, look whether images were resized after labelling."
         yield Finding("clipped", severity, count, sentence, fix)
 
 
 def boxes_beyond(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes that reach past the border of their picture; VOC's are clipped by the reader."""
+    """Boxes that reach past the border of their image; VOC's are clipped by the reader."""
     yield from _box_finding(
         splits,
         "beyond",
         beyond_border,
         "reach",
-        "beyond the picture ({}), as boxes of another picture or size do.",
-        "Look at them: resized pictures and mixed-up files show here first.",
+        "beyond the image ({}), as boxes of another image or size do.",
+        "Look at them: resized images and mixed-up files show here first.",
     )
 
 
@@ -111,13 +109,13 @@ def tiny_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def whole_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes of the whole picture; a data set of single things close up has them rightly."""
+    """Boxes of the whole image; a data set of single things close up has them rightly."""
     for finding in _box_finding(
         splits,
         "whole-picture",
         whole,
         "cover",
-        "the whole picture ({}).",
+        "the whole image ({}).",
         "Right for single things close up; else remove them.",
     ):
         yield finding._replace(severity="note")
@@ -132,7 +130,7 @@ def small_boxes(splits: Sequence[Split], image_size: tuple[int, int]) -> Iterato
             f"{count:,} of {number_of(len(sides), 'box', 'are')} below 8 pixels at the training size of "
             f"{image_size[0]} x {image_size[1]}: networks hardly find such."
         )
-        fix = "Train at a larger --image-size, or cut the pictures into overlapping tiles."
+        fix = "Train at a larger --image-size, or cut the images into overlapping tiles."
         yield Finding("small", "warning", count, sentence, fix)
 
 

@@ -1,7 +1,7 @@
-"""Pictures that are the same but for how they were saved, found among many without comparing each pair.
+"""Images that are the same but for how they were saved, found among many without comparing each pair.
 
-A picture's 64-bit hash is the signs of its lowest frequencies (the pHash of Zauner, "Implementation and
-benchmarking of perceptual image hash functions", 2010, against 0 instead of the median: on 250 pictures, of
+An image's 64-bit hash is the signs of its lowest frequencies (the pHash of Zauner, "Implementation and
+benchmarking of perceptual image hash functions", 2010, against 0 instead of the median: on 250 images, of
 photographs, blood cells and chess boards, brightness, gamma and a trim of 3 % changed fewer bits so). Hashes
 that differ in up to 7 bits are found by multi-index hashing (Norouzi, Punjani and Fleet, 2012,
 https://arxiv.org/abs/1307.2982): of four 16-bit parts, one then differs in at most one bit. What the hash
@@ -14,13 +14,13 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-SIDE = 16  # of the grey picture whose frequencies are taken
+SIDE = 16  # of the grey image whose frequencies are taken
 PARTS = 4
 PART_BITS = 16
 MOST_BITS = 7  # 2 * PARTS - 1: two bits in each part are one too many
 BLOCK = 1 << 14  # pairs compared at a time: 64 MB of thumbnails as floats
-FLAT = 2.0  # grey levels of deviation below which a picture shows nothing to compare
-SAME_PICTURE = 0.5  # largest difference of a thumbnail's pixels, in standard deviations; see `same_picture`
+FLAT = 2.0  # grey levels of deviation below which an image shows nothing to compare
+SAME_IMAGE = 0.5  # largest difference of a thumbnail's pixels, in standard deviations; see `same_image`
 DETAIL, SAME_DETAIL = 96, 0.6  # side of a larger thumbnail, and the difference allowed there
 SAME_SCENE = 0.95  # least correlation of the thumbnails
 SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
@@ -28,7 +28,7 @@ BITS_OF_BYTE = np.array([byte.bit_count() for byte in range(256)], np.uint8)
 
 
 class Fingerprints(NamedTuple):
-    """What pictures are compared by.
+    """What images are compared by.
 
     thumbnails  uint8 [N, S, S], grey, S a multiple of 16
     hashes      uint64 [N]
@@ -51,16 +51,16 @@ def fingerprints(thumbnails: np.ndarray) -> Fingerprints:
     return Fingerprints(thumbnails, perceptual_hashes(thumbnails), (cells - mean) / deviation)
 
 
-def same_picture(one: Fingerprints, rows: np.ndarray, other: Fingerprints, found: np.ndarray) -> np.ndarray:
-    """Which pairs are one picture, saved again: brightness and contrast taken out, no pixel differs much.
+def same_image(one: Fingerprints, rows: np.ndarray, other: Fingerprints, found: np.ndarray) -> np.ndarray:
+    """Which pairs are one image, saved again: brightness and contrast taken out, no pixel differs much.
 
-    JPEG quality 20, half the size, noise and blur stay below 0.5 (98 % of 180 pictures); of chess boards
+    JPEG quality 20, half the size, noise and blur stay below 0.5 (98 % of 180 images); of chess boards
     before a fixed camera, one piece moved is above. No mean of pixels differs by more than one of them does,
     so most pairs are dismissed by their cells.
     """
-    alike = np.abs(one.cells[rows] - other.cells[found]).max(axis=1) <= SAME_PICTURE
+    alike = np.abs(one.cells[rows] - other.cells[found]).max(axis=1) <= SAME_IMAGE
     pair = _standard(one.thumbnails[rows[alike]]), _standard(other.thumbnails[found[alike]])
-    alike[alike] = np.abs(pair[0] - pair[1]).max(axis=(1, 2)) <= SAME_PICTURE
+    alike[alike] = np.abs(pair[0] - pair[1]).max(axis=(1, 2)) <= SAME_IMAGE
     return alike
 
 
@@ -71,10 +71,10 @@ def same_scene(one: Fingerprints, rows: np.ndarray, other: Fingerprints, found: 
 
 
 def same_in_detail(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two pictures uint8 [H, W, 3] are one, saved again, perhaps mirrored: compared at 96 x 96.
+    """Whether two images uint8 [H, W, 3] are one, saved again, perhaps mirrored: compared at 96 x 96.
 
     A chess piece exchanged for another of its colour differs by 0.8 or more there, a label that was forgotten
-    on a copy by 0.1; JPEG quality 20 and half the size stay below 0.6 (90 % of 120 pictures).
+    on a copy by 0.1; JPEG quality 20 and half the size stay below 0.6 (90 % of 120 images).
     """
     size = (DETAIL, DETAIL)
     small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (one, other, other[:, ::-1])]
@@ -92,16 +92,16 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def mirrored(prints: Fingerprints) -> Fingerprints:
-    """The fingerprints of the same pictures, left and right exchanged."""
+    """The fingerprints of the same images, left and right exchanged."""
     return fingerprints(prints.thumbnails[:, :, ::-1])
 
 
 def find_copies(
     of: Fingerprints, among: Fingerprints, alike: Alike, *, only_earlier: bool = False
 ) -> np.ndarray:
-    """For each picture of `of` one of `among` that is `alike`: int64 [N], -1 for none.
+    """For each image of `of` one of `among` that is `alike`: int64 [N], -1 for none.
 
-    only_earlier  both are the same pictures: look only at those before each, so that of a group all but the
+    only_earlier  both are the same images: look only at those before each, so that of a group all but the
         first have a partner
 
     Exact: whatever is within 7 bits and `alike` is found. The first found is taken, not the most alike.

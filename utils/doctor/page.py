@@ -11,24 +11,24 @@ from utils.doctor.finding import Finding, number_of
 from utils.doctor.histograms import Histogram, histograms
 from utils.doctor.splits import Split
 from utils.doctor.style import STYLE
-from utils.doctor.thumbnails import picture_of, places_of, sample_places
+from utils.doctor.thumbnails import image_of, places_of, sample_places
 
-SHOWN = 6  # pictures of each finding
-LISTED = 20  # places named where no picture can be shown
-SAMPLE = 12  # pictures of the data as they are
+SHOWN = 6  # images of each finding
+LISTED = 20  # places named where no image can be shown
+SAMPLE = 12  # images of the data as they are
 
 
 def health_page(
     splits: Sequence[Split], findings: Sequence[Finding], image_size: tuple[int, int], seed: int
 ) -> str:
-    """The whole page: verdict, findings worst first with pictures, a sample, counts and histograms.
+    """The whole page: verdict, findings worst first with images, a sample, counts and histograms.
 
-    `seed` chooses which pictures are shown where there are more than fit.
+    `seed` chooses which images are shown where there are more than fit.
     """
     rng = np.random.default_rng(seed)
     sections = [_finding(k, finding, splits, rng) for k, finding in enumerate(findings)]
     figures = "".join(_histogram(histogram) for histogram in histograms(splits, image_size))
-    names = ", ".join(f"{escape(split.name)}: {number_of(len(split.index), 'picture')}" for split in splits)
+    names = ", ".join(f"{escape(split.name)}: {number_of(len(split.index), 'image')}" for split in splits)
     state = "healthy" if is_healthy(findings) else "serious"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -57,11 +57,11 @@ def _contents(findings: Sequence[Finding]) -> str:
 
 def _finding(number: int, finding: Finding, splits: Sequence[Split], rng: np.random.Generator) -> str:
     shown = sample_places(finding.places, SHOWN, rng)
-    pictures = [picture for place in shown if (picture := picture_of(place, splits))]
-    listed = "" if pictures or not finding.places else _list(finding)
-    gallery = f'<div class="gallery">{"".join(pictures)}</div>' if pictures else ""
-    left = len(finding.places) - len(pictures)
-    more = f'<p class="muted">{left:,} more in problems.json</p>' if pictures and left else ""
+    images = [image for place in shown if (image := image_of(place, splits))]
+    listed = "" if images or not finding.places else _list(finding)
+    gallery = f'<div class="gallery">{"".join(images)}</div>' if images else ""
+    left = len(finding.places) - len(images)
+    more = f'<p class="muted">{left:,} more in problems.json</p>' if images and left else ""
     return (
         f'<section id="finding-{number}" class="finding {finding.severity}"><h2>'
         f'<span class="badge {finding.severity}">{finding.severity}</span> {escape(finding.kind)}</h2>'
@@ -81,13 +81,13 @@ def _list(finding: Finding) -> str:
 
 
 def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
-    """Pictures as they are labelled: a shifted box or a forgotten object shows to the eye alone."""
+    """Images as they are labelled: a shifted box or a forgotten object shows to the eye alone."""
     number = max(2, SAMPLE // len(splits))
     places = [place for split in splits for place in sample_places(places_of(split), number, rng)]
-    pictures = "".join(picture_of(place, splits) for place in places)
+    images = "".join(image_of(place, splits) for place in places)
     return (
         "<section><h2>As they are labelled</h2><p>Look whether boxes fit, and whether objects were forgotten:"
-        f' no check finds that.</p><div class="gallery">{pictures}</div></section>'
+        f' no check finds that.</p><div class="gallery">{images}</div></section>'
     )
 
 
@@ -95,7 +95,7 @@ def _count_table(splits: Sequence[Split]) -> str:
     counts = [class_counts(split) for split in splits]
     head = "".join(f'<th class="number">{escape(split.name)}</th>' for split in splits)
     rows = [
-        ("pictures", [len(split.index) for split in splits]),
+        ("images", [len(split.index) for split in splits]),
         ("without objects", [int((np.diff(split.index.box_offsets) == 0).sum()) for split in splits]),
         ("objects", [int(part.sum()) for part in counts]),
         *((name, [int(part[k]) for part in counts]) for k, name in enumerate(splits[0].index.class_names)),

@@ -11,7 +11,7 @@ from warnings import catch_warnings, simplefilter
 
 from utils.data.index import DatasetIndex
 from utils.data.summary import Problem
-from utils.doctor.image_facts import PictureFacts, examine_pictures
+from utils.doctor.image_facts import ImageFacts, examine_images
 from utils.formats.read_data import read_data
 from utils.formats.voc import read_voc, split_names
 from utils.system.files import read_text
@@ -24,7 +24,7 @@ class Split:
     name      train, val, test or what the user calls it
     index     what its reader gives: sound boxes only
     problems  what is broken in its annotations, and was left out
-    clipped   how many boxes the reader cut at the border of their picture, where it counts them
+    clipped   how many boxes the reader cut at the border of their image, where it counts them
     strangers names that are not in the class list, with their counts; left out too
     facts     of each image's file, in the index's order; empty before `examine_splits`
     """
@@ -34,7 +34,7 @@ class Split:
     problems: Sequence[Problem] = ()
     clipped: int = 0
     strangers: Mapping[str, int] | None = None
-    facts: Sequence[PictureFacts] = ()
+    facts: Sequence[ImageFacts] = ()
 
     def paths(self) -> list[Path]:
         """The files of the images, in the index's order."""
@@ -67,7 +67,7 @@ def short_names(specs: Sequence[str]) -> list[str]:
 
 def examine_splits(splits: Sequence[Split], workers: int) -> list[Split]:
     """The same with the facts of every file; a file that is in several is read once."""
-    facts = examine_pictures([path for split in splits for path in split.paths()], workers)
+    facts = examine_images([path for split in splits for path in split.paths()], workers)
     done, start = [], 0
     for split in splits:
         done.append(replace(split, facts=facts[start : start + len(split.index)]))

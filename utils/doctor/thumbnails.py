@@ -1,4 +1,4 @@
-"""Small pictures of places where something was found, as HTML that holds them."""
+"""Small images of places where something was found, as HTML that holds them."""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,7 +13,7 @@ from utils.draw.boxes import draw_boxes
 from utils.draw.thumbnails import data_url, resized
 from utils.images.image_io import ImageError, read_image
 
-SIDE = 360  # pixels of the longer side: readable on a telephone, 30 to 40 KB a picture
+SIDE = 360  # pixels of the longer side: readable on a telephone, 30 to 40 KB an image
 MARK, WHITE = (255, 0, 0), (255, 255, 255)
 CROP = 8.0  # pixels of a thumbnail: of a marked box that would be smaller, the surroundings are enlarged
 
@@ -29,27 +29,25 @@ def sample_places(places: Sequence[Place], number: int, rng: np.random.Generator
     return [places[k] for k in sorted(chosen.tolist())]
 
 
-def picture_of(place: Place, splits: Sequence[Split]) -> str:
-    """A figure of the place, beside it what it is like; "" where there is no picture to show."""
+def image_of(place: Place, splits: Sequence[Split]) -> str:
+    """A figure of the place, beside it what it is like; "" where there is no image to show."""
     split = next(split for split in splits if split.name == place.split)
     if place.image < 0 or split.facts[place.image].error:
         return ""
-    pictures = [place_thumbnail(place, split)]
+    images = [place_thumbnail(place, split)]
     try:
-        pictures += [_shrunk(read_image(place.like))] if place.like else []
+        images += [_shrunk(read_image(place.like))] if place.like else []
     except ImageError:
         return ""
-    images = "".join(f'<img loading="lazy" alt="" src="{data_url(picture)}">' for picture in pictures)
+    tags = "".join(f'<img loading="lazy" alt="" src="{data_url(image)}">' for image in images)
     text = f"{escape(place.split)}: {escape(Path(place.path).name)}"
     text += f" | {escape(Path(place.like).name)}" if place.like else ""
     text += f"<br>{escape(place.detail)}" if place.detail else ""
-    return (
-        f'<figure class="{"pair" if place.like else "one"}">{images}<figcaption>{text}</figcaption></figure>'
-    )
+    return f'<figure class="{"pair" if place.like else "one"}">{tags}<figcaption>{text}</figcaption></figure>'
 
 
 def place_thumbnail(place: Place, split: Split) -> np.ndarray:
-    """The picture with its boxes, what is meant in red: uint8 RGB. Around a tiny box it is enlarged."""
+    """The image with its boxes, what is meant in red: uint8 RGB. Around a tiny box it is enlarged."""
     image = read_image(place.path)
     span = split.index.span(place.image)
     boxes, labels = split.index.boxes[span], split.index.labels[span]

@@ -1,4 +1,4 @@
-"""Where the tag of each box goes on a picture: beside its box, off other tags and objects where it can be."""
+"""Where the tag of each box goes on an image: beside its box, off other tags and objects where it can be."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ ORDER = 0.03  # for each place that comes before in the list: habit is worth som
 
 
 def place_tags(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left and top of each tag, int [N, 2], in whole pixels; it lies within the picture if it fits in there.
+    """Left and top of each tag, int [N, 2], in whole pixels; it lies within the image if it fits in there.
 
     boxes  [N, 4] xyxy pixels, as drawn; the first chooses first
     sizes  int [N, 2], width and height of the tags
@@ -29,7 +29,7 @@ def place_tags(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) ->
 
 
 def _places(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left and top of the places that a tag may take, [N, 8, 2], best first, moved into the picture."""
+    """Left and top of the places that a tag may take, [N, 8, 2], best first, moved into the image."""
     left, top, right, bottom = np.clip(boxes, 0, [width, height, width, height]).T
     wide, high = sizes.T
     above, below = top - high, bottom

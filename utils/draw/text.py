@@ -1,4 +1,4 @@
-"""Text on pictures, in any script: OpenCV's own font, and for what it lacks one that is found on the system.
+"""Text on images, in any script: OpenCV's own font, and for what it lacks one that is found on the system.
 
 OpenCV 5 carries a font ("uni") with Latin, Greek, Cyrillic, Chinese, Japanese and Korean, and writes a label
 in 5 us. It has no Thai, Devanagari, Georgian or Armenian, and writes Hebrew and Arabic from left to right:
@@ -42,19 +42,19 @@ def text_size(text: str, letters: int) -> TextSize:
     return TextSize(width, height, -top)
 
 
-def put_text(picture: np.ndarray, text: str, left: int, top: int, letters: int, colour: Colour) -> None:
-    """Write a line on the RGB uint8 picture, in place; (left, top) is the corner of its `text_size`."""
+def put_text(image: np.ndarray, text: str, left: int, top: int, letters: int, colour: Colour) -> None:
+    """Write a line on the RGB uint8 image, in place; (left, top) is the corner of its `text_size`."""
     text = unicodedata.normalize("NFC", text)
     font = _font_of(text, letters)
     if font is None:
         at = (left, top + text_size(text, letters).rise)
-        cv2.putText(picture, text, at, colour, cv2.FontFace(FONT), letters)
+        cv2.putText(image, text, at, colour, cv2.FontFace(FONT), letters)
         return
     size = text_size(text, letters)
     mask = Image.new("L", (max(1, size.width), max(1, size.height)))
     ImageDraw.Draw(mask).text((0, 0), text, 255, font)
     below, right = max(0, -top), max(0, -left)
-    view = picture[max(0, top) : max(0, top + size.height), max(0, left) : max(0, left + size.width)]
+    view = image[max(0, top) : max(0, top + size.height), max(0, left) : max(0, left + size.width)]
     share = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
     view[:] = (view * (1 - share) + share * np.array(colour)).round().astype(np.uint8)
 

@@ -27,7 +27,7 @@ def require_display() -> None:
 
 
 def show_image(title: str, image: np.ndarray) -> None:
-    """Show the RGB picture in a window until a key is pressed."""
+    """Show the RGB image in a window until a key is pressed."""
     cv2.imshow(title, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     cv2.waitKey(0)
     cv2.destroyWindow(title)
@@ -39,10 +39,10 @@ class Window:
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=RATE_FRAMES)
 
-    def show(self, picture: np.ndarray) -> bool:
+    def show(self, image: np.ndarray) -> bool:
         """Show an RGB uint8 frame [H, W, 3]; False when the user presses q or closes the window."""
         self.times.append(time.perf_counter())
-        shown = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+        shown = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         if len(self.times) > 1:
             rate = (len(self.times) - 1) / (self.times[-1] - self.times[0])
             for colour, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):  # white with a dark edge

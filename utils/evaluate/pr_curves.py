@@ -19,7 +19,7 @@ CURVE_RECALLS = np.linspace(0, 1, 1001)
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What the pictures show: one row a class, NaN where not defined.
+    """What the images show: one row a class, NaN where not defined.
 
     precision, recall, f1  float64 [C, S], at the S values of CURVE_CONFIDENCES
     precision_at_recall    float64 [C, R], the raised curve at the R values of CURVE_RECALLS

@@ -1,9 +1,9 @@
-"""Ground truth and detections as folders of text files, one a picture, as the classic mAP scripts have them.
+"""Ground truth and detections as folders of text files, one an image, as the classic mAP scripts have them.
 
     ground-truth/ID.txt       class left top right bottom [difficult]
     detection-results/ID.txt  class score left top right bottom
 
-Pixels of the picture; a class name may hold spaces.
+Pixels of the image; a class name may hold spaces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
     """Read the files of a folder; ValueError, which names file and line, for what cannot be read."""
     files = sorted(folder.glob("*.txt"))
     if not files:
-        raise ValueError(f"{folder.absolute()} holds no .txt files: one a picture is expected")
+        raise ValueError(f"{folder.absolute()} holds no .txt files: one an image is expected")
     count, form = (5, RESULT_LINE) if with_scores else (4, TRUTH_LINE)
     owner: list[int] = []
     names: list[str] = []
@@ -75,7 +75,7 @@ def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
 
 
 def text_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
-    """Those lines as objects; pictures are in the order of their names."""
+    """Those lines as objects; images are in the order of their names."""
     left, top, right, bottom = boxes.numbers.T
     return GroundTruth(
         class_names=tuple(class_names),
@@ -90,14 +90,14 @@ def text_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
 
 
 def text_results(boxes: TextBoxes, rows: Mapping[str, int], class_names: Sequence[str]) -> FlatDetections:
-    """Those lines as detections; `rows` says which picture each file name is.
+    """Those lines as detections; `rows` says which image each file name is.
 
-    ValueError for a file that belongs to no picture, so that none is lost.
+    ValueError for a file that belongs to no image, so that none is lost.
     """
     strange = [name for name in boxes.ids if name not in rows]
     if strange:
         raise ValueError(
-            f"{boxes.folder / strange[0]}.txt belongs to no picture of the ground truth, whose first is "
+            f"{boxes.folder / strange[0]}.txt belongs to no image of the ground truth, whose first is "
             f"{next(iter(rows), 'missing')}; so do {len(strange)} of {len(boxes.ids)} files"
         )
     image = np.array([rows[name] for name in boxes.ids], np.int64)[boxes.owner]

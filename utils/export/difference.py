@@ -1,4 +1,4 @@
-"""How far two detectors are apart, in pixels and scores, on the same pictures: is an export the same one?"""
+"""How far two detectors are apart, in pixels and scores, on the same images: is an export the same one?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from nets.common.structures import Decoded
 from nets.common.topk import clip
 from utils.inference.nms import Kept, nms
 
-COMPARED = 100  # detections of each picture, the best ones
+COMPARED = 100  # detections of each image, the best ones
 LEAST, OVERLAP = 0.001, 0.5  # confidence and NMS of those that are compared: as in evaluation
 
 
@@ -55,7 +55,7 @@ def largest_difference(
 
 
 def _to_nearest(kept: Kept, boxes: Tensor, scores: Tensor, tolerance: Difference) -> Difference:
-    """Of detections to candidates boxes [A, 4], scores [A, C] of the same picture."""
+    """Of detections to candidates boxes [A, 4], scores [A, C] of the same image."""
     if not len(kept.scores):
         return NONE
     if not len(boxes):

@@ -1,4 +1,4 @@
-"""The letterbox as pieces of an ONNX graph: any picture in, boxes in its own pixels out.
+"""The letterbox as pieces of an ONNX graph: any image in, boxes in its own pixels out.
 
 The same arithmetic as `utils/images/letterbox.py`, in float64 where that is. Pixels can differ by one grey
 level from OpenCV's, which interpolates with whole numbers.
@@ -9,12 +9,12 @@ from nets.common.preprocess import PixelFormat
 
 def letterbox_graph(size: tuple[int, int], pixels: PixelFormat) -> str:
     """The nodes from `image` uint8 RGB [h, w, 3] to `images` uint8 [1, 3, H, W] of `size` (H, W)."""
-    share = 0.5 if pixels.pad_centred else 0  # of the padding, what comes before the picture
+    share = 0.5 if pixels.pad_centred else 0  # of the padding, what comes before the image
     return f"""
     letterbox (uint8[h, w, 3] image) => (uint8[1, 3, {size[0]}, {size[1]}] images)
     <
         double[2] l_target = {{{size[0]}, {size[1]}}}, double l_one = {{1}}, double l_share = {{{share}}},
-        int64[2] l_one_picture = {{1, 3}}, int64[2] l_no_padding = {{0, 0}}, int64[1] l_first = {{0}},
+        int64[2] l_one_image = {{1, 3}}, int64[2] l_no_padding = {{0, 0}}, int64[1] l_first = {{0}},
         float l_grey = {{{pixels.pad_value}}}
     >
     {{
@@ -34,7 +34,7 @@ def letterbox_graph(size: tuple[int, int], pixels: PixelFormat) -> str:
         l_channels_first = Transpose <perm = [2, 0, 1]> (l_float)
         l_batch = Unsqueeze (l_channels_first, l_first)
         l_resized_int = Cast <to = 7> (l_resized)
-        l_sizes = Concat <axis = 0> (l_one_picture, l_resized_int)
+        l_sizes = Concat <axis = 0> (l_one_image, l_resized_int)
         l_scaled = Resize <mode = "linear"> (l_batch, , , l_sizes)
         l_levels = Round (l_scaled)
         l_before_int = Cast <to = 7> (l_before)
@@ -47,7 +47,7 @@ def letterbox_graph(size: tuple[int, int], pixels: PixelFormat) -> str:
 
 
 def original_graph() -> str:
-    """The nodes from what `nms_graph` gives to boxes in the picture's own pixels, clipped to it.
+    """The nodes from what `nms_graph` gives to boxes in the image's own pixels, clipped to it.
 
     A box that lies in the padding alone is none: its label becomes -1 and its score 0.
     """

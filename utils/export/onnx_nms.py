@@ -59,11 +59,11 @@ def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
         n_class_scores = Unsqueeze (n_ranked, n_first)
         n_found = NonMaxSuppression (n_shifted, n_class_scores, n_kept_most, n_iou, n_zero)
 
-        n_picture_and_place = Gather <axis = 1> (n_found, n_columns)
+        n_image_and_place = Gather <axis = 1> (n_found, n_columns)
         n_nowhere = Mul (n_ranked, n_zero)
         n_found_number = Shape <start = 0, end = 1> (n_found)
         n_ones = Expand (n_one, n_found_number)
-        n_kept = ScatterND (n_nowhere, n_picture_and_place, n_ones)
+        n_kept = ScatterND (n_nowhere, n_image_and_place, n_ones)
         n_kept_ranks = Mul (n_kept, n_ranks)
 
         n_returned = Min (n_looked_at, n_kept_most)

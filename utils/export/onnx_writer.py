@@ -17,7 +17,7 @@ from utils.export.onnx_text import OPSET, put_after, put_before
 from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportFacts
 from utils.system.validation import require_packages
 
-MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many pictures
+MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many images
 OUTPUTS = ("boxes", "scores", "labels")  # after NMS
 
 
@@ -59,7 +59,7 @@ def network_graph(detector: Detector, facts: ExportFacts) -> Any:
     """The network alone, from `images` to the candidates, as PyTorch's exporter makes it."""
     height, width = facts.image_size
     shapes = None
-    # Two pictures where their number is to stay open: of one the exporter would conclude that it is always 1.
+    # Two images where their number is to stay open: of one the exporter would conclude that it is always 1.
     example = torch.zeros(2 if facts.dynamic else 1, 3, height, width, dtype=torch.uint8)
     if facts.dynamic:
         shapes = {INPUT: dynamic_shape(facts.stride)}
@@ -101,7 +101,7 @@ def dynamic_shape(stride: int) -> dict[int, Any]:
 
 
 def _name_outputs(model: Any, facts: ExportFacts) -> None:
-    """Let the outputs after NMS have their plain names, in the picture's own pixels after a letterbox."""
+    """Let the outputs after NMS have their plain names, in the image's own pixels after a letterbox."""
     if facts.letterbox:
         put_after(model, original_graph())
         del model.graph.output[-6:-3]  # they are on the way to the new ones only

@@ -20,32 +20,32 @@ from utils.inference.detect import DetectSettings, select_detections
 from utils.inference.exported_model import Exported
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
-from utils.sample.dataset import sample_picture
+from utils.sample.dataset import sample_image
 
-DRAWN = 8  # pictures, where no data are given
-FEW = 8  # pictures of the data for what is looked at beside: other sizes, NMS and letterbox of the graph
+DRAWN = 8  # images, where no data are given
+FEW = 8  # images of the data for what is looked at beside: other sizes, NMS and letterbox of the graph
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What is compared, on what, and how far apart it may be; no index stands for drawn pictures."""
+    """What is compared, on what, and how far apart it may be; no index stands for drawn images."""
 
     detector: Detector
     tolerance: Difference
     index: DatasetIndex | None
     batch_size: int = 8
 
-    def pictures(self) -> list[np.ndarray]:
-        """A few pictures, from all over the data."""
+    def images(self) -> list[np.ndarray]:
+        """A few images, from all over the data."""
         if self.index is None:
-            return [sample_picture(0, number).image for number in range(DRAWN)]
-        pictures = []
+            return [sample_image(0, number).image for number in range(DRAWN)]
+        images = []
         for number in np.linspace(0, len(self.index) - 1, min(FEW, len(self.index))).astype(int).tolist():
             try:
-                pictures.append(read_image(self.index.path(number)))
+                images.append(read_image(self.index.path(number)))
             except ImageError:  # whatever it shows, it is no matter of the export
                 continue
-        return pictures
+        return images
 
 
 class Compared(NamedTuple):
@@ -59,12 +59,12 @@ class Compared(NamedTuple):
 def prove(proof: Proof, exported: Exported) -> list[str]:
     """Sentences about what was seen; ValueError with the numbers where the file is not the same detector."""
     compared = compare(proof, exported)
-    require(compared.difference, proof.tolerance, "on these pictures")
+    require(compared.difference, proof.tolerance, "on these images")
     told = [compared.told]
     if exported.facts.dynamic:
         (height, width), stride = exported.facts.image_size, exported.stride
         size = height + 2 * stride, width + stride
-        difference = compare_batch(proof, exported, proof.pictures()[:3], size)
+        difference = compare_batch(proof, exported, proof.images()[:3], size)
         where = f"three at a time, of {size[0]} x {size[1]}"
         require(difference, proof.tolerance, where)
         told.append(f"{where}: boxes differ by at most {difference}")
@@ -73,20 +73,20 @@ def prove(proof: Proof, exported: Exported) -> list[str]:
 
 @torch.inference_mode()
 def compare(proof: Proof, exported: Exported) -> Compared:
-    """Compare on all pictures of the data, or on drawn ones."""
+    """Compare on all images of the data, or on drawn ones."""
     if proof.index is not None:
         return _compare_on_data(proof, proof.index, exported)
-    pictures = proof.pictures()
-    difference = compare_batch(proof, exported, pictures, exported.image_size)
-    return Compared(difference, f"{len(pictures)} drawn pictures: boxes differ by at most {difference}")
+    images = proof.images()
+    difference = compare_batch(proof, exported, images, exported.image_size)
+    return Compared(difference, f"{len(images)} drawn images: boxes differ by at most {difference}")
 
 
 def compare_batch(
-    proof: Proof, exported: Exported, pictures: Sequence[np.ndarray], size: tuple[int, int]
+    proof: Proof, exported: Exported, images: Sequence[np.ndarray], size: tuple[int, int]
 ) -> Difference:
-    """The largest difference on one batch of pictures."""
+    """The largest difference on one batch of images."""
     pixels = exported.pixels
-    inputs = [letterbox(picture, size, pixels.pad_value, pixels.pad_centred)[0] for picture in pictures]
+    inputs = [letterbox(image, size, pixels.pad_value, pixels.pad_centred)[0] for image in images]
     expected, found = detect_both(proof, exported, torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2))
     return largest_difference(expected, found, size, proof.tolerance)
 
@@ -110,7 +110,7 @@ def _compare_on_data(proof: Proof, index: DatasetIndex, exported: Exported) -> C
         difference = difference.or_more(largest_difference(expected, found, size, proof.tolerance))
         before += select_detections(expected, batch.letterboxes, settings)
         after += select_detections(found, batch.letterboxes, settings)
-    told = f"{len(index)} pictures: boxes differ by at most {difference}"
+    told = f"{len(index)} images: boxes differ by at most {difference}"
     if (~(index.difficult | index.crowd)).any():  # there is something to find
         figures = [evaluate(detections, index) for detections in (before, after)]
         texts = [f"mAP50 {figure.map50:.4f}, mAP50-95 {figure.map50_95:.4f}" for figure in figures]

@@ -18,7 +18,7 @@ from utils.inference.nms import Kept, nms
 from utils.inference.openvino_runtime import openvino_core
 from utils.weights.file_kind import MODEL_FILE, Kind, exported_kind
 
-SCALED = 10  # times the tolerance, where the graph scales pictures: by a grey level unlike OpenCV
+SCALED = 10  # times the tolerance, where the graph scales images: by a grey level unlike OpenCV
 
 Outputs = dict[str, Tensor]
 Whole = Callable[[np.ndarray], Outputs]
@@ -31,11 +31,11 @@ def prove_nms(proof: Proof, exported: Exported) -> str:
     assert kind is not None
     whole = open_whole(exported.path, kind)
     agreement = Agreement(0, 0)
-    for picture in proof.pictures():
+    for image in proof.images():
         facts, pixels = exported.facts, exported.pixels
-        inputs, plan = letterbox(picture, facts.image_size, pixels.pad_value, pixels.pad_centred)
+        inputs, plan = letterbox(image, facts.image_size, pixels.pad_value, pixels.pad_centred)
         channels_first = np.ascontiguousarray(inputs.transpose(2, 0, 1)[None])
-        outputs = whole(picture if facts.letterbox else channels_first)
+        outputs = whole(image if facts.letterbox else channels_first)
         candidates = Decoded(outputs["candidate_boxes"], outputs["candidate_scores"])
         if facts.letterbox:
             _require_same_letterbox(proof, channels_first, candidates)

@@ -47,17 +47,15 @@ def check_exportable(detector: Detector, facts: ExportFacts, kind: Format, half:
     name = facts.model_name
     if isinstance(detector, FasterRCNN):
         raise ValueError(
-            f"{name} cannot be exported: how many boxes its second stage looks at differs from picture to "
-            "picture, which the exporters have no graph for; train fcos, retinanet or a YOLO instead"
+            f"{name} cannot be exported: how many boxes its second stage looks at differs from image to "
+            "image, which the exporters have no graph for; train fcos, retinanet or a YOLO instead"
         )
     if half and kind != "openvino":
         raise ValueError(
             f"--half keeps the weights of an OpenVINO folder as float16; leave it out for --format {kind}"
         )
     if facts.letterbox and facts.dynamic:
-        raise ValueError(
-            "--letterbox takes pictures of every size already, one at a time: leave out --dynamic"
-        )
+        raise ValueError("--letterbox takes images of every size already, one at a time: leave out --dynamic")
     if facts.letterbox and (kind not in ("onnx", "openvino") or not facts.nms):
         raise ValueError(
             "--letterbox goes with NMS in the graph, and with --format onnx or openvino: TensorRT has no "
@@ -65,7 +63,7 @@ def check_exportable(detector: Detector, facts: ExportFacts, kind: Format, half:
         )
     if facts.dynamic and hasattr(detector.head, "lay_anchors"):
         raise ValueError(
-            f"--dynamic: {name} lays its anchors for one size of pictures, and the exporters write them down "
+            f"--dynamic: {name} lays its anchors for one size of images, and the exporters write them down "
             "as numbers; leave --dynamic out, and export a file for each size"
         )
 
@@ -81,7 +79,7 @@ def write_export(detector: Detector, facts: ExportFacts, path: Path, kind: Forma
 
 
 def trtexec_command(path: Path, facts: ExportFacts) -> str:
-    """The command that builds a TensorRT engine, for up to 8 pictures of the size it was exported for."""
+    """The command that builds a TensorRT engine, for up to 8 images of the size it was exported for."""
     parts = ["trtexec", f"--onnx={path}", f"--saveEngine={path.with_suffix('.engine')}", "--fp16"]
     if facts.dynamic:
         height, width = facts.image_size

@@ -19,7 +19,7 @@ from utils.system.files import read_text
 
 
 def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
-    """Read a COCO JSON file whose pictures lie in the folder `images`.
+    """Read a COCO JSON file whose images lie in the folder `images`.
 
     class_names  the labels' order, matched by category name; None takes the categories of the file.
         Annotations of categories that are not among them are left out with a warning.
@@ -87,7 +87,7 @@ def _index(
     )
     return flat_index(
         names,
-        picture_paths(path, images, content["images"]),
+        image_paths(path, images, content["images"]),
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
@@ -98,7 +98,7 @@ def _index(
     )
 
 
-def picture_paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
+def image_paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
     """Absolute paths of the images; `ValueError` for a name that leads out of their folder."""
     folder = folder.absolute()
     for image in images:

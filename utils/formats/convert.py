@@ -16,9 +16,9 @@ from utils.system.files import new_folder, write_text
 
 HAS_SIZES: tuple[Format, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[Format, ...] = ("voc", "coco")
-BY_STEM: tuple[Format, ...] = ("voc", "yolo")  # annotations are found by the picture's name without suffix
+BY_STEM: tuple[Format, ...] = ("voc", "yolo")  # annotations are found by the image's name without suffix
 CLASS_FILE = "classes.txt"
-CUTS_BOXES: tuple[Format, ...] = ("voc", "yolo")  # their readers cut boxes at the picture's border
+CUTS_BOXES: tuple[Format, ...] = ("voc", "yolo")  # their readers cut boxes at the image's border
 
 
 class Converted(NamedTuple):
@@ -26,7 +26,7 @@ class Converted(NamedTuple):
 
     spec     how to name it for `read_data`
     classes  the file of its class names
-    data     what is in it; its paths are those of the pictures it was made of
+    data     what is in it; its paths are those of the images it was made of
     changes  what was changed or left out, with counts
     """
 
@@ -99,7 +99,7 @@ def require_plain_names(names: Sequence[str]) -> None:
 
 
 def _place(index: DatasetIndex, target: Format, how: How, place: Place) -> Place:
-    """Bring the pictures into the folder, or find where they are."""
+    """Bring the images into the folder, or find where they are."""
     paths = [_without_dots(index.path(image)) for image in range(len(index))]
     if how == "none":
         if target in BY_STEM:
@@ -117,7 +117,7 @@ def _without_dots(path: Path) -> Path:
 
 
 def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """Sizes from the pictures' headers; pictures that cannot be read are left out."""
+    """Sizes from the images' headers; images that cannot be read are left out."""
     sizes = np.zeros_like(index.sizes)
     broken = []
     for image in range(len(index)):
@@ -129,7 +129,7 @@ def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex
         changes[f"images left out that cannot be read, such as {broken[0]}"] = len(broken)
     readable = sizes.min(axis=1, initial=1) > 0
     corrected = (index.sizes != sizes).any(axis=1) & index.sizes.any(axis=1) & readable
-    changes["sizes corrected: the pictures are of another size than was stated"] = int(corrected.sum())
+    changes["sizes corrected: the images are of another size than was stated"] = int(corrected.sum())
     return select_images(replace(index, sizes=sizes), readable)
 
 
@@ -145,12 +145,10 @@ def _without_difficult(
 
 
 def _cut(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """Boxes cut at the border of their picture; those outside are left out."""
+    """Boxes cut at the border of their image; those outside are left out."""
     border = np.repeat(index.sizes[:, ::-1], np.diff(index.box_offsets), axis=0)
     boxes = np.clip(index.boxes, 0, np.tile(border, 2)).astype(np.float32)
     inside = sound_boxes(boxes)
-    changes["boxes cut at the border of their picture"] = int(
-        (boxes != index.boxes).any(axis=1)[inside].sum()
-    )
-    changes["boxes left out: outside their picture"] = int((~inside).sum())
+    changes["boxes cut at the border of their image"] = int((boxes != index.boxes).any(axis=1)[inside].sum())
+    changes["boxes left out: outside their image"] = int((~inside).sum())
     return select_boxes(replace(index, boxes=boxes), inside)

@@ -1,4 +1,4 @@
-"""Bringing the pictures of an index into a folder: under names that are told apart, as links or copies."""
+"""Bringing the images of an index into a folder: under names that are told apart, as links or copies."""
 
 import os
 import re
@@ -14,10 +14,10 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """A file name for each picture; no two share a stem, even where case or composition does not count.
+    """A file name for each image; no two share a stem, even where case or composition does not count.
 
     The first of a name keeps it; the others get _2, _3 and so on. `ValueError` for a suffix that is no
-    picture's.
+    image's.
     """
     used: set[str] = set()
     last: dict[str, int] = {}
@@ -38,7 +38,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 
 
 def place_images(paths: Sequence[Path], folder: Path, names: Sequence[str], how: How) -> None:
-    """Link or copy each picture into `folder` under its new name."""
+    """Link or copy each image into `folder` under its new name."""
     folder.mkdir(parents=True)
     for path, name in zip(paths, names, strict=True):
         if how == "copy":
@@ -51,20 +51,20 @@ def place_images(paths: Sequence[Path], folder: Path, names: Sequence[str], how:
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The innermost folder that all pictures lie in or below."""
+    """The innermost folder that all images lie in or below."""
     try:
         return Path(os.path.commonpath([path.parent for path in paths]))
     except ValueError:  # several drives of Windows
-        raise ValueError("the pictures lie on several drives: use --images link or copy") from None
+        raise ValueError("the images lie on several drives: use --images link or copy") from None
 
 
 def require_one_folder(paths: Sequence[Path]) -> None:
-    """`ValueError` unless each picture is found by its stem alone, all in one folder."""
+    """`ValueError` unless each image is found by its stem alone, all in one folder."""
     folder = common_folder(paths)
     there = files_by_stem(folder, IMAGE_SUFFIXES)
     for path in paths:
         if path.parent != folder or there.get(image_key(path.stem), [""])[0] != path.name:
             raise ValueError(
-                f"this format finds pictures by their name without suffix in one folder, and so not {path}: "
+                f"this format finds images by their name without suffix in one folder, and so not {path}: "
                 f"use --images link or copy"
             )

@@ -20,7 +20,7 @@ from utils.data.merge import join_indexes
 from utils.formats.coco import read_coco
 from utils.formats.list_file import read_list
 from utils.formats.voc import VocSplit, no_match_message, read_voc, read_voc_pair, split_names
-from utils.formats.yolo import label_files, pictures_below, read_yolo_folder, read_yolo_pair
+from utils.formats.yolo import images_below, label_files, read_yolo_folder, read_yolo_pair
 from utils.formats.yolo_yaml import read_yolo_yaml
 
 FORMS = (
@@ -169,10 +169,10 @@ def _needed(class_names: Sequence[str] | None, base: Path) -> Sequence[str]:
 
 
 def _is_yolo_folder(folder: Path) -> bool:
-    """Whether a picture in or below the folder has a label file; a data set's root is no such folder."""
+    """Whether an image in or below the folder has a label file; a data set's root is no such folder."""
     if any((folder / part).is_dir() for part in ("ImageSets", "JPEGImages", "images")):
         return False
-    return any(label_files(pictures_below(folder)))
+    return any(label_files(images_below(folder)))
 
 
 def _is_pair(folder: Path, option: str) -> bool:

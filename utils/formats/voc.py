@@ -1,6 +1,6 @@
 """Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) read into the flat index.
 
-What is broken is left out and reported; what is sound is kept. XML and pictures may also lie in two folders
+What is broken is left out and reported; what is sound is kept. XML and images may also lie in two folders
 of any name.
 """
 
@@ -228,7 +228,7 @@ def _record(
 
 
 def _true_size(image: Path, stated: tuple[int, int], boxes: np.ndarray) -> tuple[int, int]:
-    """The size in the XML, unless it is missing or a box denies it: then the picture's header decides."""
+    """The size in the XML, unless it is missing or a box denies it: then the image's header decides."""
     height, width = stated
     denied = bool((boxes[:, 2] > width).any() or (boxes[:, 3] > height).any())
     return header_size(image) if min(stated) == 0 or denied else stated

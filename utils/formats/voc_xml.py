@@ -1,4 +1,4 @@
-"""One Pascal VOC annotation file, read and written: the size of the picture, and its objects.
+"""One Pascal VOC annotation file, read and written: the size of the image, and its objects.
 
 Coordinates are taken as they stand in the file. VOC counts pixels from 1 and labelling tools of today from 0;
 the file does not say which, and the difference of one pixel is below the care with which boxes are drawn.
@@ -59,7 +59,7 @@ def read_annotation(path: Path) -> Annotation:
 def annotation_text(
     image: str, size: tuple[int, int], names: Sequence[str], boxes: np.ndarray, difficult: np.ndarray
 ) -> str:
-    """The XML of a picture named `image` of `size` (height, width); boxes keep every digit."""
+    """The XML of an image named `image` of `size` (height, width); boxes keep every digit."""
     root = ElementTree.Element("annotation")
     ElementTree.SubElement(root, "filename").text = image
     sizes = ElementTree.SubElement(root, "size")

@@ -27,13 +27,13 @@ IMAGE_FOLDERS: dict[Format, str] = {
 
 
 class Place(NamedTuple):
-    """Where a data set is written, and where its pictures are.
+    """Where a data set is written, and where its images are.
 
     folder  the folder to fill
     final   where that folder will be
     split   the name of the split
-    images  the folder of the pictures, once all is in its place
-    names   what the pictures are called in it, relative, one for each of the index
+    images  the folder of the images, once all is in its place
+    names   what the images are called in it, relative, one for each of the index
     """
 
     folder: Path
@@ -44,12 +44,12 @@ class Place(NamedTuple):
 
     @property
     def has_images(self) -> bool:
-        """Whether the pictures are in the data set's folder, rather than left where they were."""
+        """Whether the images are in the data set's folder, rather than left where they were."""
         return self.images.is_relative_to(self.final)
 
 
 def write_voc(index: DatasetIndex, place: Place) -> str:
-    """`Annotations/*.xml`, and the names of the pictures in `ImageSets/Main`; crowds have no place in it."""
+    """`Annotations/*.xml`, and the names of the images in `ImageSets/Main`; crowds have no place in it."""
     folder = place.folder / "Annotations"
     folder.mkdir()
     for image, name in enumerate(place.names):
@@ -84,7 +84,7 @@ def write_coco(index: DatasetIndex, place: Place) -> str:
 
 
 def write_yolo(index: DatasetIndex, place: Place) -> str:
-    """`data.yaml`, the list of the pictures, and a text file of labels for each: fractions of 15 digits."""
+    """`data.yaml`, the list of the images, and a text file of labels for each: fractions of 15 digits."""
     folder = place.folder / "labels" / place.split
     folder.mkdir(parents=True)
     for image, name in enumerate(place.names):

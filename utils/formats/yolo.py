@@ -22,14 +22,14 @@ from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.system.files import read_text
 
 SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border
-SHOWN = 10  # bad lines or pictures named in one message
+SHOWN = 10  # bad lines or images named in one message
 CLASS_LIST = "classes"  # the name of the class list that labelImg puts among the labels
 
 
 class _Labels(NamedTuple):
-    """The objects of all label files, in fractions of their pictures.
+    """The objects of all label files, in fractions of their images.
 
-    counts  how many objects each picture has
+    counts  how many objects each image has
     table   float64 [M, 6]: class, box xyxy, and the outline's area, NaN where there is only a box
     """
 
@@ -38,46 +38,46 @@ class _Labels(NamedTuple):
 
 
 def read_yolo_folder(folder: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read the pictures in a folder and below it, in the order of their names; see `read_yolo`."""
-    images = list(pictures_below(folder))
+    """Read the images in a folder and below it, in the order of their names; see `read_yolo`."""
+    images = list(images_below(folder))
     if not images:
-        raise ValueError(f"{folder.absolute()} holds no picture")
+        raise ValueError(f"{folder.absolute()} holds no image")
     return read_yolo(images, class_names, str(folder))
 
 
 def read_yolo_pair(labels: Path, images: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read every label file of one folder with the picture of the same name in another; see `read_yolo`.
+    """Read every label file of one folder with the image of the same name in another; see `read_yolo`.
 
-    Label files without a picture, and pictures that nobody labelled, are left out with a warning.
+    Label files without an image, and images that nobody labelled, are left out with a warning.
     """
-    pictures, texts = files_by_stem(images, IMAGE_SUFFIXES), files_by_stem(labels, (".txt",))
-    if CLASS_LIST not in pictures:
+    image_files, texts = files_by_stem(images, IMAGE_SUFFIXES), files_by_stem(labels, (".txt",))
+    if CLASS_LIST not in image_files:
         texts.pop(CLASS_LIST, None)
-    both = [name for name in texts if name in pictures]
+    both = [name for name in texts if name in image_files]
     if not both:
-        raise ValueError(f"no text in {labels.absolute()} has the name of a picture in {images.absolute()}")
-    for one, other, missing in ((texts, pictures, "picture"), (pictures, texts, "label file")):
+        raise ValueError(f"no text in {labels.absolute()} has the name of an image in {images.absolute()}")
+    for one, other, missing in ((texts, image_files, "image"), (image_files, texts, "label file")):
         if alone := [name for name in one if name not in other]:
             warn(
                 f"{labels}:{images}: left out {len(alone)} without a {missing}, such as {alone[0]}",
                 stacklevel=3,
             )
     files = [labels.absolute() / texts[name][0] for name in both]
-    paths = [str(images.absolute() / pictures[name][0]) for name in both]
+    paths = [str(images.absolute() / image_files[name][0]) for name in both]
     return _index(paths, files, class_names, f"{labels}:{images}")
 
 
 def read_yolo(images: Sequence[str], class_names: Sequence[str], source: str) -> DatasetIndex:
-    """The index of pictures (absolute paths) and their label files; `source` names the data in messages.
+    """The index of images (absolute paths) and their label files; `source` names the data in messages.
 
-    A picture without a label file has no objects; a warning says so where none has one. Boxes are cut at the
-    picture's border. Pictures whose header cannot be read are left out with a warning. Raises `ValueError`
-    that names the first bad lines together, or the first pictures that do not exist.
+    An image without a label file has no objects; a warning says so where none has one. Boxes are cut at the
+    image's border. Images whose header cannot be read are left out with a warning. Raises `ValueError`
+    that names the first bad lines together, or the first images that do not exist.
     """
     files = list(label_files(images))
     if not any(files):
         sought = label_folder(str(Path(images[0]).parent))
-        warn(f"{source}: none of {len(images)} pictures has a label file (looked in {sought})", stacklevel=3)
+        warn(f"{source}: none of {len(images)} images has a label file (looked in {sought})", stacklevel=3)
     return _index(images, files, class_names, source)
 
 
@@ -101,7 +101,7 @@ def _index(
 
 
 def _sizes(images: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
-    """Height and width [N, 2] of the pictures, and which of them cannot be read, bool [N]."""
+    """Height and width [N, 2] of the images, and which of them cannot be read, bool [N]."""
     sizes = np.zeros((len(images), 2), np.int64)
     missing, broken = [], {}
     for row, image in enumerate(images):
@@ -156,7 +156,7 @@ def _parse_line(line: str, classes: int) -> tuple[float, ...]:
             f"{_shown(line)} is neither class, cx, cy, w, h nor class, x1, y1, x2, y2, x3, y3, ..."
         )
     if not all(-SLACK <= value <= 1 + SLACK for value in values):
-        raise ValueError(f"{_shown(line)} has numbers that are no fractions of the picture, 0 to 1")
+        raise ValueError(f"{_shown(line)} has numbers that are no fractions of the image, 0 to 1")
     box, area = _box_of(values) if len(values) == 4 else _box_of_outline(values)
     x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in box)
     if not (x2 > x1 and y2 > y1):
@@ -188,8 +188,8 @@ def _first(head: str, lines: Sequence[str]) -> str:
     return "\n".join([head, *(f"  {line}" for line in lines[:SHOWN]), *more])
 
 
-def pictures_below(folder: Path) -> Iterator[str]:
-    """Absolute paths of the pictures in a folder and below it, sorted; what is hidden is left out."""
+def images_below(folder: Path) -> Iterator[str]:
+    """Absolute paths of the images in a folder and below it, sorted; what is hidden is left out."""
     for parent, folders, names in os.walk(folder.absolute()):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -198,14 +198,14 @@ def pictures_below(folder: Path) -> Iterator[str]:
 
 
 def label_folder(folder: str) -> str:
-    """Where the labels of the pictures in `folder` lie: beside them if there is no folder of labels."""
+    """Where the labels of the images in `folder` lie: beside them if there is no folder of labels."""
     before, images, after = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
     labels = f"{before}{os.sep}labels{os.sep}{after}".removesuffix(os.sep)
     return labels if images and Path(labels).is_dir() else folder
 
 
 def label_files(images: Iterable[str]) -> Iterator[Path | None]:
-    """The label file of each picture, None where there is none; found by one listing a folder."""
+    """The label file of each image, None where there is none; found by one listing a folder."""
     known: dict[str, tuple[str, frozenset[str]]] = {}
     for image in images:
         folder, name = os.path.split(image)

@@ -1,7 +1,7 @@
-"""The YAML file beside YOLO labels: where the pictures of each split lie, and the names of the classes.
+"""The YAML file beside YOLO labels: where the images of each split lie, and the names of the classes.
 
 path: ../my data          where the paths start, from the YAML's own folder; that folder itself if not given
-train: images/train       a folder, a .txt list of pictures, or a list of these; so are val and test
+train: images/train       a folder, a .txt list of images, or a list of these; so are val and test
 names: [cat, dog]         or {0: cat, 1: dog}
 """
 
@@ -14,7 +14,7 @@ import yaml
 
 from utils.data.index import DatasetIndex
 from utils.data.merge import match_classes
-from utils.formats.yolo import pictures_below, read_yolo
+from utils.formats.yolo import images_below, read_yolo
 from utils.system.files import read_text, write_text
 
 SPLITS = ("train", "val", "test")
@@ -107,17 +107,17 @@ def _class_names(path: Path, content: dict[Any, Any]) -> tuple[str, ...]:
 
 
 def _images_of(path: Path, root: Path, place: str) -> list[str]:
-    """Absolute paths of the pictures that one place of a split names."""
+    """Absolute paths of the images that one place of a split names."""
     found = root / place
     if not found.exists() and (root / place.removeprefix("../")).exists():
         found = root / place.removeprefix("../")  # Roboflow writes ../train/images for train/images beside
     if found.is_dir():
-        images = list(pictures_below(found))
+        images = list(images_below(found))
     elif found.is_file() and found.suffix == ".txt":
         lines = [line.strip() for line in read_text(found).split("\n")]
         images = [str(found.parent / line) for line in lines if line]
     else:
-        raise ValueError(f"{path} names {place}, but {found} is neither a folder nor a .txt list of pictures")
+        raise ValueError(f"{path} names {place}, but {found} is neither a folder nor a .txt list of images")
     if not images:
-        raise ValueError(f"{path} names {found}, which holds no picture")
+        raise ValueError(f"{path} names {found}, which holds no image")
     return images

@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 START = b"\xff\xd8"
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that bring the size
 ALONE = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])  # markers without a length
-SCAN = 0xDA  # what comes then is the picture itself
+SCAN = 0xDA  # what comes then is the image itself
 HEAD = 1 << 16  # bytes that hold nearly every header
 
 
@@ -49,7 +49,7 @@ def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, list[str
 
 
 def header_size(path: Path) -> tuple[int, int]:
-    """Height and width of the picture once turned upright, from its header; `ValueError` if unreadable."""
+    """Height and width of the image once turned upright, from its header; `ValueError` if unreadable."""
     try:
         with Image.open(path) as image:
             width, height = image.size
@@ -75,7 +75,7 @@ def refuse_bomb(data: np.ndarray) -> None:
         width, height = _pillow_size(data)
     if width * height > MOST_PIXELS:
         raise ValueError(
-            f"{width}x{height} pixels by its header, more than {MOST_PIXELS:,}: cut the picture into tiles"
+            f"{width}x{height} pixels by its header, more than {MOST_PIXELS:,}: cut the image into tiles"
         )
 
 

@@ -13,7 +13,7 @@ from utils.system.files import replacing
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FULL_RANGE_MODES = ("I", "F")  # 32 bits a pixel: nothing says which value is white
-# OpenCV has names for reduced pictures in BGR and grey alone; without its bit for BGR they are RGB too.
+# OpenCV has names for reduced images in BGR and grey alone; without its bit for BGR they are RGB too.
 REDUCED = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -24,14 +24,14 @@ JPEG_SIDE = 65500  # the most pixels of a side that libjpeg writes
 
 
 class ImageError(ValueError):
-    """A picture that cannot be read; the message names the file and the reason."""
+    """An image that cannot be read; the message names the file and the reason."""
 
 
 def read_image(path: str | PathLike[str]) -> np.ndarray:
-    """Read a picture as uint8 RGB [H, W, 3], C-contiguous, turned upright as its EXIF orientation says.
+    """Read an image as uint8 RGB [H, W, 3], C-contiguous, turned upright as its EXIF orientation says.
 
-    Grey pictures get three equal channels, 16 bits are cut to the upper 8, palettes and CMYK become RGB,
-    and an alpha channel is dropped. Raises `ImageError` if the file is missing, truncated or no picture.
+    Grey images get three equal channels, 16 bits are cut to the upper 8, palettes and CMYK become RGB,
+    and an alpha channel is dropped. Raises `ImageError` if the file is missing, truncated or no image.
     """
     return decode_image(read_bytes(path), str(path))
 
@@ -47,7 +47,7 @@ def read_bytes(path: str | PathLike[str], most: int = -1) -> np.ndarray:
 
 
 def decode_image(data: np.ndarray, name: str, reduction: int = 1) -> np.ndarray:
-    """Decode the bytes (uint8 [N]) of a picture file as `read_image` does; `name` is for the message.
+    """Decode the bytes (uint8 [N]) of an image file as `read_image` does; `name` is for the message.
 
     reduction  1, 2, 4 or 8: so many pixels along each side become one, sides rounded up. JPEG is decoded so
         in less than half the time from 4 on, as the bytes hold the mean of every 8 x 8 pixels.
@@ -66,7 +66,7 @@ def decode_image(data: np.ndarray, name: str, reduction: int = 1) -> np.ndarray:
 def _decode_opencv(data: np.ndarray, reduction: int) -> np.ndarray | None:
     """OpenCV, for it is exact, and no decoder that is exact is much faster.
 
-    A picture of BCCD (640 x 480): OpenCV .84 ms, simplejpeg .76, torchvision .84, Pillow 1.45, all the same
+    An image of BCCD (640 x 480): OpenCV .84 ms, simplejpeg .76, torchvision .84, Pillow 1.45, all the same
     pixels; simplejpeg's fast way .62, on average 1.3 of 256 steps off. Photographs of COCO: 2.5 ms and 2.3.
     """
     level = cv2.utils.logging.getLogLevel()
@@ -85,19 +85,19 @@ def _decode_pillow(data: np.ndarray, name: str, reduction: int) -> np.ndarray:
         with Image.open(io.BytesIO(data.tobytes())) as file:
             if file.format == "EPS":
                 raise ImageError(f"{name}: PostScript, which Pillow would run; save it as PNG or JPEG")
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode in FULL_RANGE_MODES:
+            image = ImageOps.exif_transpose(file)
+            if image.mode in FULL_RANGE_MODES:
                 raise ImageError(f"{name}: 32 bits a pixel; save it with 8 or 16 bits a channel")
-            if picture.mode.startswith("I;16"):
-                upper = (np.asarray(picture) >> 8).astype(np.uint8)
+            if image.mode.startswith("I;16"):
+                upper = (np.asarray(image) >> 8).astype(np.uint8)
                 return np.repeat(upper[:, :, None], 3, axis=2)
-            return np.array(picture.convert("RGB").reduce(reduction))
+            return np.array(image.convert("RGB").reduce(reduction))
     except ImageError:
         raise
     except Image.UnidentifiedImageError:
-        raise ImageError(f"{name}: not a picture that can be read ({_suffix(name)} file)") from None
+        raise ImageError(f"{name}: not an image that can be read ({_suffix(name)} file)") from None
     except Exception as error:  # Pillow's decoders raise many kinds on damaged data, SyntaxError among them
-        raise ImageError(f"{name}: damaged picture ({error})") from None
+        raise ImageError(f"{name}: damaged image ({error})") from None
 
 
 def _suffix(name: str) -> str:
@@ -105,14 +105,14 @@ def _suffix(name: str) -> str:
 
 
 def suffix_for(image: np.ndarray) -> str:
-    """The extension to save a picture with: JPEG, unless it is too large for that."""
+    """The extension to save an image with: JPEG, unless it is too large for that."""
     return ".jpg" if max(image.shape[:2]) <= JPEG_SIDE else ".png"
 
 
 def save_image(path: Path, image: np.ndarray) -> None:
-    """Save the RGB uint8 picture [H, W, 3] in the format of the path's extension; folders are made as needed.
+    """Save the RGB uint8 image [H, W, 3] in the format of the path's extension; folders are made as needed.
 
-    Raises `ValueError` for an extension that is not known or a picture that the format cannot hold.
+    Raises `ValueError` for an extension that is not known or an image that the format cannot hold.
     """
     suffix = path.suffix.lower()
     if suffix not in IMAGE_SUFFIXES:
@@ -125,6 +125,6 @@ def save_image(path: Path, image: np.ndarray) -> None:
     except cv2.error as error:
         raise ValueError(f"cannot save {path}: {error.err}") from None
     if not done:
-        raise ValueError(f"cannot save {path}: a picture of {image.shape[1]} x {image.shape[0]} is too large")
+        raise ValueError(f"cannot save {path}: an image of {image.shape[1]} x {image.shape[0]} is too large")
     with replacing(path, lasting=False) as beside:
         beside.write_bytes(encoded.tobytes())

@@ -1,4 +1,4 @@
-"""The letterbox: a picture scaled to fit the network input, its shape kept, the rest padded.
+"""The letterbox: an image scaled to fit the network input, its shape kept, the rest padded.
 
 The one letterbox of training, evaluation and prediction, so that what is learned is what is measured.
 """
@@ -14,15 +14,15 @@ PAD_VALUE = 114
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a picture lies on the network input.
+    """Where an image lies on the network input.
 
     The scales are exactly resized size / source size, which differ by rounding between the axes; with the
     nominal scale instead, boxes would come back up to several pixels off.
 
     scale_x, scale_y  network pixels per original pixel
-    left, top         where the picture starts on the network input, in pixels
-    source            (height, width) of the original picture
-    resized           (height, width) of the picture on the network input
+    left, top         where the image starts on the network input, in pixels
+    source            (height, width) of the original image
+    resized           (height, width) of the image on the network input
     """
 
     scale_x: float
@@ -37,7 +37,7 @@ class Letterbox:
         return (np.asarray(boxes, np.float64) * self._scales() + self._offsets()).astype(np.float32)
 
     def inverse(self, boxes: np.ndarray) -> np.ndarray:
-        """Boxes [N, 4], xyxy on the network input -> float32 in original pixels, clipped to the picture."""
+        """Boxes [N, 4], xyxy on the network input -> float32 in original pixels, clipped to the image."""
         original = (np.asarray(boxes, np.float64) - self._offsets()) / self._scales()
         height, width = self.source
         return np.clip(original, 0, (width, height, width, height)).astype(np.float32)
@@ -50,13 +50,13 @@ class Letterbox:
 
 
 def plan_letterbox(source: tuple[int, int], target: tuple[int, int], centred: bool = False) -> Letterbox:
-    """Where a picture of size `source` goes on an input of size `target`, both (height, width) in pixels.
+    """Where an image of size `source` goes on an input of size `target`, both (height, width) in pixels.
 
     The padding is on the right and below, or on all sides alike if `centred`.
     """
     assert min(*source, *target) > 0, "sizes are positive"
     scale = min(target[0] / source[0], target[1] / source[1])
-    # A picture extremely long and thin still keeps one pixel.
+    # An image extremely long and thin still keeps one pixel.
     height, width = (max(1, round(side * scale)) for side in source)
     top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
     return Letterbox(width / source[1], height / source[0], left, top, source, (height, width))
@@ -65,9 +65,9 @@ def plan_letterbox(source: tuple[int, int], target: tuple[int, int], centred: bo
 def rectangular_size(
     sources: Sequence[tuple[int, int]], size: tuple[int, int], stride: int
 ) -> tuple[int, int]:
-    """The smallest input (height, width), multiples of `stride`, that holds pictures scaled to fit `size`.
+    """The smallest input (height, width), multiples of `stride`, that holds images scaled to fit `size`.
 
-    sources  (height, width) of the pictures, at least one
+    sources  (height, width) of the images, at least one
     """
     shapes = [plan_letterbox(source, size).resized for source in sources]
     height, width = (-(-max(sides) // stride) * stride for sides in zip(*shapes, strict=True))
@@ -83,7 +83,7 @@ def letterbox(
 ) -> tuple[np.ndarray, Letterbox]:
     """Scale `image` [h, w, 3] to fit `size` (H, W), pad it with `pad_value`, and say where it went.
 
-    `out` uint8 [H, W, 3] is written into if given (a slice of a batch); else an array is made. A picture
+    `out` uint8 [H, W, 3] is written into if given (a slice of a batch); else an array is made. An image
     that already has the right size comes back as it is, without a copy.
     """
     plan = plan_letterbox((image.shape[0], image.shape[1]), size, centred)

@@ -1,4 +1,4 @@
-"""Names for the results of many pictures, no two alike."""
+"""Names for the results of many images, no two alike."""
 
 import os
 import unicodedata
@@ -9,13 +9,13 @@ from pathlib import Path, PurePath
 
 from utils.system.files import safe_file_name
 
-RESERVED = ("crops", "heatmaps", "labels")  # folders of other results: no picture's own goes into them
+RESERVED = ("crops", "heatmaps", "labels")  # folders of other results: no image's own goes into them
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """A file name without folder and extension for each picture.
+    """A file name without folder and extension for each image.
 
-    It is the picture's own stem where no other picture has it: `x`. Else the folders that tell them apart
+    It is the image's own stem where no other image has it: `x`. Else the folders that tell them apart
     come before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
     the set of paths, not on their order. Names differ by more than case, for file systems that ignore it.
     """
@@ -25,12 +25,12 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 
 
 def names_below(sources: Sequence[str], places: Sequence[PurePath], taken: Collection[str] = ()) -> list[str]:
-    """A path without extension, with `/`, below the folder of the results, for each picture.
+    """A path without extension, with `/`, below the folder of the results, for each image.
 
-    sources  where the pictures come from, places  where they lie below what the user named (`Picture`)
-    taken    names that earlier pictures have
+    sources  where the images come from, places  where they lie below what the user named (`Image`)
+    taken    names that earlier images have
 
-    The folders of a place are kept: `a/x`. Pictures that differ in their extension alone get it: `x_jpg` and
+    The folders of a place are kept: `a/x`. Images that differ in their extension alone get it: `x_jpg` and
     `x_png`; those of several folders that were named get these folders, from where they part.
     """
     folder = _common_folder([Path(source) for source in sources if "://" not in source])
@@ -81,7 +81,7 @@ def _on_the_web(address: str) -> PurePath:
 
 
 def _flat_choices(below: PurePath) -> list[str]:
-    """Names for one picture, from short to certain."""
+    """Names for one image, from short to certain."""
     long = "_".join([*below.parent.parts, below.stem])
     return [below.stem, long, f"{long}_{below.suffix[1:]}"]
 

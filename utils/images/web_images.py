@@ -1,4 +1,4 @@
-"""Pictures from the web, into memory: at most so large, and at most so long."""
+"""Images from the web, into memory: at most so large, and at most so long."""
 
 import time
 import urllib.parse
@@ -21,10 +21,10 @@ def is_address(source: str) -> bool:
 
 
 def name_of(address: str) -> str:
-    """A name for the picture's file: the last part of the address's path, or the host where there is none."""
+    """A name for the image's file: the last part of the address's path, or the host where there is none."""
     parts = urllib.parse.urlsplit(address)
     last = PurePosixPath(urllib.parse.unquote(parts.path)).name
-    return safe_file_name(last or parts.hostname or "picture")
+    return safe_file_name(last or parts.hostname or "image")
 
 
 def fetch(address: str, timeout: float = TIMEOUT, longest: float = LONGEST) -> np.ndarray:

@@ -22,7 +22,7 @@ from utils.system.stopwatch import Stopwatch
 class Detects(Protocol):
     """What detects: a `Detector`, or a model that was exported.
 
-    pixels  what it expects of pixels: how pictures are padded
+    pixels  what it expects of pixels: how images are padded
     stride  what the sides of its input must be multiples of
     device  where images go
     """
@@ -45,7 +45,7 @@ class Detects(Protocol):
 class DetectSettings:
     """What decides which candidates become detections; these defaults are for evaluation.
 
-    rectangular   whether batches are cut to the shapes of their pictures
+    rectangular   whether batches are cut to the shapes of their images
     agnostic_nms  whether boxes suppress those of other classes too
     """
 

@@ -30,11 +30,11 @@ class ExportFacts:
     """All that using an exported file needs; the names are those of the entries in the JSON text.
 
     image_size      height and width that it was exported for
-    dynamic         whether it takes any number of pictures, of any size that is a multiple of `stride`;
-                    else one picture of `image_size` at a time
-    letterbox       whether it takes a picture of any size, and letterboxes itself
+    dynamic         whether it takes any number of images, of any size that is a multiple of `stride`;
+                    else one image of `image_size` at a time
+    letterbox       whether it takes an image of any size, and letterboxes itself
     nms             whether it has outputs after NMS
-    pixels          how pictures are letterboxed; the rest of it is part of the graph
+    pixels          how images are letterboxed; the rest of it is part of the graph
     thresholds      the scores with the best F1, where the checkpoint had them
     confidence, nms_iou, max_detections  what the NMS of the graph was made with
     bfloat16        whether that leaves what it finds about as it is
@@ -100,7 +100,7 @@ class Opened:
     """What the file says of itself, and how it runs.
 
     run      uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, there too
-    device   where pictures are handed over; a runtime may have a GPU and still take them from the host
+    device   where images are handed over; a runtime may have a GPU and still take them from the host
     runtime  what runs it, where, and in which number format, for the log
     """
 

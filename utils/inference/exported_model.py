@@ -24,7 +24,7 @@ OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchs
 class Exported:
     """Anything that detects, see `utils.inference.detect.Detects`, out of a file.
 
-    image_size  height and width that pictures are letterboxed to
+    image_size  height and width that images are letterboxed to
     """
 
     path: Path
@@ -38,12 +38,12 @@ class Exported:
 
     @property
     def device(self) -> torch.device:
-        """Where pictures are handed over, and candidates come back."""
+        """Where images are handed over, and candidates come back."""
         return self.opened.device
 
     @property
     def pixels(self) -> PixelFormat:
-        """How pictures are letterboxed."""
+        """How images are letterboxed."""
         return self.facts.pixels
 
     @property
@@ -54,7 +54,7 @@ class Exported:
     def detect(self, images: Tensor) -> Decoded:
         """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
 
-        ValueError for pictures of another size than the file is fixed to.
+        ValueError for images of another size than the file is fixed to.
         """
         if self.facts.dynamic:
             return self.opened.run(images)
@@ -105,7 +105,7 @@ def load_exported(
 def _fixed(path: Path, facts: ExportFacts) -> str:
     height, width = facts.image_size
     return (
-        f"{path} takes pictures of {height} x {width} (height x width) alone: leave out --image-size and "
+        f"{path} takes images of {height} x {width} (height x width) alone: leave out --image-size and "
         "--rectangular, or export it with --dynamic, which takes any multiple of "
         f"{facts.stride} from {facts.smallest} on"
     )

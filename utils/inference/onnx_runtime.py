@@ -1,4 +1,4 @@
-"""An exported ONNX file as a function from pictures to candidates, by ONNX Runtime."""
+"""An exported ONNX file as a function from images to candidates, by ONNX Runtime."""
 
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ def open_onnx(path: Path, device: torch.device, amp: Amp) -> Opened:
     name = session.get_inputs()[0].name
 
     def run(images: Tensor) -> Decoded:
-        picture = images[0].permute(1, 2, 0) if facts.letterbox else images
-        feed = {name: picture.cpu().contiguous().numpy()}
+        image = images[0].permute(1, 2, 0) if facts.letterbox else images
+        feed = {name: image.cpu().contiguous().numpy()}
         boxes, scores = session.run(CANDIDATES, feed, fetched)
         return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
 

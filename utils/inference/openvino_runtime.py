@@ -55,11 +55,11 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
         return networks[shape]
 
     def run(images: Tensor) -> Decoded:
-        pictures = images.permute(0, 2, 3, 1).contiguous().numpy()
-        network = compiled(pictures.shape)
+        pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
+        network = compiled(pixels.shape)
         request = network.create_infer_request()
-        picture = pictures[0] if facts.letterbox else pictures
-        given = [openvino.Tensor(picture, shared_memory=True)]
+        network_input = pixels[0] if facts.letterbox else pixels
+        given = [openvino.Tensor(network_input, shared_memory=True)]
         if network.outputs[0].partial_shape.is_dynamic:
             boxes, scores = (np.array(value) for value in request.infer(given).values())
         else:  # into arrays of our own, without a copy
@@ -73,7 +73,7 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
 
 
 def _candidates_alone(whole: Any, facts: ExportFacts, shape: tuple[int, ...]) -> Any:
-    """The model up to the candidates, for pictures [B, H, W, 3] of one shape, or of any if that is empty."""
+    """The model up to the candidates, for images [B, H, W, 3] of one shape, or of any if that is empty."""
     import openvino
 
     model = openvino.Model([whole.output(name) for name in CANDIDATES], whole.get_parameters()).clone()
@@ -84,7 +84,7 @@ def _candidates_alone(whole: Any, facts: ExportFacts, shape: tuple[int, ...]) ->
         batch, height, width, channels = shape
         model.reshape([batch, channels, height, width])
     steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as pictures lie in memory
+    steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as images lie in memory
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     return steps.build()
 

@@ -33,11 +33,11 @@ def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
 
 @torch.inference_mode()
 def is_accurate(exact: Detector, short: Detector, autocast: torch.dtype, size: tuple[int, int]) -> bool:
-    """Whether 16-bit floats leave boxes and scores about as they are, on one picture (height, width).
+    """Whether 16-bit floats leave boxes and scores about as they are, on one image (height, width).
 
     exact, short  the same detector as `for_inference` makes it for float32, and for `autocast`
     """
-    images = _picture(size).to(exact.device)
+    images = _image(size).to(exact.device)
     expected = exact.detect(images)
     with autocasting(short.device, autocast):
         found = short.detect(images)
@@ -54,7 +54,7 @@ def _agree(expected: Decoded, found: Decoded) -> bool:
     return bool(iou >= LEAST_IOU and difference <= MOST_DIFFERENCE)  # false for NaN
 
 
-def _picture(size: tuple[int, int]) -> Tensor:
+def _image(size: tuple[int, int]) -> Tensor:
     """Coloured patches of 40 pixels, the same each time, uint8 [1, 3, H, W]."""
     rows, columns = (-(-side // 40) for side in size)
     generator = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""An exported TorchScript file as a function from pictures to candidates."""
+"""An exported TorchScript file as a function from images to candidates."""
 
 import warnings
 from pathlib import Path

@@ -12,12 +12,12 @@ from utils.images.letterbox import Letterbox
 
 
 class Batch(NamedTuple):
-    """Pictures for the network, and what is on them.
+    """Images for the network, and what is on them.
 
     images       uint8 [B, 3, H, W], RGB, channels last in memory
     targets      the objects to be found, in pixels of the input
     indices      int64 [B], which image of the data set each sample is
-    letterboxes  where each picture lies on the input; empty where augmented
+    letterboxes  where each image lies on the input; empty where augmented
     skipped      files that could not be read
     variation    what is still to be done to the images on the device, if anything
     """

@@ -1,4 +1,4 @@
-"""The data set of evaluation: pictures letterboxed, nothing varied, nothing replaced."""
+"""The data set of evaluation: images letterboxed, nothing varied, nothing replaced."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from utils.loader.batch import Batch, as_tensor
 
 @dataclass(frozen=True)
 class EvaluationDataset(Dataset[Batch]):
-    """Pictures for evaluation: letterboxed, nothing varied, nothing replaced. Keys are image numbers.
+    """Images for evaluation: letterboxed, nothing varied, nothing replaced. Keys are image numbers.
 
-    A picture that cannot be read is left blank, so whatever it shows counts as missed, and is named in
+    An image that cannot be read is left blank, so whatever it shows counts as missed, and is named in
     `Batch.skipped`. See `DetectionDataset` for the fields that are not here.
 
     size    (height, width) of the input
     stride  if given, each batch is cut to the smallest multiple of it, along each side, that holds its
-            pictures as they are scaled for `size`
+            images as they are scaled for `size`
     """
 
     index: DatasetIndex
@@ -37,18 +37,18 @@ class EvaluationDataset(Dataset[Batch]):
         return len(self.index)
 
     def __getitem__(self, image: int) -> Batch:
-        """The batch of the single picture number `image`."""
+        """The batch of the single image number `image`."""
         return self.__getitems__([image])
 
     def __getitems__(self, indices: Sequence[int]) -> Batch:
-        """The batch of these pictures. PyTorch's loader calls this."""
-        pictures = [self._read(number) for number in indices]
-        size = self._size_for([picture for picture in pictures if picture is not None])
-        images = np.empty((len(indices), *size, 3), np.uint8)
+        """The batch of these images. PyTorch's loader calls this."""
+        images = [self._read(number) for number in indices]
+        size = self._size_for([image for image in images if image is not None])
+        batch = np.empty((len(indices), *size, 3), np.uint8)
         plans, objects, skipped = [], [], []
-        for number, picture, out in zip(indices, pictures, images, strict=True):
-            if picture is not None:
-                plan = letterbox(picture, size, self.pad_value, self.pad_centred, out)[1]
+        for number, image, out in zip(indices, images, batch, strict=True):
+            if image is not None:
+                plan = letterbox(image, size, self.pad_value, self.pad_centred, out)[1]
             else:
                 skipped.append(str(self.index.path(number)))
                 out.fill(self.pad_value)
@@ -57,7 +57,7 @@ class EvaluationDataset(Dataset[Batch]):
             plans.append(plan)
             objects.append((plan.forward(boxes), labels))
         order = torch.tensor(indices, dtype=torch.int64)
-        return Batch(as_tensor(images), pad_targets(joined(objects), len(plans)), order, plans, skipped)
+        return Batch(as_tensor(batch), pad_targets(joined(objects), len(plans)), order, plans, skipped)
 
     def _read(self, number: int) -> np.ndarray | None:
         try:
@@ -65,10 +65,10 @@ class EvaluationDataset(Dataset[Batch]):
         except ImageError:
             return None
 
-    def _size_for(self, pictures: Sequence[np.ndarray]) -> tuple[int, int]:
-        if self.stride is None or not pictures:
+    def _size_for(self, images: Sequence[np.ndarray]) -> tuple[int, int]:
+        if self.stride is None or not images:
             return self.size
-        return rectangular_size([(p.shape[0], p.shape[1]) for p in pictures], self.size, self.stride)
+        return rectangular_size([(p.shape[0], p.shape[1]) for p in images], self.size, self.stride)
 
     def _blank(self, number: int, size: tuple[int, int]) -> Letterbox:
         height, width = self.index.sizes[number].tolist()

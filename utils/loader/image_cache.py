@@ -1,6 +1,6 @@
-"""Decoded pictures kept from epoch to epoch, in memory or in a file, shared by all workers.
+"""Decoded images kept from epoch to epoch, in memory or in a file, shared by all workers.
 
-A picture is kept as the loader decodes it, so batches are the same with the cache and without.
+An image is kept as the loader decodes it, so batches are the same with the cache and without.
 """
 
 import os
@@ -17,14 +17,14 @@ from utils.images.image_io import ImageError, read_bytes
 from utils.system.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]
-SHARE = 0.5  # of the free memory that pictures may take
-HEADER = 1 << 16  # bytes of a file that nearly always hold the size of the picture
+SHARE = 0.5  # of the free memory that images may take
+HEADER = 1 << 16  # bytes of a file that nearly always hold the size of the image
 
 
-class PictureCache:
-    """Room for the decoded pictures of a data set. A slot that is empty is filled by whoever decodes first.
+class ImageCache:
+    """Room for the decoded images of a data set. A slot that is empty is filled by whoever decodes first.
 
-    capacities  bytes that each picture takes at most, decoded
+    capacities  bytes that each image takes at most, decoded
     path        a file to keep them in; None keeps them in shared memory
     """
 
@@ -36,20 +36,20 @@ class PictureCache:
         # Reduction, height and width of each; 0 where there is none yet.
         self.kept = torch.zeros((len(capacities), 3), dtype=torch.int32).share_memory_()
 
-    def get(self, picture: int) -> tuple[int, np.ndarray] | None:
-        """The reduction of a picture and its pixels, uint8 [H, W, 3] not to be changed; None if not there."""
-        reduction, height, width = self.kept[picture].tolist()
+    def get(self, image: int) -> tuple[int, np.ndarray] | None:
+        """The reduction of an image and its pixels, uint8 [H, W, 3] not to be changed; None if not there."""
+        reduction, height, width = self.kept[image].tolist()
         if reduction == 0:
             return None
-        start = int(self.starts[picture])
+        start = int(self.starts[image])
         return reduction, self.pixels[start : start + height * width * 3].numpy().reshape(height, width, 3)
 
-    def put(self, picture: int, reduction: int, image: np.ndarray) -> None:
-        """Keep a picture, if it is as large as was expected."""
-        start, end = self.starts[picture : picture + 2].tolist()
+    def put(self, image_number: int, reduction: int, image: np.ndarray) -> None:
+        """Keep an image, if it is as large as was expected."""
+        start, end = self.starts[image_number : image_number + 2].tolist()
         if image.size <= end - start:
             self.pixels[start : start + image.size].numpy()[:] = image.reshape(-1)
-            self.kept[picture] = torch.tensor([reduction, *image.shape[:2]])  # last: now it can be found
+            self.kept[image_number] = torch.tensor([reduction, *image.shape[:2]])  # last: now it can be found
 
     def __getstate__(self) -> dict[str, Any]:
         """For workers that are not forked: the file is opened again rather than copied."""
@@ -66,7 +66,7 @@ class PictureCache:
     def _in_file(self) -> torch.Tensor:
         assert self.path is not None
         if hasattr(os, "posix_fallocate") and not self.path.exists():
-            # Room that is only found to be missing when a picture is put there kills the process (SIGBUS).
+            # Room that is only found to be missing when an image is put there kills the process (SIGBUS).
             with self.path.open("wb") as file:
                 try:
                     os.posix_fallocate(file.fileno(), 0, self.total)
@@ -78,36 +78,36 @@ class PictureCache:
 
 def open_cache(
     choice: Cache, index: DatasetIndex, reduction: Callable[[tuple[int, int]], int], path: Path
-) -> PictureCache | None:
+) -> ImageCache | None:
     """The cache that was chosen, and a line that says so; None for none.
 
-    reduction  by which a JPEG picture of a size (height, width) is reduced in decoding
+    reduction  by which a JPEG image of a size (height, width) is reduced in decoding
     path       where the file is made, if one is
 
-    "auto" keeps pictures in memory where they take less than half of what is free, and otherwise reads them
-    anew: a file as large as all decoded pictures is made only where it is asked for.
+    "auto" keeps images in memory where they take less than half of what is free, and otherwise reads them
+    anew: a file as large as all decoded images is made only where it is asked for.
     """
     if choice == "off":
         return None
     capacities = [decoded_bytes(index.path(image), reduction) for image in range(len(index))]
     total, free = sum(capacities), available_shared_memory()
-    takes = f"{len(index)} decoded pictures take {_gib(total)}, free are {_gib(free)}"
+    takes = f"{len(index)} decoded images take {_gib(total)}, free are {_gib(free)}"
     if choice == "auto" and total > SHARE * free:
         print(f"cache: none ({takes}; --cache disk keeps them in a file)")
         return None
     if choice == "disk":
         print(f"cache: {path} ({takes} of memory)")
-        return PictureCache(capacities, path)
+        return ImageCache(capacities, path)
     if total > free:
         raise ValueError(
             f"--cache ram: {takes} (of /dev/shm too, where there is one); use --cache disk or off"
         )
     print(f"cache: memory ({takes})")
-    return PictureCache(capacities)
+    return ImageCache(capacities)
 
 
 def decoded_bytes(path: Path, reduction: Callable[[tuple[int, int]], int]) -> int:
-    """What a picture takes when it is decoded; 0 if it cannot be read."""
+    """What an image takes when it is decoded; 0 if it cannot be read."""
     try:
         size = jpeg_size(read_bytes(path, HEADER))
         by = 1 if size is None else reduction(size)

@@ -27,7 +27,7 @@ def training_loader(
 ) -> tuple[LastingLoader[SampleKey], EpochBatches]:
     """A loader of shuffled training batches, and its batches: call `set_epoch` on them before each epoch.
 
-    `batch_size` is that of one process. Raises `ValueError` if there is no picture at all.
+    `batch_size` is that of one process. Raises `ValueError` if there is no image at all.
     """
     _require_images(dataset)
     batches = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size)
@@ -42,9 +42,9 @@ def evaluation_loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> LastingLoader[int]:
-    """A loader of every picture in order, the last batch perhaps smaller.
+    """A loader of every image in order, the last batch perhaps smaller.
 
-    Where batches are cut to their pictures, in the order of the pictures' shapes.
+    Where batches are cut to their images, in the order of the images' shapes.
     """
     _require_images(dataset)
     images = range(len(dataset)) if dataset.stride is None else by_shape(dataset.index)
@@ -99,4 +99,4 @@ def _start_worker(_worker: int) -> None:
 
 def _require_images(dataset: DetectionDataset | EvaluationDataset) -> None:
     if len(dataset) == 0:
-        raise ValueError("the data set has no pictures; look into its list file or its folder of pictures")
+        raise ValueError("the data set has no images; look into its list file or its folder of images")

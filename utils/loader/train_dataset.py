@@ -1,7 +1,7 @@
-"""The data set of training, which makes whole batches: pictures varied, in one array, boxes beside them.
+"""The data set of training, which makes whole batches: images varied, in one array, boxes beside them.
 
-A batch is made at once rather than sample by sample: nothing is collated, and a picture is decoded once
-for all the mosaics of the batch that it appears in. Repeating pictures within a batch under different
+A batch is made at once rather than sample by sample: nothing is collated, and an image is decoded once
+for all the mosaics of the batch that it appears in. Repeating images within a batch under different
 augmentation does not harm, see "Augment your batch", https://arxiv.org/abs/1901.09335.
 """
 
@@ -26,13 +26,13 @@ from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
 from utils.loader.batch import Batch, as_tensor
-from utils.loader.image_cache import PictureCache
+from utils.loader.image_cache import ImageCache
 
-POOL = 16  # a mosaic's partners are drawn from at least this many pictures, if there are that many
-ATTEMPTS = 32  # so many unreadable pictures in a row mean that something is wrong with all of them
-REDUCTIONS = (8, 4, 2)  # of which JPEG pictures can be decoded at
+POOL = 16  # a mosaic's partners are drawn from at least this many images, if there are that many
+ATTEMPTS = 32  # so many unreadable images in a row mean that something is wrong with all of them
+REDUCTIONS = (8, 4, 2)  # of which JPEG images can be decoded at
 
-Uses = list[tuple[int, Tile]]  # for one picture, the canvases that it goes on, and where
+Uses = list[tuple[int, Tile]]  # for one image, the canvases that it goes on, and where
 
 
 class SampleKey(NamedTuple):
@@ -51,9 +51,9 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class DetectionDataset(Dataset[Batch]):
-    """Pictures for training, augmented: a batch depends on its keys and the seed alone.
+    """Images for training, augmented: a batch depends on its keys and the seed alone.
 
-    So batches are the same whatever the number of workers, and differ between epochs. A picture that
+    So batches are the same whatever the number of workers, and differ between epochs. An image that
     cannot be read is replaced by the next one and named in `Batch.skipped`. Crowds and objects flagged as
     difficult are no targets.
 
@@ -61,10 +61,10 @@ class DetectionDataset(Dataset[Batch]):
     sizes         the sizes of the input, (height, width), that batches have
     augmentation  what is varied
     seed          0 or above
-    pad_value     colour of what no picture covers
-    pad_centred   padding on all sides rather than right and below, where nothing shifts the picture
+    pad_value     colour of what no image covers
+    pad_centred   padding on all sides rather than right and below, where nothing shifts the image
     vary_later    leave colours and mirroring to the device, as `Batch.variation` says
-    cache         decoded pictures, to be used and added to
+    cache         decoded images, to be used and added to
     """
 
     index: DatasetIndex
@@ -74,7 +74,7 @@ class DetectionDataset(Dataset[Batch]):
     pad_value: int = PAD_VALUE
     pad_centred: bool = False
     vary_later: bool = False
-    cache: PictureCache | None = None
+    cache: ImageCache | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -127,54 +127,54 @@ class DetectionDataset(Dataset[Batch]):
     def _paste_all(
         self, uses: dict[int, Uses], canvases: list[np.ndarray]
     ) -> tuple[list[Placed], dict[int, int], list[str]]:
-        """Read each picture once and paste it wherever it is used; only one is in memory at a time."""
+        """Read each image once and paste it wherever it is used; only one is in memory at a time."""
         size = (canvases[0].shape[0], canvases[0].shape[1])
         placed: list[Placed] = []
         replaced: dict[int, int] = {}
         skipped: list[str] = []
         for wanted, places in uses.items():
-            picture, reduction, image = self._read(wanted, skipped)
-            if picture != wanted:
-                replaced[wanted] = picture
+            image_number, reduction, image = self._read(wanted, skipped)
+            if image_number != wanted:
+                replaced[wanted] = image_number
             for canvas, tile in places:
                 placement = place(tile, (image.shape[0], image.shape[1]), size)
                 area = placement.area if placement else None
                 fill_around(canvases[canvas], tile.bounds, area, self.pad_value)
                 if placement is not None:
                     paste(image, placement, canvases[canvas], self.pad_value)
-                    placed.append(Placed(canvas, picture, reduction, placement))
+                    placed.append(Placed(canvas, image_number, reduction, placement))
         return placed, replaced, skipped
 
     def _read(self, wanted: int, skipped: list[str]) -> tuple[int, int, np.ndarray]:
-        """The picture or the next that can be read: its number, its reduction, and its pixels.
+        """The image or the next that can be read: its number, its reduction, and its pixels.
 
         What failed is added to `skipped`.
         """
         for attempt in range(min(ATTEMPTS, len(self))):
-            picture = (wanted + attempt) % len(self)
+            image = (wanted + attempt) % len(self)
             try:
-                return picture, *self._decode(picture)
+                return image, *self._decode(image)
             except ImageError as error:
-                skipped.append(str(self.index.path(picture)))
+                skipped.append(str(self.index.path(image)))
                 last = error
-        raise ImageError(f"{min(ATTEMPTS, len(self))} pictures in a row could not be read, the last: {last}")
+        raise ImageError(f"{min(ATTEMPTS, len(self))} images in a row could not be read, the last: {last}")
 
-    def _decode(self, picture: int) -> tuple[int, np.ndarray]:
-        kept = self.cache.get(picture) if self.cache else None
+    def _decode(self, image_number: int) -> tuple[int, np.ndarray]:
+        kept = self.cache.get(image_number) if self.cache else None
         if kept is not None:
             return kept
-        path = self.index.path(picture)
+        path = self.index.path(image_number)
         data = read_bytes(path)
         reduction = self.reduction(jpeg_size(data))
         image = decode_image(data, str(path), reduction)
         if self.cache:
-            self.cache.put(picture, reduction, image)
+            self.cache.put(image_number, reduction, image)
         return reduction, image
 
     def reduction(self, source: Size | None) -> int:
-        """How far a JPEG picture of this size is reduced in decoding: never so far that it is enlarged after.
+        """How far a JPEG image of this size is reduced in decoding: never so far that it is enlarged after.
 
-        By the largest zoom that can be drawn, so that a picture can be kept for all its uses.
+        By the largest zoom that can be drawn, so that an image can be kept for all its uses.
         """
         return reduction_for(source, max(self.sizes), self.augmentation.scale[1])
 
@@ -187,7 +187,7 @@ class DetectionDataset(Dataset[Batch]):
 
 
 def reduction_for(source: Size | None, size: Size, zoom: float) -> int:
-    """How far a JPEG picture of size `source` may be reduced in decoding without being enlarged after.
+    """How far a JPEG image of size `source` may be reduced in decoding without being enlarged after.
 
     zoom  on top of fitting it to an input of `size`
 
@@ -201,10 +201,10 @@ def reduction_for(source: Size | None, size: Size, zoom: float) -> int:
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:
-    """Picture number -> canvases and tiles it is wanted for; overlays' canvases come after the samples'."""
+    """Image number -> canvases and tiles it is wanted for; overlays' canvases come after the samples'."""
     layers = [plan.layers[0] for plan in plans] + [plans[sample].layers[1] for sample in overlays]
     uses: dict[int, Uses] = defaultdict(list)
     for canvas, layer in enumerate(layers):
-        for picture, tile in layer:
-            uses[picture].append((canvas, tile))
+        for image, tile in layer:
+            uses[image].append((canvas, tile))
     return uses

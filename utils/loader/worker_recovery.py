@@ -52,7 +52,7 @@ class LastingLoader(Generic[K]):
                 if not self.workers or not has_died(error):
                     raise
             self.workers -= 1
-            print(f"a process that loads pictures died, as when memory is full: going on with {self.workers}")
+            print(f"a process that loads images died, as when memory is full: going on with {self.workers}")
             self._loader = self._make(self.dataset, self._batches, self.workers)
 
 

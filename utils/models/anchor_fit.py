@@ -13,7 +13,7 @@ POOR_RECALL, POOR_IOU = 0.95, 0.5  # below one of them, better anchors are worth
 GAIN_RECALL, GAIN_IOU = 0.02, 0.05
 # Of ssdlite320 on BCCD, where 7.2 % are platelets of 25 x 27 pixels beside boxes of 83: it found none of 69.
 FEW_SMALL = 0.01
-IMAGES = 2000  # a training looks at so many pictures, evenly over the data set, for its line
+IMAGES = 2000  # a training looks at so many images, evenly over the data set, for its line
 
 
 def fit_line(train: DatasetIndex, model: Preset, image_size: tuple[int, int]) -> str:

@@ -34,9 +34,9 @@ class Fit(NamedTuple):
 def box_sizes(index: DatasetIndex, image_size: tuple[int, int], most_images: int | None = None) -> np.ndarray:
     """Widths and heights, float64 [N, 2], of the boxes that are trained on, in pixels of the network input.
 
-    As the letterbox scales each picture to `image_size` (height, width). Sizes of pictures that the index
-    does not know are read from the files; a picture that cannot be read is left out. Of more than
-    `most_images` pictures, so many are taken, evenly over the data set.
+    As the letterbox scales each image to `image_size` (height, width). Sizes of images that the index
+    does not know are read from the files; an image that cannot be read is left out. Of more than
+    `most_images` images, so many are taken, evenly over the data set.
     """
     trained = ~(index.difficult | index.crowd)
     owners = np.repeat(np.arange(len(index)), np.diff(index.box_offsets))[trained]
@@ -97,7 +97,7 @@ def to_array(anchors: Anchors) -> np.ndarray:
 
 
 def _scales(index: DatasetIndex, image: int, image_size: tuple[int, int]) -> tuple[float, float]:
-    """Network pixels per pixel of the picture, along x and y; NaN if its size cannot be known."""
+    """Network pixels per pixel of the image, along x and y; NaN if its size cannot be known."""
     height, width = index.sizes[image].tolist()
     if min(height, width) <= 0:
         try:

@@ -12,9 +12,9 @@ from nets.inspect.summary import Summary, summarise
 
 NOTES = """
 layers       convolutions, and other modules with a matrix of weights
-GFLOPs       1e9 operations for one picture; a multiplication and an addition are two
+GFLOPs       1e9 operations for one image; a multiplication and an addition are two
 activations  all outputs of the modules, as 32-bit floats; training keeps most of them until the gradient
-             is computed, for each picture of a batch
+             is computed, for each image of a batch
 cells        at which a level predicts, rows x columns, each as many pixels of the input wide as the stride
 sees         pixels of the input, height x width, that a prediction in the middle can depend on at all;
              those around its centre count far more. Measured on the network's own connections"""
@@ -55,7 +55,7 @@ def _summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> Su
 
 
 def _title(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
-    return f"{model.name} for {num_classes} classes, one picture of {image_size[0]} x {image_size[1]}:"
+    return f"{model.name} for {num_classes} classes, one image of {image_size[0]} x {image_size[1]}:"
 
 
 def _part_table(summary: Summary) -> str:
@@ -83,7 +83,7 @@ def _level_table(levels: Sequence[Level], fields: Sequence[Extent | None] | None
 
 
 def _extent(field: Extent | None) -> str:
-    return "the whole picture" if field is None else f"{field[0]} x {field[1]}"
+    return "the whole image" if field is None else f"{field[0]} x {field[1]}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""How fast pictures are worked on, by stage, from the file to the saved result."""
+"""How fast images are worked on, by stage, from the file to the saved result."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ Work = Callable[[Sequence[int], Stopwatch, Path], None]
 def measure(
     work: Work, number: int, batch_size: int, repeats: int, device: torch.device
 ) -> dict[str, np.ndarray]:
-    """Milliseconds of a picture in each batch, by stage and in "all", of `repeats` times over the pictures.
+    """Milliseconds of an image in each batch, by stage and in "all", of `repeats` times over the images.
 
-    work    does all with the pictures of such numbers, times its stages, and may write into a folder, which
+    work    does all with the images of such numbers, times its stages, and may write into a folder, which
         is removed in the end. One stage comes after the other: nothing here runs beside another.
-    number  of pictures, at least one
+    number  of images, at least one
     """
     batches = [range(start, min(start + batch_size, number)) for start in range(0, number, batch_size)]
     with tempfile.TemporaryDirectory() as folder:
@@ -37,10 +37,10 @@ def measure(
 
 def speed_table(taken: dict[str, np.ndarray]) -> str:
     """What `measure` gives as a table: the median of each stage, its share, and its slow cases."""
-    lines = [f"{'ms a picture':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
+    lines = [f"{'ms an image':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
     whole = float(np.median(taken["all"]))
     for stage, values in taken.items():
         median, tail, most = np.median(values), np.percentile(values, 95), values.max()
         share = values.mean() / taken["all"].mean()
         lines.append(f"{stage:14}{median:9.2f}{share:8.1%}{tail:9.2f}{most:9.2f}")
-    return "\n".join([*lines, f"{1000 / whole:.1f} pictures/s, one stage after the other"])
+    return "\n".join([*lines, f"{1000 / whole:.1f} images/s, one stage after the other"])

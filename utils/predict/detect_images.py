@@ -1,4 +1,4 @@
-"""The ways of finding objects on pictures: as they are, in several views, in tiles; and heat maps."""
+"""The ways of finding objects on images: as they are, in several views, in tiles; and heat maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from utils.system.stopwatch import Stopwatch
 class Ways:
     """How objects are looked for.
 
-    augment  whether several views of each picture are looked at
-    tiles    whether pictures larger than the network's input are looked at in tiles too
+    augment  whether several views of each image are looked at
+    tiles    whether images larger than the network's input are looked at in tiles too
     overlap  of neighbouring tiles, as share of their side
-    heat     whether there is a heat map for each picture
+    heat     whether there is a heat map for each image
     heat_class  of which class; of all that are looked for, if None
     batch_size  tiles at a time
     """
@@ -35,7 +35,7 @@ class Ways:
 
 
 class Found(NamedTuple):
-    """What there is on a picture; heat is uint8 [H, W], or None if it was not asked for."""
+    """What there is on an image; heat is uint8 [H, W], or None if it was not asked for."""
 
     detections: Detections
     heat: np.ndarray | None
@@ -69,7 +69,7 @@ def _find(predictor: Predictor, images: Sequence[np.ndarray], ways: Ways, watch:
 
 
 def _find_in_tiles(predictor: Predictor, image: np.ndarray, ways: Ways, watch: Stopwatch) -> Found:
-    """On one picture: on the whole of it, and on tiles as large as the network's input."""
+    """On one image: on the whole of it, and on tiles as large as the network's input."""
     size = (image.shape[0], image.shape[1])
     (whole,) = _find(predictor, [image], ways, watch)
     tiles = plan_tiles(size, predictor.model.image_size, ways.overlap)

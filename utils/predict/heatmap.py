@@ -1,4 +1,4 @@
-"""Where on a picture a network sees objects, and how sure it is: before thresholds, before NMS.
+"""Where on an image a network sees objects, and how sure it is: before thresholds, before NMS.
 
 Each candidate is a hill over its box, whose top, at the centre, is as high as its score; where hills meet,
 the highest counts. So each top is a score that the network gave. The hills are those of CenterNet's targets
@@ -16,16 +16,16 @@ FAINT = 0.01  # the score below which a candidate is not drawn
 SIGMAS = 3.0  # standard deviations from the centre to the edge of the box, where the hill ends at 1 %
 COLOURS = cv2.COLORMAP_INFERNO  # equal steps look equal, to the colour-blind too
 SEEN = 0.75  # share of the map's colour where the score is 1; none where it is 0
-ROWS = 256  # of a picture that are blended at a time, to save memory
+ROWS = 256  # of an image that are blended at a time, to save memory
 
 
 def heat_of(boxes: Tensor, scores: Tensor, letterbox: Letterbox) -> np.ndarray:
-    """The map of one picture, uint8 [H, W] in its own pixels: 255 is a score of 1.
+    """The map of one image, uint8 [H, W] in its own pixels: 255 is a score of 1.
 
     boxes   [A, 4] xyxy in pixels of the network input
     scores  [A] of those classes that matter
 
-    It is as fine as the network's input, and brought to the picture by the inverse of its letterbox.
+    It is as fine as the network's input, and brought to the image by the inverse of its letterbox.
     """
     best, order = scores.float().topk(min(MOST_HILLS, len(scores)))
     order = order[best >= FAINT]
@@ -58,7 +58,7 @@ def _slope(low: float, high: float, length: int) -> tuple[slice, np.ndarray]:
 
 
 def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The RGB uint8 picture [H, W, 3] in grey under the colours of its map, uint8 [H, W]."""
+    """The RGB uint8 image [H, W, 3] in grey under the colours of its map, uint8 [H, W]."""
     blended = np.empty_like(image)
     for row in range(0, len(image), ROWS):
         rows = slice(row, row + ROWS)

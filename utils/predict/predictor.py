@@ -1,4 +1,4 @@
-"""A trained detector ready for pictures: from a weights file and an image to detections."""
+"""A trained detector ready for images: from a weights file and an image to detections."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -189,23 +189,23 @@ class Predictor:
     ) -> tuple[Decoded, list[Letterbox]]:
         """What comes before NMS: boxes and scores on the network input, and where each image lies on it."""
         watch = watch or Stopwatch()
-        pictures = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
+        arrays = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
         with watch.timed("preprocess"):
-            inputs, letterboxes = self.letterboxed(pictures)
+            inputs, letterboxes = self.letterboxed(arrays)
         with watch.timed("network"):
             return find_candidates(self.model.detector, inputs, self.settings.autocast), letterboxes
 
-    def letterboxed(self, pictures: Sequence[np.ndarray]) -> tuple[Tensor, list[Letterbox]]:
+    def letterboxed(self, images: Sequence[np.ndarray]) -> tuple[Tensor, list[Letterbox]]:
         """Images uint8 RGB [H, W, 3] as a batch [B, 3, H, W] on the device, and where each lies on it."""
         detector, size = self.model.detector, self.model.image_size
         if self.settings.rectangular:
-            shapes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
+            shapes = [(image.shape[0], image.shape[1]) for image in images]
             size = rectangular_size(shapes, size, detector.stride)
-        batch = np.empty((len(pictures), *size, 3), np.uint8)
+        batch = np.empty((len(images), *size, 3), np.uint8)
         pixels = detector.pixels
         letterboxes = [
-            letterbox(picture, size, pixels.pad_value, pixels.pad_centred, out)[1]
-            for picture, out in zip(pictures, batch, strict=True)
+            letterbox(image, size, pixels.pad_value, pixels.pad_centred, out)[1]
+            for image, out in zip(images, batch, strict=True)
         ]
         return torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device), letterboxes
 

@@ -1,4 +1,4 @@
-"""What was found on many pictures, as files: text, JSON, CSV, crops and counts."""
+"""What was found on many images, as files: text, JSON, CSV, crops and counts."""
 
 import csv
 import io
@@ -48,7 +48,7 @@ def results_json(
 ) -> list[dict[str, object]]:
     """All detections in COCO's result format with names: image, category, bbox [x, y, w, h], score.
 
-    sources  paths or addresses of the pictures
+    sources  paths or addresses of the images
     """
     return [
         {"image": source, **entry}
@@ -91,7 +91,7 @@ def save_crops(
     """Save what is within each box as `folder/<class>/<name>_<index>.jpg`; returns the files written.
 
     `image` is RGB uint8 [H, W, 3], `name` one of `names_below`, the index that of the detection. A box
-    that covers no pixel of the picture is left out.
+    that covers no pixel of the image is left out.
     """
     height, width = image.shape[:2]
     written = []

@@ -1,6 +1,6 @@
-"""Large pictures in overlapping tiles: as fine as the network can see, and whole boxes across the seams.
+"""Large images in overlapping tiles: as fine as the network can see, and whole boxes across the seams.
 
-The picture is looked at as a whole, for what is large, and in tiles of the network's size, for what is small
+The image is looked at as a whole, for what is large, and in tiles of the network's size, for what is small
 (Akyon et al., "Slicing Aided Hyper Inference", 2022). An object that a seam cuts gives boxes that end there.
 They are not left to NMS, for which halves of an object are no copies of it: see `merge_tiles`.
 """
@@ -25,7 +25,7 @@ LARGE = 0.5  # share of a tile's side, from which a box may be a part of somethi
 
 
 class Tile(NamedTuple):
-    """A part of a picture, in whole pixels."""
+    """A part of an image, in whole pixels."""
 
     left: int
     top: int
@@ -34,9 +34,9 @@ class Tile(NamedTuple):
 
 
 def plan_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Tile]:
-    """Tiles (height, width) that cover a picture of `size`, spread evenly, and share at least `overlap`.
+    """Tiles (height, width) that cover an image of `size`, spread evenly, and share at least `overlap`.
 
-    overlap  share of a tile's side, below 1. One tile, the picture, if it is not larger than a tile.
+    overlap  share of a tile's side, below 1. One tile, the image, if it is not larger than a tile.
     """
     tops, lefts = (_starts(*sides, overlap) for sides in zip(size, tile, strict=True))
     return [
@@ -55,11 +55,11 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 
 class _Boxes(NamedTuple):
-    """Boxes of all parts of a picture, in its pixels.
+    """Boxes of all parts of an image, in its pixels.
 
     tiles  [N, 4] the tile of each, xyxy
-    cut    bool [N, 4], whether it ends at the left, top, right, bottom edge of its tile, within the picture
-    whole  bool [N], whether it was seen on the whole picture
+    cut    bool [N, 4], whether it ends at the left, top, right, bottom edge of its tile, within the image
+    whole  bool [N], whether it was seen on the whole image
     """
 
     boxes: np.ndarray
@@ -86,11 +86,11 @@ def merge_tiles(
     nms_iou: float,
     agnostic: bool = False,
 ) -> Detections:
-    """The detections of a picture of `size` (height, width), out of those on it and on each of its tiles.
+    """The detections of an image of `size` (height, width), out of those on it and on each of its tiles.
 
     Pieces that a seam cut go where another tile has more of the object, not cut. Those left that are of one
     object are joined. What is then still a piece goes where any other box covers it, and large boxes of tiles
-    where one of the whole picture, larger than a tile, does. Of what is left, copies go by NMS.
+    where one of the whole image, larger than a tile, does. Of what is left, copies go by NMS.
     """
     boxes = _gathered(whole, tiles, found, size)
     boxes = boxes.kept(~(boxes.piece & _covered(boxes, ~boxes.piece & ~boxes.whole, agnostic)))

@@ -1,4 +1,4 @@
-"""Test-time augmentation: several views of a picture, their candidates together before NMS.
+"""Test-time augmentation: several views of an image, their candidates together before NMS.
 
 It finds more for about four times the time. A box that only one view shows stays a detection, and of those
 that several show NMS keeps the surest.
@@ -18,8 +18,8 @@ from utils.images.letterbox import Letterbox
 from utils.predict.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 
-# How large the network's input is beside the usual one, and whether the picture is flipped. The first is the
-# picture as it is, on whose input all boxes come out.
+# How large the network's input is beside the usual one, and whether the image is flipped. The first is the
+# image as it is, on whose input all boxes come out.
 VIEWS = ((1.0, False), (1.0, True), (0.83, False), (1.2, True))
 
 
@@ -38,7 +38,7 @@ def augmented_candidates(
 
 
 def _other_views(predictor: Predictor) -> Iterator[tuple[Predictor, bool]]:
-    """All but the first: a predictor with another size of input, and whether it gets flipped pictures.
+    """All but the first: a predictor with another size of input, and whether it gets flipped images.
 
     An exported file of fixed size can only flip.
     """
@@ -65,7 +65,7 @@ def _moved(boxes: Tensor, plans: Sequence[Letterbox], targets: Sequence[Letterbo
         width = plan.source[1]
         x, y = target.scale_x / plan.scale_x, target.scale_y / plan.scale_y
         at_y = target.top - plan.top * y
-        # Of a flipped picture, x lies where width - x lies on the picture itself.
+        # Of a flipped image, x lies where width - x lies on the image itself.
         at_x = target.left + (width * target.scale_x + plan.left * x if flipped else -plan.left * x)
         x = -x if flipped else x
         factors.append([x, y, x, y])

@@ -1,4 +1,4 @@
-"""Pictures of precision, recall and F1 against confidence and of precision against recall, by class."""
+"""Images of precision, recall and F1 against confidence and of precision against recall, by class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,14 +32,14 @@ def write_curves(curves: Curves, class_names: Sequence[str], folder: Path) -> li
     One thin line a class that has objects, in the legend up to 20 of them, and a thick one for the mean.
     """
     confidence = ("confidence", CURVE_CONFIDENCES)
-    pictures = {
+    images = {
         "precision": (curves.precision, "precision", *confidence),
         "recall": (curves.recall, "recall", *confidence),
         "f1": (curves.f1, "F1", *confidence),
         "pr": (curves.precision_at_recall, "precision", "recall", CURVE_RECALLS),
     }
     paths = []
-    for name, (values, y_name, x_name, x) in pictures.items():
+    for name, (values, y_name, x_name, x) in images.items():
         figure = draw_curves(values, class_names, x, x_name, y_name)
         path = folder / f"{name}.png"
         with replacing(path) as temporary:

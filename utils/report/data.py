@@ -15,7 +15,7 @@ from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import Metrics
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
 from utils.report.curves import mean_curve
-from utils.report.images import suspect_pictures, worst_pictures
+from utils.report.images import suspect_images, worst_images
 
 EVERY = 5  # of the 1001 points of a curve one is kept
 DIGITS = 4
@@ -26,11 +26,11 @@ class Report:
     """What a report is made of.
 
     title        the heading
-    paths        where the pictures are; None where that is not known
+    paths        where the images are; None where that is not known
     facts        what was measured, and how: lines of a name and a value
     comparisons  sentences about other results
     history      the columns of metrics.csv, for a training run
-    names        of the images, for a report without pictures: it then lists them
+    names        of the images, for a report without images: it then lists them
     """
 
     title: str
@@ -53,7 +53,7 @@ def report_data(report: Report) -> dict[str, Any]:
         "facts": [list(fact) for fact in report.facts],
         "comparisons": list(report.comparisons),
         "classes": list(metrics.class_names),
-        "images": metrics.num_images,
+        "imageCount": metrics.num_images,
         "minOverlap": metrics.min_overlap,
         "scoreThreshold": metrics.score_threshold,
         "confidence": analysis.confidence,
@@ -77,8 +77,8 @@ def report_data(report: Report) -> dict[str, Any]:
             "correct": _plain(analysis.calibration.correct),
             "error": _plain(analysis.calibration.error),
         },
-        "pictures": worst_pictures(report.matched, analysis, places) if places else [],
-        "suspects": suspect_pictures(analysis.suspects, places) if places else [],
+        "worstImages": worst_images(report.matched, analysis, places) if places else [],
+        "suspects": suspect_images(analysis.suspects, places) if places else [],
         "history": {name: _significant(values) for name, values in report.history.items()},
     }
 

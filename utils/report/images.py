@@ -1,4 +1,4 @@
-"""The pictures of a report: small ones, with boxes as numbers that the page draws and can hide."""
+"""The images of a report: small ones, with boxes as numbers that the page draws and can hide."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,41 +13,41 @@ from utils.evaluate.matching import Matched, found_by
 from utils.images.image_io import ImageError, read_image
 
 SIDE = 480  # pixels of the longer side
-MOST_PICTURES, MOST_SUSPECTS = 24, 24
-MOST_DETECTIONS = 100  # of a picture
+MOST_IMAGES, MOST_SUSPECTS = 24, 24
+MOST_DETECTIONS = 100  # of an image
 LEAST_SCORE = 0.05  # weaker detections are not in the page
 MARGIN = 0.6  # around a doubtful label, times its size
 
 Box = Sequence[float]
-Place = Path | str  # where a picture is, or only its name
+Place = Path | str  # where an image is, or only its name
 
 
-def worst_pictures(matched: Matched, analysis: Analysis, places: Sequence[Place]) -> list[dict[str, Any]]:
-    """Up to 24 pictures with the most mistakes at the confidence of the analysis, the worst first."""
+def worst_images(matched: Matched, analysis: Analysis, places: Sequence[Place]) -> list[dict[str, Any]]:
+    """Up to 24 images with the most mistakes at the confidence of the analysis, the worst first."""
     figures = analysis.images
     mistakes = figures.wrong + figures.missed
     order = np.lexsort((np.nan_to_num(figures.f1, nan=1.0), -mistakes))
     finder = found_by(matched)
-    pictures = []
-    for image in order[mistakes[order] > 0].tolist():
-        picture = _picture(places[image])
-        if picture is not None:
+    entries = []
+    for image_number in order[mistakes[order] > 0].tolist():
+        entry = _image(places[image_number])
+        if entry is not None:
             marks = {
-                "objects": [*_objects(matched, finder, image)],
-                "detections": [*_detections(matched, image)],
+                "objects": [*_objects(matched, finder, image_number)],
+                "detections": [*_detections(matched, image_number)],
             }
-            pictures.append(picture | marks)
-        if len(pictures) == MOST_PICTURES:
+            entries.append(entry | marks)
+        if len(entries) == MOST_IMAGES:
             break
-    return pictures
+    return entries
 
 
-def suspect_pictures(suspects: Sequence[Suspect], places: Sequence[Place]) -> list[dict[str, Any]]:
+def suspect_images(suspects: Sequence[Suspect], places: Sequence[Place]) -> list[dict[str, Any]]:
     """The surroundings of the labels most likely wrong, up to 24, the surest first."""
-    pictures = []
+    images = []
     for suspect in suspects:
-        picture = _picture(places[suspect.image], _around(suspect.box, suspect.suggested_box))
-        if picture is not None:
+        image = _image(places[suspect.image], _around(suspect.box, suspect.suggested_box))
+        if image is not None:
             about = {
                 "kind": suspect.kind,
                 "score": round(suspect.score, 4),
@@ -56,14 +56,14 @@ def suspect_pictures(suspects: Sequence[Suspect], places: Sequence[Place]) -> li
                 "box": suspect.box and _rounded(suspect.box),
                 "suggestedBox": suspect.suggested_box and _rounded(suspect.suggested_box),
             }
-            pictures.append(picture | about)
-        if len(pictures) == MOST_SUSPECTS:
+            images.append(image | about)
+        if len(images) == MOST_SUSPECTS:
             break
-    return pictures
+    return images
 
 
-def _picture(place: Place, part: Box | None = None) -> dict[str, Any] | None:
-    """A part of a picture as text, and where it lies: left, top, width, height. None if it cannot be read."""
+def _image(place: Place, part: Box | None = None) -> dict[str, Any] | None:
+    """A part of an image as text, and where it lies: left, top, width, height. None if it cannot be read."""
     if isinstance(place, str):
         return {"name": place}
     try:
@@ -78,7 +78,7 @@ def _picture(place: Place, part: Box | None = None) -> dict[str, Any] | None:
 
 
 def _within(part: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """Whole pixels of the picture; at least one each way."""
+    """Whole pixels of the image; at least one each way."""
     left, top = min(max(int(part[0]), 0), width - 1), min(max(int(part[1]), 0), height - 1)
     return left, top, max(min(int(part[2]) + 1, width), left + 1), max(min(int(part[3]) + 1, height), top + 1)
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, with figures, curves and pictures to look at.
+"""The report: one HTML file that needs nothing else, with figures, curves and images to look at.
 
 Figures and the class table stand in the page as HTML; `assets/script.js` draws the rest from data that
 the page holds as JSON.
@@ -87,7 +87,7 @@ def _verdict(data: dict[str, Any]) -> str:
     return (
         f"<b>mAP50-95 {_figure(data['summary']['map'])}</b>{_interval(data, 'map')}, "
         f"<b>mAP50 {_figure(data['summary']['map50'])}</b>{_interval(data, 'map50')}, "
-        f"{data['images']:,} <span data-text>images</span>, {objects:,} <span data-text>objects</span>, "
+        f"{data['imageCount']:,} <span data-text>images</span>, {objects:,} <span data-text>objects</span>, "
         f"{classes} <span data-text>classes</span>"
     )
 

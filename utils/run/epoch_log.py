@@ -12,7 +12,7 @@ from utils.run.run_evaluation import Evaluation
 from utils.train.epoch_state import EpochResult
 
 GAP = "  "
-MOST_NAMED = 10  # pictures that could not be read
+MOST_NAMED = 10  # images that could not be read
 
 
 class EpochFigures(NamedTuple):
@@ -60,7 +60,7 @@ def table(figures: EpochFigures, width: int, with_header: bool) -> str:
 
 
 def skipped(paths: Sequence[str]) -> list[str]:
-    """A sentence for each picture that could not be read, and one for those that are not named."""
+    """A sentence for each image that could not be read, and one for those that are not named."""
     named = [f"skipped, cannot be read: {path}" for path in paths[:MOST_NAMED]]
     more = len(paths) - MOST_NAMED
     return [*named, f"and {more} more skipped"] if more > 0 else named

@@ -13,7 +13,7 @@ from utils.run.folder import append_metrics, read_metrics
 from utils.run.loggers import Experiments, open_experiments
 from utils.run.notices import Conditions, new_notices
 from utils.run.plot import plot_run
-from utils.run.preview import save_bad_batch, save_batch_picture
+from utils.run.preview import save_bad_batch, save_batch_image
 from utils.run.resume import LAST, Progress, RunSettings, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_run
 from utils.system.device import usable_cores
@@ -69,7 +69,7 @@ def _fit_phase(session: Session, phase: Phase, epochs: range, progress: Progress
         batches.set_epoch(epoch, progress.within.batches)
         if trainer.step == 0 and trainer.processes.first:
             batch = trainer.dataset(phase).__getitems__(next(iter(batches)))
-            save_batch_picture(run.folder / "train_batch.jpg", batch, session.validation.class_names)
+            save_batch_image(run.folder / "train_batch.jpg", batch, session.validation.class_names)
         try:
             for _ in trainer.train_epoch(phase, loader, epoch, progress.within):
                 if _asked_to_stop(session, progress.within.batches):

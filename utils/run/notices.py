@@ -15,8 +15,8 @@ SETTLED = 3  # epochs whose mean counts as the loss's level: single ones jump
 LONG = 5  # least epochs over which a loss should fall
 FALL = 0.01  # share of the loss that it should fall by over them
 RISE = 0.2  # share by which a loss rises clearly
-MOST_LEFT_OUT = 3  # steps: single ones come of single pictures
-STARVED = 0.2  # share of the time without pictures that is worth a word
+MOST_LEFT_OUT = 3  # steps: single ones come of single images
+STARVED = 0.2  # share of the time without images that is worth a word
 STARVED_ALONE = 0.5  # where the CPU that trains loads them too, and to load is no idleness
 FULL = 0.95  # share of a GPU's memory
 SPARE = 0.1  # of what the training holds: less is nearly nothing
@@ -30,9 +30,9 @@ class Conditions:
 
     starts         epochs, counted from 0, at which phases start: there the loss changes its level
     warmup_epochs  how long the learning rate rises in a phase
-    workers        processes that load pictures
+    workers        processes that load images
     cores          how many CPU cores this training may use
-    cached         whether decoded pictures are kept
+    cached         whether decoded images are kept
     """
 
     starts: tuple[int, ...] = (0,)
@@ -100,7 +100,7 @@ def learning_rate_too_high(history: History, conditions: Conditions) -> str | No
 
 
 def starving(history: History, conditions: Conditions) -> str | None:
-    """If the device waits for pictures, in two epochs after each other: the first fills caches."""
+    """If the device waits for images, in two epochs after each other: the first fills caches."""
     shares = history.get("waiting", ())
     alone = conditions.workers == 0 and not conditions.on_gpu
     share = min(shares[-2:], default=0.0) if len(shares) > 1 else 0.0
@@ -108,11 +108,11 @@ def starving(history: History, conditions: Conditions) -> str | None:
         return None
     fixes = []
     if conditions.workers < conditions.cores - 1:
-        fixes.append(f"more --workers ({conditions.workers} of {conditions.cores} cores load pictures)")
+        fixes.append(f"more --workers ({conditions.workers} of {conditions.cores} cores load images)")
     if not conditions.cached:
-        fixes.append("--cache ram, or --cache disk, to decode each picture once only")
-    fixes.append("pictures of about the size of the input, on a fast disk")
-    waits = "loading pictures takes" if alone else "the device waits for pictures for"
+        fixes.append("--cache ram, or --cache disk, to decode each image once only")
+    fixes.append("images of about the size of the input, on a fast disk")
+    waits = "loading images takes" if alone else "the device waits for images for"
     return f"{waits} {share:.0%} of the time: try {'; '.join(fixes)}"
 
 
@@ -134,7 +134,7 @@ def device_nearly_full(history: History) -> str | None:
     if peak is None or limit is None or peak <= FULL * limit:
         return None
     return (
-        f"the GPU's memory is nearly full: {peak:.1f} of {limit:.1f} GiB; a picture with more objects may "
+        f"the GPU's memory is nearly full: {peak:.1f} of {limit:.1f} GiB; an image with more objects may "
         "not fit. --batch-parts 2 needs about half, and changes neither batch nor learning rate"
     )
 

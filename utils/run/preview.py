@@ -1,4 +1,4 @@
-"""Pictures of a run for people to look at: an augmented batch, and predictions."""
+"""Images of a run for people to look at: an augmented batch, and predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,25 +15,25 @@ from utils.loader.batch import Batch, to_device
 from utils.system.files import replacing
 from utils.train.trainer import Trainer
 
-MOST_PICTURES = 16
+MOST_IMAGES = 16
 
 
-def save_batch_picture(path: Path, batch: Batch, class_names: Sequence[str]) -> None:
+def save_batch_image(path: Path, batch: Batch, class_names: Sequence[str]) -> None:
     """Draw a training batch as the network sees it, with its boxes."""
-    pictures = []
+    drawn = []
     images, targets = to_device(batch, torch.device("cpu"))
     for image, boxes, labels, valid in zip(images, *targets, strict=True):
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        pictures.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
-    save_image(path, contact_sheet(pictures[:MOST_PICTURES], columns=4))
+        drawn.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
+    save_image(path, contact_sheet(drawn[:MOST_IMAGES], columns=4))
 
 
 def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
-    """Keep a batch whose gradients were no numbers: as a picture, and as tensors with the pictures' names.
+    """Keep a batch whose gradients were no numbers: as an image, and as tensors with the images' names.
 
     `path` has no suffix yet.
     """
-    save_batch_picture(path.with_suffix(".jpg"), batch, index.class_names)
+    save_batch_image(path.with_suffix(".jpg"), batch, index.class_names)
     images, targets = to_device(batch, torch.device("cpu"))
     names = [str(index.path(image)) for image in batch.indices.tolist()]
     with replacing(path.with_suffix(".pt")) as beside:
@@ -48,22 +48,22 @@ def save_previews(trainer: Trainer, folder: Path) -> None:
         for epoch in range(2):
             batches.set_epoch(epoch)
             path = folder / f"phase_{number}_batch_{epoch + 1}.jpg"
-            save_batch_picture(path, dataset.__getitems__(next(iter(batches))), dataset.index.class_names)
+            save_batch_image(path, dataset.__getitems__(next(iter(batches))), dataset.index.class_names)
             print(f"{path}  {phase.describe()}")
 
 
-def save_predictions_picture(
+def save_predictions_image(
     path: Path, index: DatasetIndex, detections: Sequence[Detections], confidence: float
 ) -> None:
-    """Draw what was found on up to 16 pictures spread evenly over a data set, without unreadable ones."""
-    chosen = np.unique(np.linspace(0, len(index) - 1, MOST_PICTURES).round().astype(int))
-    pictures = []
-    for image in chosen:
-        found = detections[image].above(confidence)
+    """Draw what was found on up to 16 images spread evenly over a data set, without unreadable ones."""
+    chosen = np.unique(np.linspace(0, len(index) - 1, MOST_IMAGES).round().astype(int))
+    drawn = []
+    for image_number in chosen:
+        found = detections[image_number].above(confidence)
         try:
-            picture = read_image(index.path(image))
+            image = read_image(index.path(image_number))
         except ImageError:  # named where it was evaluated
             continue
-        pictures.append(draw_detections(picture, found, index.class_names))
-    if pictures:
-        save_image(path, contact_sheet(pictures, columns=4))
+        drawn.append(draw_detections(image, found, index.class_names))
+    if drawn:
+        save_image(path, contact_sheet(drawn, columns=4))

@@ -28,7 +28,7 @@ WHY_NOT = {
     "figures before and after could not be compared": ("image_size", "val"),
     "the state of one optimizer means nothing to another": ("optimizer",),
     "the average is one over the whole run": ("ema",),
-    "the order of the pictures follows from it": ("seed",),
+    "the order of the images follows from it": ("seed",),
 }
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
@@ -94,11 +94,11 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
     )
 
 
-def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> Progress:
+def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Progress:
     """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written.
 
     The trainer's phases may be others than before: it goes on at the same epoch, and within it at the same
-    picture, or at its start where they are not the `same_pictures`. ValueError where the run is beyond the
+    image, or at its start where they are not the `same_images`. ValueError where the run is beyond the
     last phase or has other classes, or for a checkpoint of an earlier version, which does not hold all this.
     """
     state = _newest(folder)
@@ -115,7 +115,7 @@ def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> P
             f"the run {folder} has the classes {_named(state['class_names'])}, the data {_named(names)}: "
             f"start a new run with --weights {folder / LAST}"
         )
-    within = _within(trainer, state, same_pictures)
+    within = _within(trainer, state, same_images)
     trainer.detector.load_state_dict(state["model"])
     restore_optimizer(trainer.optimizer, state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
@@ -132,13 +132,13 @@ def restore_run(trainer: Trainer, folder: Path, same_pictures: bool = True) -> P
     return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within, told)
 
 
-def _within(trainer: Trainer, state: Mapping[str, Any], same_pictures: bool) -> EpochProgress:
+def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochProgress:
     """How far the epoch is, in batches of the phase that it now belongs to."""
     epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
     if epoch > epochs:
         raise ValueError(f"--epochs {epochs}: the run has had {epoch} already")
     within = EpochProgress(**state["within"])
-    if epoch == epochs or not same_pictures:
+    if epoch == epochs or not same_images:
         return EpochProgress()
     within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
     return within.in_batches_of(phase_at(trainer.phases, epoch).batch_size)

@@ -11,7 +11,7 @@ from utils.inference.optimize import for_inference
 from utils.report.data import Report
 from utils.report.page import write_report
 from utils.run.folder import read_metrics
-from utils.run.preview import save_predictions_picture
+from utils.run.preview import save_predictions_image
 from utils.run.resume import RunSettings
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint
@@ -54,7 +54,7 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics 
     confidence = metrics.operating_confidence
     analysis = analyse(matched, confidence)
     print(analysis.text(metrics.class_names))
-    save_predictions_picture(run.folder / "predictions.jpg", data, found.detections, confidence)
+    save_predictions_image(run.folder / "predictions.jpg", data, found.detections, confidence)
     report = Report(
         title=run.folder.name,
         metrics=metrics,
@@ -75,7 +75,7 @@ report       {run.folder / "report.html"}
 predictions  {run.folder / "predictions.jpg"} (at confidence {confidence:.2f})
 
 next:
-  python predict.py PICTURE_OR_FOLDER --weights {best}
+  python predict.py IMAGE_OR_FOLDER --weights {best}
   your own data: put it under VOCdevkit/VOC2007, name your classes in a text file, then
   python voc_annotation.py --classes FILE && python train.py --classes FILE""")
     return metrics

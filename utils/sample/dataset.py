@@ -15,19 +15,19 @@ from utils.sample.scene import Colour, any_colour, background, photograph, slope
 from utils.sample.shapes import SHAPES, Part, Sprite, distractor, draw_sprite
 
 SAMPLE_CLASSES = tuple(SHAPES)
-SPLITS = {"train": 320, "val": 40, "test": 80}  # pictures of each
+SPLITS = {"train": 320, "val": 40, "test": 80}  # images of each
 SIZES = [(256, 320), (320, 256), (300, 360), (360, 300), (320, 320)]  # height, width
 LEAST_VISIBLE = 0.85  # of a thing's own area, after what lies over it and the border have hidden the rest
 UPRIGHT = {"cup": 15, "fish": 15, "house": 10, "key": 20, "tree": 10}  # most degrees it is turned either way
 
 
-class Picture(NamedTuple):
-    """One sample picture and what is on it.
+class Image(NamedTuple):
+    """One sample image and what is on it.
 
     image      uint8 RGB [H, W, 3]
     boxes      int64 [N, 4], xyxy pixels: right and bottom are one past the last drawn pixel
     labels     int64 [N], into SAMPLE_CLASSES
-    truncated  bool [N], cut by the border of the picture
+    truncated  bool [N], cut by the border of the image
     """
 
     image: np.ndarray
@@ -36,12 +36,12 @@ class Picture(NamedTuple):
     truncated: np.ndarray
 
 
-def sample_picture(seed: int, number: int) -> Picture:
-    """Draw picture number `number` of the data set of this seed."""
+def sample_image(seed: int, number: int) -> Image:
+    """Draw image number `number` of the data set of this seed."""
     rng = np.random.default_rng([seed, number])
     height, width = SIZES[rng.integers(len(SIZES))]
     image = background(rng, height, width)
-    light = rng.uniform(0, 2 * np.pi)  # where the light of the whole picture comes from
+    light = rng.uniform(0, 2 * np.pi)  # where the light of the whole image comes from
     for _ in range(rng.integers(0, 4)):
         _paste(image, _figure(rng, image, distractor(rng), 180, (0.08, 0.3), light), light)
     for _ in range(rng.integers(0, 4)):
@@ -52,14 +52,14 @@ def sample_picture(seed: int, number: int) -> Picture:
     boxes = np.array([box for box, _, _ in things], np.int64).reshape(-1, 4)
     labels = np.array([label for _, label, _ in things], np.int64)
     truncated = np.array([cut for _, _, cut in things], bool)
-    return Picture(photograph(rng, image, light), boxes, labels, truncated)
+    return Image(photograph(rng, image, light), boxes, labels, truncated)
 
 
-# What lies on the picture.
+# What lies on the image.
 
 
 def _place_things(rng: Generator, image: np.ndarray, light: float) -> list[tuple[np.ndarray, int, bool]]:
-    """Draw three to six things on the picture; give box, label and whether the border cuts it for each."""
+    """Draw three to six things on the image; give box, label and whether the border cuts it for each."""
     owner = np.full(image.shape[:2], -1, np.int64)  # which thing is on top at each pixel
     areas: list[int] = []
     things: list[tuple[np.ndarray, int, bool]] = []
@@ -85,8 +85,8 @@ def _place_things(rng: Generator, image: np.ndarray, light: float) -> list[tuple
 def _figure(
     rng: Generator, image: np.ndarray, parts: list[Part], turn: int, span: tuple[float, float], light: float
 ) -> Sprite:
-    """A thing somewhere on the picture, of random size, attitude and colours; `span` is its size relative to
-    the picture's shorter side."""
+    """A thing somewhere on the image, of random size, attitude and colours; `span` is its size relative to
+    the image's shorter side."""
     height, width = image.shape[:2]
     size = 0.5 * min(height, width) * np.exp(rng.uniform(*np.log(span)))
     angle = np.radians(rng.uniform(-turn, turn))
@@ -148,20 +148,20 @@ def _scribble(rng: Generator, image: np.ndarray) -> None:
 
 
 def _clipped(sprite: Sprite, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """The part of the sprite within the picture: where on the picture, and where on the sprite."""
+    """The part of the sprite within the image: where on the image, and where on the sprite."""
     (height, width), (h, w) = shape[:2], sprite.alpha.shape
     top, left = max(sprite.top, 0), max(sprite.left, 0)
     bottom, right = max(min(sprite.top + h, height), top), max(min(sprite.left + w, width), left)
-    on_picture = (slice(top, bottom), slice(left, right))
+    on_image = (slice(top, bottom), slice(left, right))
     on_sprite = (
         slice(top - sprite.top, bottom - sprite.top),
         slice(left - sprite.left, right - sprite.left),
     )
-    return on_picture, on_sprite
+    return on_image, on_sprite
 
 
 def _extent(sprite: Sprite, shape: tuple[int, ...]) -> tuple[np.ndarray, bool, int]:
-    """Box of the drawn pixels within the picture, whether some lie outside, and how many there are in all."""
+    """Box of the drawn pixels within the image, whether some lie outside, and how many there are in all."""
     drawn = sprite.alpha >= 0.5
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     inside = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
@@ -174,19 +174,19 @@ def _extent(sprite: Sprite, shape: tuple[int, ...]) -> tuple[np.ndarray, bool, i
 def _covered(owner: np.ndarray, sprite: Sprite, number: int) -> np.ndarray:
     """The map of owners after the sprite has been laid on top as thing `number`."""
     after = owner.copy()
-    on_picture, on_sprite = _clipped(sprite, owner.shape)
-    after[on_picture][sprite.alpha[on_sprite] >= 0.5] = number
+    on_image, on_sprite = _clipped(sprite, owner.shape)
+    after[on_image][sprite.alpha[on_sprite] >= 0.5] = number
     return after
 
 
 def _paste(image: np.ndarray, sprite: Sprite, light: float) -> None:
-    """Lay the sprite on the float picture, over its own soft shadow."""
+    """Lay the sprite on the float image, over its own soft shadow."""
     reach = max(2.0, 0.05 * min(sprite.alpha.shape))
     soft = np.pad(sprite.alpha, int(2 * reach))
     soft = 0.4 * cv2.GaussianBlur(soft, (0, 0), 0.6 * reach)
     left = sprite.left - int(2 * reach) - round(reach * np.cos(light))
     top = sprite.top - int(2 * reach) - round(reach * np.sin(light))
     for layer in (Sprite(np.zeros((*soft.shape, 3), np.float32), soft, left, top), sprite):
-        on_picture, on_sprite = _clipped(layer, image.shape)
-        image[on_picture] *= 1 - layer.alpha[on_sprite][..., None]
-        image[on_picture] += layer.colour[on_sprite]
+        on_image, on_sprite = _clipped(layer, image.shape)
+        image[on_image] *= 1 - layer.alpha[on_sprite][..., None]
+        image[on_image] += layer.colour[on_sprite]

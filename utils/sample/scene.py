@@ -1,4 +1,4 @@
-"""The scene of a sample picture: what lies behind the things; light, blur and grain over the whole."""
+"""The scene of a sample image: what lies behind the things; light, blur and grain over the whole."""
 
 import colorsys
 
@@ -78,7 +78,7 @@ def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
-    """Light, blur and grain over the whole: the float picture becomes uint8."""
+    """Light, blur and grain over the whole: the float image becomes uint8."""
     height, width = image.shape[:2]
     exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * slope(height, width, light))
     across, down = slope(height, width, 0), slope(height, width, np.pi / 2)

@@ -28,7 +28,7 @@ def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], dev
 def sample_settings(devkit: Path) -> dict[str, Any]:
     """Draw the sample data set under `devkit`, unless it is there, and give the settings that suit it.
 
-    From scratch, in about four minutes on two CPU cores: small pictures, a step size for few steps, and
+    From scratch, in about four minutes on two CPU cores: small images, a step size for few steps, and
     no mosaic, which makes things smaller and slower to learn.
     """
     year = devkit / SAMPLE_YEAR

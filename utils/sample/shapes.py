@@ -1,4 +1,4 @@
-"""The things drawn in the sample pictures: each is a list of filled outlines in a unit square.
+"""The things drawn in the sample images: each is a list of filled outlines in a unit square.
 
 An outline is float [K, 2], x to the right and y down, about -1 to 1 on both axes. A shape function takes a
 random generator and gives the parts of one thing, back to front; no two of a kind are alike. Turning them
@@ -188,7 +188,7 @@ def distractor(rng: Generator) -> list[Part]:
 
 
 class Sprite(NamedTuple):
-    """A thing in pixels, to be laid on a picture with its top left corner at (left, top).
+    """A thing in pixels, to be laid on an image with its top left corner at (left, top).
 
     colour  float32 [h, w, 3], 0 to 255, already multiplied by alpha
     alpha   float32 [h, w], 0 to 1

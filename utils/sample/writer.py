@@ -7,15 +7,15 @@ from pathlib import Path
 
 import cv2
 
-from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, Picture, sample_picture
+from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, Image, sample_image
 
 
 def write_sample_data(
     devkit: Path, seed: int = 0, year: str = "VOC2007", splits: dict[str, int] | None = None
 ) -> None:
-    """Write the folder `year` of the devkit: pictures, annotations, the lists of each split, `classes.txt`.
+    """Write the folder `year` of the devkit: images, annotations, the lists of each split, `classes.txt`.
 
-    The same seed gives the same pictures; `splits` gives their number by split. The folder appears complete
+    The same seed gives the same images; `splits` gives their number by split. The folder appears complete
     or not at all. Raises `ValueError` if it is there already: nothing of the user's is overwritten.
     """
     folder = Path(devkit) / year
@@ -41,13 +41,13 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
     for split, count in splits.items():
         lists[split] = [f"{number + k:06d}" for k in range(count)]
         for stem in lists[split]:
-            picture = sample_picture(seed, int(stem))
-            # Quality differs from picture to picture, as in any collection of photographs.
+            image = sample_image(seed, int(stem))
+            # Quality differs from image to image, as in any collection of photographs.
             quality = 60 + 7 * (int(stem) % 6)
-            bgr = cv2.cvtColor(picture.image, cv2.COLOR_RGB2BGR)
+            bgr = cv2.cvtColor(image.image, cv2.COLOR_RGB2BGR)
             _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
             (folder / f"JPEGImages/{stem}.jpg").write_bytes(encoded.tobytes())
-            _annotation(picture, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
+            _annotation(image, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
         number += count
     lists["trainval"] = lists.get("train", []) + lists.get("val", [])
     for split, stems in lists.items():
@@ -55,12 +55,12 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
         (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
 
 
-def _annotation(picture: Picture, year: str, filename: str) -> ElementTree.ElementTree:
+def _annotation(image: Image, year: str, filename: str) -> ElementTree.ElementTree:
     root = ElementTree.Element("annotation")
     _add(root, folder=year, filename=filename)
-    height, width, depth = picture.image.shape
+    height, width, depth = image.image.shape
     _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
-    for box, label, cut in zip(picture.boxes, picture.labels, picture.truncated, strict=True):
+    for box, label, cut in zip(image.boxes, image.labels, image.truncated, strict=True):
         thing = ElementTree.SubElement(root, "object")
         _add(thing, name=SAMPLE_CLASSES[label], pose="Unspecified", truncated=int(cut), difficult=0)
         corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))

@@ -16,8 +16,8 @@ def replacing(path: Path, keep: Path | None = None, lasting: bool = True) -> Ite
     """A path beside `path` to write to; it takes the place of `path` on success and goes on failure.
 
     Folders are made as needed. Whoever reads `path` meanwhile sees the old file, if there was one. If it is
-    `lasting`, the new one is on the disk before, should the power fail; that takes 8 ms, more than to make a
-    picture again. With `keep` the old file goes there; for a moment there is then no `path`, but always one
+    `lasting`, the new one is on the disk before, should the power fail; that takes 8 ms, more than to make an
+    image again. With `keep` the old file goes there; for a moment there is then no `path`, but always one
     of the two.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def keep_freed_memory() -> bool:
 
     By default glibc gives large tensors back to the system and asks for them anew in each layer, and the
     system has to clear every page again. A step of yolox_nano (320 px, batch 8, two cores) takes 255 ms with
-    this, 327 without; in bfloat16 240 and 267. Detection on 8 pictures of 640 px takes 15 ms each with this,
+    this, 327 without; in bfloat16 240 and 267. Detection on 8 images of 640 px takes 15 ms each with this,
     25 without. Elsewhere than with glibc, nothing happens.
     """
     return _set({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1})

@@ -19,11 +19,11 @@ STEPS = 20  # that an epoch should have at least: each of them learns
 ENOUGH = 0.95  # of the highest speed; beyond, a larger batch only means fewer steps
 SHARE = 0.8  # of the free memory that a step may take
 KEPT = 3.0  # times the outputs of all layers: those for the gradient, and gradients and scratch beside
-OBJECTS = 16  # on each of the pictures that it is measured with
+OBJECTS = 16  # on each of the images that it is measured with
 
 
 class Speed(NamedTuple):
-    """How many pictures a second a process trains on with a batch size."""
+    """How many images a second a process trains on with a batch size."""
 
     batch_size: int
     images_per_second: float
@@ -33,7 +33,7 @@ def choose_batch_size(measure: Callable[[int], float | None], most: int) -> list
     """What was measured, up to `most`, the chosen size last.
 
     Sizes double as long as that is faster. `measure` gives the seconds of a step, or None where the memory
-    does not hold it. ValueError where it does not hold a single picture.
+    does not hold it. ValueError where it does not hold a single image.
     """
     speeds: list[Speed] = []
     size = 1
@@ -46,9 +46,7 @@ def choose_batch_size(measure: Callable[[int], float | None], most: int) -> list
             break  # two doublings were of no use
         size *= 2
     if not speeds:
-        raise ValueError(
-            "--batch-size auto: the memory holds no single picture; choose a smaller --image-size"
-        )
+        raise ValueError("--batch-size auto: the memory holds no single image; choose a smaller --image-size")
     best = max(speed.images_per_second for speed in speeds)
     chosen = next(speed for speed in speeds if speed.images_per_second >= ENOUGH * best)
     return [*speeds, chosen]

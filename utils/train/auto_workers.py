@@ -1,4 +1,4 @@
-"""How many worker processes should load pictures, from the time that loading and training take.
+"""How many worker processes should load images, from the time that loading and training take.
 
 The number changes nothing but the speed: batches are the same with any.
 """

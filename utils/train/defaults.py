@@ -2,9 +2,9 @@
 
 from utils.train.optimizer import OptimizerName
 
-# Peak learning rate for a batch of 64 pictures and weight decay, by optimizer. Fine-tuning YOLOX-nano on the
-# 205 pictures of BCCD in 15 epochs reached AP .607 with AdamW at .006, .596 with SGD at .08, .587 at .04.
-# Muon in 8 epochs at 320 pixels, AP on the 159 other pictures with seeds 0 and 1: .572 and .580 at .012, .579
+# Peak learning rate for a batch of 64 images and weight decay, by optimizer. Fine-tuning YOLOX-nano on the
+# 205 images of BCCD in 15 epochs reached AP .607 with AdamW at .006, .596 with SGD at .08, .587 at .04.
+# Muon in 8 epochs at 320 pixels, AP on the 159 other images with seeds 0 and 1: .572 and .580 at .012, .579
 # and .581 at .024; with seed 0 alone .556 at .003, .565 at .006, .573 at .048. AdamW: .562 and .566 at
 # .006, .570 and .573 at .012; SGD .524 at .08 with seed 0. So at the same rate Muon is hardly better than
 # AdamW; .012 is as good as .024 within what seeds differ by, and further from too much. Its weight decay is
@@ -12,13 +12,13 @@ from utils.train.optimizer import OptimizerName
 DEFAULT_LEARNING_RATE: dict[OptimizerName, float] = {"sgd": 0.08, "adamw": 0.006, "muon": 0.012}
 DEFAULT_WEIGHT_DECAY: dict[OptimizerName, float] = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.05}
 
-FEW_PICTURES = 500
+FEW_IMAGES = 500
 
 
 def suggest_epochs(images: int) -> int:
-    """Epochs by the size of the training data: few pictures must be seen more often.
+    """Epochs by the size of the training data: few images must be seen more often.
 
-    About 12,000 pictures shown in all, but at least 30 epochs and at most 300.
+    About 12,000 images shown in all, but at least 30 epochs and at most 300.
     """
     return min(300, max(30, round(12_000 / images)))
 
@@ -34,11 +34,11 @@ def expectation(images: int, from_weights: bool) -> str:
         "starting from trained weights: expect useful boxes after a few epochs"
         if from_weights
         else "starting from scratch: it takes several times as long as from trained weights, and with few "
-        "pictures it stays worse; --weights FILE starts from weights"
+        "images it stays worse; --weights FILE starts from weights"
     )
     few = (
-        f" {images} pictures are few: a hundred more of what it misses help more than any setting."
-        if images < FEW_PICTURES
+        f" {images} images are few: a hundred more of what it misses help more than any setting."
+        if images < FEW_IMAGES
         else ""
     )
     return source + "." + few

@@ -39,7 +39,7 @@ class EpochProgress:
         return int(self.sums.get(BAD, 0))
 
     def in_batches_of(self, size: int) -> "EpochProgress":
-        """The same place in batches of `size` pictures, rounded down: a few pictures may come a second time.
+        """The same place in batches of `size` images, rounded down: a few images may come a second time.
 
         Means stay what they are.
         """
@@ -53,9 +53,9 @@ class EpochProgress:
 
 @dataclass
 class EpochResult:
-    """Mean losses by component, the last learning rate, speed, and the pictures that could not be read.
+    """Mean losses by component, the last learning rate, speed, and the images that could not be read.
 
-    waiting   share of the time for which the device waited for pictures, in the process where it was largest
+    waiting   share of the time for which the device waited for images, in the process where it was largest
     left_out  steps whose gradients were no numbers
     memory    of the first process
     """

@@ -67,7 +67,7 @@ class Gradients:
     def add(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
         """Add those of a batch; returns its losses by component, on the device.
 
-        ValueError with the fix where not even one picture fits into the memory.
+        ValueError with the fix where not even one image fits into the memory.
         """
         while True:
             try:
@@ -117,14 +117,14 @@ def in_parts(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Ten
 
 
 def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> int:
-    """Twice as many parts, down to single pictures. ValueError with the fix where that is no help.
+    """Twice as many parts, down to single images. ValueError with the fix where that is no help.
 
     Nor where there are other processes, which would not know.
     """
     if parts >= batch_size or processes > 1:
         more = ", or more --batch-parts" if processes > 1 else ""
         raise ValueError(
-            f"out of memory with {-(-batch_size // parts)} pictures at a time: choose a smaller --image-size "
+            f"out of memory with {-(-batch_size // parts)} images at a time: choose a smaller --image-size "
             f"or --model{more} ({reason.splitlines()[0][:200]})"
         )
     return min(2 * parts, batch_size)

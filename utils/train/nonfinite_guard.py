@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 MOST_IN_A_ROW = 10  # bad steps after which the training has diverged
 
-MOST_NAMED = 8  # pictures of bad steps that are named
+MOST_NAMED = 8  # images of bad steps that are named
 
 
 class StepGuard:

@@ -21,7 +21,7 @@ class Phase:
     batch_size     images a step
     learning_rate  the peak, already scaled for the batch
     frozen         parts, or first stages of the backbone, that do not train (`utils/train/freezing.py`)
-    augmentation   what is varied in the pictures
+    augmentation   what is varied in the images
     """
 
     name: str
@@ -48,8 +48,8 @@ def plan_phases(
 ) -> tuple[Phase, ...]:
     """Split a run of `epochs` epochs: the first `freeze_epochs` frozen, the last `clean_share` of all clean.
 
-    Pictures are clean at the end, without mosaic, mixup, copy-paste and cut-out, so that the network's last
-    impression is of pictures as they are: a mosaic has more and smaller objects, cut at the seams.
+    Images are clean at the end, without mosaic, mixup, copy-paste and cut-out, so that the network's last
+    impression is of images as they are: a mosaic has more and smaller objects, cut at the seams.
     """
     if not 0 <= freeze_epochs <= epochs:
         raise ValueError(f"--freeze-epochs is {freeze_epochs}: it is from 0 to --epochs, which is {epochs}")
@@ -70,8 +70,8 @@ def plan_phases(
 def apply_freezing(detector: Detector, phase: Phase) -> None:
     """Put the detector into training, and what the phase freezes to rest.
 
-    Call it again after evaluation: `train()` would set the frozen BatchNorms moving. With one picture a step
-    all BatchNorms keep their statistics: those of a single picture are no measure of the others.
+    Call it again after evaluation: `train()` would set the frozen BatchNorms moving. With one image a step
+    all BatchNorms keep their statistics: those of a single image are no measure of the others.
     """
     freeze(detector, phase.frozen)
     if phase.batch_size == 1:
@@ -110,7 +110,7 @@ def _strengths(augmentation: Augmentation, *names: str) -> list[str]:
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """What phases are made from; None lets the number of pictures decide.
+    """What phases are made from; None lets the number of images decide.
 
     weights      "none", or what the run starts from
     freeze       what the first `freeze_epochs` freeze

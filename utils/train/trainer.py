@@ -19,7 +19,7 @@ from tqdm import tqdm
 from nets.common.detector import Detector
 from utils.data.index import DatasetIndex
 from utils.loader.batch import Batch, to_device
-from utils.loader.image_cache import Cache, PictureCache, open_cache
+from utils.loader.image_cache import Cache, ImageCache, open_cache
 from utils.loader.loader import training_loader
 from utils.loader.samplers import EpochBatches, training_sizes
 from utils.loader.train_dataset import DetectionDataset, SampleKey
@@ -77,13 +77,13 @@ class Trainer:
         self.ema = EMA(detector, self.total_steps) if settings.ema else None
         self.step, self.rate_factor = 0, 1.0
         self.guard = StepGuard(self.detector)
-        self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their pictures
+        self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their images
         self.bad_batches: list[int] = []  # numbers within the epoch, for whoever keeps them
         self.gradients = Gradients(
             *(self.detector, device, self.autocast, self.scaler, self.processes),
             *(settings.batch_parts, settings.compile),
         )
-        self.cache: PictureCache | None = None
+        self.cache: ImageCache | None = None
 
     def steps_per_epoch(self, phase: Phase) -> int:
         """Optimizer steps in an epoch: full batches, or the one that there is."""
@@ -95,7 +95,7 @@ class Trainer:
         return self.detector if self.ema is None else self.ema.module
 
     def dataset(self, phase: Phase) -> DetectionDataset:
-        """The pictures of a phase."""
+        """The images of a phase."""
         settings, pixels = self.settings, self.detector.pixels
         multi_scale = phase.augmentation.multi_scale
         return DetectionDataset(
@@ -123,8 +123,8 @@ class Trainer:
         return list(batches)
 
     @contextmanager
-    def keeping_pictures(self, choice: Cache, path: Path) -> Iterator[None]:
-        """Keep decoded pictures as `choice` says; in `path`, if in a file, which is removed in the end."""
+    def keeping_images(self, choice: Cache, path: Path) -> Iterator[None]:
+        """Keep decoded images as `choice` says; in `path`, if in a file, which is removed in the end."""
         self.cache = open_cache(choice, self.train_index, self.dataset(self.phases[0]).reduction, path)
         try:
             yield
@@ -147,7 +147,7 @@ class Trainer:
     def train_epoch(
         self, phase: Phase, loader: Iterable[Batch], epoch: int, progress: EpochProgress
     ) -> Iterator[EpochProgress]:
-        """Train on the pictures of an epoch from `progress` on, which it moves on and yields after each step.
+        """Train on the images of an epoch from `progress` on, which it moves on and yields after each step.
 
         ValueError with the fix if the loss is no longer a number.
         """
@@ -251,6 +251,6 @@ class Trainer:
         names = ", ".join(self.train_index.path(image).name for image in images[:MOST_NAMED])
         print(
             f"left out before step {self.step}: {bad - progress.bad_told} steps whose gradients were no "
-            f"numbers; the learning rate is halved. Their pictures: {names}"
+            f"numbers; the learning rate is halved. Their images: {names}"
         )
         progress.bad_told = bad

@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class Sound:
-    """Packets of the source's first sound track that go into `output` as the pictures go on.
+    """Packets of the source's first sound track that go into `output` as the images go on.
 
     video_ends  seconds from the first frame to the end of the last, as the source says; 0 if it does not
     """
 
     def __init__(self, output: "av.container.OutputContainer", source: "av.container.InputContainer") -> None:
         self.output, self.source = output, source
-        pictures, sound = source.streams.video[0], next(iter(source.streams.audio), None)
-        tick = pictures.time_base or Fraction(1)
-        self.start = (pictures.start_time or 0) * tick
-        self.video_ends = float((pictures.duration or 0) * tick)
+        images, sound = source.streams.video[0], next(iter(source.streams.audio), None)
+        tick = images.time_base or Fraction(1)
+        self.start = (images.start_time or 0) * tick
+        self.video_ends = float((images.duration or 0) * tick)
         self.packets: Iterator[av.Packet] = iter(())
         self.next: av.Packet | None = None
         if sound is not None and sound.codec_context.codec.canonical_name in output.supported_codecs:

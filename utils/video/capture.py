@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from utils.images.letterbox import letterbox
 
-FALLBACK_RATE = Fraction(25)  # frames a second where nobody says: cameras, some streams, folders of pictures
+FALLBACK_RATE = Fraction(25)  # frames a second where nobody says: cameras, some streams, folders of images
 ANSWER_SECONDS = 10  # a server that says nothing for so long is gone
 DECODING_THREADS = max(1, (os.cpu_count() or 1) // 2)  # the network and the encoder need cores too
 
@@ -98,12 +98,12 @@ def total_of(capture: cv2.VideoCapture) -> int | None:
 
 
 def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture scaled to fit (height, width), its shape kept, in the middle of black."""
+    """The image scaled to fit (height, width), its shape kept, in the middle of black."""
     return letterbox(image, size, pad_value=0, centred=True)[0]
 
 
-def is_pictures(source: str) -> bool:
-    """Whether the source is a folder of pictures, or a pattern of their names."""
+def is_images(source: str) -> bool:
+    """Whether the source is a folder of images, or a pattern of their names."""
     if is_address(source):
         return False  # though it may have a question mark
     return Path(source).is_dir() or (glob.has_magic(source) and not Path(source).exists())

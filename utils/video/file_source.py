@@ -1,4 +1,4 @@
-"""The frames of a video file, or of a folder of pictures."""
+"""The frames of a video file, or of a folder of images."""
 
 import re
 from collections.abc import Generator
@@ -34,7 +34,7 @@ def file_source(source: str, capture: cv2.VideoCapture, first: np.ndarray) -> Vi
 
 
 def _file_images(
-    video: VideoSource, capture: cv2.VideoCapture, picture: np.ndarray
+    video: VideoSource, capture: cv2.VideoCapture, image: np.ndarray
 ) -> Generator[Stamped, None, None]:
     """All frames. One whose size differs comes from OpenCV in the size of the first.
 
@@ -43,9 +43,9 @@ def _file_images(
     there, number, seconds, step = True, 0, 0.0, float(1 / video.rate)
     start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     while there:
-        yield seconds, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+        yield seconds, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         number += 1
-        there, picture = capture.read()
+        there, image = capture.read()
         stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 - start
         if stamp > seconds:
             step = stamp - seconds
@@ -67,15 +67,15 @@ def _is_cut(number: int, seconds: float, total: int, rate: Fraction) -> bool:
 
 
 def folder_source(source: str, rate: Fraction) -> VideoSource:
-    """The pictures of a folder or pattern as frames, in the order of the numbers in their names.
+    """The images of a folder or pattern as frames, in the order of the numbers in their names.
 
-    Pictures of another size than the first are scaled to fit into it, on black. One that cannot be read is
+    Images of another size than the first are scaled to fit into it, on black. One that cannot be read is
     named and passed over. ValueError if there is none.
     """
     paths = sorted(find_images([source]), key=lambda path: natural_key(str(path)))
     first = next((image for path in paths if (image := _readable(path, [])) is not None), None)
     if first is None:
-        raise ValueError(f"--source {source}: none of its pictures can be read")
+        raise ValueError(f"--source {source}: none of its images can be read")
     size = first.shape[0], first.shape[1]
     video = VideoSource(source, size, rate, len(paths), False)
     video.images = _folder_images(video, paths)

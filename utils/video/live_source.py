@@ -54,11 +54,11 @@ def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stam
                 continue
             if item is None:
                 return
-            seconds, picture = item
+            seconds, image = item
             if reader.seconds() - seconds > LAG_SECONDS and not reader.waiting.empty():
                 stale += 1
             else:
-                yield seconds, fitted(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), video.size)
+                yield seconds, fitted(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), video.size)
             video.passed_over = stale + reader.too_many
     finally:
         reader.left.set()
@@ -90,15 +90,15 @@ class _Reader:
 
     def read_on(self) -> None:
         """Until nobody wants more, or the source is gone for good."""
-        there, picture = True, self.first
+        there, image = True, self.first
         while there and not self.left.is_set():
             if self.waiting.qsize() < self.most:
-                self.waiting.put((self.seconds(), picture))
+                self.waiting.put((self.seconds(), image))
             else:
                 self.too_many += 1
-            there, picture = self.capture.read()
+            there, image = self.capture.read()
             if not there and not self.left.is_set():
-                there, picture = self._again()
+                there, image = self._again()
         self.capture.release()
         self.waiting.put(None)
 
@@ -112,9 +112,9 @@ class _Reader:
                 return False, self.first
             wait = min(2 * wait, LONGEST_WAIT)
             self.capture = open_capture(self.source) or self.capture
-            there, picture = self.capture.read()
+            there, image = self.capture.read()
             if there:
                 say(f"{name} is there again after {self.seconds() - broken:.0f} s")
-                return True, picture
+                return True, image
         self.video.faults.append(f"{name} broke off, and {self.reconnect} attempts to reach it again failed")
         return False, self.first

@@ -8,7 +8,7 @@ from utils.video.capture import (
     VideoSource,
     is_address,
     is_camera,
-    is_pictures,
+    is_images,
     open_capture,
     total_of,
     without_password,
@@ -18,15 +18,15 @@ from utils.video.live_source import live_source
 
 
 def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> VideoSource:
-    """Open a camera by its number, a video file, a stream by its address, or pictures; read one frame.
+    """Open a camera by its number, a video file, a stream by its address, or images; read one frame.
 
-    fps        frames a second of pictures, which do not say it
+    fps        frames a second of images, which do not say it
     reconnect  how often in a row a camera or stream that breaks off is tried again
 
     An address of a video with an end is a file; only what goes on is live. ValueError or OSError, with the
     fix, if there is no such source or no frame in it.
     """
-    if is_pictures(source):
+    if is_images(source):
         return folder_source(source, FALLBACK_RATE if fps is None else Fraction(fps).limit_denominator(1001))
     if not is_camera(source) and not is_address(source):
         require_file(source)

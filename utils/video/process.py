@@ -75,10 +75,10 @@ def process_video(
         window_if(settings.show) as window,
     ):
         bar = tqdm(stages, "detecting", number, leave=False, unit="frame", dynamic_ncols=True, disable=None)
-        for frame, tracked, picture in bar:
+        for frame, tracked, image in bar:
             if video is not None:
                 with result.watch.timed("encode"):
-                    video.write(picture, frame.seconds)
+                    video.write(image, frame.seconds)
             if lines is not None:
                 lines.write(frame_line(frame.number, frame.seconds, tracked, predictor.class_names) + "\n")
             result.frames += 1
@@ -86,7 +86,7 @@ def process_video(
             result.last = tracked
             if window is not None:
                 with result.watch.timed("show"):
-                    stop.over = not window.show(picture)
+                    stop.over = not window.show(image)
         bar.close()
     result.seconds = time.perf_counter() - start
     return result

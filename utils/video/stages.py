@@ -91,16 +91,16 @@ def _followed(found: Detections, scene: Scene | None, watch: Stopwatch) -> Track
 
 
 def drawn(found: Found, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch) -> Drawn:
-    """Each frame with what is on it, and a picture that shows it."""
+    """Each frame with what is on it, and an image that shows it."""
     with closing(found):
         for frame, tracked in found:
             with watch.timed("draw"):
                 labels, names = named_tracks(tracked, class_names)
                 boxes = tracked.detections.boxes
-                picture = draw_boxes(frame.image, boxes, labels, names, tracked.detections.scores)
+                image = draw_boxes(frame.image, boxes, labels, names, tracked.detections.scores)
                 if scene is not None:
-                    scene.draw(picture, tracked)
-            yield frame, tracked, picture
+                    scene.draw(image, tracked)
+            yield frame, tracked, image
 
 
 def undrawn(found: Found) -> Drawn:

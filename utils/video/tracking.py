@@ -111,16 +111,16 @@ class Scene:
         known = sorted((int(label), number) for label, number in counts.items() if label is not None)
         return {self.class_names[label]: number for label, number in known}
 
-    def draw(self, picture: np.ndarray, tracked: Tracked) -> None:
-        """Draw line, zone and counts on the RGB uint8 picture [H, W, 3], in place."""
-        thickness = stroke_sizes(*picture.shape[:2])[0]
+    def draw(self, image: np.ndarray, tracked: Tracked) -> None:
+        """Draw line, zone and counts on the RGB uint8 image [H, W, 3], in place."""
+        thickness = stroke_sizes(*image.shape[:2])[0]
         for points, closed in ((self.ends, False), (self.corners, True)):
             if len(points):
                 cv2.polylines(
-                    picture, [points.round().astype(np.int32)], closed, LINE_COLOUR, thickness, cv2.LINE_AA
+                    image, [points.round().astype(np.int32)], closed, LINE_COLOUR, thickness, cv2.LINE_AA
                 )
         for row, text in enumerate(reversed(counts_in_words(tracked))):
-            _write_row(picture, text, row)
+            _write_row(image, text, row)
 
 
 def counts_in_words(tracked: Tracked) -> list[str]:
@@ -151,11 +151,11 @@ def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[np.ndarr
     return shown, names
 
 
-def _write_row(picture: np.ndarray, text: str, row: int) -> None:
+def _write_row(image: np.ndarray, text: str, row: int) -> None:
     """Write on black, at the lower left, the rows from below."""
-    letters = stroke_sizes(*picture.shape[:2])[1]
+    letters = stroke_sizes(*image.shape[:2])[1]
     width, height, _ = text_size(text, letters)
     pad = letters // 3
-    top = picture.shape[0] - (row + 1) * (height + 2 * pad)
-    cv2.rectangle(picture, (0, top), (width + 2 * pad, top + height + pad), (0, 0, 0), cv2.FILLED)
-    put_text(picture, text, pad, top + pad // 2, letters, LINE_COLOUR)
+    top = image.shape[0] - (row + 1) * (height + 2 * pad)
+    cv2.rectangle(image, (0, top), (width + 2 * pad, top + height + pad), (0, 0, 0), cv2.FILLED)
+    put_text(image, text, pad, top + pad // 2, letters, LINE_COLOUR)

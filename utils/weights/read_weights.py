@@ -120,7 +120,7 @@ def _metadata(
 def read_darknet(path: Path) -> Tensor:
     """All floats of a file, float32 [N]. ValueError if it is missing or no such file.
 
-    The header is three int32, the version, and the number of pictures trained on: int64 from version 0.2 on,
+    The header is three int32, the version, and the number of images trained on: int64 from version 0.2 on,
     int32 before.
     """
     check_is_file(path)

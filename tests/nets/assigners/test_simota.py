@@ -44,7 +44,7 @@ def slow_cost(objectness, classes, label, iou):
 
 
 def slow_simota_of_one(boxes, objectness, classes, objects):
-    """{cell: (object, IoU)} for one picture; `objects` holds (number, label, box)."""
+    """{cell: (object, IoU)} for one image; `objects` holds (number, label, box)."""
     claims = {}  # cell -> (cost, object, IoU)
     for number, label, box in objects:
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
@@ -91,7 +91,7 @@ def random_logits(rng, batch):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_pictures_agree_with_the_slow_reading(seed):
+def test_random_images_agree_with_the_slow_reading(seed):
     rng = np.random.default_rng(seed)
     boxes, (objectness, classes) = around_cells(rng, 4, 0.4), random_logits(rng, 4)
     listed = [

@@ -16,7 +16,7 @@ CENTRES = torch.tensor([(x, y) for x, y, _ in cell_centres()])
 
 
 def slow_tal_of_one(boxes, classes, objects):
-    """{cell: (object, score)} for one picture; `objects` holds (number, label, box)."""
+    """{cell: (object, score)} for one image; `objects` holds (number, label, box)."""
     claims = {}  # cell -> (IoU, object, alignment)
     for number, label, box in objects:
         reach = [max(box[2] - box[0], FINEST) / 2, max(box[3] - box[1], FINEST) / 2]
@@ -73,7 +73,7 @@ def random_classes(rng, batch):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_random_pictures_agree_with_the_slow_reading(seed):
+def test_random_images_agree_with_the_slow_reading(seed):
     """Among them empty ones, and more objects than are handled at once."""
     rng = np.random.default_rng(seed)
     listed = [

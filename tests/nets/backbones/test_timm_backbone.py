@@ -8,7 +8,7 @@ import torch
 from nets import build, build_detector, parts_of, preset, strides_of
 from nets.backbones.timm_backbone import TimmBackbone, from_timm
 from nets.common.preprocess import PixelFormat
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 from utils.weights.load_weights import load_weights
 from utils.weights.read_weights import read_weights
 
@@ -37,11 +37,11 @@ def test_levels_are_those_of_strides_8_16_and_32(name):
 def test_in_a_detector_it_learns(name):
     torch.manual_seed(0)
     detector = build_detector("yolox_nano", 3, backbone=f"timm:{name}").train()
-    losses = detector.losses(pictures(2, 64, 64), targets([(1, (8.0, 8.0, 40.0, 24.0))], []))
+    losses = detector.losses(random_images(2, 64, 64), targets([(1, (8.0, 8.0, 40.0, 24.0))], []))
     sum(losses.values()).backward()
     first = next(detector.backbone.parameters())
     assert first.grad.isfinite().all() and first.grad.any()
-    assert detector.eval().detect(pictures(1, 64, 96)).scores.shape == (1, 96 + 24 + 6, 3)
+    assert detector.eval().detect(random_images(1, 64, 96)).scores.shape == (1, 96 + 24 + 6, 3)
 
 
 def test_the_preset_takes_its_pixels_and_comes_back_from_plain_data():
@@ -85,10 +85,10 @@ def test_names_that_timm_flattens():
     [
         ("resnet1", "timm knows no such network; near it are .*resnet18"),
         ("zzzz", r"timm\.list_models\(\) in Python"),
-        ("vit_tiny_patch16_224", r"no levels of features of pictures of any size \(.*224.*timm:resnet18"),
+        ("vit_tiny_patch16_224", r"no levels of features of images of any size \(.*224.*timm:resnet18"),
         (
             "inception_v3",
-            "of a picture of 256x320 it makes 125x157, .* a neck needs levels of strides 8, 16, 32",
+            "of an image of 256x320 it makes 125x157, .* a neck needs levels of strides 8, 16, 32",
         ),
     ],
 )

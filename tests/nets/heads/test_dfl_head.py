@@ -5,7 +5,7 @@ import torch
 
 from nets import build_detector, preset
 from nets.heads.dfl_head import decode_boxes
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 from utils.weights.load_weights import load_weights
 from utils.weights.read_weights import Weights
 
@@ -23,7 +23,7 @@ def test_every_parameter_learns_on_two_and_three_levels(name, head):
     torch.manual_seed(0)
     detector = build_detector(name, 3, head=head).train()
     objects = [(n % 3, (x, x, x + size, x + size)) for n, size in enumerate((30, 70, 150)) for x in (0, 90)]
-    sum(detector.losses(pictures(2, 256, 256), targets(objects, [])).values()).backward()
+    sum(detector.losses(random_images(2, 256, 256), targets(objects, [])).values()).backward()
     missing = [name for name, p in detector.named_parameters() if p.grad is None or not p.grad.any()]
     assert not missing
 
@@ -33,7 +33,7 @@ def test_a_fresh_head_proposes_boxes_of_four_cells_and_five_objects_a_level(head
     torch.manual_seed(0)
     detector = build_detector("yolox_nano", 2, head=head).eval()
     with torch.no_grad():
-        raw = detector(pictures(1, 128, 128))
+        raw = detector(random_images(1, 128, 128))
         widths = (decode_boxes(raw)[0, :, 2:] - decode_boxes(raw)[0, :, :2]) / raw.strides[:, None]
         scores = raw.classes.sigmoid().sum(dim=-1)[0]
     assert widths.mean().item() == pytest.approx(4, abs=0.3)

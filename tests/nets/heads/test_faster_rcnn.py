@@ -6,8 +6,8 @@ import torch
 from nets import build_detector
 from nets.heads.faster_rcnn import RCNNRaw, as_lists, decode_rcnn, losses_need_objects
 from nets.published.published import from_official
-from tests.nets.batches import pictures, targets
-from tests.nets.published.torchvision_models import UNUSED, picture_size, random_model, silence_unused_classes
+from tests.nets.batches import random_images, targets
+from tests.nets.published.torchvision_models import UNUSED, image_size, random_model, silence_unused_classes
 
 
 def test_losses_are_torchvisions():
@@ -17,11 +17,11 @@ def test_losses_are_torchvisions():
     ours = build_detector("fasterrcnn", 80)
     ours.load_state_dict(from_official(theirs.state_dict(), "fasterrcnn"), strict=False)
     ours.eval().head.train()  # BatchNorm still, as torchvision's frozen one
-    images = pictures(2, *picture_size("fasterrcnn"))
+    images = random_images(2, *image_size("fasterrcnn"))
     wanted = targets([(0, (10.0, 20.0, 70.0, 90.0)), (79, (60.0, 5.0, 120.0, 50.0))], [])
     rows = torch.tensor([row for row in range(91) if row not in UNUSED])
     objects = [{**one, "labels": rows[one["labels"] - 1]} for one in as_lists(wanted)]
-    theirs.transform.torch_choice = lambda sizes: sizes[0]  # it draws the size of each picture
+    theirs.transform.torch_choice = lambda sizes: sizes[0]  # it draws the size of each image
     torch.manual_seed(7)
     expected = theirs.train()([image / 255 for image in images], objects)
     torch.manual_seed(7)

@@ -123,7 +123,7 @@ def test_height_and_width_apart():
     assert field(nn.Conv2d(3, 3, (1, 7), padding=(0, 3)), nn.MaxPool2d((5, 1), 1, (2, 0))) == (5, 7)
 
 
-def test_the_whole_picture():
+def test_the_whole_image():
     class Squeeze(Shortcut):
         def forward(self, x):
             return x * self.inner(x).sigmoid()

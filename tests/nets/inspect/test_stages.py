@@ -6,7 +6,7 @@ from torch import nn
 
 from nets import ZOO, build, build_detector
 from nets.inspect.stages import stages_of, whole_parts
-from tests.nets.batches import pictures
+from tests.nets.batches import random_images
 
 
 def names_of(detector):
@@ -72,7 +72,7 @@ def test_stages_are_in_the_order_of_the_work(name):
             if layer is not None:
                 layer.register_forward_hook(lambda *_, number=stage.number: order.append(number))
     with torch.no_grad():
-        detector(pictures(1, 64, 64))
+        detector(random_images(1, 64, 64))
     assert order == sorted(order) and len({*order}) == len(stages_of(detector)) - 2
 
 

@@ -59,7 +59,7 @@ def test_size_and_work_are_as_published(name):
 
 
 def test_work_of_two_stages_is_as_published():
-    """Counted on a small picture; at 800 pixels there are as many more cells, and 1000 proposals."""
+    """Counted on a small image; at 800 pixels there are as many more cells, and 1000 proposals."""
     torch.manual_seed(0)
     detector = build_detector("fasterrcnn", CLASSES["fasterrcnn"])
     small = 128

@@ -10,7 +10,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from nets import ZOO, build, build_detector, preset
 from nets.layers.fuse import folded
 from nets.layers.gelan_blocks import RepConv
-from tests.nets.batches import pictures
+from tests.nets.batches import random_images
 from tests.nets.published.torchvision_models import shortened
 
 SMALL = ("yolox_nano", "yolov3_tiny", "yolov4_tiny", "yolov9_t", "ssdlite320", "fcos")
@@ -37,7 +37,7 @@ def test_the_zoo_finds_the_same(name):
     torch.manual_seed(0)
     detector = lived_in(shortened(build_detector(name, 3)))
     side = max(64, preset(name).smallest)
-    images = pictures(2, side, side)
+    images = random_images(2, side, side)
     with torch.inference_mode():
         expected = detector.detect(images)
         found = folded(copy.deepcopy(detector)).detect(images)
@@ -57,7 +57,7 @@ def test_a_backbone_of_timm():
     pytest.importorskip("timm")
     torch.manual_seed(0)
     detector = lived_in(build(preset("yolox_nano", backbone="timm:resnet18"), 3))
-    images = pictures(1, 64, 64)
+    images = random_images(1, 64, 64)
     with torch.inference_mode():
         expected = detector.detect(images)
         found = folded(copy.deepcopy(detector)).detect(images)

@@ -10,7 +10,7 @@ from torchvision.ops import sigmoid_focal_loss
 from nets import HEADS, LossSettings, build_detector
 from nets.losses.common import binary_loss, smoothed, weighted
 from nets.losses.iou_losses import BOX_LOSSES
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 
 
 def test_focal_loss_is_torchvisions():
@@ -44,7 +44,7 @@ def head_losses(request):
         detector = build_detector(name, 3, head=request.param, loss=LossSettings(**settings))
         objects = [(1, (10.0, 20, 60, 50)), (0, (30.0, 30, 90, 80))]
         wanted = targets([], [], entries=2) if empty else targets(objects, objects[:1])
-        return detector.eval().losses(pictures(2, 96, 96), wanted)
+        return detector.eval().losses(random_images(2, 96, 96), wanted)
 
     return losses
 

@@ -114,7 +114,7 @@ def test_half_the_height_and_a_surer_class():
 
 
 def test_sums_are_divided_by_the_target_scores_of_the_whole_batch():
-    losses = found(raw_outputs(batch=3), [OBJECT], [OBJECT], [])  # two cells of score 1, one empty picture
+    losses = found(raw_outputs(batch=3), [OBJECT], [OBJECT], [])  # two cells of score 1, one empty image
     expected = {"box": 0, "class": 0.5 * 3 * 2 * CELLS * LN2 / 2, "dfl": 1.5 * LN2}
     assert losses == pytest.approx(expected, rel=1e-4, abs=1e-4)
 

@@ -57,7 +57,7 @@ def backbone(channels):
 
 
 def random_outputs(anchors, classes, seed=0):
-    """Codes and logits of three pictures."""
+    """Codes and logits of three images."""
     generator = torch.Generator().manual_seed(seed)
     shapes = (3, anchors, 4), (3, anchors, classes), (3, anchors, 1)
     return [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]

@@ -77,7 +77,7 @@ def test_half_the_width_and_a_surer_class():
 def test_sums_are_divided_by_the_positive_cells_of_the_whole_batch():
     raw = raw_outputs(batch=3)
     raw.boxes[0, CELL, 2] = -LN2
-    losses = found(raw, [OBJECT], [OBJECT], [])  # two positive cells, the third picture is empty
+    losses = found(raw, [OBJECT], [OBJECT], [])  # two positive cells, the third image is empty
     expected = {
         "box": 5 * 0.75 / 2,
         "objectness": 3 * CELLS * LN2 / 2,

@@ -10,11 +10,11 @@ from nets.published import torchvision as torchvision_keys
 from nets.published.published import from_official
 from nets.zoo.torchvision_presets import WHOLE
 from tests.helpers import ROOT
-from tests.nets.batches import pictures
+from tests.nets.batches import random_images
 from tests.nets.published.torchvision_models import (
     BUILDERS,
     UNUSED,
-    picture_size,
+    image_size,
     random_model,
     silence_unused_classes,
 )
@@ -45,8 +45,8 @@ def shapes(state):
 def test_detections_are_torchvisions(pair):
     """torchvision's whole pipeline with its own NMS, and ours, at a threshold that 700 pairs reach."""
     name, theirs, ours = pair
-    height, width = picture_size(name)
-    images = pictures(2, height, width)
+    height, width = image_size(name)
+    images = random_images(2, height, width)
     part = theirs.roi_heads if name == "fasterrcnn" else theirs
     with torch.no_grad():
         decoded = ours.detect(images)

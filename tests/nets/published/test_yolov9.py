@@ -12,7 +12,7 @@ from nets.heads.dfl_head import decode_boxes
 from nets.losses.dfl_loss import encode_boxes
 from nets.published.published import from_official as any_official
 from nets.published.yolov9 import from_official, our_name
-from tests.nets.batches import pictures
+from tests.nets.batches import random_images
 
 # The published layout, written apart from nets/: for each size the stem, the first stage, three stages as
 # (channels that come down, channels out), the neck's (down, out) for P4 and P5, bottlenecks, kind of "down".
@@ -199,7 +199,7 @@ def test_other_names_are_not_taken_for_official_ones():
         assert any_official(build_detector("yolov9_t", 2).state_dict(), "yolov9_t") is None
 
 
-# What the published code makes of `known_values` and of pictures(1, 64, 96), on one cell of each level: three
+# What the published code makes of `known_values` and of images(1, 64, 96), on one cell of each level: three
 # class logits, and the distances in strides. Its class branch of the smallest size is as wide as ours for 40.
 PUBLISHED_OUTPUTS = {
     "yolov9_t": (
@@ -222,7 +222,7 @@ def test_outputs_are_those_of_the_published_code(size):
     detector = build_detector(size, classes).eval()
     detector.load_state_dict(from_official(state), strict=False)  # it counts batches too
     with torch.no_grad():
-        raw = detector(pictures(1, 64, 96))
+        raw = detector(random_images(1, 64, 96))
     cells = [5, 96 + 3, 96 + 24 + 5]
     torch.testing.assert_close(raw.classes[0, cells, :3], torch.tensor(logits), rtol=1e-3, atol=2e-3)
     found = encode_boxes(decode_boxes(raw), raw)[0, cells]

@@ -45,10 +45,10 @@ def test_outputs_are_those_of_the_published_onnx_network():
     onnxruntime = pytest.importorskip("onnxruntime")
     session = onnxruntime.InferenceSession(SHARED / "weights" / "yolox_nano.onnx")
     detector = published_nano()
-    pictures = sorted((SHARED / "data" / "coco128" / "images" / "train2017").glob("*.jpg"))[:20]
-    assert len(pictures) == 20
+    files = sorted((SHARED / "data" / "coco128" / "images" / "train2017").glob("*.jpg"))[:20]
+    assert len(files) == 20
     best = []
-    for path in pictures:
+    for path in files:
         image, _ = letterbox(read_image(path), (416, 416), detector.pixels.pad_value, centred=False)
         images = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous()
         (output,) = session.run(None, {"images": images.flip(1).float().numpy()})
@@ -59,4 +59,4 @@ def test_outputs_are_those_of_the_published_onnx_network():
         torch.testing.assert_close(ours.boxes, boxes, rtol=0, atol=0.05)  # pixels
         torch.testing.assert_close(ours.scores, theirs[..., 4:5] * theirs[..., 5:], rtol=0, atol=1e-4)
         best.append(ours.scores.max().item())
-    assert sorted(best)[10] > 0.5, "the network finds something on most pictures"
+    assert sorted(best)[10] > 0.5, "the network finds something on most images"

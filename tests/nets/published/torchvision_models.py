@@ -11,12 +11,12 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 FRESH = {"weights": None, "weights_backbone": None, "num_classes": 91}
-FIXED_SIZE = {"ssd300_vgg16": 300, "ssdlite320": 320}  # these resize every picture to a square
+FIXED_SIZE = {"ssd300_vgg16": 300, "ssdlite320": 320}  # these resize every image to a square
 UNUSED = [0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83]  # background, and numbers that COCO skips
 FPN_SIZE = 128
 
 
-def picture_size(name):
+def image_size(name):
     """Height and width that the network of `random_model` takes without resizing."""
     side = FIXED_SIZE.get(name, FPN_SIZE)
     return side, side
@@ -33,7 +33,7 @@ def random_model(name, seed=0):
                 module.running_var.uniform_(0.5, 1.5)
                 module.running_mean.normal_(0, 0.1)
             elif isinstance(module, nn.Conv2d) and name == "ssdlite320":
-                nn.init.kaiming_normal_(module.weight)  # its own would let nothing of the picture through
+                nn.init.kaiming_normal_(module.weight)  # its own would let nothing of the image through
             if getattr(module, "bias", None) is not None:
                 module.bias.normal_(0, 0.1)
     return model.eval()
@@ -50,7 +50,7 @@ def shortened(detector):
 
 
 def silence_unused_classes(model):
-    """As training does, with classes that no picture shows: softmax gives them nothing."""
+    """As training does, with classes that no image shows: softmax gives them nothing."""
     for key, value in model.state_dict().items():
         if key.endswith("cls_score.bias"):
             value[UNUSED[1:]] = -1e4

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nets import ZOO, build_detector, preset
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import shortened
 
 TWO_STAGES = "fasterrcnn"
@@ -26,7 +26,7 @@ def detector(case):
 
 @pytest.fixture(scope="module")
 def sides(case):
-    """Height and width of the pictures."""
+    """Height and width of the images."""
     side = max(64, preset(case[0]).smallest)
     return side, side + 32
 
@@ -37,7 +37,7 @@ def traced_detector(name, head=None):
 
 
 def test_losses_compile_whole(detector, sides):
-    batch = pictures(2, *sides), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
+    batch = random_images(2, *sides), targets([(1, (8.0, 8.0, 40.0, 24.0))], [])
     compiled = torch.compile(detector.losses, fullgraph=True, backend="eager")
     with torch.no_grad():
         torch.testing.assert_close(compiled(*batch), detector.losses(*batch))
@@ -46,7 +46,7 @@ def test_losses_compile_whole(detector, sides):
 def test_decoding_compiles_whole(detector, sides):
     """The network itself is in the losses above; tracing it again takes long."""
     with torch.no_grad():
-        raw = detector(pictures(1, *sides))
+        raw = detector(random_images(1, *sides))
         compiled = torch.compile(detector.decode, fullgraph=True, backend="eager")
         torch.testing.assert_close(compiled(raw), detector.decode(raw))
 
@@ -64,15 +64,15 @@ class Detect(nn.Module):
 
 def test_detect_exports_with_any_batch_size(detector, sides):
     sizes = {"images": {0: torch.export.Dim("batch", min=1, max=64)}}
-    exported = torch.export.export(Detect(detector), (pictures(2, *sides),), dynamic_shapes=sizes)
-    images = pictures(3, *sides, seed=1)
+    exported = torch.export.export(Detect(detector), (random_images(2, *sides),), dynamic_shapes=sizes)
+    images = random_images(3, *sides, seed=1)
     with torch.no_grad():
         torch.testing.assert_close(exported.module()(images), detector.detect(images))
 
 
 def test_two_stages_compile_in_pieces():
     """How many boxes the first stage proposes depends on the values: no single graph, and no export."""
-    detector, images = traced_detector(TWO_STAGES), pictures(1, 64, 64)
+    detector, images = traced_detector(TWO_STAGES), random_images(1, 64, 64)
     compiled = torch.compile(detector.detect, backend="eager")
     with torch.no_grad():
         torch.testing.assert_close(compiled(images), detector.detect(images))

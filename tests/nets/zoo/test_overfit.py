@@ -1,4 +1,4 @@
-"""Networks learn: after some steps on eight pictures they find every object on them, and no other.
+"""Networks learn: after some steps on eight images they find every object on them, and no other.
 
 Those that need more than ten seconds are marked slow: `python -m pytest -m slow` runs them, in about an hour.
 """
@@ -22,7 +22,7 @@ QUICK = (
 SLOW = tuple((name, None) for name in ZOO if (name, None) not in QUICK)
 
 
-def eight_pictures():
+def eight_images():
     """One or two light rectangles of class 0 and dark ones of class 1 on grey noise, uint8 [8, 3, S, S]."""
     random = np.random.default_rng(0)
     images = random.integers(110, 140, (8, SIDE, SIDE, 3)).astype(np.uint8)
@@ -64,13 +64,13 @@ def finds_all(detector, images, targets):
 @pytest.mark.parametrize(
     ("name", "head"), [*QUICK, *(pytest.param(*case, marks=pytest.mark.slow) for case in SLOW)]
 )
-def test_eight_pictures_are_learned(name, head):
+def test_eight_images_are_learned(name, head):
     torch.manual_seed(0)
     detector = build_detector(name, 2, head=head).to(memory_format=torch.channels_last)
     for module in detector.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.2  # so that the statistics follow within these few steps
-    images, targets = enlarged(eight_pictures(), -(-preset(name).smallest // SIDE))
+    images, targets = enlarged(eight_images(), -(-preset(name).smallest // SIDE))
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-3)
     totals = []
     for step in range(1, STEPS + 1):

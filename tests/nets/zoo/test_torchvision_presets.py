@@ -8,7 +8,7 @@ from torch import nn
 
 from nets import build_detector, preset
 from nets.zoo.torchvision_presets import WHOLE
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import BUILDERS, shortened
 
 LIGHT = ("ssdlite320", "fasterrcnn", "retinanet", "fcos")
@@ -29,7 +29,7 @@ def detector(name):
 
 
 def test_a_few_steps_on_a_batch_reduce_its_loss(detector):
-    detector, images = copy.deepcopy(detector).train(), pictures(2, 64, 64)
+    detector, images = copy.deepcopy(detector).train(), random_images(2, 64, 64)
     optimizer = torch.optim.AdamW(detector.parameters(), lr=1e-3)
     losses = []
     for _ in range(8):
@@ -43,8 +43,8 @@ def test_a_few_steps_on_a_batch_reduce_its_loss(detector):
 
 def test_in_16_bits_boxes_and_losses_are_in_32(detector):
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = detector.eval().detect(pictures(1, 64, 64))
-        losses = detector.losses(pictures(2, 64, 64), OBJECTS)
+        found = detector.eval().detect(random_images(1, 64, 64))
+        losses = detector.losses(random_images(2, 64, 64), OBJECTS)
     assert found.boxes.dtype == found.scores.dtype == torch.float32
     assert all(loss.dtype == torch.float32 and loss.isfinite() for loss in losses.values())
     assert not torch.equal(found.boxes, found.boxes.bfloat16().float()), (
@@ -95,7 +95,7 @@ def test_ssd300_takes_any_size_from_268_pixels_on():
 def test_ssdlite_finds_in_evaluation_what_it_learned_in_training():
     """BatchNorm's averages fit from the start: features are as wide in evaluation as in training."""
     torch.manual_seed(0)
-    detector, images = build_detector("ssdlite320", 3), pictures(4, 128, 128)
+    detector, images = build_detector("ssdlite320", 3), random_images(4, 128, 128)
     with torch.no_grad():
         trained = detector.train().backbone(images / 127.5 - 1)
         evaluated = detector.eval().backbone(images / 127.5 - 1)

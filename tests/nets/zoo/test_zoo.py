@@ -22,7 +22,7 @@ from nets import (
 from nets.common.detector import PARTS
 from nets.common.structures import Targets
 from nets.heads.anchor_head import YOLOV3_ANCHORS
-from tests.nets.batches import pictures, targets
+from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import shortened
 
 # Those that a test can afford to run; of torchvision's on ResNet-50 the three differ in their heads.
@@ -61,7 +61,7 @@ def detector(name):
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])
 def test_detect_gives_boxes_and_scores(name, detector, height, width):
-    found = detector.eval().detect(pictures(2, height, width))
+    found = detector.eval().detect(random_images(2, height, width))
     candidates = found.boxes.shape[1]
     assert found.boxes.shape == (2, candidates, 4) and found.scores.shape == (2, candidates, 3)
     assert found.boxes.dtype == found.scores.dtype == torch.float32
@@ -78,7 +78,7 @@ def test_detect_gives_boxes_and_scores(name, detector, height, width):
 
 @pytest.mark.parametrize("objects", [SOME, []], ids=["objects", "empty"])
 def test_losses_are_finite(name, detector, objects):
-    losses = detector.train().losses(pictures(2, 64, 64), targets(objects, []))
+    losses = detector.train().losses(random_images(2, 64, 64), targets(objects, []))
     assert all(loss.shape == () and loss.isfinite() for loss in losses.values())
     if not objects:
         assert {key for key in losses if losses[key] > 0} == OF_BACKGROUND.get(name, {"objectness"})
@@ -89,7 +89,7 @@ def test_losses_in_evaluation_change_nothing(detector):
     """They are measured on the validation data too, where BatchNorm must stand still."""
     before = {key: value.clone() for key, value in detector.state_dict().items()}
     with torch.inference_mode():
-        losses = detector.eval().losses(pictures(2, 64, 64), targets(SOME, []))
+        losses = detector.eval().losses(random_images(2, 64, 64), targets(SOME, []))
     assert all(loss > 0 for loss in losses.values()) and not detector.training
     assert all(torch.equal(value, before[key]) for key, value in detector.state_dict().items())
 
@@ -114,7 +114,7 @@ def test_every_parameter_learns(detector):
         for x in (0.0, 130.0)
         for y in (0.0, 140.0)
     ]
-    losses = detector.losses(pictures(2, 256, 256), targets(objects, SOME))
+    losses = detector.losses(random_images(2, 256, 256), targets(objects, SOME))
     sum(losses.values()).backward()
     for name, parameter in detector.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
@@ -123,12 +123,12 @@ def test_every_parameter_learns(detector):
 
 def test_without_objects_gradients_are_finite_too(detector):
     detector.train().zero_grad()
-    sum(detector.losses(pictures(2, 64, 64), targets([], [])).values()).backward()
+    sum(detector.losses(random_images(2, 64, 64), targets([], [])).values()).backward()
     assert all(p.grad.isfinite().all() for p in detector.parameters() if p.grad is not None)
 
 
-def test_a_batch_gives_what_single_pictures_give(name, detector):
-    images = pictures(3, 64, 96)
+def test_a_batch_gives_what_single_images_give(name, detector):
+    images = random_images(3, 64, 96)
     with torch.no_grad():
         together = detector.eval().detect(images)
         for number in range(3):
@@ -164,7 +164,7 @@ def test_saved_and_loaded_is_the_same(name, tmp_path):
         for parameter in first.parameters():  # fresh deep networks differ too little to be told apart
             parameter.add_(0.1 * torch.randn_like(parameter))
     torch.save(first.state_dict(), tmp_path / "weights.pt")
-    images = pictures(1, 64, 64)
+    images = random_images(1, 64, 64)
     with torch.no_grad():
         assert not torch.equal(other.detect(images).scores, first.detect(images).scores)
         other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
@@ -232,7 +232,7 @@ def test_a_fresh_network_finds_little(name):
     torch.manual_seed(0)
     detector = build_detector(name, 3).eval()
     with torch.no_grad():
-        scores = detector.detect(pictures(1, 64, 64)).scores
+        scores = detector.detect(random_images(1, 64, 64)).scores
     expected = 1e-4 if hasattr(detector.head, "objectness_preds") else 5 / (3 * 80 * 80)
     assert scores.median().item() == pytest.approx(expected, rel=0.5)
 

@@ -55,8 +55,8 @@ def index():
     return build_index(records, list("abcde"))
 
 
-def test_pictures_used_several_times_by_hand(index):
-    """Picture 2 has one target, 2..4 x 2..6, of class 2: the others are difficult and a crowd."""
+def test_images_used_several_times_by_hand(index):
+    """Image 2 has one target, 2..4 x 2..6, of class 2: the others are difficult and a crowd."""
     placed = [
         Placed(1, 2, 1, straight((0, 0, 10, 10), (0, 0, 20, 20))),
         Placed(0, 0, 1, straight((0, 0, 10, 10), (50, 50, 60, 60))),

@@ -1,4 +1,4 @@
-"""A picture pasted into its place, straight or turned, and the map that its boxes go through."""
+"""An image pasted into its place, straight or turned, and the map that its boxes go through."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_nothing_to_be_seen():
         assert place(empty, (50, 50), (200, 320)) is None
 
 
-def test_paste_leaves_the_rest_alone_and_the_picture_too():
+def test_paste_leaves_the_rest_alone_and_the_image_too():
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     before = image.copy()
     for placement in (straight((5, 5, 25, 25), (10, 20, 30, 40)), place(turned(30), (40, 60), (100, 100))):
@@ -104,7 +104,7 @@ def test_a_turn_by_nothing_is_no_turn():
 
 
 def test_a_quarter_turn_by_hand():
-    """A picture of 100 x 100 around (160, 100): its corner (0, 0) comes to x 160 + 50, y 100 - 50."""
+    """An image of 100 x 100 around (160, 100): its corner (0, 0) comes to x 160 + 50, y 100 - 50."""
     tile = turned(90, zoom=0.5)  # fitting doubles it
     placement = place(tile, (100, 100), (200, 320))
     np.testing.assert_allclose(placement.matrix @ [0, 0, 1], [210, 50], atol=1e-9)
@@ -131,7 +131,7 @@ def test_a_turned_ellipse_fills_its_box(degrees, size):
     np.testing.assert_allclose(seen, box, atol=2)
 
 
-def test_only_what_the_picture_leaves_free_is_filled():
+def test_only_what_the_image_leaves_free_is_filled():
     canvas = np.zeros((20, 30, 3), np.uint8)
     fill_around(canvas, (5, 2, 25, 18), (10, 4, 20, 10), 9)
     expected = np.zeros((20, 30, 3), np.uint8)

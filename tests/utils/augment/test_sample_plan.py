@@ -16,7 +16,7 @@ COLOURS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]], np.
 
 
 def painted(shape: tuple[int, int], colour: np.ndarray, rng: np.random.Generator):
-    """A black picture with one rectangle of one colour, and that rectangle as a box."""
+    """A black image with one rectangle of one colour, and that rectangle as a box."""
     height, width = shape
     x1, y1 = rng.integers(0, max(1, width // 2)), rng.integers(0, max(1, height // 2))
     x2, y2 = (
@@ -39,28 +39,28 @@ def extent(canvas: np.ndarray, colour: np.ndarray) -> np.ndarray | None:
 def test_painted_rectangles_lie_in_their_boxes(seed):
     rng = np.random.default_rng(seed)
     shapes = [SHAPES[k] for k in rng.integers(len(SHAPES), size=4)]
-    pictures = [painted(shape, colour, rng) for shape, colour in zip(shapes, COLOURS, strict=True)]
-    records = [ImageRecord("", box, np.array([number])) for number, (_, box) in enumerate(pictures)]
+    images = [painted(shape, colour, rng) for shape, colour in zip(shapes, COLOURS, strict=True)]
+    records = [ImageRecord("", box, np.array([number])) for number, (_, box) in enumerate(images)]
     (layer,) = plan_sample(0, [1, 2, 3], SIZE, EVERYTHING, rng).layers
     canvas, other, placed = np.full((*SIZE, 3), 7, np.uint8), np.full((*SIZE, 3), 99, np.uint8), []
-    for picture, tile in layer:
-        image, _ = pictures[picture]
+    for image_number, tile in layer:
+        image, _ = images[image_number]
         placement = place(tile, image.shape[:2], SIZE)
         for each in (canvas, other):
             fill_around(each, tile.bounds, placement.area if placement else None, 0)
             if placement is not None:
                 paste(image, placement, each, 0)
         if placement is not None:
-            placed.append(Placed(0, picture, 1, placement))
+            placed.append(Placed(0, image_number, 1, placement))
     assert (canvas == other).all()  # nothing is left of what was there before
     objects = placed_objects(build_index(records, list("abcd")), placed, EVERYTHING)
     boxes = dict(zip(objects.labels.tolist(), objects.boxes, strict=True))
-    for picture, colour in enumerate(COLOURS):
+    for image_number, colour in enumerate(COLOURS):
         seen_extent = extent(canvas, colour)
-        if picture not in boxes:
+        if image_number not in boxes:
             assert seen_extent is None
-        elif (boxes[picture][2:] - boxes[picture][:2]).min() >= 2:
-            np.testing.assert_allclose(seen_extent, boxes[picture], rtol=0, atol=1)
+        elif (boxes[image_number][2:] - boxes[image_number][:2]).min() >= 2:
+            np.testing.assert_allclose(seen_extent, boxes[image_number], rtol=0, atol=1)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -73,7 +73,7 @@ def test_mosaic_tiles_part_the_input_without_gap_or_overlap(seed):
     assert (covered == 1).all()
 
 
-def test_mosaic_of_pictures_of_the_inputs_shape_leaves_no_gap_around_the_meeting_point():
+def test_mosaic_of_images_of_the_inputs_shape_leaves_no_gap_around_the_meeting_point():
     rng = np.random.default_rng(0)
     canvas = np.zeros((*SIZE, 3), np.uint8)
     tiles = mosaic_tiles(
@@ -83,7 +83,7 @@ def test_mosaic_of_pictures_of_the_inputs_shape_leaves_no_gap_around_the_meeting
         placement = place(tile, (60, 80), SIZE)  # half the input, so enlarged twice
         assert placement is not None
         paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas, 0)
-    # The middle of the doubled canvas is cut out, so four pictures as large as the input cover it wholly.
+    # The middle of the doubled canvas is cut out, so four images as large as the input cover it wholly.
     assert (canvas == 200).all()
 
 
@@ -98,23 +98,23 @@ def test_tiles_that_cannot_be_seen_are_left_out():
 
 
 @pytest.mark.parametrize("others", [[0], [1], [1, 2]])
-def test_fewer_than_four_pictures(others):
+def test_fewer_than_four_images(others):
     for seed in range(20):
         (layer,) = plan_sample(
             0, others, SIZE, Augmentation(mosaic=1, scale=(0.5, 0.5)), np.random.default_rng(seed)
         ).layers
         assert len(layer) == 4
-        assert {picture for picture, _ in layer} <= {0, *others}
-        assert 0 in [picture for picture, _ in layer]
+        assert {image for image, _ in layer} <= {0, *others}
+        assert 0 in [image for image, _ in layer]
 
 
-def test_a_picture_comes_in_any_corner_of_its_mosaic():
+def test_an_image_comes_in_any_corner_of_its_mosaic():
     settings = Augmentation(mosaic=1, scale=(0.5, 0.5), translate=0)
     corners = set()
     for seed in range(50):
         (layer,) = plan_sample(0, [1, 2, 3], SIZE, settings, np.random.default_rng(seed)).layers
-        assert sorted(picture for picture, _ in layer) == [0, 1, 2, 3]
-        corners |= {tile.anchor for picture, tile in layer if picture == 0}
+        assert sorted(image for image, _ in layer) == [0, 1, 2, 3]
+        corners |= {tile.anchor for image, tile in layer if image == 0}
     assert corners == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
@@ -140,7 +140,7 @@ def test_switched_off_nothing_is_random():
     assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), None)
 
 
-def test_a_single_picture_is_zoomed_around_the_middle():
+def test_a_single_image_is_zoomed_around_the_middle():
     tile = single_tile(SIZE, Augmentation(scale=(0.5, 0.5), translate=0, flip=0), np.random.default_rng(0))
     assert place(tile, SIZE, SIZE).area == (40, 30, 120, 90)
 

@@ -1,10 +1,10 @@
-"""Broken pictures found before training, by their ends or by decoding."""
+"""Broken images found before training, by their ends or by decoding."""
 
 import cv2
 import numpy as np
 import pytest
 
-from utils.data import readable as picture_check
+from utils.data import readable as image_check
 from utils.data.index import ImageRecord, build_index
 from utils.data.readable import looks_whole, require_readable, why_broken
 
@@ -45,13 +45,13 @@ def test_other_formats_are_decoded(tmp_path):
 
 def test_one_in_a_hundred_is_borne(tmp_path):
     require_readable(index_of(tmp_path, 100, {7}), "DATA")
-    with pytest.raises(ValueError, match=r"2 of 100 pictures of DATA cannot be read") as refused:
+    with pytest.raises(ValueError, match=r"2 of 100 images of DATA cannot be read") as refused:
         require_readable(index_of(tmp_path, 100, {7, 55}), "DATA")
     assert str(tmp_path / "7.jpg") in str(refused.value) and str(tmp_path / "55.jpg") in str(refused.value)
 
 
 def test_of_many_some_are_looked_at(tmp_path, monkeypatch):
-    monkeypatch.setattr(picture_check, "LOOKED_AT", 5)
+    monkeypatch.setattr(image_check, "LOOKED_AT", 5)
     require_readable(index_of(tmp_path, 9, {1, 3, 5, 7}), "DATA")  # it looks at 0, 2, 4, 6, 8
-    with pytest.raises(ValueError, match="1 of 5 pictures"):
+    with pytest.raises(ValueError, match="1 of 5 images"):
         require_readable(index_of(tmp_path, 9, {8}), "DATA")

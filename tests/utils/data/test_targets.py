@@ -58,7 +58,7 @@ def test_what_is_blended_over_a_sample_comes_to_its_objects():
     assert together.labels.tolist() == [10, 13, 11, 14, 15]
 
 
-def test_no_picture_has_an_object():
+def test_no_image_has_an_object():
     empty = joined([(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))] * 3)
     targets = pad_targets(mirrored(empty, np.ones(3, bool), 10), 3)
     assert targets.boxes.shape == (3, 8, 4) and not targets.valid.any()

@@ -3,14 +3,14 @@
 import numpy as np
 
 from utils.data.index import ImageRecord, build_index
-from utils.doctor.image_facts import PictureFacts
+from utils.doctor.image_facts import ImageFacts
 from utils.doctor.splits import Split
 
 CLASSES = ("cat", "dog")
 SIZE = (80, 100)  # height, width
 
 
-def picture(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, **facts):
+def image_case(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, **facts):
     """One image: its boxes xyxy, labels (0 where not given), size stated, and what its file is."""
     array = np.array(boxes, np.float32).reshape(-1, 4)
     numbers = np.array(labels if labels is not None else [0] * len(boxes), np.int32)
@@ -19,16 +19,16 @@ def picture(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, **fa
         for name, flag in (("crowd", crowd), ("difficult", difficult))
     }
     record = ImageRecord("", array, numbers, size=stated, **flags)
-    return record, PictureFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
+    return record, ImageFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
 
 
-def split(name, *pictures, problems=(), clipped=0, strangers=None, classes=CLASSES, suffix=".jpg"):
-    """A split of the pictures, whose files are called NAME0.jpg and so on."""
+def split(name, *images, problems=(), clipped=0, strangers=None, classes=CLASSES, suffix=".jpg"):
+    """A split of the images, whose files are called NAME0.jpg and so on."""
     records = [
         ImageRecord(f"{name}{k}{suffix}", r.boxes, r.labels, r.difficult, r.crowd, size=r.size)
-        for k, (r, _) in enumerate(pictures)
+        for k, (r, _) in enumerate(images)
     ]
-    facts = [facts for _, facts in pictures]
+    facts = [facts for _, facts in images]
     return Split(name, build_index(records, classes), problems, clipped, strangers, facts)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.utils.doctor.doctor_cases import picture, split
+from tests.utils.doctor.doctor_cases import image_case, split
 from utils.doctor.box_rules import (
     beyond_border,
     box_owners,
@@ -18,41 +18,47 @@ BOX = (10, 10, 30, 30)
 
 
 def test_owners():
-    assert box_owners(split("a", picture(BOX, BOX), picture(), picture(BOX)).index).tolist() == [0, 0, 2]
+    assert box_owners(split("a", image_case(BOX, BOX), image_case(), image_case(BOX)).index).tolist() == [
+        0,
+        0,
+        2,
+    ]
 
 
 def test_tiny_is_below_two_pixels_on_either_side():
     boxes = [(10, 10, 12, 12), (10, 10, 11.9, 40), (10, 10, 40, 11.5)]
-    assert tiny(split("a", picture(*boxes))).tolist() == [False, True, True]
+    assert tiny(split("a", image_case(*boxes))).tolist() == [False, True, True]
 
 
 def test_whole_is_98_percent_of_both_sides():
-    # The picture is 100 wide and 80 high: 98 % are 98 and 78.4.
+    # The image is 100 wide and 80 high: 98 % are 98 and 78.4.
     boxes = [(0, 0, 98, 79), (0, 0, 97, 80), (0, 0, 100, 78), (1, 1, 99.5, 80)]
-    assert whole(split("a", picture(*boxes))).tolist() == [True, False, False, True]
+    assert whole(split("a", image_case(*boxes))).tolist() == [True, False, False, True]
 
 
 def test_beyond_the_border_by_more_than_a_pixel():
     boxes = [(0, 0, 101, 81), (0, 0, 102, 80), (0, 0, 100, 82), (-1, -1, 5, 5), (-2, 0, 5, 5), (0, -2, 5, 5)]
-    assert beyond_border(split("a", picture(*boxes))).tolist() == [False, True, True, False, True, True]
+    assert beyond_border(split("a", image_case(*boxes))).tolist() == [False, True, True, False, True, True]
 
 
 def test_the_border_is_that_of_the_file_or_else_as_stated():
     box = (0, 0, 150, 50)
     unreadable = {"error": "damaged", "size": (0, 0)}
     cases = [
-        picture(box, stated=(80, 200)),
-        picture(box, stated=(80, 200), **unreadable),
-        picture(box, stated=(80, 100), **unreadable),
-        picture(box, **unreadable),
+        image_case(box, stated=(80, 200)),
+        image_case(box, stated=(80, 200), **unreadable),
+        image_case(box, stated=(80, 100), **unreadable),
+        image_case(box, **unreadable),
     ]
     assert beyond_border(split("a", *cases)).tolist() == [True, False, True, False]
 
 
-def test_boxes_drawn_before_exif_turned_the_picture_are_another_finding():
+def test_boxes_drawn_before_exif_turned_the_image_are_another_finding():
     turned = {"orientation": 6, "size": (100, 80)}
-    assert beyond_border(split("a", picture((85, 10, 95, 30), **turned))).tolist() == [False]
-    assert beyond_border(split("a", picture((85, 10, 95, 99), **turned))).tolist() == [True]  # fits neither
+    assert beyond_border(split("a", image_case((85, 10, 95, 30), **turned))).tolist() == [False]
+    assert beyond_border(split("a", image_case((85, 10, 95, 99), **turned))).tolist() == [
+        True
+    ]  # fits neither
 
 
 def test_iou_by_hand():
@@ -65,20 +71,20 @@ def test_doubled_marks_the_later_and_conflicting_both():
     near = (10, 10, 30, 31)  # IoU 20 / 21
     far = (10, 10, 30, 33)  # 20 / 23 is below .9
     same, different = overlapping_boxes(
-        split("a", picture(BOX), picture(BOX, near, far), picture(BOX, near, labels=[0, 1])).index
+        split("a", image_case(BOX), image_case(BOX, near, far), image_case(BOX, near, labels=[0, 1])).index
     )
     assert same.tolist() == [False, False, True, True, False, False]  # far is near to the one before: 21 / 23
     assert different.tolist() == [False, False, False, False, True, True]
 
 
-def test_boxes_of_different_pictures_and_crowds_do_not_double():
-    same, different = overlapping_boxes(split("a", picture(BOX), picture(BOX, BOX, crowd=[0, 1])).index)
+def test_boxes_of_different_images_and_crowds_do_not_double():
+    same, different = overlapping_boxes(split("a", image_case(BOX), image_case(BOX, BOX, crowd=[0, 1])).index)
     assert not same.any() and not different.any()
 
 
 def test_sides_at_the_size_of_training():
     # 100 x 80 fits 640 x 640 enlarged 6.4 times; the root of 20 x 20 is 20, of 10 x 40 too.
-    boxes = training_sides(split("a", picture(BOX, (0, 0, 10, 40))), (640, 640))
+    boxes = training_sides(split("a", image_case(BOX, (0, 0, 10, 40))), (640, 640))
     assert boxes == pytest.approx([128, 128])
-    assert training_sides(split("a", picture(BOX)), (40, 640)) == pytest.approx([10])  # 80 high into 40
-    assert np.isnan(training_sides(split("a", picture(BOX, error="x", size=(0, 0))), (640, 640))).all()
+    assert training_sides(split("a", image_case(BOX)), (40, 640)) == pytest.approx([10])  # 80 high into 40
+    assert np.isnan(training_sides(split("a", image_case(BOX, error="x", size=(0, 0))), (640, 640))).all()

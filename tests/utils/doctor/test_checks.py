@@ -2,7 +2,7 @@
 
 import json
 
-from tests.utils.doctor.doctor_cases import picture, split
+from tests.utils.doctor.doctor_cases import image_case, split
 from utils.doctor.checks import examine, is_healthy, problems_json, report, verdict
 from utils.doctor.finding import Finding, Place
 
@@ -15,8 +15,10 @@ NOTE = Finding(
 
 
 def test_worst_first():
-    train = split("train", picture(BOX, labels=[0]), picture(), picture(error="damaged", size=(0, 0)))
-    findings = examine([train, split("val", picture(BOX, labels=[1]))], (640, 640))
+    train = split(
+        "train", image_case(BOX, labels=[0]), image_case(), image_case(error="damaged", size=(0, 0))
+    )
+    findings = examine([train, split("val", image_case(BOX, labels=[1]))], (640, 640))
     severities = [finding.severity for finding in findings]
     assert severities == sorted(severities, key=("serious", "warning", "note").index)
     assert {"unreadable", "untrained", "few", "untested", "empty"} == {finding.kind for finding in findings}
@@ -32,14 +34,14 @@ def test_verdicts():
 
 
 def test_report_names_a_few_places():
-    text = report([split("train", picture(BOX)), split("val", picture())], [SERIOUS, NOTE])
+    text = report([split("train", image_case(BOX)), split("val", image_case())], [SERIOUS, NOTE])
     assert "SERIOUS leak: Two leak.\n  Fix: Remove them.\n    val: b.jpg like a.jpg\n" in text
     assert "    train: 2.jpg\n    and 2 more in problems.json" in text and "3.jpg" not in text
     assert text.splitlines()[1].split() == ["images", "1", "1"] and text.endswith(verdict([SERIOUS, NOTE]))
 
 
 def test_json_holds_every_place_with_its_boxes():
-    train = split("train", picture(BOX), picture(BOX, (1.5, 2, 3, 4), labels=[0, 1]))
+    train = split("train", image_case(BOX), image_case(BOX, (1.5, 2, 3, 4), labels=[0, 1]))
     box = Finding("tiny", "warning", 1, "s", "f", [Place("train", "train1.jpg", 1, (2,), "why")])
     record = json.loads(problems_json([train, split("val")], [SERIOUS, NOTE, box]))
     assert record["healthy"] is False and record["verdict"] == verdict([SERIOUS, NOTE, box])

@@ -1,13 +1,13 @@
 """What counting objects shows."""
 
-from tests.utils.doctor.doctor_cases import kinds, picture, split
+from tests.utils.doctor.doctor_cases import image_case, kinds, split
 from utils.doctor.class_checks import FEW, check_classes, class_counts
 
 BOX = (10, 10, 30, 30)
 
 
 def many(label, number=FEW):
-    return picture(*[BOX] * number, labels=[label] * number)
+    return image_case(*[BOX] * number, labels=[label] * number)
 
 
 def found(*splits):
@@ -19,7 +19,7 @@ def test_enough_of_each_class_gives_nothing():
 
 
 def test_counts_are_of_what_counts():
-    image = picture(BOX, BOX, BOX, BOX, labels=[0, 1, 1, 1], crowd=[0, 1, 0, 0], difficult=[0, 0, 1, 0])
+    image = image_case(BOX, BOX, BOX, BOX, labels=[0, 1, 1, 1], crowd=[0, 1, 0, 0], difficult=[0, 0, 1, 0])
     assert class_counts(split("train", image)).tolist() == [1, 1]
 
 
@@ -51,15 +51,15 @@ def test_uneven_classes():
     assert "101 times" in finding.sentence and "(cat 5,050, dog 50)" in finding.sentence
 
 
-def test_empty_pictures():
-    half = split("train", many(0), many(1), picture(), picture())
+def test_empty_images():
+    half = split("train", many(0), many(1), image_case(), image_case())
     assert kinds(check_classes([half])) == {"empty": (2, "note", [("train", 2), ("train", 3)])}
-    more = split("train", many(0), many(1), picture(), picture(), picture())
+    more = split("train", many(0), many(1), image_case(), image_case(), image_case())
     assert found(more) == {"empty": (3, "warning")}
 
 
 def test_no_object_at_all_is_serious():
-    result = found(split("train", many(0), many(1)), split("val", picture()))
+    result = found(split("train", many(0), many(1)), split("val", image_case()))
     assert result["no-objects"] == (1, "serious")
 
 

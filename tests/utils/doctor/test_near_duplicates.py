@@ -11,21 +11,21 @@ from utils.doctor.near_duplicates import (
     fingerprints,
     mirrored,
     perceptual_hashes,
+    same_image,
     same_in_detail,
-    same_picture,
     same_scene,
 )
 
 
 def scenes(number, seed=0, size=320):
-    """Pictures of smooth patches, all different."""
+    """Images of smooth patches, all different."""
     rng = np.random.default_rng(seed)
     small = rng.integers(0, 256, (number, 6, 6), dtype=np.uint8)
-    return [cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC) for picture in small]
+    return [cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in small]
 
 
-def thumbnails(pictures):
-    return np.stack([cv2.resize(picture, (32, 32), interpolation=cv2.INTER_AREA) for picture in pictures])
+def thumbnails(images):
+    return np.stack([cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA) for image in images])
 
 
 def bits(one, other):
@@ -44,18 +44,18 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_saved_again_is_found(change):
-    pictures = scenes(30)
-    again = [CHANGES[change](picture) for picture in pictures]
-    found = find_copies(fingerprints(thumbnails(again)), fingerprints(thumbnails(pictures)), same_picture)
+    images = scenes(30)
+    again = [CHANGES[change](image) for image in images]
+    found = find_copies(fingerprints(thumbnails(again)), fingerprints(thumbnails(images)), same_image)
     assert found.tolist() == list(range(30))
 
 
-def test_mirrored_pictures_are_found_as_such():
-    pictures = scenes(30)
-    prints = fingerprints(thumbnails(pictures))
-    turned = fingerprints(thumbnails([picture[:, ::-1] for picture in pictures]))
+def test_mirrored_images_are_found_as_such():
+    images = scenes(30)
+    prints = fingerprints(thumbnails(images))
+    turned = fingerprints(thumbnails([image[:, ::-1] for image in images]))
     assert (find_copies(turned, prints, same_scene) == -1).all()
-    assert find_copies(mirrored(turned), prints, same_picture).tolist() == list(range(30))
+    assert find_copies(mirrored(turned), prints, same_image).tolist() == list(range(30))
 
 
 def test_others_are_not_found():
@@ -63,19 +63,19 @@ def test_others_are_not_found():
     assert (find_copies(fingerprints(thumbnails(scenes(200))), among, same_scene) == -1).all()
 
 
-def test_a_thing_moved_is_the_scene_but_not_the_picture():
+def test_a_thing_moved_is_the_scene_but_not_the_image():
     one, other = scenes(1)[0], scenes(1)[0]
     one[100:120, 100:120], other[200:220, 200:220] = (255 - p[110, 110] for p in (one, other))
-    prints = [fingerprints(thumbnails([picture])) for picture in (one, other)]
-    assert find_copies(*prints, same_picture).tolist() == [-1]
+    prints = [fingerprints(thumbnails([image])) for image in (one, other)]
+    assert find_copies(*prints, same_image).tolist() == [-1]
     assert find_copies(*prints, same_scene).tolist() == [0]
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "mirrored"])
-def test_in_detail_a_picture_saved_again_is_the_same(change):
+def test_in_detail_an_image_saved_again_is_the_same(change):
     change = CHANGES.get(change, lambda p: p[:, ::-1])
-    for picture in scenes(5):
-        assert same_in_detail(*(cv2.cvtColor(p, cv2.COLOR_GRAY2RGB) for p in (picture, change(picture))))
+    for image in scenes(5):
+        assert same_in_detail(*(cv2.cvtColor(p, cv2.COLOR_GRAY2RGB) for p in (image, change(image))))
 
 
 def test_in_detail_a_small_thing_is_seen():
@@ -84,22 +84,22 @@ def test_in_detail_a_small_thing_is_seen():
     other = one.copy()
     other[103:108, 103:108] = np.where(other[103:108, 103:108] < 128, 90, -90) + other[103:108, 103:108]
     prints = [fingerprints(thumbnails([p[..., 0]])) for p in (one, other)]
-    assert find_copies(*prints, same_picture).tolist() == [0]
+    assert find_copies(*prints, same_image).tolist() == [0]
     assert not same_in_detail(one, other)
 
 
 def test_within_one_set_the_first_of_a_group_is_kept():
     a, b, c = scenes(3)
     prints = fingerprints(thumbnails([a, b, a, c, a, b]))
-    found = find_copies(prints, prints, same_picture, only_earlier=True).tolist()
+    found = find_copies(prints, prints, same_image, only_earlier=True).tolist()
     assert found[:2] == [-1, -1] and found[2] == 0 and found[3] == -1 and found[4] in (0, 2) and found[5] == 1
 
 
-def test_flat_pictures_and_no_pictures_are_like_none():
+def test_flat_images_and_no_images_are_like_none():
     flat = fingerprints(np.full((3, 32, 32), 200, np.uint8))
-    assert find_copies(flat, flat, same_picture).tolist() == [-1, -1, -1]
+    assert find_copies(flat, flat, same_image).tolist() == [-1, -1, -1]
     empty = fingerprints(np.zeros((0, 32, 32), np.uint8))
-    assert find_copies(empty, empty, same_picture).tolist() == []
+    assert find_copies(empty, empty, same_image).tolist() == []
     assert find_copies(fingerprints(thumbnails(scenes(2))), empty, same_scene).tolist() == [-1, -1]
 
 
@@ -125,11 +125,11 @@ def test_the_same_as_comparing_every_pair(monkeypatch):
         y, x = rng.integers(0, 29, 2)
         frame[y : y + 3, x : x + 3] = rng.integers(0, 256)
     prints = fingerprints(frames)
-    found = find_copies(prints, prints, same_picture, only_earlier=True)
+    found = find_copies(prints, prints, same_image, only_earlier=True)
     for number in range(60):
         earlier = np.arange(number)
         near = np.array([bits(prints.hashes[number], prints.hashes[k]) <= MOST_BITS for k in earlier], bool)
-        alike = near & same_picture(prints, np.full(number, number), prints, earlier)
+        alike = near & same_image(prints, np.full(number, number), prints, earlier)
         assert (found[number] in earlier[alike]) if alike.any() else found[number] == -1
     assert 0 < (found >= 0).sum() < 59  # both cases occur
 

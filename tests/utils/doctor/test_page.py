@@ -1,4 +1,4 @@
-"""The page: sound HTML that needs nothing else, with pictures of what was found."""
+"""The page: sound HTML that needs nothing else, with images of what was found."""
 
 import base64
 from collections import Counter
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.utils.doctor.doctor_cases import picture, split
+from tests.utils.doctor.doctor_cases import image_case, split
 from utils.data.index import ImageRecord, build_index
 from utils.doctor.finding import Finding, Place
 from utils.doctor.page import SHOWN, health_page
@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def data(tmp_path):
-    """Two splits of real files, white pictures of 100 x 80 with a box each; class and file names are HTML."""
+    """Two splits of real files, white images of 100 x 80 with a box each; class and file names are HTML."""
     splits = []
     for name in ("train", "val"):
         records = []
@@ -56,7 +56,7 @@ def data(tmp_path):
             records.append(
                 ImageRecord(str(path), np.array([[10, 10, 50, 40]], np.float32), np.zeros(1, np.int32))
             )
-        facts = split(name, *[picture()] * 10).facts
+        facts = split(name, *[image_case()] * 10).facts
         splits.append(replace(split(name), index=build_index(records, ["<b>&", "dog"]), facts=facts))
     return splits
 
@@ -86,19 +86,19 @@ def test_page_is_whole_and_holds_everything(data):
     assert "Training would suffer" in page.text and "http" not in page.text
 
 
-def test_no_findings_and_pictures_that_cannot_be_read(data):
+def test_no_findings_and_images_that_cannot_be_read(data):
     broken = [replace(part, facts=[f._replace(error="x") for f in part.facts]) for part in data]
     page = Page(health_page(broken, [], (640, 640), seed=0))
     assert "nothing was found" in page.text and page.sources == []
 
 
-def test_the_seed_chooses_the_pictures(data):
+def test_the_seed_chooses_the_images(data):
     findings = [Finding("tiny", "warning", 10, "Ten", "Fix", places(data[0], *range(10)))]
     first, again, other = (health_page(data, findings, (640, 640), seed) for seed in (0, 0, 1))
     assert first == again != other
 
 
-def test_a_picture_is_small_and_what_is_meant_is_red(data):
+def test_an_image_is_small_and_what_is_meant_is_red(data):
     place = places(data[0], 2)[0]
     drawn = place_thumbnail(place, data[0])
     assert drawn.shape == (288, SIDE, 3)  # 100 x 80 enlarged 3.6 times; the box starts at 36, 36
@@ -110,7 +110,7 @@ def test_a_tiny_box_is_shown_enlarged(tmp_path):
     path = tmp_path / "a.png"
     Image.new("RGB", (1000, 500), "white").save(path)
     record = ImageRecord(str(path), np.array([[700, 250, 701, 251]], np.float32), np.zeros(1, np.int32))
-    part = replace(split("train"), index=build_index([record], ["a"]), facts=[picture()[1]])
+    part = replace(split("train"), index=build_index([record], ["a"]), facts=[image_case()[1]])
     drawn = place_thumbnail(places(part, 0)[0], part)
     ys, xs = np.nonzero((drawn == MARK).all(axis=2))
     # 32 pixels around it fill the side: 11.25 times, the mark 12 and 3 on either side and its line
@@ -120,7 +120,7 @@ def test_a_tiny_box_is_shown_enlarged(tmp_path):
     assert (inner == class_colours(1)[0]).all(axis=2).any(), "the box itself"
 
 
-def test_pictures_are_jpeg(data):
+def test_images_are_jpeg(data):
     page = Page(health_page(data, [], (640, 640), seed=0))
     content = base64.b64decode(page.sources[0].partition(",")[2])
     assert cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR).shape == (288, SIDE, 3)

@@ -21,7 +21,7 @@ def year(tmp_path):
 
 
 def coco(folder, *annotations, names=("cat", "dog")):
-    """A COCO file of one picture a.jpg with the annotations (category id, bbox)."""
+    """A COCO file of one image a.jpg with the annotations (category id, bbox)."""
     content = {
         "images": [{"id": 7, "file_name": "a.jpg", "width": 100, "height": 80}],
         "categories": [{"id": k, "name": name} for k, name in enumerate(names)],

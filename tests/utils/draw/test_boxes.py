@@ -1,4 +1,4 @@
-"""Drawing: where lines, tags and pictures land, and what is refused."""
+"""Drawing: where lines, tags and images land, and what is refused."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from utils.draw.palette import class_colours
 from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import read_image, save_image
 
-NAMES = ("dog", "猫", "very long name of a class that is wider than any picture")
+NAMES = ("dog", "猫", "very long name of a class that is wider than any image")
 
 
 def grey(height=240, width=320):
@@ -25,32 +25,32 @@ def found(*boxes, label=0, score=0.87):
     )
 
 
-def changed(picture, original=None):
+def changed(image, original=None):
     """Rows and columns that the drawing touched: top, bottom, left, right, inclusive."""
-    touched = np.any(picture != (grey(*picture.shape[:2]) if original is None else original), axis=2)
+    touched = np.any(image != (grey(*image.shape[:2]) if original is None else original), axis=2)
     rows, columns = np.flatnonzero(touched.any(1)), np.flatnonzero(touched.any(0))
     return rows[0], rows[-1], columns[0], columns[-1]
 
 
 def test_the_input_stays_as_it_was():
     image = grey()
-    picture = draw_detections(image, found([50, 60, 150, 200]), NAMES)
+    drawn = draw_detections(image, found([50, 60, 150, 200]), NAMES)
     assert np.all(image == 128)
-    assert picture.shape == image.shape
-    assert picture.dtype == np.uint8
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
 
 
-def test_no_detection_gives_the_same_picture():
+def test_no_detection_gives_the_same_image():
     np.testing.assert_array_equal(draw_detections(grey(), Detections.empty(), NAMES), grey())
 
 
 def test_the_box_is_drawn_at_its_place_in_its_colour():
-    picture = draw_detections(grey(), found([50.2, 60.4, 149.8, 200.1]), NAMES)
-    assert tuple(picture[130, 50]) == class_colours(3)[0]  # left edge
-    assert tuple(picture[130, 149]) == class_colours(3)[0]  # right edge: the last column within
-    assert tuple(picture[199, 100]) == class_colours(3)[0]  # lower edge
-    assert tuple(picture[130, 100]) == (128, 128, 128)
-    top, bottom, left, right = changed(picture)
+    image = draw_detections(grey(), found([50.2, 60.4, 149.8, 200.1]), NAMES)
+    assert tuple(image[130, 50]) == class_colours(3)[0]  # left edge
+    assert tuple(image[130, 149]) == class_colours(3)[0]  # right edge: the last column within
+    assert tuple(image[199, 100]) == class_colours(3)[0]  # lower edge
+    assert tuple(image[130, 100]) == (128, 128, 128)
+    top, bottom, left, right = changed(image)
     assert abs(bottom - 199) <= 2
     assert abs(right - 149) <= 2
     assert abs(left - 50) <= 2
@@ -58,30 +58,30 @@ def test_the_box_is_drawn_at_its_place_in_its_colour():
 
 
 def test_the_tag_of_a_box_at_the_upper_edge_goes_below():
-    picture = draw_detections(grey(), found([50, 0, 250, 200]), NAMES)
-    assert np.all(picture[4:190, 60:240] == 128)
-    assert np.any(np.all(picture[204:216, 52:100] == class_colours(3)[0], axis=2))
+    image = draw_detections(grey(), found([50, 0, 250, 200]), NAMES)
+    assert np.all(image[4:190, 60:240] == 128)
+    assert np.any(np.all(image[204:216, 52:100] == class_colours(3)[0], axis=2))
 
 
-def test_the_tag_of_a_box_as_high_as_the_picture_lies_inside():
-    picture = draw_detections(grey(), found([50, 0, 250, 240]), NAMES)
-    assert np.any(np.all(picture[2:14, 56:100] == class_colours(3)[0], axis=2))
+def test_the_tag_of_a_box_as_high_as_the_image_lies_inside():
+    image = draw_detections(grey(), found([50, 0, 250, 240]), NAMES)
+    assert np.any(np.all(image[2:14, 56:100] == class_colours(3)[0], axis=2))
 
 
 def test_the_tag_at_the_right_edge_moves_left():
-    picture = draw_detections(grey(), found([310, 100, 319, 200]), NAMES)
-    assert changed(picture)[2] < 290
+    image = draw_detections(grey(), found([310, 100, 319, 200]), NAMES)
+    assert changed(image)[2] < 290
 
 
 @pytest.mark.parametrize("name", ["狗", "дом", "ネコ", "고양이", "Ärger"])
 def test_names_in_other_scripts_have_their_glyphs(name):
     """The letters are drawn, and are not the question marks that stand for a missing glyph."""
     box, label = np.array([[50, 60, 150, 200]]), np.array([0])
-    picture = draw_boxes(grey(), box, label, [name])
+    image = draw_boxes(grey(), box, label, [name])
     unknown = draw_boxes(grey(), box, label, ["?" * len(name)])
-    assert np.any(picture != unknown)
+    assert np.any(image != unknown)
     plain = draw_boxes(grey(), box, label, [" " * len(name)])
-    assert np.any(picture != plain)
+    assert np.any(image != plain)
 
 
 def test_scores_are_written_only_if_given():
@@ -93,17 +93,17 @@ def test_scores_are_written_only_if_given():
     assert with_score[3] > without[3] + 10
 
 
-def test_lines_grow_with_the_picture():
+def test_lines_grow_with_the_image():
     def thickness(side):
-        picture = draw_boxes(grey(side, side), np.array([[0.2, 0.5, 0.8, 0.9]]) * side, np.array([0]), NAMES)
-        return int(np.sum(np.all(picture[int(0.7 * side)] == class_colours(1)[0], axis=1))) / 2
+        image = draw_boxes(grey(side, side), np.array([[0.2, 0.5, 0.8, 0.9]]) * side, np.array([0]), NAMES)
+        return int(np.sum(np.all(image[int(0.7 * side)] == class_colours(1)[0], axis=1))) / 2
 
     assert thickness(2000) >= 2 * thickness(320) > 0
 
 
-def test_a_picture_that_is_long_and_thin_has_names_too():
-    picture = draw_detections(grey(120, 8000), found([4000, 50, 4090, 110]), NAMES)
-    assert changed(picture)[0] < 45, "the tag above"
+def test_an_image_that_is_long_and_thin_has_names_too():
+    image = draw_detections(grey(120, 8000), found([4000, 50, 4090, 110]), NAMES)
+    assert changed(image)[0] < 45, "the tag above"
 
 
 def test_the_best_box_lies_on_top():
@@ -123,14 +123,14 @@ def test_the_best_box_lies_on_top():
         [100, 100, 50, 50],
     ],
 )
-def test_what_is_not_on_the_picture_is_not_drawn(box):
+def test_what_is_not_on_the_image_is_not_drawn(box):
     np.testing.assert_array_equal(draw_detections(grey(), found(box), NAMES), grey())
 
 
-def test_a_box_beyond_the_picture_has_no_edge_at_the_border():
-    picture = draw_boxes(grey(), np.array([[100, 50, 1e12, 150]]), np.array([0]), NAMES)
-    assert tuple(picture[120, 319]) == (128, 128, 128)
-    assert tuple(picture[50, 319]) == class_colours(3)[0]
+def test_a_box_beyond_the_image_has_no_edge_at_the_border():
+    image = draw_boxes(grey(), np.array([[100, 50, 1e12, 150]]), np.array([0]), NAMES)
+    assert tuple(image[120, 319]) == (128, 128, 128)
+    assert tuple(image[50, 319]) == class_colours(3)[0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -140,9 +140,9 @@ def test_a_box_beyond_the_picture_has_no_edge_at_the_border():
     st.lists(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4), max_size=6),
     st.integers(0, 2),
 )
-def test_any_boxes_on_any_picture(height, width, boxes, label):
-    picture = draw_detections(grey(height, width), found(*boxes, label=label), NAMES)
-    assert picture.shape == (height, width, 3)
+def test_any_boxes_on_any_image(height, width, boxes, label):
+    image = draw_detections(grey(height, width), found(*boxes, label=label), NAMES)
+    assert image.shape == (height, width, 3)
 
 
 def test_hundreds_of_boxes():
@@ -159,8 +159,8 @@ def test_lines_are_seen_on_any_background(background):
     image = np.zeros((240, 320, 3), np.uint8) + np.array(
         colour if background == "own" else background, np.uint8
     )
-    picture = draw_detections(image, found([50, 60, 150, 200]), NAMES).astype(int)
-    edge = np.abs(picture[130, 46:56] - image[130, 46:56].astype(int)).sum(-1)
+    drawn = draw_detections(image, found([50, 60, 150, 200]), NAMES).astype(int)
+    edge = np.abs(drawn[130, 46:56] - image[130, 46:56].astype(int)).sum(-1)
     assert edge.max() > 200
 
 
@@ -171,9 +171,9 @@ def test_names_of_crowded_boxes_are_all_readable():
     detections = Detections(
         np.array(boxes, np.float32), np.linspace(0.9, 0.5, 5).astype(np.float32), np.arange(5)
     )
-    picture = draw_detections(grey(480, 640), detections, names)
+    image = draw_detections(grey(480, 640), detections, names)
     for colour in class_colours(5):
-        filled = np.all(picture == colour, axis=2)
+        filled = np.all(image == colour, axis=2)
         # 40 x 15 pixels of a tag less its letters; the four sides of a line have 2 * 4 * 100
         rows = sum(row.sum() > 12 and row.sum() < 60 for row in filled)
         assert rows >= 12, "rows with the colour as wide as a tag"
@@ -194,12 +194,12 @@ def test_contact_sheet_keeps_shapes_and_order():
 
 
 def test_contact_sheet_of_nothing():
-    with pytest.raises(ValueError, match="at least one picture"):
+    with pytest.raises(ValueError, match="at least one image"):
         contact_sheet([])
 
 
 @pytest.mark.parametrize("name", ["a.png", "图 片.PNG", "new/folder/a.bmp", "a.tiff"])
-def test_saved_pictures_read_back_the_same(tmp_path, name):
+def test_saved_images_read_back_the_same(tmp_path, name):
     image = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     save_image(tmp_path / name, image)
     np.testing.assert_array_equal(read_image(tmp_path / name), image)
@@ -220,7 +220,7 @@ def test_unknown_extension_is_refused(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_too_large_for_the_format_is_refused(tmp_path):
+def test_an_image_too_large_for_the_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"cannot save .*a\.jpg"):
         save_image(tmp_path / "a.jpg", np.zeros((1, 70000, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []

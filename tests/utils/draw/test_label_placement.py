@@ -1,4 +1,4 @@
-"""Places of tags: beside their boxes, within the picture, not on each other."""
+"""Places of tags: beside their boxes, within the image, not on each other."""
 
 import numpy as np
 from hypothesis import given
@@ -56,6 +56,6 @@ box = st.tuples(*[st.integers(-20, 700)] * 2, *[st.integers(1, 400)] * 2)
 
 
 @given(st.lists(box, max_size=12), st.tuples(st.integers(1, 300), st.integers(1, 60)))
-def test_tags_lie_within_the_picture_if_they_fit(boxes, size):
+def test_tags_lie_within_the_image_if_they_fit(boxes, size):
     found = places(*[[x, y, x + w, y + h] for x, y, w, h in boxes], height=200, width=320, size=size)
     assert all(0 <= x <= max(0, 320 - size[0]) and 0 <= y <= max(0, 200 - size[1]) for x, y in found)

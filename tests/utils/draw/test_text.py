@@ -10,11 +10,11 @@ ARABIC, HEBREW = "قطة", "חתול"
 
 
 def written(text, letters=24, left=5, top=7):
-    """What was drawn, on a black picture with room: rows and columns that were touched."""
-    picture = np.zeros((80, 400, 3), np.uint8)
-    put_text(picture, text, left, top, letters, (255, 255, 255))
-    ink = picture.any(axis=2)
-    return picture, np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+    """What was drawn, on a black image with room: rows and columns that were touched."""
+    image = np.zeros((80, 400, 3), np.uint8)
+    put_text(image, text, left, top, letters, (255, 255, 255))
+    ink = image.any(axis=2)
+    return image, np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,12 @@ def test_letters_that_no_font_has_are_named():
 
 @pytest.mark.parametrize("text", ["dog", ARABIC])
 @pytest.mark.parametrize("corner", [(-200, -50), (390, 70), (-10, -5)])
-def test_text_beyond_the_picture_is_cut(text, corner):
+def test_text_beyond_the_image_is_cut(text, corner):
     written(text, 24, *corner)
 
 
 def test_colours_are_those_asked_for():
     for text in ("██", ARABIC):
-        picture = np.zeros((60, 200, 3), np.uint8)
-        put_text(picture, text, 5, 5, 30, (200, 100, 50))
-        assert (picture.reshape(-1, 3) == (200, 100, 50)).all(axis=1).any()
+        image = np.zeros((60, 200, 3), np.uint8)
+        put_text(image, text, 5, 5, 30, (200, 100, 50))
+        assert (image.reshape(-1, 3) == (200, 100, 50)).all(axis=1).any()

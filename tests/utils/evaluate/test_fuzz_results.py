@@ -57,7 +57,7 @@ def test_coco_truth(tmp_path_factory, content):
 
 
 def text_folders(parent, objects, lines):
-    """A folder of objects and one of detections, of one picture."""
+    """A folder of objects and one of detections, of one image."""
     folders = parent / "fuzz_objects", parent / "fuzz_found"
     for folder, text in zip(folders, (objects, lines), strict=True):
         folder.mkdir(exist_ok=True)

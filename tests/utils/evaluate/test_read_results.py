@@ -56,7 +56,7 @@ def truth_json(path):
 
 
 @pytest.mark.parametrize("name", ["sub/b.c.jpg", "/elsewhere/b.c.jpg", "C:\\photos\\b.c.png", "b.c"])
-def test_pictures_are_joined_by_their_file_names(tmp_path, name):
+def test_images_are_joined_by_their_file_names(tmp_path, name):
     found = write_json(tmp_path / "d.json", [entry(name)])
     files, (detections,) = read_measured(str(truth_json(tmp_path)), [found])
     assert detections.image.tolist() == [1] and files.paths is None
@@ -79,7 +79,7 @@ def test_text_for_coco_and_the_other_way_round(tmp_path):
     assert files.truth.num_images == 2 and evaluate(detections, files.truth).map50 == 1
 
 
-def test_with_the_folder_of_the_pictures_their_paths_are_known(tmp_path):
+def test_with_the_folder_of_the_images_their_paths_are_known(tmp_path):
     path = truth_json(tmp_path)
     found = write_json(tmp_path / "d.json", [])
     files, _ = read_measured(f"{path}:{tmp_path}", [found])
@@ -107,7 +107,7 @@ def test_classes_of_text_are_those_labelled_and_those_detected(tmp_path):
         read_measured(str(tmp_path / "t"), [tmp_path / "d"])
 
 
-def test_a_name_that_two_pictures_share_is_not_guessed(tmp_path):
+def test_a_name_that_two_images_share_is_not_guessed(tmp_path):
     content = {
         "images": [{"id": 1, "file_name": "x/a.jpg"}, {"id": 2, "file_name": "y/a.jpg"}],
         "categories": [{"id": 1, "name": "cup"}],
@@ -133,7 +133,7 @@ def test_a_data_set_numbers_its_images_and_classes_from_one(tmp_path):
 
 
 @needs_shared
-def test_a_hundred_voc_pictures_as_text(tmp_path):
+def test_a_hundred_voc_images_as_text(tmp_path):
     """As the classic scripts have it: AP50 by area .6109, by 11 points .5990, difficult objects counted."""
     source = SHARED / "data" / "voc100"
     names = (source / "voc.names").read_text("utf-8").split()

@@ -56,7 +56,7 @@ def test_a_bad_line_is_named(tmp_path, line, complaint):
 def test_files_and_classes_that_are_not_known(tmp_path):
     path = folder(tmp_path / "d", a="cup 0.5 1 2 3 4\n", z="")
     boxes = read_text_boxes(path, with_scores=True)
-    with pytest.raises(ValueError, match=r"z\.txt belongs to no picture .* first is a; so do 1 of 2 files"):
+    with pytest.raises(ValueError, match=r"z\.txt belongs to no image .* first is a; so do 1 of 2 files"):
         text_results(boxes, {"a": 0}, ["cup"])
     with pytest.raises(ValueError, match="has the classes cup, which are not among"):
         text_results(boxes, {"a": 0, "z": 1}, ["fish"])

@@ -68,7 +68,7 @@ def test_text_folders(tmp_path, seed):
         np.testing.assert_array_equal(column, expected)
 
 
-def test_pictures_of_one_name_have_files_of_their_own(tmp_path):
+def test_images_of_one_name_have_files_of_their_own(tmp_path):
     truth, found = sound_case(3)
     names = [f"{row}/same.jpg" for row in range(truth.num_images)]
     write_text_folders(tmp_path, truth, found, names)

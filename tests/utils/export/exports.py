@@ -62,8 +62,8 @@ def facts_of(detector, **changes):
     return ExportFacts(**facts | changes)
 
 
-def pictures(number, size=SIZE, seed=0):
-    """Random pictures uint8 [number, 3, H, W], channels last in memory as letterboxed ones are."""
+def random_images(number, size=SIZE, seed=0):
+    """Random images uint8 [number, 3, H, W], channels last in memory as letterboxed ones are."""
     generator = torch.Generator().manual_seed(seed)
     shape = (number, *size, 3)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)

@@ -13,20 +13,20 @@ from utils.export.write_export import ENDINGS, check_exportable, write_export
 from utils.images.letterbox import letterbox
 from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference
-from utils.sample.dataset import sample_picture
+from utils.sample.dataset import sample_image
 
 SIZE = (320, 320)
 TOLERANCE = Difference(2.0, 0.01)  # rounding grows on its way through untrained networks
 
 
 def fresh_detector(name):
-    """With BatchNorm's statistics of drawn pictures: with others, untrained networks give 0 or far more."""
+    """With BatchNorm's statistics of drawn images: with others, untrained networks give 0 or far more."""
     torch.manual_seed(0)
     detector = build_detector(name, len(CLASSES))
     for module in detector.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None  # the mean of what it sees
-    drawn = np.stack([letterbox(sample_picture(0, number).image, SIZE)[0] for number in range(4)])
+    drawn = np.stack([letterbox(sample_image(0, number).image, SIZE)[0] for number in range(4)])
     with torch.no_grad():
         detector.train()(torch.from_numpy(drawn).permute(0, 3, 1, 2))
     return for_inference(detector.eval(), None)

@@ -55,7 +55,7 @@ def test_pixels_and_boxes(height, width, centred, seed):
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_a_picture_of_the_right_size_stays_as_it_is(centred):
+def test_an_image_of_the_right_size_stays_as_it_is(centred):
     image = np.random.default_rng(0).integers(0, 256, (*TARGET, 3), dtype=np.uint8)
     images, boxes, _, _ = run(SESSIONS[centred], image, [[1, 2, 3, 4]], [0])
     np.testing.assert_array_equal(images[0].transpose(1, 2, 0), image)

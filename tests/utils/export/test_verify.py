@@ -15,7 +15,7 @@ from utils.export.verify import Proof, compare, prove
 from utils.export.verify_nms import prove_nms
 from utils.export.write_export import ENDINGS, write_export
 from utils.inference.exported_model import load_exported
-from utils.sample.dataset import sample_picture
+from utils.sample.dataset import sample_image
 
 HOST = torch.device("cpu")
 TOLERANCE = Difference(0.5, 0.005)
@@ -45,14 +45,14 @@ def letterboxed(detector, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory, detector):
-    """Three drawn pictures, and on two of them an object of class 0; one file is broken."""
-    folder = tmp_path_factory.mktemp("pictures")
+    """Three drawn images, and on two of them an object of class 0; one file is broken."""
+    folder = tmp_path_factory.mktemp("images")
     records = []
     for number in range(3):
         path = folder / f"{number}.png"
-        cv2.imwrite(str(path), sample_picture(1, number).image)
+        cv2.imwrite(str(path), sample_image(1, number).image)
         records.append(ImageRecord(str(path), np.array([[10, 10, 90, 90.0]]), np.array([0])))
-    (folder / "2.png").write_bytes(b"no picture")
+    (folder / "2.png").write_bytes(b"no image")
     return build_index(records, ("猫", "dog", "a b"))
 
 
@@ -66,7 +66,7 @@ def changed(detector):
 
 def test_the_same_detector_is_kept(detector, openvino):
     told = prove(Proof(detector, TOLERANCE, None), openvino)
-    assert told[0].startswith("8 drawn pictures: boxes differ by at most")
+    assert told[0].startswith("8 drawn images: boxes differ by at most")
     assert told[1].startswith(f"three at a time, of {SIZE[0] + 32} x {SIZE[1] + 16}: boxes differ by at most")
     assert len(told) == 2
 
@@ -93,7 +93,7 @@ def test_other_sizes_are_looked_at_too(detector, openvino):
 def test_data_are_compared_and_measured(detector, openvino, index):
     compared = compare(Proof(detector, TOLERANCE, index, batch_size=2), openvino)
     assert compared.difference.within(TOLERANCE)
-    assert compared.told.startswith("3 pictures: boxes differ by at most")
+    assert compared.told.startswith("3 images: boxes differ by at most")
     before, after = (
         part.split("mAP50")[1:] for part in compared.told.split("; before ")[1].split(", after ")
     )

@@ -16,20 +16,20 @@ from utils.formats.place_images import common_folder, distinct_names
 from utils.formats.read_data import read_data
 
 FORMATS = ("voc", "coco", "yolo", "list")
-PICTURES = {
+IMAGES = {
     "a.jpg": (640, 480),
     "b 图.png": (333, 500),
     "more/a.jpg": (7, 5),
     "more/c.x.JPG": (4000, 3),
 }  # name: (width, height)
 NAMES = ("no", "红 灯: <&> 'x'", "1e3", "cat")
-SMALLEST = 0.0078125  # pixels; float32 tells it apart everywhere in the pictures
+SMALLEST = 0.0078125  # pixels; float32 tells it apart everywhere in the images
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("my pictures: 1")
-    for name, size in PICTURES.items():
+    folder = tmp_path_factory.mktemp("my images: 1")
+    for name, size in IMAGES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         Image.new("L", size).save(folder / name)
     return folder
@@ -37,9 +37,9 @@ def folder(tmp_path_factory):
 
 @st.composite
 def images(draw, inside=True, flags=True):
-    """A record of a picture (path from the folder) with boxes of any float32 corners; float32 areas."""
-    name = draw(st.sampled_from(sorted(PICTURES)))
-    width, height = PICTURES[name]
+    """A record of an image (path from the folder) with boxes of any float32 corners; float32 areas."""
+    name = draw(st.sampled_from(sorted(IMAGES)))
+    width, height = IMAGES[name]
     rows = []
     for _ in range(draw(st.integers(0, 3))):
         if inside:
@@ -85,8 +85,8 @@ def content(index):
     return rows
 
 
-def pictures(index):
-    """The picture files, whatever links lead to them."""
+def image_files(index):
+    """The image files, whatever links lead to them."""
     return [index.path(image).resolve() for image in range(len(index))]
 
 
@@ -111,7 +111,7 @@ def test_coco_keeps_boxes_beyond_the_border(folder, tmp_path, records):
     assert [row[2:] for row in content(again)] == [row[2:] for row in content(index)]
     np.testing.assert_allclose(again.boxes, index.boxes, rtol=0, atol=1e-9)
     assert np.array_equal(again.boxes[:, :2], index.boxes[:, :2])
-    assert again.class_names == NAMES and pictures(again) == pictures(index) and not done.changes
+    assert again.class_names == NAMES and image_files(again) == image_files(index) and not done.changes
 
 
 @quick
@@ -119,7 +119,7 @@ def test_coco_keeps_boxes_beyond_the_border(folder, tmp_path, records):
 def test_coco_keeps_everything(folder, tmp_path, records, how):
     index = index_of(folder, records)
     again, _ = round_trip(index, "coco", tmp_path / "out", images=how)
-    assert content(again) == content(index) and pictures(again) == pictures(index)
+    assert content(again) == content(index) and image_files(again) == image_files(index)
 
 
 @quick
@@ -127,7 +127,7 @@ def test_coco_keeps_everything(folder, tmp_path, records, how):
 def test_voc_keeps_every_digit(folder, tmp_path, records):
     index = index_of(folder, records)
     again, done = round_trip(index, "voc", tmp_path / "out")
-    assert content(again) == content(index) and pictures(again) == pictures(index) and not done.changes
+    assert content(again) == content(index) and image_files(again) == image_files(index) and not done.changes
     assert again.class_names == NAMES
 
 
@@ -137,7 +137,7 @@ def test_a_list_keeps_every_digit(folder, tmp_path, records):
     index = index_of(folder, records)
     again, done = round_trip(index, "list", tmp_path / "out")
     assert [row[1:] for row in content(again)] == [row[1:] for row in content(index)]
-    assert pictures(again) == pictures(index) and not done.changes
+    assert image_files(again) == image_files(index) and not done.changes
 
 
 @quick
@@ -148,7 +148,7 @@ def test_yolo_keeps_boxes_to_a_millionth_of_a_pixel(folder, tmp_path, records):
     np.testing.assert_allclose(again.boxes, index.boxes, rtol=0, atol=1e-6)
     for name in ("sizes", "labels", "box_offsets"):
         assert np.array_equal(getattr(again, name), getattr(index, name)), name
-    assert again.class_names == NAMES and pictures(again) == pictures(index) and not done.changes
+    assert again.class_names == NAMES and image_files(again) == image_files(index) and not done.changes
 
 
 @quick
@@ -162,11 +162,11 @@ def test_a_way_through_all_formats_leads_back(folder, tmp_path, records, order):
     np.testing.assert_allclose(index.boxes, start.boxes, rtol=0, atol=1e-6)
     for name in ("labels", "box_offsets", "difficult", "crowd"):
         assert np.array_equal(getattr(index, name), getattr(start, name)), name
-    assert index.class_names == NAMES and pictures(index) == pictures(start)
+    assert index.class_names == NAMES and image_files(index) == image_files(start)
 
 
 def test_whole_pixels_come_back_exactly_from_yolo(tmp_path):
-    """And so does every float32 that is not tiny beside the picture."""
+    """And so does every float32 that is not tiny beside the image."""
     Image.new("L", (1919, 1081)).save(tmp_path / "a.png")
     corners = np.arange(1, 1001, dtype=np.float32)
     boxes = np.stack([corners, corners * 0.7, corners + 838, corners * 0.7 + 1 / 3], axis=1)
@@ -199,8 +199,8 @@ def test_voc_counts_what_it_cannot_hold(folder):
     assert list(changes.items()) == [
         ("crowds written as difficult: VOC knows no crowds", 1),
         ("areas of outlines not kept: voc has no place for them", 2),
-        ("boxes cut at the border of their picture", 1),
-        ("boxes left out: outside their picture", 1),
+        ("boxes cut at the border of their image", 1),
+        ("boxes left out: outside their image", 1),
     ]
 
 
@@ -221,11 +221,11 @@ def test_yolo_has_neither_flags_nor_boxes_beyond_the_border(folder):
 def test_wrong_sizes_are_corrected_and_counted(folder):
     index, changes = fit_format(flagged(folder, size=(640, 480)), "coco")
     assert index.sizes.tolist() == [[480, 640]]
-    assert list(changes.items()) == [("sizes corrected: the pictures are of another size than was stated", 1)]
+    assert list(changes.items()) == [("sizes corrected: the images are of another size than was stated", 1)]
     assert not fit_format(flagged(folder, size=(0, 0)), "coco")[1]  # not stated
 
 
-def test_pictures_that_cannot_be_read_are_left_out_and_counted(tmp_path):
+def test_images_that_cannot_be_read_are_left_out_and_counted(tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8 cut")
     Image.new("L", (9, 9)).save(tmp_path / "good.png")
     paths = [str(tmp_path / name) for name in ("bad.jpg", "good.png")]
@@ -260,31 +260,31 @@ def test_an_existing_folder_is_refused_and_nothing_is_left_of_a_failure(folder, 
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "mine"]
 
 
-# Pictures
+# Images
 
 
 @pytest.mark.parametrize("target", FORMATS)
 def test_copies_are_files_of_their_own(folder, tmp_path, target):
-    index = index_of(folder, [ImageRecord(name) for name in PICTURES])
+    index = index_of(folder, [ImageRecord(name) for name in IMAGES])
     again, _ = round_trip(index, target, tmp_path / "out", images="copy")
-    for old, new in zip(pictures(index), pictures(again), strict=True):
+    for old, new in zip(image_files(index), image_files(again), strict=True):
         assert new.is_relative_to(tmp_path / "out") and not new.is_symlink()
         assert new.read_bytes() == old.read_bytes()
-    names = [path.name for path in pictures(again)]
+    names = [path.name for path in image_files(again)]
     assert names == ["a.jpg", "b 图.png", "a_2.jpg", "c.x.JPG"]
 
 
 @pytest.mark.parametrize("target", ["voc", "yolo"])
-def test_pictures_stay_where_they_are_if_their_names_tell_them_apart(folder, tmp_path, target):
+def test_images_stay_where_they_are_if_their_names_tell_them_apart(folder, tmp_path, target):
     index = index_of(folder, [ImageRecord("b 图.png"), ImageRecord("a.jpg")])
     again, _ = round_trip(index, target, tmp_path / "out", images="none")
-    assert sorted(pictures(again)) == sorted(pictures(index))
+    assert sorted(image_files(again)) == sorted(image_files(index))
     for others in (["a.jpg", "more/a.jpg"], ["more/a.jpg", "b 图.png"]):
         with pytest.raises(ValueError, match="--images link or copy"):
             convert(index_of(folder, map(ImageRecord, others)), target, tmp_path / "other", images="none")
 
 
-def test_a_picture_that_another_hides_cannot_stay(tmp_path):
+def test_an_image_that_another_hides_cannot_stay(tmp_path):
     for name in ("a.jpg", "a.png"):
         Image.new("L", (9, 9)).save(tmp_path / name)
     index = build_index([ImageRecord(str(tmp_path / "a.png"))], NAMES)
@@ -302,7 +302,7 @@ def test_where_no_links_can_be_made_the_fix_is_told(folder, tmp_path, monkeypatc
 def test_dots_in_paths_are_no_way_out(folder, tmp_path):
     index = index_of(folder, [ImageRecord("more/../a.jpg"), ImageRecord("b 图.png")])
     again, _ = round_trip(index, "coco", tmp_path / "out", images="none")
-    assert pictures(again) == pictures(index)
+    assert image_files(again) == image_files(index)
 
 
 def test_names_are_told_apart():

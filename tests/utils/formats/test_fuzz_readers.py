@@ -236,18 +236,18 @@ def test_lists_of_ids(voc, content):
     assert split is None or len(split.index) <= 1
 
 
-# Pictures
+# Images
 
 
 def encoded(format_name, **options):
-    """A small noisy picture as the bytes of a file."""
+    """A small noisy image as the bytes of a file."""
     noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(noise).save(file, format_name, **options)
     return file.getvalue()
 
 
-PICTURES = [
+IMAGES = [
     *(encoded("JPEG"), encoded("JPEG", progressive=True), encoded("PNG"), encoded("BMP"), encoded("WEBP")),
     *(
         encoded("TIFF"),
@@ -261,8 +261,8 @@ PICTURES = [
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of damaged files and large ones
 @fuzz
-@given(mutated(PICTURES + real("data/voc100/images/*.jpg", PICTURES[0])))
-def test_pictures(tmp_path_factory, content):
+@given(mutated(IMAGES + real("data/voc100/images/*.jpg", IMAGES[0])))
+def test_images(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.jpg"
     path.write_bytes(content)
     try:

@@ -33,8 +33,8 @@ def test_reads_the_form_that_all_know(tmp_path):
 @pytest.mark.parametrize(
     ("line", "path", "boxes"),
     [
-        ("/my pictures/a.jpg 1,2,3,4,0", "/my pictures/a.jpg", 1),
-        ("/my pictures/a.jpg", "/my pictures/a.jpg", 0),
+        ("/my images/a.jpg 1,2,3,4,0", "/my images/a.jpg", 1),
+        ("/my images/a.jpg", "/my images/a.jpg", 0),
         ("/two  spaces/a.jpg  1,2,3,4,0  1,2,3,4,0", "/two  spaces/a.jpg", 2),
         ("/a,b/c,1,2,3,4.jpg 1,2,3,4,0", "/a,b/c,1,2,3,4.jpg", 1),
         ("/图 片/猫.png 1,2,3,4,0", "/图 片/猫.png", 1),

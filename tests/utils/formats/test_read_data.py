@@ -72,7 +72,7 @@ def test_coco_with_an_image_folder(coco):
 
 @pytest.fixture
 def yolo(tmp_path):
-    """Two pictures, the labels of one of them, and the YAML file that describes it."""
+    """Two images, the labels of one of them, and the YAML file that describes it."""
     root = tmp_path / "my yolo: 1"
     add(root, "a.jpg", "1 .5 .5 1 1")
     add(root, "b.jpg", "")

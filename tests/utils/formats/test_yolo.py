@@ -10,9 +10,9 @@ from tests.helpers import ROOT, SHARED, needs_shared
 from utils.data.class_names import read_classes
 from utils.formats.coco import read_coco
 from utils.formats.yolo import (
+    images_below,
     label_files,
     label_folder,
-    pictures_below,
     read_yolo,
     read_yolo_folder,
     read_yolo_pair,
@@ -22,7 +22,7 @@ NAMES = ("cat", "dog", "fox")
 
 
 def add(folder, name, text=None, size=(200, 100), labels="labels"):
-    """A picture in `folder/images`, and its label file if there is a text."""
+    """An image in `folder/images`, and its label file if there is a text."""
     for part in ("images", labels):
         (folder / part).mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size).save(folder / "images" / name)
@@ -51,7 +51,7 @@ def test_an_outline_gives_its_box_and_its_own_area(tmp_path):
     assert index.areas.tolist() == [2500, 5000]  # a triangle: half of 100 x 50
 
 
-def test_the_size_is_that_of_the_upright_picture(tmp_path):
+def test_the_size_is_that_of_the_upright_image(tmp_path):
     add(tmp_path, "a.jpg", "0 .5 .5 1 1")
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
@@ -64,7 +64,7 @@ def test_boxes_are_cut_at_the_border(tmp_path):
     assert index.boxes.tolist() == [[0, 0, 50, 100], [150, 75, 200, 100]]
 
 
-def test_pictures_below_are_read_in_order_with_the_labels_that_there_are(tmp_path):
+def test_images_below_are_read_in_order_with_the_labels_that_there_are(tmp_path):
     for name, text in (("b 图.x.png", "0 .5 .5 1 1"), ("a.JPG", None), ("c.jpg", "")):
         add(tmp_path, name, text)
     add(tmp_path / "images" / "sub", "d.jpg", "1 .5 .5 1 1", labels="images")
@@ -76,14 +76,14 @@ def test_pictures_below_are_read_in_order_with_the_labels_that_there_are(tmp_pat
     assert np.diff(index.box_offsets).tolist() == [0, 1, 0, 1]
 
 
-def test_labels_beside_the_pictures(tmp_path):
+def test_labels_beside_the_images(tmp_path):
     add(tmp_path, "a.jpg", "1 .5 .5 1 1", labels="images")
     assert read_yolo_folder(tmp_path / "images", NAMES).labels.tolist() == [1]
 
 
 def test_no_label_file_at_all_is_warned_of(tmp_path):
     add(tmp_path, "a.jpg")
-    with pytest.warns(UserWarning, match=r"none of 1 pictures has a label file \(looked in .*labels"):
+    with pytest.warns(UserWarning, match=r"none of 1 images has a label file \(looked in .*labels"):
         assert len(read_yolo_folder(tmp_path / "images", NAMES)) == 1
 
 
@@ -98,11 +98,11 @@ def test_folders_of_any_name(tmp_path):
     assert len(index) == 2 and index.boxes.tolist() == [[0, 0, 200, 100]]
     messages = [str(warning.message).partition(": ")[2] for warning in warned]
     assert messages == [
-        "left out 1 without a picture, such as d",
+        "left out 1 without an image, such as d",
         "left out 1 without a label file, such as c",
     ]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no text in .*has the name of a picture"):
+    with pytest.raises(ValueError, match=r"no text in .*has the name of an image"):
         read_yolo_pair(tmp_path / "empty", tmp_path / "images", NAMES)
 
 
@@ -113,7 +113,7 @@ def test_folders_of_any_name(tmp_path):
         ("-1 .5 .5 1 1", "class -1"),
         ("0.5 .5 .5 1 1", "class 0.5"),
         ("nan .5 .5 1 1", "class nan"),
-        ("0 100 50 20 20", "no fractions of the picture"),
+        ("0 100 50 20 20", "no fractions of the image"),
         ("0 -0.1 .5 .5 .5", "no fractions"),
         ("0 nan .5 .5 .5", "no fractions"),
         ("0 inf .5 .5 .5", "no fractions"),
@@ -146,7 +146,7 @@ def test_bad_lines_of_all_files_are_named_together_up_to_ten(tmp_path):
     assert "and 2 more" in message  # one line, and the file that is no text
 
 
-def test_missing_pictures_are_named_together(tmp_path):
+def test_missing_images_are_named_together(tmp_path):
     add(tmp_path, "a.jpg", "0 .5 .5 1 1")
     images = [str(tmp_path / "images" / f"{name}.jpg") for name in "abcdefghijklm"]
     with pytest.raises(ValueError, match=r"12 of 13 images of my\.txt do not exist") as error:
@@ -154,7 +154,7 @@ def test_missing_pictures_are_named_together(tmp_path):
     assert images[10] in str(error.value) and "and 2 more" in str(error.value)
 
 
-def test_pictures_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
+def test_images_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
     for name in ("a", "b"):
         add(tmp_path, f"{name}.jpg", "0 .5 .5 1 1")
     (tmp_path / "images" / "a.jpg").write_bytes(b"\xff\xd8 cut")
@@ -200,7 +200,7 @@ def test_any_file_gives_sound_boxes_or_a_value_error(tmp_path_factory, content):
 
 
 def by_name(index):
-    """What each picture holds, boxes in a settled order."""
+    """What each image holds, boxes in a settled order."""
     found = {}
     for image in range(len(index)):
         span = index.span(image)
@@ -210,7 +210,7 @@ def by_name(index):
 
 
 def assert_same(one, other, tolerance):
-    """The same pictures, sizes, classes and boxes, boxes to within `tolerance` pixels."""
+    """The same images, sizes, classes and boxes, boxes to within `tolerance` pixels."""
     first, second = by_name(one), by_name(other)
     assert first.keys() == second.keys()
     for name, rows in first.items():
@@ -251,7 +251,7 @@ def test_coco128_is_the_same_as_yolo_and_as_coco():
         ("/images/x/images/a", ("/images/x/labels/a", "/labels/x/images/a"), "/images/x/labels/a"),
         ("/x/images/train", (), "/x/images/train"),
         ("/x/my images/train", ("/x/my labels/train",), "/x/my images/train"),
-        ("/x/pictures", ("/x/labels",), "/x/pictures"),
+        ("/x/images", ("/x/labels",), "/x/images"),
     ],
 )
 def test_labels_lie_in_place_of_images_or_beside(monkeypatch, folder, there, found):
@@ -259,7 +259,7 @@ def test_labels_lie_in_place_of_images_or_beside(monkeypatch, folder, there, fou
     assert label_folder(folder) == found
 
 
-def test_each_picture_has_its_own_label_file(tmp_path):
+def test_each_image_has_its_own_label_file(tmp_path):
     for path in (
         "images/.hidden/x.jpg",
         "images/sub/b.c.png",
@@ -272,6 +272,6 @@ def test_each_picture_has_its_own_label_file(tmp_path):
     for path in ("labels/sub/b.c.txt", "labels/other.txt", "beside/d.txt"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).touch()
-    found = list(pictures_below(tmp_path))
+    found = list(images_below(tmp_path))
     assert found == [str(tmp_path / path) for path in ("beside/d.jpg", "images/a.JPG", "images/sub/b.c.png")]
     assert list(label_files(found)) == [tmp_path / "beside/d.txt", None, tmp_path / "labels/sub/b.c.txt"]

@@ -12,7 +12,7 @@ BOX = "1 .5 .5 1 1\n"
 
 @pytest.fixture
 def data(tmp_path):
-    """Three splits, one picture each: `a` in train, `b` in val and `c` in test."""
+    """Three splits, one image each: `a` in train, `b` in val and `c` in test."""
     for split, name in (("train", "a"), ("val", "b"), ("test", "c")):
         add(tmp_path / "data" / split, f"{name} 图.jpg", BOX)
     return tmp_path / "data"
@@ -107,7 +107,7 @@ def test_class_names_that_are_given_are_matched_by_name(data):
         ("names: [cat]\nnc: [1]", "nc: is"),
         ("names: [cat, dog]\ntrain: nowhere", r"names nowhere, but .*data.nowhere is neither"),
         ("names: [cat, dog]\ntrain: my.yaml", "names my.yaml, but"),
-        ("names: [cat, dog]\ntrain: train/labels", "which holds no picture"),
+        ("names: [cat, dog]\ntrain: train/labels", "which holds no image"),
         ("names: [cat, dog]\ntrain: none.txt\n", "names none.txt, but"),
         ("names: [cat, dog]\ntrain: []", r"no split 'train'"),
         ("names: [cat]\ntrain: train/images", "class 1 in"),
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_said_in_a_sentence(data, text, message):
     assert "my.yaml" in str(error.value)
 
 
-@pytest.mark.filterwarnings("ignore:.*none of 1 pictures has a label file")
+@pytest.mark.filterwarnings("ignore:.*none of 1 images has a label file")
 def test_a_list_may_name_anything(data):
     path = write(data, "train: list.txt\nnames: [cat, dog]\n")
     for line, message in (

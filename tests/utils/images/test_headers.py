@@ -50,7 +50,7 @@ BOMBS = {
     "progressive jpeg": jpeg(60000, 60000, progressive=True),
     "jpeg with padding": jpeg(60000, 60000, b"\xff\xff\xff"),
     "jpeg with rubbish": jpeg(60000, 60000, b"rubbish\xff\x00\xff\xd0"),
-    "jpeg with another picture in a segment": jpeg(
+    "jpeg with another image in a segment": jpeg(
         60000, 60000, b"\xff\xe1\x00\x0b\xff\xc0\x00\x11\x08\x00\x01\x00\x01"
     ),
     "bmp": bmp(60000, 60000),
@@ -81,7 +81,7 @@ def test_the_limit_is_the_number_of_pixels():
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged headers
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "GIF", "PPM", "JPEG2000"])
-def test_pictures_cut_anywhere_pass(name):
+def test_images_cut_anywhere_pass(name):
     data = encoded(name, size=(3, 2))
     for length in range(len(data)):
         refuse(data[:length])

@@ -1,4 +1,4 @@
-"""Every kind of picture file must come out as the same kind of array, or as an error that names it."""
+"""Every kind of image file must come out as the same kind of array, or as an error that names it."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from utils.images.image_io import ImageError, decode_image, read_bytes, read_ima
 
 @pytest.fixture
 def colours() -> np.ndarray:
-    """A smooth picture, wider than high, without any symmetry: a turned or swapped one is noticed."""
+    """A smooth image, wider than high, without any symmetry: a turned or swapped one is noticed."""
     rows, columns = np.mgrid[0:40, 0:60]
     return np.stack([columns * 4, rows * 6, (columns + rows) * 2], axis=2).astype(np.uint8)
 
 
-def save(picture: Image.Image, path: Path, **options) -> np.ndarray:
-    picture.save(path, **options)
+def save(pil_image: Image.Image, path: Path, **options) -> np.ndarray:
+    pil_image.save(path, **options)
     image = read_image(path)
     assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
     assert image.flags.c_contiguous and image.flags.writeable
@@ -42,22 +42,22 @@ def test_grey(tmp_path, colours, suffix):
 @pytest.mark.parametrize("suffix", ["png", "tiff", "webp"])
 def test_alpha_is_dropped(tmp_path, colours, suffix):
     alpha = np.tile(np.linspace(0, 255, 60).astype(np.uint8), (40, 1))
-    picture = Image.fromarray(np.dstack([colours, alpha]))
+    image = Image.fromarray(np.dstack([colours, alpha]))
     options = {"lossless": True, "exact": True} if suffix == "webp" else {}
-    assert (save(picture, tmp_path / f"a.{suffix}", **options) == colours).all()
+    assert (save(image, tmp_path / f"a.{suffix}", **options) == colours).all()
 
 
 def test_grey_with_alpha(tmp_path, colours):
-    picture = Image.fromarray(colours[..., 0].copy())
-    picture.putalpha(Image.fromarray(colours[..., 1].copy()))
-    assert (save(picture, tmp_path / "a.png") == colours[..., :1]).all()
+    image = Image.fromarray(colours[..., 0].copy())
+    image.putalpha(Image.fromarray(colours[..., 1].copy()))
+    assert (save(image, tmp_path / "a.png") == colours[..., :1]).all()
 
 
 @pytest.mark.parametrize("transparency", [None, 3])
 def test_palette(tmp_path, colours, transparency):
-    picture = Image.fromarray(colours).convert("P", palette=Image.Palette.ADAPTIVE)
+    image = Image.fromarray(colours).convert("P", palette=Image.Palette.ADAPTIVE)
     options = {} if transparency is None else {"transparency": transparency}
-    assert (save(picture, tmp_path / "a.png", **options) == np.array(picture.convert("RGB"))).all()
+    assert (save(image, tmp_path / "a.png", **options) == np.array(image.convert("RGB"))).all()
 
 
 def test_one_bit(tmp_path, colours):
@@ -83,7 +83,7 @@ def test_cmyk(tmp_path, colours):
     assert (image == colours).all()
 
 
-UPRIGHT = {  # EXIF orientation -> how to turn the upright picture into the stored one (EXIF 2.3, 4.6.4)
+UPRIGHT = {  # EXIF orientation -> how to turn the upright image into the stored one (EXIF 2.3, 4.6.4)
     1: lambda image: image,
     2: lambda image: image[:, ::-1],
     3: lambda image: image[::-1, ::-1],
@@ -130,9 +130,9 @@ def test_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"<html>not found</html>", "not a picture"), (b"\xff\xd8\xff", "")],
+    [(b"", "empty"), (b"<html>not found</html>", "not an image"), (b"\xff\xd8\xff", "")],
 )
-def test_no_picture_is_named(tmp_path, content, reason, capfd):
+def test_no_image_is_named(tmp_path, content, reason, capfd):
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=rf"bad\.jpg: .*{reason}"):
@@ -171,10 +171,10 @@ def test_opencvs_log_level_is_left_as_it_was(tmp_path, colours):
 def test_jpeg_decoded_small_is_the_mean_of_its_pixels(tmp_path, reduction, orientation, size, monkeypatch):
     """By OpenCV and by Pillow, turned upright, sides rounded up."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]]
-    picture = Image.fromarray(np.stack([x, 2 * y, 255 - x], axis=2).astype(np.uint8))
+    image = Image.fromarray(np.stack([x, 2 * y, 255 - x], axis=2).astype(np.uint8))
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
-    picture.save(tmp_path / "a.jpg", quality=95, exif=exif)
+    image.save(tmp_path / "a.jpg", quality=95, exif=exif)
     data = read_bytes(tmp_path / "a.jpg")
     whole = Image.fromarray(read_image(tmp_path / "a.jpg"))
     expected = np.asarray(whole.reduce(reduction)).astype(int)

@@ -11,7 +11,7 @@ sides = st.integers(1, 5000)
 inputs = st.integers(32, 1333)
 
 
-def test_wide_picture_by_hand():
+def test_wide_image_by_hand():
     # 1000 x 500 into 416 x 416: scale .416, so 416 x 208, and 208 rows of padding.
     plan = plan_letterbox((500, 1000), (416, 416))
     assert (plan.resized, plan.left, plan.top) == ((208, 416), 0, 0)
@@ -51,7 +51,7 @@ def test_forth_and_back_agree_to_a_ten_thousandth_of_a_pixel():
 
 @settings(max_examples=200, deadline=None)
 @given(sides, sides, inputs, inputs, st.booleans())
-def test_picture_lies_inside_and_touches_two_sides(height, width, target_height, target_width, centred):
+def test_image_lies_inside_and_touches_two_sides(height, width, target_height, target_width, centred):
     plan = plan_letterbox((height, width), (target_height, target_width), centred)
     resized_height, resized_width = plan.resized
     assert plan.top >= 0 and plan.top + resized_height <= target_height
@@ -60,7 +60,7 @@ def test_picture_lies_inside_and_touches_two_sides(height, width, target_height,
     assert min(plan.resized) >= 1
 
 
-def test_inverse_clips_to_the_picture():
+def test_inverse_clips_to_the_image():
     plan = plan_letterbox((100, 200), (400, 400), centred=True)
     boxes = np.array([[-50.0, 0, 500, 400]])
     assert plan.inverse(boxes).tolist() == [[0, 0, 200, 100]]
@@ -93,7 +93,7 @@ def test_writes_into_a_slice_of_a_batch():
     assert not batch[0].any() and not batch[2].any()
 
 
-def test_a_picture_of_the_right_size_is_not_resampled():
+def test_an_image_of_the_right_size_is_not_resampled():
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     out, plan = letterbox(image, (64, 96))
     assert out is image

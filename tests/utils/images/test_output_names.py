@@ -1,4 +1,4 @@
-"""Names of results: unlike whatever the pictures are called, and in the folders of the pictures."""
+"""Names of results: unlike whatever the images are called, and in the folders of the images."""
 
 import unicodedata
 from pathlib import Path, PurePath
@@ -39,7 +39,7 @@ def test_a_longer_name_that_is_taken_already():
     assert all(name.startswith(("a_x", "b_x")) for name in names)
 
 
-def test_no_pictures_no_names():
+def test_no_images_no_names():
     assert output_names([]) == []
 
 
@@ -81,7 +81,7 @@ def test_only_where_extensions_alone_differ_they_become_part_of_the_name():
     assert below("a.jpg", "a.png", "b.jpg", "sub/a.jpg") == ["a_jpg", "a_png", "b", "sub/a"]
 
 
-def test_pictures_of_several_folders_get_these_folders():
+def test_images_of_several_folders_get_these_folders():
     names = below("x.jpg", "x.jpg", "y.jpg", sources=["in/one/x.jpg", "in/two/x.jpg", "in/two/y.jpg"])
     assert names == ["one/x", "two/x", "y"]
 
@@ -96,7 +96,7 @@ def test_folders_of_other_results_are_left_to_them():
     assert len(set(names)) == 2 and not any(name.startswith("labels/") for name in names)
 
 
-def test_names_of_earlier_pictures_are_taken():
+def test_names_of_earlier_images_are_taken():
     assert below("a.jpg", taken=["a"]) == ["a_jpg"]
     assert below("a.jpg", taken=["a", "A_jpg"]) == ["a_jpg-2"]
 
@@ -118,11 +118,11 @@ def test_addresses_are_told_apart_by_host_and_folders():
 def test_names_below_are_unique_and_do_not_depend_on_the_order(paths, random, depth):
     """Whatever part of their folders was named: `in`, or a folder below."""
     places = [PurePath(*path.parts[min(depth + 1, len(path.parts) - 1) :]) for path in paths]
-    pictures = list(zip(map(str, paths), places, strict=True))
+    images = list(zip(map(str, paths), places, strict=True))
     names = below(*places, sources=[*map(str, paths)])
     assert len({unicodedata.normalize("NFC", name).casefold() for name in names}) == len(paths)
-    random.shuffle(pictures)
-    again = names_below([source for source, _ in pictures], [place for _, place in pictures])
-    assert dict(zip(pictures, again, strict=True)) == dict(
+    random.shuffle(images)
+    again = names_below([source for source, _ in images], [place for _, place in images])
+    assert dict(zip(images, again, strict=True)) == dict(
         zip(zip(map(str, paths), places, strict=True), names, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Finding pictures: files, folders, patterns, and what is said where there is none."""
+"""Finding images: files, folders, patterns, and what is said where there is none."""
 
 import io
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from tests.utils.system.file_server import serve, whole
 from utils.images.image_io import ImageError
-from utils.images.sources import find_images, find_pictures, read_picture
+from utils.images.sources import find_image_sources, find_images, read_source
 
 
 @pytest.fixture
@@ -29,30 +29,35 @@ def folder(tmp_path):
 
 
 def names(found, folder):
-    return [Path(picture.source).relative_to(folder).as_posix() for picture in found]
+    return [Path(image.source).relative_to(folder).as_posix() for image in found]
 
 
 def test_a_folder_is_searched_to_the_bottom(folder):
-    assert names(find_pictures([str(folder)]), folder) == ["a.PNG", "b.jpg", "cat[1].jpg", "deep/er/c.webp"]
+    assert names(find_image_sources([str(folder)]), folder) == [
+        "a.PNG",
+        "b.jpg",
+        "cat[1].jpg",
+        "deep/er/c.webp",
+    ]
 
 
 def test_a_hidden_folder_that_is_named_is_searched(folder):
-    assert names(find_pictures([str(folder / "deep" / ".hidden")]), folder) == ["deep/.hidden/d.jpg"]
+    assert names(find_image_sources([str(folder / "deep" / ".hidden")]), folder) == ["deep/.hidden/d.jpg"]
 
 
 def test_patterns(folder):
-    assert names(find_pictures([f"{folder}/*.jpg"]), folder) == ["b.jpg", "cat[1].jpg"]
-    assert names(find_pictures([f"{folder}/**/*.webp"]), folder) == ["deep/er/c.webp"]
+    assert names(find_image_sources([f"{folder}/*.jpg"]), folder) == ["b.jpg", "cat[1].jpg"]
+    assert names(find_image_sources([f"{folder}/**/*.webp"]), folder) == ["deep/er/c.webp"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(folder):
-    assert names(find_pictures([str(folder / "cat[1].jpg")]), folder) == ["cat[1].jpg"]
+    assert names(find_image_sources([str(folder / "cat[1].jpg")]), folder) == ["cat[1].jpg"]
 
 
-def test_each_picture_once_in_the_order_of_the_sources(folder, monkeypatch):
+def test_each_image_once_in_the_order_of_the_sources(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = find_pictures(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
-    assert [Path(picture.source).name for picture in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
+    found = find_image_sources(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
+    assert [Path(image.source).name for image in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
 
 
 def test_paths_alone(folder):
@@ -72,7 +77,7 @@ def test_places_are_those_below_what_was_named(folder, monkeypatch):
         "https://example.org/a/b%20c.jpg?size=3": ["b c.jpg"],
         "http://example.org": ["example.org"],
     }.items():
-        assert [picture.below for picture in find_pictures([source])] == [*map(PurePath, expected)], source
+        assert [image.below for image in find_image_sources([source])] == [*map(PurePath, expected)], source
 
 
 def given_list(monkeypatch, content):
@@ -83,17 +88,17 @@ def test_a_list_on_standard_input(folder, monkeypatch):
     monkeypatch.chdir(folder)
     content = "\ufeffb.jpg\r\n\n  a.PNG \ndeep\nb.jpg\ngone 猫.jpg\nhttps://example.org/x.jpg\n"
     given_list(monkeypatch, content.encode())
-    found = find_pictures(["-"])
+    found = find_image_sources(["-"])
     expected = ["b.jpg", "a.PNG", "deep/er/c.webp", "gone 猫.jpg", "https://example.org/x.jpg"]
-    assert [picture.source for picture in found] == expected
+    assert [image.source for image in found] == expected
     with pytest.raises(ImageError, match=r"gone 猫\.jpg: no such file"):
-        read_picture(found[3].source)
+        read_source(found[3].source)
 
 
 def test_an_empty_list(monkeypatch):
     given_list(monkeypatch, b"\n \n")
     with pytest.raises(ValueError, match="list on standard input is empty"):
-        find_pictures(["-"])
+        find_image_sources(["-"])
 
 
 def test_a_name_that_is_no_utf8(tmp_path, monkeypatch):
@@ -105,11 +110,11 @@ def test_a_name_that_is_no_utf8(tmp_path, monkeypatch):
     except OSError:
         pytest.skip("this file system takes only UTF-8")
     given_list(monkeypatch, bytes(tmp_path) + b"/" + name)
-    (picture,) = find_pictures(["-"])
-    assert Path(picture.source).is_file()
+    (image,) = find_image_sources(["-"])
+    assert Path(image.source).is_file()
 
 
-def test_pictures_of_files_and_addresses_are_read_alike(tmp_path):
+def test_images_of_files_and_addresses_are_read_alike(tmp_path):
     from PIL import Image
 
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
@@ -117,25 +122,25 @@ def test_pictures_of_files_and_addresses_are_read_alike(tmp_path):
     content = (tmp_path / "a.png").read_bytes()
     with serve(lambda handler: whole(handler, content)) as (address, _):
         for source in (str(tmp_path / "a.png"), address):
-            np.testing.assert_array_equal(read_picture(source), pixels)
+            np.testing.assert_array_equal(read_source(source), pixels)
 
 
 def test_everything_that_is_wrong_is_said_at_once(folder):
     (folder / "empty").mkdir()
     with pytest.raises(ValueError, match="does not exist") as error:
-        find_pictures([f"{folder}/{name}" for name in ("b.jpg", "missing.jpg", "empty", "*.bmp")])
+        find_image_sources([f"{folder}/{name}" for name in ("b.jpg", "missing.jpg", "empty", "*.bmp")])
     message = str(error.value)
     assert f"{folder / 'missing.jpg'} does not exist" in message
-    assert f"{folder / 'empty'} has no picture in it (known are .jpg" in message
-    assert f"no picture matches {folder}/*.bmp" in message
+    assert f"{folder / 'empty'} has no image in it (known are .jpg" in message
+    assert f"no image matches {folder}/*.bmp" in message
     assert "b.jpg" not in message
 
 
-def test_a_file_that_is_no_picture(folder):
-    with pytest.raises(ValueError, match=r"notes\.txt is not a picture \(known are \.jpg.*video\.py"):
-        find_pictures([str(folder / "notes.txt")])
+def test_a_file_that_is_no_image(folder):
+    with pytest.raises(ValueError, match=r"notes\.txt is not an image \(known are \.jpg.*video\.py"):
+        find_image_sources([str(folder / "notes.txt")])
 
 
 def test_nothing_named():
-    with pytest.raises(ValueError, match="no picture given"):
-        find_pictures([])
+    with pytest.raises(ValueError, match="no image given"):
+        find_image_sources([])

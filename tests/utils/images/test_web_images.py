@@ -1,9 +1,9 @@
-"""Pictures from a server on this machine: into memory, within bounds, and what is said where it fails."""
+"""Images from a server on this machine: into memory, within bounds, and what is said where it fails."""
 
 import pytest
 
 from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
-from utils.images import web_images as web_pictures
+from utils.images import web_images as web_images
 from utils.images.image_io import ImageError
 from utils.images.web_images import fetch, is_address, name_of
 
@@ -58,7 +58,7 @@ def test_what_goes_wrong_is_said(answer, reason):
     assert str(error.value).startswith(f"{address}: ") and reason in str(error.value)
 
 
-def test_a_picture_cut_off_is_not_taken_for_whole():
+def test_an_image_cut_off_is_not_taken_for_whole():
     with (
         serve(cut(1000)) as (address, _),
         pytest.raises(ImageError, match="after 1,000 of 307,200 bytes"),
@@ -67,7 +67,7 @@ def test_a_picture_cut_off_is_not_taken_for_whole():
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr(web_pictures, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(web_images, "MOST_BYTES", 100_000)
     with serve(whole) as (address, _), pytest.raises(ImageError, match="more than 0 MB"):
         fetch(address)
 

@@ -1,4 +1,4 @@
-"""From pixels to detections in the original picture."""
+"""From pixels to detections in the original image."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from utils.system.device import autocasting
 
 
 class Fixed(nn.Module):
-    """A detector that says the same of every picture: a box of 16..32 x 16..48, and a weaker one."""
+    """A detector that says the same of every image: a box of 16..32 x 16..48, and a weaker one."""
 
     def __init__(self):
         super().__init__()
@@ -38,12 +38,12 @@ def blank(number):
     return torch.zeros(number, 3, 64, 64, dtype=torch.uint8)
 
 
-def test_boxes_come_back_to_the_picture():
+def test_boxes_come_back_to_the_image():
     # 200 wide and 100 high into 64 x 64: scale .32; centred, so 16 rows above.
     plans = [plan_letterbox((100, 200), (64, 64), centred) for centred in (True, False)]
     centred, plain = detect_batch(Fixed(), blank(2), plans, DetectSettings(confidence=0.5))
     np.testing.assert_allclose(centred.boxes, [[50, 0, 100, 100]])  # 16 / .32, (16 - 16) / .32, ...
-    np.testing.assert_allclose(plain.boxes, [[50, 50, 100, 100]])  # the lower end is clipped to the picture
+    np.testing.assert_allclose(plain.boxes, [[50, 50, 100, 100]])  # the lower end is clipped to the image
     assert centred.scores.tolist() == [0.75] and centred.labels.tolist() == [1]
     assert centred.boxes.dtype == centred.scores.dtype == np.float32
     assert (centred.best_score, centred.best_label, centred.candidates) == (0.75, 1, 2)
@@ -75,7 +75,7 @@ def index(tmp_path_factory):
     return drawn_index(tmp_path_factory.mktemp("drawn"), 5)
 
 
-def test_every_picture_in_order_the_last_batch_too(index):
+def test_every_image_in_order_the_last_batch_too(index):
     detector = Fixed()
     found = detect_dataset(detector, index, (SIDE, SIDE), 2, 0, DetectSettings())
     assert detector.sizes == [2, 2, 1] and len(found.detections) == 5
@@ -94,7 +94,7 @@ def test_workers_and_batches_change_nothing(index):
         assert one.best_score == pytest.approx(two.best_score, rel=1e-4)
 
 
-def test_losses_are_means_over_pictures(index):
+def test_losses_are_means_over_images(index):
     detector = make_trainer(index).detector.eval()
     dataset = EvaluationDataset(index, (SIDE, SIDE), detector.pixels.pad_value, detector.pixels.pad_centred)
     with torch.no_grad():
@@ -102,13 +102,13 @@ def test_losses_are_means_over_pictures(index):
     found = detect_dataset(detector, index, (SIDE, SIDE), 4, 0, DetectSettings(), with_losses=True).losses
     assert found.keys() == {"box", "objectness", "class", "l1"}
     for name, value in found.items():
-        # 4 pictures in the first batch, 1 in the second.
+        # 4 images in the first batch, 1 in the second.
         assert value == pytest.approx((4 * parts[0][name].item() + parts[1][name].item()) / 5, rel=1e-5)
 
 
-def test_an_unreadable_picture_is_named_and_keeps_its_place(tmp_path):
+def test_an_unreadable_image_is_named_and_keeps_its_place(tmp_path):
     index = drawn_index(tmp_path, 3)
-    index.path(1).write_bytes(b"no picture")
+    index.path(1).write_bytes(b"no image")
     found = detect_dataset(Fixed(), index, (SIDE, SIDE), 2, 0, DetectSettings())
     assert found.skipped == [str(index.path(1))] and len(found.detections) == 3
 
@@ -121,8 +121,8 @@ def test_autocasting():
         assert (weight @ weight).dtype is torch.float32
 
 
-def test_rectangular_batches_give_each_picture_its_own(tmp_path):
-    """Pictures of three shapes, taken in another order than theirs; here as if each were a batch."""
+def test_rectangular_batches_give_each_image_its_own(tmp_path):
+    """Images of three shapes, taken in another order than theirs; here as if each were a batch."""
     records = []
     for number, shape in enumerate([(64, 64), (20, 64), (64, 30)]):
         path = tmp_path / f"{number}.png"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.helpers import ROOT, SHARED, needs_shared
-from tests.utils.export.exports import CLASSES, SIZE, facts_of, pictures, small_detector
+from tests.utils.export.exports import CLASSES, SIZE, facts_of, random_images, small_detector
 from utils.export.onnx_text import parse_graph
 from utils.export.write_export import ENDINGS, write_export
 from utils.inference.detect import Detects
@@ -56,7 +56,7 @@ def files(detector, tmp_path_factory):
 @pytest.mark.parametrize(("kind", "way"), CASES)
 def test_it_detects_what_its_detector_detects(kind, way, detector, files):
     exported = load_exported(files(kind, way), HOST, "off")
-    images = pictures(3)  # a file for one picture at a time gets them one by one
+    images = random_images(3)  # a file for one image at a time gets them one by one
     for found, expected in zip(exported.detect(images), detector.detect(images), strict=True):
         assert found.shape == expected.shape
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
@@ -75,23 +75,23 @@ def test_dynamic_ones_take_any_number_and_size(kind, detector, files):
         (3, (32, 16)),
         (1, (32, 80)),
     ]
-    for images in (pictures(number, size) for number, size in shapes):
+    for images in (random_images(number, size) for number, size in shapes):
         for found, expected in zip(exported.detect(images), detector.detect(images), strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_lie_in_memory_as_they_like(kind, files):
-    exported, images = load_exported(files(kind), HOST, "off"), pictures(2)
+def test_images_lie_in_memory_as_they_like(kind, files):
+    exported, images = load_exported(files(kind), HOST, "off"), random_images(2)
     torch.testing.assert_close(exported.detect(images.contiguous()).scores, exported.detect(images).scores)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_results_stay_when_the_next_picture_comes(kind, files):
+def test_results_stay_when_the_next_image_comes(kind, files):
     exported = load_exported(files(kind), HOST, "off")
-    first = exported.detect(pictures(1))
+    first = exported.detect(random_images(1))
     kept = first.scores.clone()
-    assert not torch.equal(exported.detect(pictures(1, seed=1)).scores, kept)
+    assert not torch.equal(exported.detect(random_images(1, seed=1)).scores, kept)
     assert torch.equal(first.scores, kept)
 
 
@@ -115,7 +115,7 @@ def test_fixed_ones_take_their_size_alone(kind, files):
     with pytest.raises(ValueError, match=r"--image-size 64 64: .* of 48 x 64 .*--dynamic"):
         load_exported(files(kind), HOST, "off", image_size=(64, 64))
     with pytest.raises(ValueError, match="48 x 64"):
-        load_exported(files(kind), HOST, "off").detect(pictures(1, (48, 48)))
+        load_exported(files(kind), HOST, "off").detect(random_images(1, (48, 48)))
 
 
 def test_sizes_that_are_no_multiple_of_the_stride(files):
@@ -124,7 +124,7 @@ def test_sizes_that_are_no_multiple_of_the_stride(files):
 
 
 def test_bfloat16_is_the_same_very_nearly(detector, files):
-    images = pictures(2)
+    images = random_images(2)
     exported, expected = load_exported(files("openvino"), HOST, "bf16"), detector.detect(images)
     assert "bf16" in exported.describe()
     torch.testing.assert_close(exported.detect(images).scores, expected.scores, rtol=0.1, atol=0.05)
@@ -134,14 +134,14 @@ def test_half_keeps_weights_in_half_the_space(detector, files, tmp_path):
     write_export(detector, facts_of(detector), tmp_path / "half", "openvino", half=True)
     sizes = [(folder / "model.bin").stat().st_size for folder in (tmp_path / "half", files("openvino"))]
     assert sizes[0] < 0.8 * sizes[1]
-    found = load_exported(tmp_path / "half", HOST, "off").detect(pictures(1)).scores
-    torch.testing.assert_close(found, detector.detect(pictures(1)).scores, rtol=0.02, atol=0.01)
+    found = load_exported(tmp_path / "half", HOST, "off").detect(random_images(1)).scores
+    torch.testing.assert_close(found, detector.detect(random_images(1)).scores, rtol=0.02, atol=0.01)
 
 
 def test_the_file_in_an_openvino_folder_stands_for_it(files):
     folder = files("openvino")
     whole, inside = (load_exported(path, HOST, "off") for path in (folder, folder / MODEL_FILE))
-    assert torch.equal(whole.detect(pictures(1)).scores, inside.detect(pictures(1)).scores)
+    assert torch.equal(whole.detect(random_images(1)).scores, inside.detect(random_images(1)).scores)
 
 
 def test_what_is_given_has_to_agree(files, tmp_path):
@@ -179,14 +179,14 @@ def test_onnx_runtime_takes_the_gpu_where_it_can(capsys):
     assert "pip install onnxruntime-gpu" in capsys.readouterr().out
 
 
-def test_a_letterbox_with_a_picture_of_any_size_for_others(files):
+def test_a_letterbox_with_an_image_of_any_size_for_others(files):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(files("onnx", "letterbox"))
     image = np.random.default_rng(0).integers(0, 256, (111, 300, 3), dtype=np.uint8)
     boxes, scores, labels = session.run(["boxes", "scores", "labels"], {"image": image})
     found = labels[0] >= 0
-    assert found.any() and boxes[0, found].max() > 100, "in pixels of the picture"
+    assert found.any() and boxes[0, found].max() > 100, "in pixels of the image"
     assert (boxes[0, found] <= [300, 111, 300, 111]).all() and (scores[0, found] >= 0.25).all()
 
 

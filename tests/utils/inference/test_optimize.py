@@ -6,7 +6,7 @@ from torch import nn
 
 from nets import build_detector
 from nets.common.structures import Decoded
-from tests.nets.batches import pictures
+from tests.nets.batches import random_images
 from utils.inference.detect import find_candidates
 from utils.inference.optimize import _agree, for_inference, is_accurate
 
@@ -21,7 +21,7 @@ def detector():
 def test_16_bit_floats_find_nearly_the_same(name):
     torch.manual_seed(0)
     detector = build_detector(name, 3).eval()
-    images = pictures(2, 64, 64)
+    images = random_images(2, 64, 64)
     expected = find_candidates(for_inference(detector, None), images, None)
     found = find_candidates(for_inference(detector, torch.bfloat16), images, torch.bfloat16)
     assert found.scores.dtype == found.boxes.dtype == torch.float32

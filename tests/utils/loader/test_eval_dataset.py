@@ -1,4 +1,4 @@
-"""Batches of evaluation: pictures as they are, letterboxed."""
+"""Batches of evaluation: images as they are, letterboxed."""
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ def test_evaluation_batch(tmp_path):
     assert batch.targets.labels[0, :3].tolist() == [0, 1, 2]
 
 
-def test_a_broken_picture_is_blank_in_evaluation(tmp_path):
+def test_a_broken_image_is_blank_in_evaluation(tmp_path):
     index = make_index(tmp_path, 3, broken=(1,))
     batch = EvaluationDataset(index, SIZE, pad_value=9).__getitems__([0, 1, 2])
     assert batch.indices.tolist() == [0, 1, 2]

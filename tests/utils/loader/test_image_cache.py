@@ -1,4 +1,4 @@
-"""Decoded pictures kept: the same pixels, in memory and in a file, where they fit."""
+"""Decoded images kept: the same pixels, in memory and in a file, where they fit."""
 
 import multiprocessing
 
@@ -9,8 +9,8 @@ import pytest
 from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.loader import image_cache as picture_cache
-from utils.loader.image_cache import PictureCache, open_cache
+from utils.loader import image_cache as image_cache
+from utils.loader.image_cache import ImageCache, open_cache
 from utils.loader.train_dataset import DetectionDataset
 
 
@@ -20,7 +20,7 @@ def image_of(value, height=4, width=5):
 
 @pytest.mark.parametrize("in_file", [False, True])
 def test_what_is_put_in_comes_out(tmp_path, in_file):
-    cache = PictureCache([60, 0, 60], tmp_path / "pictures" if in_file else None)
+    cache = ImageCache([60, 0, 60], tmp_path / "images" if in_file else None)
     assert cache.get(0) is cache.get(2) is None
     cache.put(2, 4, image_of(9))
     cache.put(0, 1, image_of(7, 2, 2))  # smaller than its slot
@@ -37,7 +37,7 @@ def fill(cache):
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 @pytest.mark.parametrize("in_file", [False, True])
 def test_what_a_worker_puts_in_all_find(tmp_path, start, in_file):
-    cache = PictureCache([60], tmp_path / "pictures" if in_file else None)
+    cache = ImageCache([60], tmp_path / "images" if in_file else None)
     worker = multiprocessing.get_context(start).Process(target=fill, args=(cache,))
     worker.start()
     worker.join()
@@ -46,14 +46,14 @@ def test_what_a_worker_puts_in_all_find(tmp_path, start, in_file):
 
 
 def test_batches_are_the_same_with_it(tmp_path):
-    """JPEG too, large enough to be decoded at half its size; broken pictures stay broken."""
+    """JPEG too, large enough to be decoded at half its size; broken images stay broken."""
     index = make_index(tmp_path, 6, broken=(2,))
     large = np.random.default_rng(0).integers(0, 256, (400, 500, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "0.jpg"), large)
     records = [ImageRecord(str(index.path(image))) for image in range(6)]
     index = build_index([ImageRecord(str(tmp_path / "0.jpg")), *records], ["a"])
     plain = DetectionDataset(index, [SIZE], Augmentation())
-    cache = open_cache("ram", index, plain.reduction, tmp_path / "pictures")
+    cache = open_cache("ram", index, plain.reduction, tmp_path / "images")
     cached = DetectionDataset(index, [SIZE], Augmentation(), cache=cache)
     for epoch in range(3):
         keys = keys_of(range(7), epoch)
@@ -65,13 +65,13 @@ def test_batches_are_the_same_with_it(tmp_path):
 
 def test_what_is_chosen_and_said(tmp_path, monkeypatch, capsys):
     index = make_index(tmp_path, 3)  # 60 x 150, 70 x 140 and 80 x 130: 29,200 pixels, 87,600 bytes
-    path = tmp_path / "pictures"
+    path = tmp_path / "images"
     assert open_cache("off", index, lambda size: 1, path) is None
     for free, kept in ((2 * 87_600, True), (2 * 87_600 - 1, False)):
-        monkeypatch.setattr(picture_cache, "available_shared_memory", lambda free=free: free)
+        monkeypatch.setattr(image_cache, "available_shared_memory", lambda free=free: free)
         assert (open_cache("auto", index, lambda size: 1, path) is not None) == kept
     assert not path.exists()
-    assert "cache: memory (3 decoded pictures take 0.0 GiB" in (said := capsys.readouterr().out)
+    assert "cache: memory (3 decoded images take 0.0 GiB" in (said := capsys.readouterr().out)
     assert "cache: none" in said and "--cache disk" in said
     assert open_cache("disk", index, lambda size: 1, path).get(0) is None
     assert path.stat().st_size == 87_600
@@ -79,11 +79,11 @@ def test_what_is_chosen_and_said(tmp_path, monkeypatch, capsys):
 
 def test_memory_that_is_not_there_is_refused(tmp_path, monkeypatch):
     index = make_index(tmp_path, 3)
-    monkeypatch.setattr(picture_cache, "available_shared_memory", lambda: 87_599)
-    with pytest.raises(ValueError, match=r"--cache ram: 3 decoded pictures take .*; use --cache disk or off"):
-        open_cache("ram", index, lambda size: 1, tmp_path / "pictures")
+    monkeypatch.setattr(image_cache, "available_shared_memory", lambda: 87_599)
+    with pytest.raises(ValueError, match=r"--cache ram: 3 decoded images take .*; use --cache disk or off"):
+        open_cache("ram", index, lambda size: 1, tmp_path / "images")
 
 
-def test_a_disk_that_has_no_room_for_the_pictures(small_disk):
+def test_a_disk_that_has_no_room_for_the_images(small_disk):
     with pytest.raises(OSError, match=r"No space left on device: the cache takes .*; use --cache ram or off"):
-        PictureCache([2**30], small_disk / "pictures")
+        ImageCache([2**30], small_disk / "images")

@@ -1,4 +1,4 @@
-"""Which pictures make up which batch, and that workers change nothing."""
+"""Which images make up which batch, and that workers change nothing."""
 
 import pickle
 from dataclasses import replace
@@ -10,13 +10,13 @@ from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, sam
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
 from utils.loader.eval_dataset import EvaluationDataset, by_shape
-from utils.loader.image_cache import PictureCache
+from utils.loader.image_cache import ImageCache
 from utils.loader.loader import automatic_workers, evaluation_loader, training_loader
 from utils.loader.samplers import EpochBatches, OrderedBatches, training_sizes
 from utils.loader.train_dataset import DetectionDataset
 
 
-def test_every_picture_once_an_epoch():
+def test_every_image_once_an_epoch():
     batches = EpochBatches(12, 4, 0, [SIZE])
     orders = []
     for epoch in range(3):
@@ -101,8 +101,8 @@ def test_evaluation_loader(tmp_path):
         assert [len(batch.letterboxes) for batch in batches] == [2, 2, 1]
 
 
-def test_rectangular_batches_hold_pictures_of_like_shape(tmp_path):
-    """Pictures 0 to 4 are 150, 140, ... 110 wide and 60, 70, ... 100 high."""
+def test_rectangular_batches_hold_images_of_like_shape(tmp_path):
+    """Images 0 to 4 are 150, 140, ... 110 wide and 60, 70, ... 100 high."""
     dataset = EvaluationDataset(make_index(tmp_path, 5), (96, 128), stride=32)
     batches = list(evaluation_loader(dataset, 2))
     assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
@@ -127,11 +127,11 @@ def test_everything_reaches_spawned_workers(tmp_path):
     assert same(collate(again.__getitems__(keys_of([0]))), dataset[keys_of([0])[0]])
 
 
-def test_no_picture_at_all_is_refused(tmp_path):
+def test_no_image_at_all_is_refused(tmp_path):
     index = make_index(tmp_path, 0)
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         training_loader(DetectionDataset(index, [SIZE], Augmentation()), 2)
-    with pytest.raises(ValueError, match="no pictures"):
+    with pytest.raises(ValueError, match="no images"):
         evaluation_loader(EvaluationDataset(index, SIZE), 2)
 
 
@@ -174,11 +174,11 @@ def test_resuming_at_any_step_gives_the_batches_of_the_run_that_was_not_stopped(
     batches.set_epoch(3)
     whole = list(loader)
     for workers in (0, 1, 2, 4):
-        cache = PictureCache([150 * 120 * 3] * 10)
+        cache = ImageCache([150 * 120 * 3] * 10)
         loader, batches = training_loader(replace(dataset, cache=cache), 2, workers)
         for step in range(len(whole)):
             batches.set_epoch(3, first_batch=step)
             rest = list(loader)
             assert len(rest) == len(whole) - step
             assert all(same(*pair) for pair in zip(rest, whole[step:], strict=True))
-        assert all(cache.get(picture) is not None for picture in range(10))
+        assert all(cache.get(image) is not None for image in range(10))

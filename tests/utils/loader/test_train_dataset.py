@@ -1,4 +1,4 @@
-"""Batches made at once: what is in them, and what happens to pictures that cannot be read."""
+"""Batches made at once: what is in them, and what happens to images that cannot be read."""
 
 import pickle
 from pathlib import Path
@@ -20,7 +20,7 @@ SIZE = (96, 128)
 
 
 def make_index(folder: Path, number: int, broken: tuple[int, ...] = ()) -> DatasetIndex:
-    """Pictures of different sizes, each with as many boxes as its number; the `broken` files are cut off."""
+    """Images of different sizes, each with as many boxes as its number; the `broken` files are cut off."""
     rng = np.random.default_rng(0)
     records = []
     for image in range(number):
@@ -73,7 +73,7 @@ def test_the_same_key_and_seed_give_the_same_batch_and_others_do_not(tmp_path):
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_few_pictures(tmp_path, number):
+def test_few_images(tmp_path, number):
     dataset = DetectionDataset(make_index(tmp_path, number), [SIZE], Augmentation(mixup=1))
     batch = dataset.__getitems__(keys_of(range(number)))
     assert len(batch.images) == number
@@ -89,7 +89,7 @@ def test_boxes_lie_on_the_input_and_are_no_slivers(tmp_path):
         assert (x2 - x1 >= 3).all() and (y2 - y1 >= 3).all()
 
 
-def test_each_picture_is_read_once_a_batch(tmp_path, monkeypatch):
+def test_each_image_is_read_once_a_batch(tmp_path, monkeypatch):
     read = []
 
     def counting(path):
@@ -112,11 +112,11 @@ def test_mixup_holds_the_boxes_of_both(tmp_path):
         build_index([record], ["a"]), [SIZE], Augmentation(**{**vars(plain), "mixup": 1.0})
     )
     boxes, _, valid = dataset[SampleKey(0, 0, SIZE)].targets
-    assert [0, 0, 128, 96] in boxes[valid].tolist()  # the whole picture, beside the mosaic's parts
+    assert [0, 0, 128, 96] in boxes[valid].tolist()  # the whole image, beside the mosaic's parts
     assert valid.sum() >= 2
 
 
-def test_a_broken_picture_is_replaced_by_the_next_and_named(tmp_path):
+def test_a_broken_image_is_replaced_by_the_next_and_named(tmp_path):
     index = make_index(tmp_path, 5, broken=(2, 3))
     dataset = DetectionDataset(index, [SIZE], NO_AUGMENTATION)
     batch = dataset.__getitems__(keys_of([1, 2]))
@@ -127,16 +127,16 @@ def test_a_broken_picture_is_replaced_by_the_next_and_named(tmp_path):
     assert len(DetectionDataset(index, [SIZE], Augmentation())[SampleKey(0, 2, SIZE)].images) == 1
 
 
-def test_a_missing_picture_does_not_stop_training(tmp_path):
+def test_a_missing_image_does_not_stop_training(tmp_path):
     index = make_index(tmp_path, 3)
     (tmp_path / "2.png").unlink()
     batch = DetectionDataset(index, [SIZE], NO_AUGMENTATION)[SampleKey(0, 2, SIZE)]
     assert batch.indices.tolist() == [0] and batch.skipped == [str(tmp_path / "2.png")]
 
 
-def test_nothing_but_broken_pictures_is_an_error(tmp_path):
+def test_nothing_but_broken_images_is_an_error(tmp_path):
     dataset = DetectionDataset(make_index(tmp_path, 3, broken=(0, 1, 2)), [SIZE], Augmentation())
-    with pytest.raises(ImageError, match=r"3 pictures in a row could not be read, the last: .*\.png"):
+    with pytest.raises(ImageError, match=r"3 images in a row could not be read, the last: .*\.png"):
         dataset[SampleKey(0, 1, SIZE)]
 
 
@@ -153,8 +153,8 @@ def test_the_reduction_never_leads_to_enlarging():
 def test_a_large_jpeg_decoded_small_gives_the_same_sample(tmp_path, monkeypatch):
     """Pixels almost, for the decoder averages where the resizing does not; boxes exactly."""
     y, x = np.mgrid[0:799, 0:1023]
-    picture = np.stack([x / 4, y / 4, 120 + 100 * np.sin(x / 60)], axis=2).clip(0, 255).astype(np.uint8)
-    cv2.imwrite(str(tmp_path / "a.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 95])
+    image = np.stack([x / 4, y / 4, 120 + 100 * np.sin(x / 60)], axis=2).clip(0, 255).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 95])
     box = np.array([[300, 200, 700, 555]], np.float32)
     index = build_index([ImageRecord(str(tmp_path / "a.jpg"), box, np.zeros(1, np.int32))], ["a"])
     dataset = DetectionDataset(index, [SIZE], Augmentation(mosaic=0, scale=(0.7, 1.1)), seed=1)
@@ -207,7 +207,7 @@ def test_everything_at_once(tmp_path):
 
 
 def test_partners_are_as_many_as_by_chance():
-    """In 20 epochs a picture meets 3 others in each mosaic, drawn from the batches that it is in.
+    """In 20 epochs an image meets 3 others in each mosaic, drawn from the batches that it is in.
 
     Of 59 others, 60 draws meet 59 * (1 - (1 - 3 / 59) ** 20) = 38.2 on average.
     """
@@ -221,12 +221,12 @@ def test_partners_are_as_many_as_by_chance():
         batches.set_epoch(epoch)
         for keys in batches:
             for key, plan in zip(keys, dataset._plans(keys), strict=True):
-                partners[key.image] |= {picture for picture, _ in plan.layers[0]} - {key.image}
+                partners[key.image] |= {image for image, _ in plan.layers[0]} - {key.image}
     assert abs(np.mean([len(met) for met in partners]) - 38.2) < 1.5
 
 
 def test_boxes_are_as_large_as_zoom_and_borders_make_them(tmp_path):
-    """One picture, one box of 40 x 40 in its middle, zoomed by .5 to 1.5 and shifted, never cut.
+    """One image, one box of 40 x 40 in its middle, zoomed by .5 to 1.5 and shifted, never cut.
 
     The mean area is 1600 times the mean of the squared zoom, (1.5 ** 3 - 0.5 ** 3) / 3 = 13 / 12.
     """

@@ -23,7 +23,7 @@ def record(path="a.jpg", size=(100, 200), boxes=((0, 0, 20, 10),), **flags):
 # Sizes
 
 
-def test_boxes_are_scaled_as_the_letterbox_scales_their_picture():
+def test_boxes_are_scaled_as_the_letterbox_scales_their_image():
     """100 x 200 on 64 x 64: by 64 / 200 = .32. 50 x 40 by 64 / 50 = 1.28, where 40 becomes 51, not 51.2."""
     index = build_index([record(), record(size=(50, 40))], ["a"])
     found = box_sizes(index, (64, 64))
@@ -37,14 +37,14 @@ def test_only_boxes_that_are_trained_on_count():
     assert box_sizes(index, (64, 64)).tolist() == [[10, 10]]
 
 
-def test_sizes_that_are_not_known_are_read_from_the_pictures(tmp_path):
+def test_sizes_that_are_not_known_are_read_from_the_images(tmp_path):
     Image.new("RGB", (200, 100)).save(tmp_path / "a.jpg")
     paths = [tmp_path / "a.jpg", tmp_path / "gone.jpg"]
     index = build_index([record(path, size=(0, 0)) for path in paths], ["a"])
     assert box_sizes(index, (64, 64)) == pytest.approx(np.array([[6.4, 3.2]]))
 
 
-def test_a_part_of_many_pictures_is_spread_over_them():
+def test_a_part_of_many_images_is_spread_over_them():
     sized = [record(size=(64, 64), boxes=[(0, 0, n + 1, 1)]) for n in range(100)]
     found = box_sizes(build_index(sized, ["a"]), (64, 64), most_images=4)
     assert found[:, 0].tolist() == [1, 34, 67, 100]

@@ -13,7 +13,7 @@ TINY = preset("yolov4_tiny")
 
 def test_figures_are_those_that_are_published():
     text = short_summary(TINY, 80, (416, 416))
-    assert text.startswith("yolov4_tiny for 80 classes, one picture of 416 x 416:\n")
+    assert text.startswith("yolov4_tiny for 80 classes, one image of 416 x 416:\n")
     rows = {line.split()[0]: line.split() for line in text.splitlines()[2:6]}
     assert list(rows) == ["backbone", "neck", "head", "all"]
     assert rows["all"] == ["all", "25", "6.06", "M", "6.93", "77", "MB"]
@@ -30,7 +30,7 @@ def test_the_long_form_names_the_parts_and_what_each_level_sees():
 
 
 @pytest.mark.parametrize(
-    ("fields", "shown"), [((None, (9, 7)), ["the whole picture", "9 x 7"]), (None, ["not known"] * 2)]
+    ("fields", "shown"), [((None, (9, 7)), ["the whole image", "9 x 7"]), (None, ["not known"] * 2)]
 )
 def test_what_a_level_sees_may_be_all_or_not_known(monkeypatch, fields, shown):
     def found(detector):

@@ -61,7 +61,7 @@ def blob_predictor(image_size=(128, 128), pad_centred=False, confidence=0.3, nms
     return predictor
 
 
-def picture(height, width, *rectangles):
+def blob_image(height, width, *rectangles):
     """Grey, with rectangles (label, left, top, right, bottom)."""
     image = np.full((height, width, 3), 114, np.uint8)
     for label, left, top, right, bottom in rectangles:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.utils.predict.blobs import as_rectangles, blob_predictor, picture
+from tests.utils.predict.blobs import as_rectangles, blob_image, blob_predictor
 from utils.predict.detect_images import Ways, find_objects
 from utils.system.stopwatch import Stopwatch
 
@@ -12,8 +12,8 @@ OBJECTS = ((0, 10, 10, 40, 40), (1, 80, 60, 110, 100))
 
 @pytest.mark.parametrize("augment", [False, True])
 @pytest.mark.parametrize("tiles", [False, True])
-def test_every_way_finds_the_same_on_easy_pictures(augment, tiles):
-    images = [picture(128, 128, *OBJECTS), picture(200, 128, OBJECTS[0])]
+def test_every_way_finds_the_same_on_easy_images(augment, tiles):
+    images = [blob_image(128, 128, *OBJECTS), blob_image(200, 128, OBJECTS[0])]
     found = find_objects(blob_predictor(), images, Ways(augment=augment, tiles=tiles))
     for result, objects in zip(found, (OBJECTS, OBJECTS[:1]), strict=True):
         assert result.heat is None
@@ -22,7 +22,7 @@ def test_every_way_finds_the_same_on_easy_pictures(augment, tiles):
 
 
 def test_the_heat_map_is_of_the_classes_asked_for():
-    image = picture(128, 128, *OBJECTS)
+    image = blob_image(128, 128, *OBJECTS)
     places = [(25, 25), (80, 95)]
 
     def seen(**ways):
@@ -38,7 +38,7 @@ def test_the_heat_map_is_of_the_classes_asked_for():
 
 def test_the_heat_map_has_what_is_below_the_threshold():
     predictor = blob_predictor(confidence=0.95)
-    (found,) = find_objects(predictor, [picture(128, 128, *OBJECTS)], Ways(heat=True))
+    (found,) = find_objects(predictor, [blob_image(128, 128, *OBJECTS)], Ways(heat=True))
     assert len(found.detections) == 0
     # the box of 30 x 40: deviations 5 and 6.67, and its top half a pixel from the nearest centres
     assert found.heat.max() == round(0.9 * 255 * np.exp(-0.5 * ((0.5 / 5) ** 2 + (0.5 / 6.67) ** 2)))
@@ -46,5 +46,5 @@ def test_the_heat_map_has_what_is_below_the_threshold():
 
 def test_stages_are_timed():
     watch = Stopwatch()
-    find_objects(blob_predictor(), [picture(300, 300)], Ways(tiles=True, heat=True), watch)
+    find_objects(blob_predictor(), [blob_image(300, 300)], Ways(tiles=True, heat=True), watch)
     assert list(watch.seconds) == ["preprocess", "network", "NMS", "heat map", "merge"]

@@ -1,10 +1,10 @@
-"""Heat maps: the peak lies on the object, is as high as its score, and the picture shows through."""
+"""Heat maps: the peak lies on the object, is as high as its score, and the image shows through."""
 
 import numpy as np
 import pytest
 import torch
 
-from tests.utils.predict.blobs import COLOURS, blob_predictor, picture
+from tests.utils.predict.blobs import COLOURS, blob_image, blob_predictor
 from utils.images.letterbox import plan_letterbox
 from utils.predict.heatmap import draw_heat, heat_of
 
@@ -19,16 +19,16 @@ def peak(heat):
 @pytest.mark.parametrize("size", [(90, 300), (300, 90), (128, 128), (640, 480), (61, 37)])
 @pytest.mark.parametrize("input_size", [(128, 128), (96, 256)])
 def test_the_peak_lies_on_the_object(centred, size, input_size):
-    """Wherever the picture lies on the input, and however much larger or smaller it is."""
+    """Wherever the image lies on the input, and however much larger or smaller it is."""
     height, width = size
     left, top = int(0.7 * width), int(0.2 * height)
     right, bottom = left + max(8, width // 5), top + max(8, height // 6)
     predictor = blob_predictor(input_size, centred)
-    decoded, letterboxes = predictor.candidates([picture(height, width, (1, left, top, right, bottom))])
+    decoded, letterboxes = predictor.candidates([blob_image(height, width, (1, left, top, right, bottom))])
     heat = heat_of(decoded.boxes[0], decoded.scores[0].amax(-1), letterboxes[0])
     assert heat.shape == size and heat.dtype == np.uint8
     x, y, highest = peak(heat)
-    pixel = max(1, 1 / letterboxes[0].scale_x)  # of the input, on the picture
+    pixel = max(1, 1 / letterboxes[0].scale_x)  # of the input, on the image
     assert abs(x - (left + right) / 2) <= 1.5 * pixel
     assert abs(y - (top + bottom) / 2) <= 1.5 * pixel
     assert highest >= 0.75 * 255
@@ -69,8 +69,8 @@ def test_padding_is_not_on_the_map():
     assert abs(x - 100) < 2 and abs(y - 50) < 2
 
 
-def test_the_picture_is_grey_where_nothing_is_and_bright_where_something_is():
-    image = picture(40, 60, (0, 0, 0, 30, 40))
+def test_the_image_is_grey_where_nothing_is_and_bright_where_something_is():
+    image = blob_image(40, 60, (0, 0, 0, 30, 40))
     heat = np.zeros((40, 60), np.uint8)
     heat[20:30, 35:50] = 255
     drawn = draw_heat(image, heat)
@@ -78,7 +78,7 @@ def test_the_picture_is_grey_where_nothing_is_and_bright_where_something_is():
     assert tuple(drawn[5, 50]) == (114, 114, 114)
     hot = drawn[25, 40].astype(int)
     assert hot[0] > 200 > 160 > hot[2], "inferno ends in a light yellow"
-    assert tuple(image[5, 5]) == COLOURS[0], "the picture itself is left as it was"
+    assert tuple(image[5, 5]) == COLOURS[0], "the image itself is left as it was"
 
 
 def test_more_heat_looks_brighter_everywhere_on_the_scale():

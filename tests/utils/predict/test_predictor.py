@@ -1,4 +1,4 @@
-"""A weights file and a picture give detections, however they are handed over."""
+"""A weights file and an image give detections, however they are handed over."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ CPU = {"device": "cpu", "amp": "off"}
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A checkpoint with all it knows, the same without, and pictures."""
+    """A checkpoint with all it knows, the same without, and images."""
     folder = tmp_path_factory.mktemp("predictor")
     torch.manual_seed(0)
     state = build_detector("yolox_nano", len(NAMES)).state_dict()
@@ -66,13 +66,13 @@ def test_a_list_gives_a_list_of_the_same(predictor, folder):
     assert predictor([]) == []
 
 
-def test_boxes_lie_within_the_original_picture(predictor):
+def test_boxes_lie_within_the_original_image(predictor):
     found = predictor(np.random.default_rng(0).integers(0, 256, (300, 100, 3), dtype=np.uint8))
     assert (found.boxes >= 0).all() and (found.boxes <= [100, 300, 100, 300]).all()
-    assert found.boxes[:, 3].max() > 100, "in pixels of the picture, which is higher than the input"
+    assert found.boxes[:, 3].max() > 100, "in pixels of the image, which is higher than the input"
 
 
-def test_an_unreadable_picture_is_named(predictor, folder):
+def test_an_unreadable_image_is_named(predictor, folder):
     with pytest.raises(ImageError, match=r"nowhere\.png"):
         predictor(folder / "nowhere.png")
 
@@ -144,7 +144,7 @@ def test_stages_are_timed(predictor, folder):
     assert list(watch.seconds) == ["preprocess", "network", "NMS"]
 
 
-def test_rectangular_inputs_are_cut_to_the_pictures(folder):
+def test_rectangular_inputs_are_cut_to_the_images(folder):
     flat = np.full((20, 90, 3), 99, np.uint8)  # on 64 x 96: 21 x 96, so 32 x 96
     cut = Predictor(folder / "best.pt", confidence=0.0, rectangular=True, **CPU)
     assert cut.detect([flat])[0].candidates == (4 * 12) + (2 * 6) + 3

@@ -1,4 +1,4 @@
-"""Tiles: they cover the picture, and each object comes out once and whole, wherever the seams are."""
+"""Tiles: they cover the image, and each object comes out once and whole, wherever the seams are."""
 
 from itertools import pairwise
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torchvision.ops import box_iou
 
 from tests.helpers import SHARED, needs_shared
-from tests.utils.predict.blobs import as_rectangles, blob_predictor, picture
+from tests.utils.predict.blobs import as_rectangles, blob_image, blob_predictor
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.predict.detect_images import Ways, find_objects
@@ -30,7 +30,7 @@ def test_tiles_by_hand():
     st.tuples(st.integers(32, 640), st.integers(32, 640)),
     st.floats(0, 0.6),
 )
-def test_tiles_cover_the_picture_and_overlap(size, tile, overlap):
+def test_tiles_cover_the_image_and_overlap(size, tile, overlap):
     tiles = plan_tiles(size, tile, overlap)
     for axis in (0, 1):
         spans = sorted({(found[axis], found[axis + 2]) for found in tiles})
@@ -62,41 +62,41 @@ SEAMS = (86, 128, 172, 214)  # of 300 pixels in tiles of 128
 def test_small_objects_across_seams():
     """Smaller than the overlap of 42: whole in one of the tiles."""
     objects = [(k % 3, seam - 12, 20 + 60 * k, seam + 14, 44 + 60 * k) for k, seam in enumerate(SEAMS)]
-    agree(find(picture(300, 300, *objects)), objects, 1)
+    agree(find(blob_image(300, 300, *objects)), objects, 1)
 
 
 def test_objects_larger_than_the_overlap():
-    """80 pixels: cut in two tiles or more; on the whole picture, 2.3 times smaller, they are seen too."""
+    """80 pixels: cut in two tiles or more; on the whole image, 2.3 times smaller, they are seen too."""
     objects = [(0, 60, 10, 140, 90), (1, 150, 100, 230, 180), (2, 20, 180, 100, 260)]
-    agree(find(picture(300, 300, *objects)), objects)
+    agree(find(blob_image(300, 300, *objects)), objects)
 
 
 def test_objects_larger_than_a_tile():
     objects = [(0, 20, 20, 270, 200), (1, 30, 220, 290, 290)]
-    agree(find(picture(300, 300, *objects)), objects)
+    agree(find(blob_image(300, 300, *objects)), objects)
 
 
 def test_a_small_object_within_a_large_one_stays():
     objects = [(0, 10, 10, 290, 200), (1, 100, 60, 130, 90), (1, 10, 230, 40, 260)]
-    agree(find(picture(300, 300, *objects)), objects)
+    agree(find(blob_image(300, 300, *objects)), objects)
 
 
-def test_what_the_whole_picture_is_too_small_for():
+def test_what_the_whole_image_is_too_small_for():
     """3000 pixels wide, objects of 40: at .04 of their size nothing is seen of them but in tiles."""
     objects = [(k % 3, 30 + 100 * k, 20, 70 + 100 * k, 60) for k in range(29)]
-    image = picture(128, 3000, *objects)
+    image = blob_image(128, 3000, *objects)
     assert len(blob_predictor().detect([image])[0]) == 0
     agree(find(image), objects)
 
 
 def test_pieces_that_no_part_saw_whole_are_joined():
-    """110 pixels wide and 8 high on 3000: the whole picture is too small for it, each tile cuts it."""
+    """110 pixels wide and 8 high on 3000: the whole image is too small for it, each tile cuts it."""
     objects = [(1, 100 + 300 * k, 60, 210 + 300 * k, 72) for k in range(9)]
-    agree(find(picture(128, 3000, *objects)), objects)
+    agree(find(blob_image(128, 3000, *objects)), objects)
 
 
 def test_a_corner_where_four_tiles_meet():
-    agree(find(picture(214, 214, (0, 77, 77, 137, 137))), [(0, 77, 77, 137, 137)])
+    agree(find(blob_image(214, 214, (0, 77, 77, 137, 137))), [(0, 77, 77, 137, 137)])
 
 
 @settings(max_examples=25, deadline=None)
@@ -111,19 +111,19 @@ def test_any_objects_once_each(seed, overlap, augment):
             left = 75 * column + rng.integers(4, 70 - width)
             top = 75 * row + rng.integers(4, 70 - height)
             objects.append((int(rng.integers(3)), int(left), int(top), int(left + width), int(top + height)))
-    found = find(picture(300, 450, *objects), overlap=overlap, augment=augment)
+    found = find(blob_image(300, 450, *objects), overlap=overlap, augment=augment)
     agree(found, objects, 5)
 
 
-def test_a_picture_of_one_tile_is_looked_at_once():
+def test_an_image_of_one_tile_is_looked_at_once():
     predictor = blob_predictor()
-    find_objects(predictor, [picture(100, 120, (0, 10, 10, 50, 50))], Ways(tiles=True))
+    find_objects(predictor, [blob_image(100, 120, (0, 10, 10, 50, 50))], Ways(tiles=True))
     assert predictor.model.detector.inputs == [(1, 3, 128, 128)]
 
 
 def test_tiles_come_in_batches():
     predictor = blob_predictor()
-    find_objects(predictor, [picture(300, 300)], Ways(tiles=True, batch_size=4))
+    find_objects(predictor, [blob_image(300, 300)], Ways(tiles=True, batch_size=4))
     assert [shape[0] for shape in predictor.model.detector.inputs] == [1, 4, 4, 1]
 
 
@@ -166,7 +166,7 @@ def test_pieces_that_differ_along_the_seam_are_two_objects():
     assert len(merged([], [[40, 0, 100, 40, 0.7, 1]], [[0, 60, 60, 99, 0.8, 1]])) == 2
 
 
-def test_the_edge_of_the_picture_cuts_nothing():
+def test_the_edge_of_the_image_cuts_nothing():
     assert len(merged([], [[0, 20, 50, 60, 0.7, 1]], [[50, 20, 100, 60, 0.8, 1]])) == 2
 
 
@@ -191,7 +191,7 @@ def test_nothing_anywhere_says_what_came_nearest():
 
 
 def test_heat_maps_of_tiles_lie_at_their_places():
-    image = picture(128, 3000, (1, 2000, 40, 2040, 80))
+    image = blob_image(128, 3000, (1, 2000, 40, 2040, 80))
     (found,) = find_objects(blob_predictor(), [image], Ways(tiles=True, heat=True))
     assert found.heat.shape == (128, 3000)
     row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
@@ -201,9 +201,9 @@ def test_heat_maps_of_tiles_lie_at_their_places():
 
 @needs_shared
 def test_photographed_objects_are_found_once_and_whole():
-    """Photographs of one object each, at random places of a picture of 1200 x 1200, by a real network.
+    """Photographs of one object each, at random places of an image of 1200 x 1200, by a real network.
 
-    Of 88 places for 22 photographs, 83 came out so, and 43 by the whole picture alone.
+    Of 88 places for 22 photographs, 83 came out so, and 43 by the whole image alone.
     """
     weights = SHARED / "weights" / "yolox_nano_coco.pth"
     predictor = Predictor(weights, model="yolox_nano", device="cpu", amp="off", confidence=0.45)

@@ -1,4 +1,4 @@
-"""Reports for the tests: drawn pictures, boxes on them, and what was found."""
+"""Reports for the tests: drawn images, boxes on them, and what was found."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ HISTORY = {
 def drawn_report(
     folder: Path | None, images: int = 6, names=NAMES, seed: int = 0, names_of_images=(), **changes
 ) -> Report:
-    """On each picture two objects of each class; most are found, some beside, some twice, some not at all."""
+    """On each image two objects of each class; most are found, some beside, some twice, some not at all."""
     rng = np.random.default_rng(seed)
     per_image = 2 * len(names)
     total = images * per_image
@@ -46,7 +46,7 @@ def drawn_report(
         detections.append(Detections(moved, rng.uniform(0.1, 1, len(seen)).round(3), given))
     matched = match(detections, truth)
     metrics = measure(matched)
-    paths = None if folder is None else draw_pictures(folder, truth)
+    paths = None if folder is None else draw_images(folder, truth)
     fields = {
         "title": "logs/<first>",
         "paths": paths,
@@ -56,13 +56,13 @@ def drawn_report(
     return Report(metrics=metrics, analysis=analyse(matched, 0.5, 50), matched=matched, **(fields | changes))
 
 
-def draw_pictures(folder: Path, truth: GroundTruth) -> list[Path]:
-    """A picture of 200 x 150 for each image, a light square at each object."""
+def draw_images(folder: Path, truth: GroundTruth) -> list[Path]:
+    """An image of 200 x 150 for each image, a light square at each object."""
     paths = []
     for number in range(truth.num_images):
-        picture = np.full((150, 200, 3), 60, np.uint8)
+        image = np.full((150, 200, 3), 60, np.uint8)
         for x1, y1, x2, y2 in truth.boxes[truth.image == number].astype(int):
-            picture[y1:y2, x1:x2] = (220, 180, 120)
+            image[y1:y2, x1:x2] = (220, 180, 120)
         paths.append(folder / f"图 {number}.png")
-        paths[-1].write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        paths[-1].write_bytes(cv2.imencode(".png", image)[1].tobytes())
     return paths

@@ -44,7 +44,7 @@ def test_names_that_cannot_be_shown(monkeypatch):
 
 
 @pytest.mark.filterwarnings("error")
-def test_pictures_are_written(tmp_path):
+def test_images_are_written(tmp_path):
     metrics = evaluate([found((UNIT, 0.9), ((90, 0, 99, 9), 0.3))], objects([[UNIT]]))
     paths = write_curves(metrics.curves, ["狗"], tmp_path / "new")
     assert [path.name for path in paths] == ["precision.png", "recall.png", "f1.png", "pr.png"]

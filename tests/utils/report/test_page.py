@@ -46,7 +46,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
-    return drawn_report(tmp_path_factory.mktemp("pictures"), history=HISTORY)
+    return drawn_report(tmp_path_factory.mktemp("images"), history=HISTORY)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def embedded(text):
 
 def test_page_is_whole_and_needs_nothing_else(text):
     page = Page(text)
-    assert len(page.scripts) == 3 and page.addresses == []  # pictures are made by the script
+    assert len(page.scripts) == 3 and page.addresses == []  # images are made by the script
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
     assert not re.search(r"\[\[[a-z_]+\]\]", text)
     assert page.shown.startswith("\n") and "logs/<first>" in page.shown and "best.pt & more" in page.shown
@@ -90,12 +90,12 @@ def test_data_are_those_of_the_evaluation(report, text):
     assert data["errors"]["number"] == report.analysis.errors.number.sum(1).tolist()
 
 
-def test_pictures_have_their_boxes_and_the_worst_come_first(report, text):
-    pictures = embedded(text)["pictures"]
+def test_images_have_their_boxes_and_the_worst_come_first(report, text):
+    images = embedded(text)["worstImages"]
     figures = report.analysis.images
-    mistakes = [int((figures.wrong + figures.missed)[int(p["name"][2])]) for p in pictures]
+    mistakes = [int((figures.wrong + figures.missed)[int(p["name"][2])]) for p in images]
     assert mistakes == sorted(mistakes, reverse=True) and mistakes[-1] > 0
-    first = pictures[0]
+    first = images[0]
     number = int(first["name"][2])
     assert first["view"] == [0, 0, 200, 150]
     content = base64.b64decode(first["source"].removeprefix("data:image/jpeg;base64,"))
@@ -125,38 +125,38 @@ def test_same_input_same_bytes(report, text, tmp_path):
     assert (tmp_path / "again.html").read_text("utf-8") == text
 
 
-def test_without_pictures_there_are_none(tmp_path):
+def test_without_images_there_are_none(tmp_path):
     write_report(tmp_path / "a.html", drawn_report(None))
     data = embedded((tmp_path / "a.html").read_text("utf-8"))
-    assert data["pictures"] == data["suspects"] == [] and data["history"] == {}
+    assert data["worstImages"] == data["suspects"] == [] and data["history"] == {}
 
 
 def test_names_alone_are_listed():
     data = report_data(drawn_report(None, names_of_images=[f"a/{number}.txt" for number in range(6)]))
-    pictured = data["pictures"]
-    assert pictured and all("source" not in picture and picture["objects"] for picture in pictured)
+    entries = data["worstImages"]
+    assert entries and all("source" not in image and image["objects"] for image in entries)
     assert {suspect["name"] for suspect in data["suspects"]} <= {f"a/{number}.txt" for number in range(6)}
     assert data["suspects"] and "source" not in data["suspects"][0]
 
 
-def test_a_broken_picture_is_passed_over(tmp_path):
+def test_a_broken_image_is_passed_over(tmp_path):
     report = drawn_report(tmp_path)
-    whole = len(report_data(report)["pictures"])
-    report.paths[0].write_bytes(b"no picture")
+    whole = len(report_data(report)["worstImages"])
+    report.paths[0].write_bytes(b"no image")
     report.paths[1].unlink()
-    assert len(report_data(report)["pictures"]) == whole - 2
+    assert len(report_data(report)["worstImages"]) == whole - 2
 
 
 @pytest.mark.parametrize(("images", "names"), [(0, ("a",)), (2, ()), (1, ("a",))])
 def test_little_to_show(tmp_path, images, names):
     write_report(tmp_path / "a.html", drawn_report(tmp_path, images, names))
-    assert embedded((tmp_path / "a.html").read_text("utf-8"))["images"] == images
+    assert embedded((tmp_path / "a.html").read_text("utf-8"))["imageCount"] == images
 
 
 def test_eighty_classes_stay_small(tmp_path):
     names = [f"class number {number}" for number in range(80)]
     write_report(tmp_path / "a.html", drawn_report(tmp_path, 3, names))
-    assert (tmp_path / "a.html").stat().st_size < 1_000_000  # without the pictures' own size
+    assert (tmp_path / "a.html").stat().st_size < 1_000_000  # without the images' own size
 
 
 def test_every_text_has_its_chinese(text):

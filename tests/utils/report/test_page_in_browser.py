@@ -60,7 +60,7 @@ def test_everything_is_there(open_page, made):
     assert page.locator("section:visible").count() == 10
     assert page.title() == "logs/<first>"
     assert page.locator("#class-curves svg").count() == 4 and page.locator("#history svg").count() == 3
-    assert page.locator("#worst figure").count() == len(report_data(made[0])["pictures"]) > 0
+    assert page.locator("#worst figure").count() == len(report_data(made[0])["worstImages"]) > 0
     assert page.locator("#class-table tbody tr").count() == len(NAMES)
     assert f"{made[0].metrics.map50_95:.3f}" in page.locator(".verdict").inner_text()
 
@@ -124,8 +124,8 @@ def test_the_confidence_moves_figures_and_boxes(open_page, made):
     told = page.locator("#at-confidence").inner_text()
     assert f"Precision {curves['precision'][-1][k]:.3f} · Recall {curves['recall'][-1][k]:.3f}" in told
     assert page.locator("#worst .box.correct").count() < before
-    pictures = report_data(made[0])["pictures"]
-    missed = sum(row[5] < 0.9 for picture in pictures for row in picture["objects"])
+    images = report_data(made[0])["worstImages"]
+    missed = sum(row[5] < 0.9 for image in images for row in image["objects"])
     assert page.locator("#worst .box.missed").count() == missed
     assert sum(int(re.search(r"missed (\d+)", text)[1]) for text in texts(page, "#worst .counts")) == missed
 
@@ -148,7 +148,7 @@ def test_labels_and_detections_are_shown_and_hidden(open_page):
     assert page.locator("#show-detections").get_attribute("aria-pressed") == "false"
 
 
-def test_a_picture_is_enlarged_and_closed_by_the_keyboard(open_page):
+def test_an_image_is_enlarged_and_closed_by_the_keyboard(open_page):
     page = open_page()
     page.locator("#worst .stage").first.click()
     assert page.locator("#large").is_visible()
@@ -187,7 +187,7 @@ def test_a_class_chip_keeps_the_focus_of_the_keyboard(open_page):
         assert page.locator("#class-count").inner_text() == f"{shown} / {len(NAMES)}"
 
 
-def test_pictures_stay_when_the_confidence_moves(open_page):
+def test_images_stay_when_the_confidence_moves(open_page):
     page = open_page()
     page.evaluate("window.before = document.querySelector('#worst img')")
     page.locator("#confidence").fill("0.6")
@@ -208,12 +208,12 @@ def test_the_confusion_matrix(open_page, made):
     assert sum(shares) == pytest.approx(1, abs=0.02)
 
 
-def test_without_pictures_their_names_are_listed(open_page, tmp_path):
+def test_without_images_their_names_are_listed(open_page, tmp_path):
     write_report(tmp_path / "a.html", drawn_report(None, names_of_images=["first", "second"], images=2))
     page = open_page(path=tmp_path / "a.html")
     assert "missed" in page.locator("#worst figcaption", has_text="first").inner_text()
     assert page.locator("#doubtful figcaption").count() > 0
-    assert page.locator("#pictures .row").is_hidden() and page.locator(".stage").count() == 0
+    assert page.locator("#images .row").is_hidden() and page.locator(".stage").count() == 0
 
 
 def test_chinese(open_page):
@@ -264,5 +264,5 @@ def test_without_script_figures_and_classes_are_read(open_page, made):
 def test_little_to_show(open_page, tmp_path, images, names):
     write_report(tmp_path / "a.html", drawn_report(None, images, names))
     page = open_page(path=tmp_path / "a.html")
-    assert page.locator("#figures").is_visible() and page.locator("#pictures").is_hidden()
-    assert json.loads(page.locator("#data").inner_text())["images"] == images
+    assert page.locator("#figures").is_visible() and page.locator("#images").is_hidden()
+    assert json.loads(page.locator("#data").inner_text())["imageCount"] == images

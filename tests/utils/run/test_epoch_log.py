@@ -99,7 +99,7 @@ def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, 
     assert all(len(words) == 1 for words in columns[1:-4])
 
 
-def test_skipped_pictures_are_named_up_to_ten():
+def test_skipped_images_are_named_up_to_ten():
     paths = [f"/data/{number}.jpg" for number in range(12)]
     assert skipped([]) == [] and skipped(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
     assert len(skipped(paths[:10])) == 10

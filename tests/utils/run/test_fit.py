@@ -45,9 +45,9 @@ def whole(index, tmp_path_factory):
 
 def test_what_is_in_the_folder(whole):
     names = {path.name for path in whole.iterdir() if not path.name.startswith("events.out.tfevents")}
-    pictures = {"curves.png", "train_batch.jpg"}
+    images = {"curves.png", "train_batch.jpg"}
     epochs = {f"epoch_00{number}.pt" for number in (1, 2, 3)}
-    assert names == {"metrics.csv", "best.pt", "last.pt", "previous.pt", *pictures, *epochs}
+    assert names == {"metrics.csv", "best.pt", "last.pt", "previous.pt", *images, *epochs}
     assert any(path.name.startswith("events.out.tfevents") for path in whole.iterdir())
 
 
@@ -356,7 +356,7 @@ def test_a_plan_that_grows(index, whole, tmp_path):
 
 
 def test_another_batch_in_the_middle_of_an_epoch(index, tmp_path):
-    """One batch of 2 of 4 pictures is done: with batches of 1, two of four."""
+    """One batch of 2 of 4 images is done: with batches of 1, two of four."""
     trainer = make_trainer(index, [PHASE])
     loader, batches = trainer.loader(PHASE)
     batches.set_epoch(0)
@@ -373,13 +373,13 @@ def test_another_batch_in_the_middle_of_an_epoch(index, tmp_path):
     assert other.epoch == 1
 
 
-def test_with_other_pictures_the_epoch_begins_anew(index, tmp_path):
+def test_with_other_images_the_epoch_begins_anew(index, tmp_path):
     trainer = make_trainer(index, [PHASE])
     loader, _ = trainer.loader(PHASE)
     within = Progress().within
     next(iter(trainer.train_epoch(PHASE, loader, 0, within)))
     save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
-    progress = restore_run(trainer, tmp_path, same_pictures=False)
+    progress = restore_run(trainer, tmp_path, same_images=False)
     assert progress.within.batches == 0 and trainer.step == 0
 
 

@@ -127,7 +127,7 @@ def test_steps_that_were_left_out():
     assert learning_rate_too_high(history(losses, left_out=[NAN, NAN]), Conditions()) is None
 
 
-# Waiting for pictures
+# Waiting for images
 
 
 def waits(*shares, **conditions):
@@ -139,7 +139,7 @@ def test_a_device_that_waits_in_two_epochs():
     assert waits(0.9, 0.19, workers=2, cores=8) is None
     assert waits(0.9, 0.1, 0.9, workers=2, cores=8) is None
     text = waits(0.9, 0.345, workers=2, cores=8)
-    assert text.startswith("the device waits for pictures for 34% of the time: try more --workers (2 of 8")
+    assert text.startswith("the device waits for images for 34% of the time: try more --workers (2 of 8")
     assert "--cache ram" in text
 
 
@@ -151,9 +151,7 @@ def test_only_what_can_be_done_is_advised():
 
 def test_without_workers_a_cpu_loads_for_longer_before_it_is_said():
     assert waits(0.4, 0.4) is None and waits(0.4, 0.4, on_gpu=True) is not None
-    assert waits(0.6, 0.6, cores=2).startswith(
-        "loading pictures takes 60% of the time: try more --workers (0"
-    )
+    assert waits(0.6, 0.6, cores=2).startswith("loading images takes 60% of the time: try more --workers (0")
 
 
 def test_runs_that_did_not_measure_it_have_no_notice():

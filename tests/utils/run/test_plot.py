@@ -12,9 +12,9 @@ def write(folder, rows):
         row = {"epoch": epoch, "lr": 0.01 / epoch, "loss": loss, "loss_box": loss / 2, "val_loss_box": val}
         append_metrics(folder, row | {"map50": map50, "map50_95": map50 and map50 / 2})
     plot_run(folder)
-    with Image.open(folder / "curves.png") as picture:
-        assert picture.format == "PNG"
-        return picture.convert("RGB").copy()
+    with Image.open(folder / "curves.png") as image:
+        assert image.format == "PNG"
+        return image.convert("RGB").copy()
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def write(folder, rows):
     ids=["one epoch", "evaluated now and then", "never evaluated", "no numbers"],
 )
 @pytest.mark.filterwarnings("error")
-def test_whatever_the_figures_a_picture_comes(tmp_path, rows):
+def test_whatever_the_figures_an_image_comes(tmp_path, rows):
     assert write(tmp_path, rows).size == (1200, 400)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
-def test_the_picture_follows_the_figures(tmp_path):
+def test_the_image_follows_the_figures(tmp_path):
     first = write(tmp_path, [(3.0, 2.0, 0.1), (2.0, 1.5, 0.3)])
     second = write(tmp_path, [(1.0, 1.2, 0.9)])  # a third epoch
     # Each of the three panels has changed.

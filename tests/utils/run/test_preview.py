@@ -1,4 +1,4 @@
-"""Pictures of a batch and of predictions."""
+"""Images of a batch and of predictions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +11,17 @@ from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.loader.train_dataset import DetectionDataset, SampleKey
 from utils.run import preview
-from utils.run.preview import MOST_PICTURES, save_batch_picture, save_predictions_picture, save_previews
+from utils.run.preview import MOST_IMAGES, save_batch_image, save_predictions_image, save_previews
 
 
-def pictures_of(monkeypatch):
+def images_of(monkeypatch):
     """Keep what goes onto the sheet, before it is laid out and compressed."""
     kept = []
     real = preview.contact_sheet
 
-    def sheet(pictures, columns):
-        kept.extend(pictures)
-        return real(pictures, columns=columns)
+    def sheet(images, columns):
+        kept.extend(images)
+        return real(images, columns=columns)
 
     monkeypatch.setattr(preview, "contact_sheet", sheet)
     return kept
@@ -40,8 +40,8 @@ def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
     index = drawn_index(tmp_path)
     batch = samples(index, (2, 1), SIDE)
     before = batch.images.clone()
-    kept = pictures_of(monkeypatch)
-    save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
+    kept = images_of(monkeypatch)
+    save_batch_image(tmp_path / "batch.jpg", batch, index.class_names)
     assert read_image(tmp_path / "batch.jpg").shape[0] >= SIDE
     assert (batch.images == before).all(), "drawing changes the batch itself"
     for drawn, image in zip(kept, (2, 1), strict=True):
@@ -54,16 +54,16 @@ def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
 def test_a_large_batch_is_cut(tmp_path, monkeypatch):
     index = drawn_index(tmp_path, 2)
     batch = samples(index, [k % 2 for k in range(20)], 32)
-    kept = pictures_of(monkeypatch)
-    save_batch_picture(tmp_path / "batch.jpg", batch, index.class_names)
-    assert len(kept) == MOST_PICTURES
+    kept = images_of(monkeypatch)
+    save_batch_image(tmp_path / "batch.jpg", batch, index.class_names)
+    assert len(kept) == MOST_IMAGES
 
 
 def test_predictions_above_the_confidence_are_drawn(tmp_path, monkeypatch):
     index = drawn_index(tmp_path)
-    kept = pictures_of(monkeypatch)
+    kept = images_of(monkeypatch)
     scores = (0.9, 0.2, 0.5, 0.9)
-    save_predictions_picture(tmp_path / "p.jpg", index, [found(score=score) for score in scores], 0.5)
+    save_predictions_image(tmp_path / "p.jpg", index, [found(score=score) for score in scores], 0.5)
     changed = [bool((drawn != read_image(index.path(image))).any()) for image, drawn in enumerate(kept)]
     assert changed == [True, False, True, True]
 
@@ -74,15 +74,15 @@ def test_predictions_are_spread_over_the_data(tmp_path, monkeypatch):
     monkeypatch.setattr(
         preview, "read_image", lambda path: read.append(path) or np.zeros((8, 8, 3), np.uint8)
     )
-    save_predictions_picture(tmp_path / "p.jpg", index, [Detections.empty()] * 31, 0.5)
+    save_predictions_image(tmp_path / "p.jpg", index, [Detections.empty()] * 31, 0.5)
     assert [int(path.stem) for path in read] == list(range(0, 31, 2))
 
 
-def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
+def test_an_image_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
     index = drawn_index(tmp_path, 3)
-    index.path(1).write_bytes(b"no picture")
-    kept = pictures_of(monkeypatch)
-    save_predictions_picture(tmp_path / "p.jpg", index, [found()] * 3, 0.5)
+    index.path(1).write_bytes(b"no image")
+    kept = images_of(monkeypatch)
+    save_predictions_image(tmp_path / "p.jpg", index, [found()] * 3, 0.5)
     assert len(kept) == 2 and (tmp_path / "p.jpg").is_file()
 
 
@@ -96,5 +96,5 @@ def test_batches_of_each_phase(tmp_path, capsys):
     names = [f"phase_{phase}_batch_{batch}.jpg" for phase in (1, 2) for batch in (1, 2)]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert "phase_2_batch_1.jpg  phase 'clean'" in capsys.readouterr().out
-    pictures = {(folder / name).read_bytes() for name in names}
-    assert len(pictures) == 4  # each epoch has its own batch
+    images = {(folder / name).read_bytes() for name in names}
+    assert len(images) == 4  # each epoch has its own batch

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from utils.formats.read_data import read_data
-from utils.sample.dataset import SAMPLE_CLASSES, _covered, _extent, _paste, sample_picture
+from utils.sample.dataset import SAMPLE_CLASSES, _covered, _extent, _paste, sample_image
 from utils.sample.shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
 from utils.sample.writer import write_sample_data
 
@@ -15,62 +15,62 @@ PALETTE = dict.fromkeys(
 
 
 @pytest.fixture(scope="module")
-def pictures():
-    return [sample_picture(0, number) for number in range(60)]
+def images():
+    return [sample_image(0, number) for number in range(60)]
 
 
-def test_same_seed_same_picture(pictures):
+def test_same_seed_same_image(images):
     for number in (0, 7, 31):
-        again = sample_picture(0, number)
-        np.testing.assert_array_equal(again.image, pictures[number].image)
-        np.testing.assert_array_equal(again.boxes, pictures[number].boxes)
+        again = sample_image(0, number)
+        np.testing.assert_array_equal(again.image, images[number].image)
+        np.testing.assert_array_equal(again.boxes, images[number].boxes)
 
 
-def test_other_seed_other_picture(pictures):
-    assert not np.array_equal(sample_picture(1, 4).image, pictures[4].image)
+def test_other_seed_other_image(images):
+    assert not np.array_equal(sample_image(1, 4).image, images[4].image)
 
 
-def test_boxes_lie_within_the_picture_and_have_an_area(pictures):
-    for picture in pictures:
-        height, width = picture.image.shape[:2]
-        assert picture.image.dtype == np.uint8
-        assert picture.boxes.shape == (len(picture.labels), 4)
-        assert np.all(picture.boxes >= 0)
-        assert np.all(picture.boxes <= [width, height, width, height])
-        assert np.all(picture.boxes[:, 2:] - picture.boxes[:, :2] >= 4)
+def test_boxes_lie_within_the_image_and_have_an_area(images):
+    for image in images:
+        height, width = image.image.shape[:2]
+        assert image.image.dtype == np.uint8
+        assert image.boxes.shape == (len(image.labels), 4)
+        assert np.all(image.boxes >= 0)
+        assert np.all(image.boxes <= [width, height, width, height])
+        assert np.all(image.boxes[:, 2:] - image.boxes[:, :2] >= 4)
 
 
-def test_truncated_things_touch_the_border(pictures):
+def test_truncated_things_touch_the_border(images):
     cut = 0
-    for picture in pictures:
-        height, width = picture.image.shape[:2]
-        touches = np.any(picture.boxes == [0, 0, width, height], axis=1)
-        assert np.all(touches[picture.truncated])
-        cut += picture.truncated.sum()
+    for image in images:
+        height, width = image.image.shape[:2]
+        touches = np.any(image.boxes == [0, 0, width, height], axis=1)
+        assert np.all(touches[image.truncated])
+        cut += image.truncated.sum()
     assert cut > 0
 
 
-def test_all_classes_occur_and_some_pictures_are_empty(pictures):
-    assert set(np.concatenate([picture.labels for picture in pictures])) == set(range(len(SAMPLE_CLASSES)))
-    numbers = [len(picture.labels) for picture in pictures]
+def test_all_classes_occur_and_some_images_are_empty(images):
+    assert set(np.concatenate([image.labels for image in images])) == set(range(len(SAMPLE_CLASSES)))
+    numbers = [len(image.labels) for image in images]
     assert min(numbers) == 0
     assert 3 <= max(numbers) <= 6
 
 
-def test_most_things_are_large_enough_to_learn(pictures):
+def test_most_things_are_large_enough_to_learn(images):
     sides = [
-        (picture.boxes[:, 2:] - picture.boxes[:, :2]).max(1) * 320 / max(picture.image.shape[:2])
-        for picture in pictures
+        (image.boxes[:, 2:] - image.boxes[:, :2]).max(1) * 320 / max(image.image.shape[:2])
+        for image in images
     ]
     assert np.mean(np.concatenate(sides) >= 28) > 0.9  # pixels where the longer side becomes 320
 
 
-def test_colour_does_not_tell_the_class(pictures):
+def test_colour_does_not_tell_the_class(images):
     """The mean colours of the classes differ by less than the colours within one class."""
     colours = [[] for _ in SAMPLE_CLASSES]
-    for picture in pictures:
-        for (left, top, right, bottom), label in zip(picture.boxes, picture.labels, strict=True):
-            middle = picture.image[(top + bottom) // 2, (left + right) // 2]
+    for image in images:
+        for (left, top, right, bottom), label in zip(image.boxes, image.labels, strict=True):
+            middle = image.image[(top + bottom) // 2, (left + right) // 2]
             colours[label].append(middle)
     within = np.mean([np.std(seen, axis=0) for seen in colours])
     between = np.std([np.mean(seen, axis=0) for seen in colours], axis=0).mean()
@@ -146,7 +146,7 @@ def test_written_folder_is_read_back(tmp_path):
     index = read_data(f"{year}:test", SAMPLE_CLASSES)
     assert len(index) == 2
     for image, number in enumerate((6, 7)):
-        drawn = sample_picture(3, number)
+        drawn = sample_image(3, number)
         np.testing.assert_array_equal(index.boxes[index.span(image)], drawn.boxes)
         np.testing.assert_array_equal(index.labels[index.span(image)], drawn.labels)
         decoded = cv2.cvtColor(cv2.imread(str(index.path(image))), cv2.COLOR_BGR2RGB).astype(int)
@@ -168,7 +168,7 @@ def test_another_year_beside_it(tmp_path):
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.sample.dataset.sample_picture", lambda seed, number: 1 / 0)
+    monkeypatch.setattr("utils.sample.dataset.sample_image", lambda seed, number: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_sample_data(tmp_path, splits={"train": 1})
     assert list(tmp_path.iterdir()) == []

@@ -18,13 +18,13 @@ class Config:
 def test_work_that_is_done_in_part_ends_with_status_1_and_a_sentence(monkeypatch, capsys):
     def main(config):
         print("done")
-        raise IncompleteError("3 of 120 pictures could not be read")
+        raise IncompleteError("3 of 120 images could not be read")
 
     monkeypatch.setattr(sys, "argv", ["script"])
     with pytest.raises(SystemExit) as end:
         run(main, Config)
     assert end.value.code == 1
-    assert capsys.readouterr() == ("done\n", "incomplete: 3 of 120 pictures could not be read\n")
+    assert capsys.readouterr() == ("done\n", "incomplete: 3 of 120 images could not be read\n")
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,9 @@ def in_two(folder, work, *arguments):
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
-def one_step(processes, pictures):
-    """The losses and gradients of the first batch, of four varied pictures."""
-    trainer = make_trainer(drawn_index(pictures, 8), [VARIED], processes=processes)
+def one_step(processes, images):
+    """The losses and gradients of the first batch, of four varied images."""
+    trainer = make_trainer(drawn_index(images, 8), [VARIED], processes=processes)
     loader, _ = trainer.loader(VARIED)
     steps = trainer.train_epoch(VARIED, loader, 0, EpochProgress())
     trainer.optimizer.zero_grad = lambda: None  # so that they can be looked at
@@ -47,9 +47,9 @@ def one_step(processes, pictures):
 
 
 def test_losses_and_gradients_are_those_of_one_process(tmp_path):
-    (tmp_path / "pictures").mkdir()
-    one = one_step(Processes(), tmp_path / "pictures")
-    for found in in_two(tmp_path, one_step, tmp_path / "pictures"):
+    (tmp_path / "images").mkdir()
+    one = one_step(Processes(), tmp_path / "images")
+    for found in in_two(tmp_path, one_step, tmp_path / "images"):
         assert found["losses"] == pytest.approx(one["losses"], rel=1e-4)
         assert found["images"] == one["images"] == 4
         for name, value in one["gradients"].items():
@@ -57,9 +57,9 @@ def test_losses_and_gradients_are_those_of_one_process(tmp_path):
             assert apart < 0.01, name
 
 
-def trained(processes, pictures):
-    """Train on eight drawn pictures in two phases, and evaluate with losses."""
-    index = drawn_index(pictures, 8)
+def trained(processes, images):
+    """Train on eight drawn images in two phases, and evaluate with losses."""
+    index = drawn_index(images, 8)
     trainer = make_trainer(index, PHASES, processes=processes)
     losses = train(trainer)
     found = detect_dataset(
@@ -76,12 +76,12 @@ def trained(processes, pictures):
 
 def test_processes_stay_alike_and_share_evaluation(tmp_path):
     """Rounding moves an assignment now and then, so that after some steps one process has other weights."""
-    (tmp_path / "pictures").mkdir()
-    first, second = in_two(tmp_path, trained, tmp_path / "pictures")
+    (tmp_path / "images").mkdir()
+    first, second = in_two(tmp_path, trained, tmp_path / "images")
     assert first["losses"] == second["losses"] and first["val"] == second["val"]
     for kind in ("model", "ema"):
         assert same_bits(first[kind], second[kind])
-    index = drawn_index(tmp_path / "pictures", 8)
+    index = drawn_index(tmp_path / "images", 8)
     alone = make_trainer(index, PHASES)
     alone.evaluated.load_state_dict(first["ema"])
     found = detect_dataset(alone.evaluated, index, (64, 64), 3, 0, alone.settings.detect, True)

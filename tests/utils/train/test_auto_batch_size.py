@@ -38,8 +38,8 @@ def test_no_more_than_asked_for():
     assert asked == [1, 2, 4]
 
 
-def test_no_memory_for_a_single_picture():
-    with pytest.raises(ValueError, match="the memory holds no single picture; choose a smaller --image-size"):
+def test_no_memory_for_a_single_image():
+    with pytest.raises(ValueError, match="the memory holds no single image; choose a smaller --image-size"):
         choose_batch_size(lambda size: None, most=4)
 
 
@@ -74,7 +74,7 @@ def test_a_memory_that_turns_out_too_small(detector, monkeypatch):
 
 
 def test_a_memory_that_is_known_to_be_too_small(detector, monkeypatch):
-    """At 64 px the outputs of all layers take 2.4 MB a picture, a step about three times as much."""
+    """At 64 px the outputs of all layers take 2.4 MB an image, a step about three times as much."""
     monkeypatch.setattr(batch_choice, "measure_step", lambda *_: 1.0)
     monkeypatch.setattr(batch_choice, "available_memory", lambda: 64_000_000)
     assert measured(detector, 10_000) == 4
@@ -89,7 +89,7 @@ def test_what_else_goes_wrong_is_told(detector, monkeypatch):
         measured(detector, 100)
 
 
-def test_noise_has_objects_within_the_pictures():
+def test_noise_has_objects_within_the_images():
     batch = noise(3, (64, 96))
     assert batch.images.shape == (3, 3, 64, 96)
     boxes = batch.targets.boxes

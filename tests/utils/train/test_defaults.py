@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from utils.train.defaults import (
     DEFAULT_LEARNING_RATE,
     DEFAULT_WEIGHT_DECAY,
-    FEW_PICTURES,
+    FEW_IMAGES,
     expectation,
     suggest_epochs,
     suggest_freeze_epochs,
@@ -25,7 +25,7 @@ def test_epochs_by_hand(images, epochs):
 
 
 @given(st.integers(1, 10**7), st.integers(1, 10**7))
-def test_more_pictures_never_need_more_epochs(first, second):
+def test_more_images_never_need_more_epochs(first, second):
     few, many = sorted((first, second))
     assert 30 <= suggest_epochs(many) <= suggest_epochs(few) <= 300
 
@@ -39,9 +39,9 @@ def test_freezing_needs_weights():
 def test_expectation_says_what_the_start_and_the_data_mean():
     assert "--weights FILE" in expectation(10_000, from_weights=False)
     assert "--weights FILE" not in expectation(10_000, from_weights=True)
-    few = f"{FEW_PICTURES - 1} pictures are few"
-    assert few in expectation(FEW_PICTURES - 1, from_weights=True)
-    assert "are few" not in expectation(FEW_PICTURES, from_weights=True)
+    few = f"{FEW_IMAGES - 1} images are few"
+    assert few in expectation(FEW_IMAGES - 1, from_weights=True)
+    assert "are few" not in expectation(FEW_IMAGES, from_weights=True)
 
 
 def test_all_optimizers_have_defaults():

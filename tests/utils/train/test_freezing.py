@@ -59,7 +59,7 @@ def test_the_frozen_stay_and_the_others_move(index, frozen, optimizer):
 
 
 def test_each_stage_warms_up_from_where_it_starts_to_train(index):
-    # 4 pictures in batches of 2: 2 steps an epoch. Warm-up of 2 epochs: 4 steps.
+    # 4 images in batches of 2: 2 steps an epoch. Warm-up of 2 epochs: 4 steps.
     frozen = replace(PHASE, epochs=2, frozen=("backbone:2", "head"))
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], lr_decay="constant", warmup_epochs=2)
     places = [("backbone", 1), ("backbone", 2), ("backbone", 3), ("neck", 0), ("head", 0)]

@@ -29,10 +29,10 @@ def test_parts_make_up_the_batch(number, parts, sizes):
     assert torch.equal(torch.cat([part.boxes for _, part in found]), wanted.boxes)
 
 
-def test_parts_are_doubled_until_a_picture_is_too_much():
+def test_parts_are_doubled_until_an_image_is_too_much():
     assert smaller_parts(1, 8, 1, "full") == 2 and smaller_parts(4, 8, 1, "full") == 8
     assert smaller_parts(4, 7, 1, "full") == 7
-    with pytest.raises(ValueError, match=r"with 1 pictures at a time: .*--image-size .*\(full\)"):
+    with pytest.raises(ValueError, match=r"with 1 images at a time: .*--image-size .*\(full\)"):
         smaller_parts(8, 8, 1, "full")
     with pytest.raises(ValueError, match="--batch-parts"):
         smaller_parts(1, 8, 2, "full")
@@ -52,7 +52,7 @@ def index(tmp_path):
 
 
 def gradients(index, parts, full_at=None, phase=PHASE):
-    """Those of a first batch, with BatchNorm at rest; the memory holds less than `full_at` pictures."""
+    """Those of a first batch, with BatchNorm at rest; the memory holds less than `full_at` images."""
     trainer = make_trainer(index, [phase], batch_parts=parts)
     loader, _ = trainer.loader(phase)
     batch = next(iter(loader))
@@ -77,7 +77,7 @@ def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
     assert met == asked and all(torch.equal(by_parts[n], after[n]) for n in after)
     output = capsys.readouterr().out
     assert output.count("out of memory") == 2 and "in 4 parts" in output
-    with pytest.raises(ValueError, match="with 1 pictures at a time"):
+    with pytest.raises(ValueError, match="with 1 images at a time"):
         gradients(index, 1, full_at=1, phase=phase)
 
 
@@ -101,7 +101,7 @@ def test_a_batch_that_fails_on_its_way_back_is_freed(index):
 
     trainer.gradients.losses_of = failing
     batch = next(iter(trainer.loader(PHASE)[0]))
-    with pytest.raises(ValueError, match="with 1 pictures at a time"):
+    with pytest.raises(ValueError, match="with 1 images at a time"):
         trainer.gradients.add(*to_device(batch, CPU))
     assert len(alive) == 2 and not any(reference() for reference in alive)
 
@@ -129,15 +129,15 @@ assert all(0 < value < 100 for value in losses.values()), losses
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory cannot be limited here")
 @pytest.mark.parametrize("megabytes", [900, 2300])
 def test_a_memory_that_is_really_full(megabytes, tmp_path):
-    """A step with all 14 pictures takes 2500 MB; with 900 it fails at once, with 2300 on its way back."""
+    """A step with all 14 images takes 2500 MB; with 900 it fails at once, with 2300 on its way back."""
     line = [sys.executable, "-c", LIMITED, str(tmp_path), str(megabytes)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "out of memory: from here on a batch is worked through in 2 parts" in done.stdout
 
 
-def test_parts_weigh_as_many_pictures_as_they_have(index):
-    """Of three pictures two and one: the mean of their losses, each divided by what it counts."""
+def test_parts_weigh_as_many_images_as_they_have(index):
+    """Of three images two and one: the mean of their losses, each divided by what it counts."""
     phase = replace(PHASE, batch_size=3)
     whole, in_two = (gradients(index, parts, phase=phase)[0] for parts in (1, 2))
     assert in_two.keys() == whole.keys()

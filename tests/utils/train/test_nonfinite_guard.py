@@ -8,13 +8,13 @@ import torch
 from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.train.nonfinite_guard import StepGuard
 
-PICTURES = 8
+IMAGES = 8
 EACH = replace(PHASE, batch_size=1, learning_rate=0.001)
 
 
 @pytest.fixture
 def index(tmp_path):
-    return drawn_index(tmp_path, PICTURES)
+    return drawn_index(tmp_path, IMAGES)
 
 
 def poisoned(trainer, steps):

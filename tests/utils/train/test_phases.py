@@ -124,7 +124,7 @@ def test_freezing_can_be_taken_back(index):
 
 
 def test_what_newly_trains_warms_up_again(index):
-    # 4 pictures, batches of 2: 2 steps an epoch. The head warms up at steps 0 and 1, the backbone at 4 and 5.
+    # 4 images, batches of 2: 2 steps an epoch. The head warms up at steps 0 and 1, the backbone at 4 and 5.
     frozen = replace(PHASE, epochs=2, frozen=("backbone",), learning_rate=0.02)
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], lr_decay="constant")
     assert [trainer.first_step(part) for part in ("backbone", "neck", "head")] == [4, 0, 0]
@@ -138,7 +138,7 @@ def test_what_newly_trains_warms_up_again(index):
     assert rates == [(pytest.approx(0.0025), 0.01), (0.01, 0.01), (0.01, 0.01), (0.01, 0.01)]
 
 
-def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_pictures(capsys):
+def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_images(capsys):
     phases = plan_run(SETTINGS, Augmentation(), 200)  # 12,000 shown in all
     assert [(phase.name, phase.epochs) for phase in phases] == [("unfrozen", 42), ("unfrozen, clean", 18)]
     said = capsys.readouterr().out

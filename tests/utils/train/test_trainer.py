@@ -1,4 +1,4 @@
-"""The training loop on a few drawn pictures."""
+"""The training loop on a few drawn images."""
 
 from dataclasses import replace
 
@@ -52,7 +52,7 @@ def test_a_loss_that_is_no_number_is_refused_with_the_fix(index):
 
 
 def test_learning_rate_of_every_step(index, monkeypatch):
-    # 4 pictures: 1 step an epoch in batches of 4, 2 in batches of 2, so 2 * 1 + 3 * 2 = 8 steps in all.
+    # 4 images: 1 step an epoch in batches of 4, 2 in batches of 2, so 2 * 1 + 3 * 2 = 8 steps in all.
     frozen = replace(PHASE, epochs=2, batch_size=4, learning_rate=0.08, frozen=("backbone",))
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=3, learning_rate=0.04)], warmup_epochs=2)
     assert trainer.total_steps == 8
@@ -121,9 +121,9 @@ def test_a_batch_larger_than_the_data_is_one_step(index):
     assert trainer.total_steps == 3
 
 
-def test_unreadable_pictures_are_named(tmp_path):
+def test_unreadable_images_are_named(tmp_path):
     index = drawn_index(tmp_path)
-    (tmp_path / "2.png").write_bytes(b"no picture")
+    (tmp_path / "2.png").write_bytes(b"no image")
     trainer = make_trainer(index)
     loader, _ = trainer.loader(PHASE)
     result = train_epoch(trainer, PHASE, loader)

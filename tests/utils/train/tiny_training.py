@@ -1,4 +1,4 @@
-"""A few drawn pictures, and trainers that learn them in seconds."""
+"""A few drawn images, and trainers that learn them in seconds."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -38,16 +38,16 @@ SETTINGS = TrainSettings(
 
 
 def drawn_index(folder: Path, number: int = 4) -> DatasetIndex:
-    """Pictures of one light square each, left or right, of class "left" or "right"."""
+    """Images of one light square each, left or right, of class "left" or "right"."""
     records = []
-    for image in range(number):
-        left = 6 + image if image % 2 == 0 else 34 - image
-        picture = np.full((SIDE, SIDE, 3), 40 + 5 * image, np.uint8)
-        picture[20:44, left : left + 24] = (220, 180, 60)
-        path = folder / f"{image}.png"
-        path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+    for image_number in range(number):
+        left = 6 + image_number if image_number % 2 == 0 else 34 - image_number
+        image = np.full((SIDE, SIDE, 3), 40 + 5 * image_number, np.uint8)
+        image[20:44, left : left + 24] = (220, 180, 60)
+        path = folder / f"{image_number}.png"
+        path.write_bytes(cv2.imencode(".png", image)[1].tobytes())
         box = np.array([[left, 20, left + 24, 44]], np.float32)
-        records.append(ImageRecord(str(path), box, np.array([image % 2], np.int32), size=(SIDE, SIDE)))
+        records.append(ImageRecord(str(path), box, np.array([image_number % 2], np.int32), size=(SIDE, SIDE)))
     return build_index(records, ["left", "right"])
 
 

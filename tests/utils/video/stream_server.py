@@ -1,4 +1,4 @@
-"""A stream of pictures on this machine, as cheap cameras send it, whose connection can be cut."""
+"""A stream of images on this machine, as cheap cameras send it, whose connection can be cut."""
 
 import threading
 from contextlib import contextmanager

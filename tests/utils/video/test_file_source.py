@@ -12,7 +12,7 @@ import pytest
 from tests.utils.video.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
 from utils.images.image_io import save_image
 from utils.system.pipeline import Stop
-from utils.video.capture import is_address, is_camera, is_pictures, rate_of, without_password
+from utils.video.capture import is_address, is_camera, is_images, rate_of, without_password
 from utils.video.file_source import natural_key
 from utils.video.open_source import open_source
 
@@ -78,9 +78,9 @@ def test_times_that_vary_are_kept(tmp_path):
 
 def test_the_videos_of_phones_are_turned_upright(tmp_path):
     """The matrix of the track says: turn by 90 degrees to the right."""
-    picture = np.zeros((64, 96, 3), np.uint8)
-    picture[:32, :48] = 255  # upper left is white; turned to the right, upper right is
-    write_video(tmp_path / "a.mp4", [picture] * 3, codec="mp4v")
+    rotated = np.zeros((64, 96, 3), np.uint8)
+    rotated[:32, :48] = 255  # upper left is white; turned to the right, upper right is
+    write_video(tmp_path / "a.mp4", [rotated] * 3, codec="mp4v")
     data = bytearray((tmp_path / "a.mp4").read_bytes())
     start = data.index(b"tkhd") + 4 + 40  # after its version, times, id, duration, layer and volume
     assert struct.unpack(">9i", data[start : start + 36])[:5] == (1 << 16, 0, 0, 0, 1 << 16)
@@ -138,7 +138,7 @@ def test_a_folder_in_the_order_of_its_numbers(tmp_path):
     assert [number_of(image) for _, image in pattern] == [1, 10, 11]
 
 
-def test_pictures_that_differ_fit_into_the_first_and_broken_ones_are_named(tmp_path):
+def test_images_that_differ_fit_into_the_first_and_broken_ones_are_named(tmp_path):
     save_image(tmp_path / "f1.png", np.full((40, 60, 3), 200, np.uint8))
     save_image(tmp_path / "f2.png", np.full((120, 60, 3), 200, np.uint8))
     (tmp_path / "f3.png").write_bytes(b"")
@@ -152,20 +152,20 @@ def test_pictures_that_differ_fit_into_the_first_and_broken_ones_are_named(tmp_p
     assert len(video.faults) == 1 and "f3.png: the file is empty" in video.faults[0]
 
 
-def test_a_folder_without_a_picture_that_can_be_read(tmp_path):
+def test_a_folder_without_an_image_that_can_be_read(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
-    with pytest.raises(ValueError, match="none of its pictures can be read"):
+    with pytest.raises(ValueError, match="none of its images can be read"):
         opened(tmp_path)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ValueError, match="has no picture"):
+    with pytest.raises(ValueError, match="has no image"):
         opened(tmp_path)
 
 
 def test_what_a_source_is(tmp_path):
     (tmp_path / "a[1].mp4").touch()
-    assert is_pictures(str(tmp_path)) and is_pictures(str(tmp_path / "f*.png"))
-    assert not is_pictures(str(tmp_path / "a[1].mp4"))
-    assert is_address("rtsp://cam/?channel=1") and not is_pictures("rtsp://cam/?channel=1")
+    assert is_images(str(tmp_path)) and is_images(str(tmp_path / "f*.png"))
+    assert not is_images(str(tmp_path / "a[1].mp4"))
+    assert is_address("rtsp://cam/?channel=1") and not is_images("rtsp://cam/?channel=1")
     assert is_camera("0") and not is_camera("0.mp4") and not is_camera("-1")
     assert without_password("rtsp://me:pass@word@cam/x?a=b@c") == "rtsp://cam/x?a=b@c"
     assert without_password("rtsp://cam/x") == "rtsp://cam/x"

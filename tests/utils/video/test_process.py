@@ -170,8 +170,8 @@ def test_the_window_shows_every_frame_and_q_ends(path, tmp_path, monkeypatch):
     shown = []
 
     class Window:
-        def show(self, picture):
-            shown.append(number_of(picture))
+        def show(self, image):
+            shown.append(number_of(image))
             return len(shown) < 9
 
     monkeypatch.setattr("utils.draw.window.Window", Window)

@@ -34,7 +34,7 @@ def test_every_frame_once_in_order_with_the_boxes_of_the_last_detected_on(number
 
 
 def test_frames_between_do_not_wait_for_a_batch():
-    """Frame 1 comes before frame 2 is asked for: a live picture must not lag."""
+    """Frame 1 comes before frame 2 is asked for: a live image must not lag."""
     source, asked = source_of(5), []
     source.images = (asked.append(k) or (k / 25, numbered(k)) for k in range(5))
     found = detected(read(source, 0, Stopwatch()), Finder(), 2, 1, None, Stopwatch())
@@ -47,12 +47,12 @@ def test_boxes_are_drawn_on_a_copy():
         return detected(read(source_of(2), 0, Stopwatch()), Finder(), 1, 1, None, Stopwatch())
 
     watch = Stopwatch()
-    for frame, _, picture in drawn(found(), Finder.class_names, None, watch):
+    for frame, _, image in drawn(found(), Finder.class_names, None, watch):
         assert np.array_equal(frame.image, numbered(frame.number))
-        changed = np.abs(picture.astype(int) - frame.image).max(-1) > 40
+        changed = np.abs(image.astype(int) - frame.image).max(-1) > 40
         assert changed[48:82, 18:64].any() and not changed[:16].any()
     assert list(watch.seconds) == ["draw"]
-    assert all(picture is frame.image for frame, _, picture in undrawn(found()))
+    assert all(image is frame.image for frame, _, image in undrawn(found()))
 
 
 def test_closing_closes_the_source():

@@ -85,11 +85,11 @@ def test_names_and_colours_by_number():
 def test_line_zone_and_counts_are_drawn():
     here = scene(line=(0, 100, 399, 100), zone=(10, 10, 60, 10, 60, 60, 10, 60))
     (tracked,) = follow(here, [(35, 35, 0)])
-    picture = np.full((300, 400, 3), 90, np.uint8)
-    here.draw(picture, tracked)
-    assert picture[100, 200].min() > 200 and picture[10, 35].min() > 200 and picture[60, 35].min() > 200
-    assert picture[150, 200].tolist() == [90] * 3
-    assert (picture[220:, :120] == 0).mean() > 0.2 and (picture[220:, :120] > 200).mean() > 0.01
+    image = np.full((300, 400, 3), 90, np.uint8)
+    here.draw(image, tracked)
+    assert image[100, 200].min() > 200 and image[10, 35].min() > 200 and image[60, 35].min() > 200
+    assert image[150, 200].tolist() == [90] * 3
+    assert (image[220:, :120] == 0).mean() > 0.2 and (image[220:, :120] > 200).mean() > 0.01
     assert counts_in_words(tracked) == ["across, in: 0", "across, out: 0", "within the zone: car 1"]
     assert counts_in_words(Tracked(detections([]))) == []
 

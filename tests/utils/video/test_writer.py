@@ -161,7 +161,7 @@ def sound_of(av, path):
         ]
 
 
-def test_sound_is_copied_and_ends_with_the_pictures(av, tmp_path):
+def test_sound_is_copied_and_ends_with_the_images(av, tmp_path):
     write_with_sound(av, tmp_path / "source.mp4", 4)
     video = open_source(str(tmp_path / "source.mp4"), None, 0, Stop())
     times = [seconds for seconds, _ in video.images]
@@ -248,5 +248,5 @@ def test_an_unknown_kind_of_video(tmp_path):
 
 def test_what_is_measured_can_be_read(tmp_path):
     """The reading of numbers, on which the other tests rely, sees what is lost, doubled or swapped."""
-    pictures = [numbered(k) for k in (0, 1, 3, 3, 5, 4)]
-    assert numbers_in(write_video(tmp_path / "a.avi", pictures)) == [0, 1, 3, 3, 5, 4]
+    images = [numbered(k) for k in (0, 1, 3, 3, 5, 4)]
+    assert numbers_in(write_video(tmp_path / "a.avi", images)) == [0, 1, 3, 3, 5, 4]

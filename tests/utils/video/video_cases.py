@@ -25,12 +25,12 @@ def number_of(frame):
 
 
 def write_video(path, frames, rate=12.0, codec="MJPG"):
-    """By OpenCV; `frames` is a number of them, or RGB pictures."""
-    pictures = [numbered(k) for k in range(frames)] if isinstance(frames, int) else frames
-    height, width = pictures[0].shape[:2]
+    """By OpenCV; `frames` is a number of them, or RGB images."""
+    images = [numbered(k) for k in range(frames)] if isinstance(frames, int) else frames
+    height, width = images[0].shape[:2]
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
-    for picture in pictures:
-        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    for image in images:
+        writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     writer.release()
     return path
 

@@ -11,7 +11,7 @@ FLOATS = np.array([1.5, -2.0, 3e-8], "<f4")
 
 
 @pytest.mark.parametrize("version", [(0, 1, 0), (0, 0, 9)])
-def test_before_version_0_2_the_number_of_pictures_has_32_bits(tmp_path, version):
+def test_before_version_0_2_the_number_of_images_has_32_bits(tmp_path, version):
     path = tmp_path / "a.weights"
     path.write_bytes(struct.pack("<4i", *version, 99) + FLOATS.tobytes())
     assert read_darknet(path).tolist() == FLOATS.tolist()

@@ -207,7 +207,7 @@ function drawConfidence() {
   for (const chart of find("class-curves").children) chart.moveMarker(state.confidence); // drawing 80 classes anew takes 27 ms
   const at = (name) => figure(data.curves[name].at(-1)[k]);
   find("at-confidence").textContent = `${text("Precision")} ${at("precision")} · ${text("Recall")} ${at("recall")} · F1 ${at("f1")}`;
-  drawPictures();
+  drawImages();
 }
 
 function drawFilter() {
@@ -221,7 +221,7 @@ function drawFilter() {
       chip.setAttribute("aria-pressed", state.shown.has(label)); // a new chip would lose the keyboard's focus
       countShown();
       drawCurves();
-      drawPictures();
+      drawImages();
     });
     return [chip];
   }));
@@ -233,12 +233,12 @@ function countShown() {
 }
 
 const ADVICE = {
-  class: "Look at the confusion matrix; label the two classes more clearly, or add pictures of them.",
+  class: "Look at the confusion matrix; label the two classes more clearly, or add images of them.",
   localisation: "Boxes are loose: look whether labels are, train longer, or raise --image-size.",
   both: "Something else was found, at the wrong place.",
   duplicate: "Lower --nms-iou, unless objects stand close together.",
-  background: "Add pictures of such places without objects; a higher --confidence hides the weak ones.",
-  missed: "Add pictures of what is missed; for small objects raise --image-size. Are labels complete?",
+  background: "Add images of such places without objects; a higher --confidence hides the weak ones.",
+  missed: "Add images of what is missed; for small objects raise --image-size. Are labels complete?",
 };
 
 function drawErrors() {
@@ -299,7 +299,7 @@ function drawCalibration() {
   find("calibration").hidden = false;
 }
 
-// Pictures
+// Images
 
 function boxShape(kind, [left, top, right, bottom], name, view = [0, 0, 0, 0]) {
   const letters = Math.max(view[2], view[3]) / 36;
@@ -308,13 +308,13 @@ function boxShape(kind, [left, top, right, bottom], name, view = [0, 0, 0, 0]) {
   return shape;
 }
 
-// Nothing where only the name of the picture is known.
-function stageOf(picture, shapes) {
-  if (!picture.source) return [];
-  const drawing = element("svg", { viewBox: picture.view.join(" "), preserveAspectRatio: "none" }, ...shapes);
-  picture.image ??= element("img", { src: picture.source, alt: "", loading: "lazy" }); // decoded once, not at each move
-  const stage = element("button", { type: "button", class: "stage", "aria-label": picture.name }, picture.image, drawing);
-  stage.style.setProperty("--ratio", picture.view[2] / picture.view[3]);
+// Nothing where only the name of the image is known.
+function stageOf(image, shapes) {
+  if (!image.source) return [];
+  const drawing = element("svg", { viewBox: image.view.join(" "), preserveAspectRatio: "none" }, ...shapes);
+  image.image ??= element("img", { src: image.source, alt: "", loading: "lazy" }); // decoded once, not at each move
+  const stage = element("button", { type: "button", class: "stage", "aria-label": image.name }, image.image, drawing);
+  stage.style.setProperty("--ratio", image.view[2] / image.view[3]);
   stage.addEventListener("click", () => {
     const parts = [stage, stage.nextSibling].map((part) => part.cloneNode(true));
     find("large-content").replaceChildren(element("figure", {}, ...parts));
@@ -323,38 +323,38 @@ function stageOf(picture, shapes) {
   return [stage];
 }
 
-function drawPictures() {
-  if (!data.pictures.length) return;
-  find("worst").replaceChildren(...data.pictures.flatMap((picture) => {
+function drawImages() {
+  if (!data.worstImages.length) return;
+  find("worst").replaceChildren(...data.worstImages.flatMap((image) => {
     const counts = { correct: 0, wrong: 0, missed: 0 };
     const shapes = [], others = [];
-    for (const [label, ...rest] of picture.objects) {
+    for (const [label, ...rest] of image.objects) {
       const box = rest.slice(0, 4), [score, counted] = rest.slice(4);
       if (!state.shown.has(label)) continue;
       const kind = !counted ? "aside" : score > 0 && score >= state.confidence ? "label" : "missed";
       if (kind === "missed") counts.missed++;
       if (state.labels && (!state.mistakes || kind === "missed")) {
-        (kind === "missed" ? shapes : others).push(boxShape(kind, box, kind === "missed" || !state.detections ? data.classes[label] : "", picture.view));
+        (kind === "missed" ? shapes : others).push(boxShape(kind, box, kind === "missed" || !state.detections ? data.classes[label] : "", image.view));
       }
     }
-    for (const [label, ...rest] of picture.detections) {
+    for (const [label, ...rest] of image.detections) {
       const box = rest.slice(0, 4), [score, verdict] = rest.slice(4);
       if (!state.shown.has(label) || score < state.confidence) continue;
       const kind = verdict === 1 ? "correct" : verdict === 0 ? "wrong" : "aside";
       if (kind !== "aside") counts[kind]++;
       if (state.detections && (!state.mistakes || kind === "wrong")) {
-        (kind === "wrong" ? shapes : others).push(boxShape(kind, box, `${data.classes[label]} ${score.toFixed(2)}`, picture.view));
+        (kind === "wrong" ? shapes : others).push(boxShape(kind, box, `${data.classes[label]} ${score.toFixed(2)}`, image.view));
       }
     }
     if (!counts.correct && !counts.wrong && !counts.missed && state.shown.size < data.classes.length) return [];
     const told = Object.entries(counts).map(([kind, count]) => `${text(kind)} ${count}`).join(" · ");
-    const caption = element("figcaption", {}, picture.name, element("span", { class: "counts" }, told));
+    const caption = element("figcaption", {}, image.name, element("span", { class: "counts" }, told));
     const shown = element("figure", {});
-    shown.append(...stageOf(picture, [...others, ...shapes]), caption);
+    shown.append(...stageOf(image, [...others, ...shapes]), caption);
     return [shown];
   }));
-  for (const part of document.querySelectorAll("#pictures .row, .keys")) part.hidden = !data.pictures.some((picture) => picture.source);
-  find("pictures").hidden = false;
+  for (const part of document.querySelectorAll("#images .row, .keys")) part.hidden = !data.worstImages.some((image) => image.source);
+  find("images").hidden = false;
 }
 
 const DOUBTS = {
@@ -450,8 +450,8 @@ function start() {
   find("class-search").addEventListener("input", drawFilter);
   find("table-search").addEventListener("input", filterTable);
   find("table-search").hidden = !data.classes.length;
-  find("class-all").addEventListener("click", () => { state.shown = new Set(data.classes.keys()); drawFilter(); drawCurves(); drawPictures(); });
-  find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawCurves(); drawPictures(); });
+  find("class-all").addEventListener("click", () => { state.shown = new Set(data.classes.keys()); drawFilter(); drawCurves(); drawImages(); });
+  find("class-none").addEventListener("click", () => { state.shown.clear(); drawFilter(); drawCurves(); drawImages(); });
   document.addEventListener("click", (event) => {
     if (!event.composedPath().includes(find("class-filter"))) find("class-filter").open = false;
   });
@@ -459,9 +459,9 @@ function start() {
     if (!event.target.closest(".chart")) find("tip").hidden = true;
   });
   toggle("confusion-share", "share", drawConfusion);
-  toggle("show-labels", "labels", drawPictures);
-  toggle("show-detections", "detections", drawPictures);
-  toggle("only-mistakes", "mistakes", drawPictures);
+  toggle("show-labels", "labels", drawImages);
+  toggle("show-detections", "detections", drawImages);
+  toggle("only-mistakes", "mistakes", drawImages);
   for (const button of document.querySelectorAll("thead button")) button.addEventListener("click", () => sortTable(button.parentNode));
   find("controls").hidden = !data.classes.length;
   translate();
