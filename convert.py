@@ -16,7 +16,7 @@ from utils.data.summary import count_table
 from utils.formats.convert import convert
 from utils.formats.place_images import How
 from utils.formats.read_data import read_many, require_images
-from utils.formats.writers import Format
+from utils.formats.writers import DataFormat
 from utils.system.cli import run
 from utils.system.validation import check_values
 
@@ -26,7 +26,7 @@ class Config:
     """Write data sets in another format."""
 
     data: Annotated[tuple[str, ...], tyro.conf.Positional]  # data sets, as for --train of train.py
-    to: Format  # the format to write: voc, coco, yolo or list
+    to: DataFormat  # the format to write: voc, coco, yolo or list
     output: Path  # the folder to write; it must be new or empty
     split: str = "train"  # the name of what is written: train, val, test or another
     classes: Path | None = None  # class names, one a line; by default the data's own

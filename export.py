@@ -13,11 +13,17 @@ import torch
 from nets import preset
 from nets.common.detector import Detector
 from utils.export.difference import Difference
-from utils.export.verify import Proof, compare, prove
+from utils.export.verify import Proof, prove, verify_on
 from utils.export.verify_nms import prove_nms
-from utils.export.write_export import Format, check_exportable, output_path, trtexec_command, write_export
+from utils.export.write_export import (
+    ExportFormat,
+    check_exportable,
+    output_path,
+    trtexec_command,
+    write_export,
+)
 from utils.formats.read_data import read_data, require_images
-from utils.inference.exported_metadata import ExportFacts
+from utils.inference.exported_metadata import ExportMetadata
 from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference, is_accurate
 from utils.predict.predictor import TrainedDetector, load_trained
@@ -37,7 +43,9 @@ class Config:
     """Write a detector for other runtimes."""
 
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
-    format: Format = "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX, and the command that builds it
+    format: ExportFormat = (
+        "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX, and the command that builds it
+    )
     output: Path | None = None  # the file, or for OpenVINO the folder; by default beside the weights
     check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; else drawn images
     dynamic: bool = False  # take any number of images of any size, rather than one of --image-size
@@ -102,7 +110,7 @@ def run_and_compare(path: Path, proof: Proof) -> Iterator[str]:
     if exported.facts.nms:
         yield prove_nms(proof, exported)
     if exported_kind(path) == "openvino" and multiplies_bf16(device):
-        shortened = compare(proof, load_exported(path, device, "bf16"))
+        shortened = verify_on(proof, load_exported(path, device, "bf16"))
         chosen = "is used" if exported.facts.bfloat16 else "is not used, since it finds other things,"
         yield f"in bfloat16, which {chosen} where the CPU has it: {shortened.told}"
 
@@ -116,10 +124,10 @@ def allowed(config: Config) -> Difference:
     return Difference(*config.tolerance)
 
 
-def facts_of(config: Config, trained: TrainedDetector) -> ExportFacts:
+def facts_of(config: Config, trained: TrainedDetector) -> ExportMetadata:
     """What the file is to say of itself."""
     stored = DEFAULT if trained.thresholds is None else trained.thresholds.overall
-    return ExportFacts(
+    return ExportMetadata(
         model_name=trained.model_name,
         class_names=trained.class_names,
         image_size=trained.image_size,

@@ -14,7 +14,7 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_figures
-from utils.evaluate.evaluator import Matched, Metrics, match, measure
+from utils.evaluate.evaluator import Matched, Metrics, compute_metrics, match_detections
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 from utils.evaluate.read_results import TruthFiles, files_of_index, read_measured, read_results
 from utils.evaluate.write_results import write_coco_results, write_coco_truth, write_text_folders
@@ -74,8 +74,8 @@ def main(config: Config) -> None:
     )
     check_source(config)
     files, found, facts = detect(config) if config.detections is None else read_files(config)
-    matched = match(found, files.truth, config.min_overlap)
-    metrics = measure(matched, config.score_threshold)
+    matched = match_detections(found, files.truth, config.min_overlap)
+    metrics = compute_metrics(matched, config.score_threshold)
     print(metrics.table())
     analysis = analyse(matched, metrics.operating_confidence, config.resamples, config.seed)
     print(analysis.text(metrics.class_names))
@@ -192,7 +192,7 @@ def compare_with_other(config: Config, files: TruthFiles, matched: Matched) -> d
     """Which of two results is better, a sentence for each figure; nothing without another result."""
     if config.compare is None:
         return {}
-    other = match(read_results(config.compare, files), files.truth, config.min_overlap)
+    other = match_detections(read_results(config.compare, files), files.truth, config.min_overlap)
     names = str(config.compare), str(config.detections or config.weights)
     comparisons = compare(other, matched, max(config.resamples, 100), config.seed)
     return {comparison.figure: comparison.sentence(names) for comparison in comparisons}

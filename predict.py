@@ -25,9 +25,9 @@ from utils.images.image_batches import image_batches
 from utils.images.image_io import save_image, suffix_for
 from utils.images.output_names import names_below
 from utils.images.sources import ImageSource, find_image_sources, read_source
-from utils.images.web_images import is_address
-from utils.predict.benchmark import measure, speed_table
-from utils.predict.detect_images import Found, Ways, find_objects
+from utils.images.web_images import is_web_url
+from utils.predict.benchmark import speed_table, time_stages
+from utils.predict.detect_images import DetectOptions, ImageResult, detect_images
 from utils.predict.heatmap import draw_heat
 from utils.predict.predictor import Predictor, explain_empty
 from utils.predict.save_results import (
@@ -121,11 +121,11 @@ def main(config: Config) -> None:
     finish(config, predictor.class_names, done)
 
 
-def ways_of(config: Config, predictor: Predictor) -> Ways:
+def ways_of(config: Config, predictor: Predictor) -> DetectOptions:
     """How objects are looked for; ValueError for a class that is not there."""
     name = config.heatmap_class
     check_names("--heatmap-class", [] if name is None else [name], predictor.class_names)
-    return Ways(
+    return DetectOptions(
         augment=config.augment,
         tiles=config.tiles,
         overlap=config.tile_overlap,
@@ -151,7 +151,7 @@ def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
     found = [
         source
         for source in find_image_sources(sources)
-        if is_address(source.source) or folder not in Path(source.source).resolve().parents
+        if is_web_url(source.source) or folder not in Path(source.source).resolve().parents
     ]
     if not found:
         raise ValueError(f"all images lie in {output}, where the results go: choose another --output")
@@ -169,7 +169,7 @@ def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
 
 
 def detect(
-    config: Config, predictor: Predictor, ways: Ways, sources: Sequence[ImageSource], done: Done
+    config: Config, predictor: Predictor, ways: DetectOptions, sources: Sequence[ImageSource], done: Done
 ) -> None:
     """Detect on the images, and save what is found on each while the next batch is read and worked on."""
     names = names_below([p.source for p in sources], [p.below for p in sources], done.names)
@@ -180,7 +180,7 @@ def detect(
             for problem in batch.problems:
                 tqdm.write(f"skipped: {problem}")
             done.problems += batch.problems
-            results = find_objects(predictor, batch.images, ways)
+            results = detect_images(predictor, batch.images, ways)
             for source, image, found in zip(batch.sources, batch.images, results, strict=True):
                 name = name_of[source]
                 done.sources.append(source.source)
@@ -202,7 +202,7 @@ def counted(predictor: Predictor, found: Detections) -> str:
 
 
 def save_result(
-    config: Config, class_names: Sequence[str], name: str, image: np.ndarray, found: Found
+    config: Config, class_names: Sequence[str], name: str, image: np.ndarray, found: ImageResult
 ) -> None:
     """Save what was asked for of one image."""
     output, detections = config.output, found.detections
@@ -235,13 +235,15 @@ def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
         raise IncompleteError(f"{len(done.problems)} of {number} images could not be read")
 
 
-def print_speed(config: Config, predictor: Predictor, ways: Ways, sources: Sequence[ImageSource]) -> None:
+def print_speed(
+    config: Config, predictor: Predictor, ways: DetectOptions, sources: Sequence[ImageSource]
+) -> None:
     """Time each stage on the images, one after the other, and keep no file."""
 
     def work(batch: Sequence[int], watch: Stopwatch, folder: Path) -> None:
         with watch.timed("decode"):
             images = [read_source(sources[k].source) for k in batch]
-        results = find_objects(predictor, images, ways, watch)
+        results = detect_images(predictor, images, ways, watch)
         with watch.timed("draw"):
             drawn = [
                 draw_detections(image, found.detections, predictor.class_names)
@@ -251,7 +253,7 @@ def print_speed(config: Config, predictor: Predictor, ways: Ways, sources: Seque
             for k, result in zip(batch, drawn, strict=True):
                 save_image(folder / f"{k}{suffix_for(result)}", result)
 
-    taken = measure(work, len(sources), config.batch_size, config.fps, predictor.device)
+    taken = time_stages(work, len(sources), config.batch_size, config.fps, predictor.device)
     print(f"{len(sources)} images, {config.fps} times, in batches of {config.batch_size}")
     print(speed_table(taken))
 

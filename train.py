@@ -39,9 +39,9 @@ from utils.system.device import (
     choose_device,
     choose_kernels,
     describe_device,
-    place,
+    to_device,
 )
-from utils.system.distributed import Processes, joined, place_among_processes, restarts
+from utils.system.distributed import Processes, place_among_processes, process_group, restarts
 from utils.system.memory import keep_freed_memory
 from utils.system.validation import Preflight, check_image_size
 from utils.train.auto_batch_size import measured_batch_size
@@ -138,7 +138,7 @@ def main(config: Config) -> None:
         plan_changes(asdict(read_config(folder, Config)), asdict(complete(config)), folder) if folder else []
     )
     keep_freed_memory()
-    with joined(processes, device):
+    with process_group(processes, device):
         if folder:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
         train(config, processes, device, folder)
@@ -171,7 +171,7 @@ def train(config: Config, processes: Processes, device: torch.device, folder: Pa
     assert config.image_size is not None
     loss = loss_of(config, data["train"])
     detector = prepare_detector(model, data["train"], config.weights, config.image_size, loss)
-    place(detector, device)
+    to_device(detector, device)
     config = with_batch_size(config, detector, settings, len(data["train"]), processes)
     augmentation = Augmentation(**alike(config, Augmentation))
     phases = plan_run(PlanSettings(**alike(config, PlanSettings)), augmentation, len(data["train"]))

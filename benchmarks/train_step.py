@@ -34,7 +34,7 @@ from nets.inspect.summary import summarise
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
 from utils.inference.detect import DetectSettings
-from utils.loader.batch import Batch, to_device
+from utils.loader.batch import Batch, batch_to_device
 from utils.system.cli import run
 from utils.system.device import Amp, autocasting, choose_autocast, choose_device
 from utils.system.memory import keep_freed_memory
@@ -168,7 +168,7 @@ def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> f
 def loss_seconds(step: Step, repeats: int) -> float:
     """Assignment and loss with their own gradients, from the network's outputs on."""
     trainer = step.trainer
-    images, targets = to_device(step.batch, trainer.device)
+    images, targets = batch_to_device(step.batch, trainer.device)
     with torch.no_grad(), autocasting(trainer.device, trainer.autocast):
         raw = trainer.detector(images)
 

@@ -30,7 +30,7 @@ def real_objects(targets: Targets) -> Tensor:
 
 
 @torch.no_grad()
-def match(anchors: Tensor, targets: Targets) -> Matches:
+def match_anchors(anchors: Tensor, targets: Targets) -> Matches:
     """Compare anchors xyxy [A, 4] with the objects of each image.
 
     A few objects at a time: a tensor of all anchors times all objects would take gigabytes on large batches.

@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 
-def settle(claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int) -> tuple[Tensor, Tensor, Tensor]:
+def resolve_conflicts(
+    claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Give each cell to the object whose claim is highest; to the first of them if equal.
 
     claim and chosen [B, M, K]: how strongly each of M objects claims each of its K cells, and whether at all;

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.assigners.resolve_conflicts import settle
+from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Level, Targets
 
@@ -64,7 +64,7 @@ def simota(
     rank = torch.arange(cost.shape[-1], device=cost.device)
     chosen = (rank < number.unsqueeze(-1)) & (cost < NEVER)
     cell, iou = cell.gather(-1, order), iou.gather(-1, order)
-    positive, _, won = settle(-cost, chosen, cell, boxes.shape[1])  # the lowest cost wins
+    positive, _, won = resolve_conflicts(-cost, chosen, cell, boxes.shape[1])  # the lowest cost wins
     target = torch.arange(cell.shape[1], device=cell.device).repeat_interleave(cell.shape[2])
     return Assignment(cell.flatten(1), target.expand(len(cell), -1), won.flatten(1), iou.flatten(1), positive)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.assigners.resolve_conflicts import settle
+from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou
 from nets.common.structures import Targets
 
@@ -46,7 +46,7 @@ def align_tasks(
     alignment by the object's best, times the object's best IoU.
     """
     alignment, iou, cell = _best_cells(boxes, classes, centres, finest, targets)  # [B, M, K] each
-    positive, target, won = settle(iou, alignment > NEVER, cell, boxes.shape[1])
+    positive, target, won = resolve_conflicts(iou, alignment > NEVER, cell, boxes.shape[1])
     best = torch.where(won, alignment, NEVER).amax(dim=-1, keepdim=True)
     best_iou = (iou * won).amax(dim=-1, keepdim=True)
     score = torch.where(won, (alignment - best).exp() * best_iou, 0.0)

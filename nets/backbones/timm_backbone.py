@@ -34,7 +34,7 @@ class TimmBackbone(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        levels = levels_of(name)
+        levels = timm_levels(name)
         self.channels, self.strides = levels.channels, STRIDES
         self.model = _timm(name).create_model(
             name, pretrained=False, features_only=True, out_indices=levels.indices
@@ -46,7 +46,7 @@ class TimmBackbone(nn.Module):
 
 
 @functools.cache
-def levels_of(name: str) -> Levels:
+def timm_levels(name: str) -> Levels:
     """The levels of the strides that necks mix. ValueError as `TimmBackbone` says."""
     timm = _timm(name)
     if not timm.is_model(name):
@@ -75,7 +75,7 @@ def timm_pixels(name: str, pixels: PixelFormat) -> PixelFormat:
 
     ValueError as `TimmBackbone` says.
     """
-    levels_of(name)
+    timm_levels(name)
     config = _timm(name).get_pretrained_cfg(name)
     return pixels._replace(channels="rgb", scale=1 / 255, mean=tuple(config.mean), std=tuple(config.std))
 

@@ -18,14 +18,14 @@ SCALED: Scales = (10.0, 5.0)  # one over the usual deviations: SSD's, and Faster
 MOST_GROWTH = math.log(1000 / 16)  # a box is at most this much larger than its anchor: exp stays finite
 
 
-def encode(boxes: Tensor, anchors: Tensor, scales: Scales) -> Tensor:
+def encode_boxes(boxes: Tensor, anchors: Tensor, scales: Scales) -> Tensor:
     """What a network should return for boxes xyxy [..., 4] at anchors xyxy [..., 4]; broadcasts."""
     size, anchor_size = boxes[..., 2:] - boxes[..., :2], anchors[..., 2:] - anchors[..., :2]
     moved = (boxes[..., :2] + boxes[..., 2:] - anchors[..., :2] - anchors[..., 2:]) / 2
     return torch.cat((scales[0] * moved / anchor_size, scales[1] * (size / anchor_size).log()), dim=-1)
 
 
-def decode(codes: Tensor, anchors: Tensor, scales: Scales) -> Tensor:
+def decode_boxes(codes: Tensor, anchors: Tensor, scales: Scales) -> Tensor:
     """Boxes xyxy [..., 4] for what a network returned at anchors xyxy [..., 4]; broadcasts."""
     anchor_size = anchors[..., 2:] - anchors[..., :2]
     centre = (anchors[..., :2] + anchors[..., 2:]) / 2 + codes[..., :2] / scales[0] * anchor_size

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat, prepare_pixels
-from nets.common.structures import Decoded, Targets
+from nets.common.structures import Candidates, Targets
 
 PARTS = ("backbone", "neck", "head")
 
@@ -25,7 +25,7 @@ class Detector(nn.Module):
         neck: nn.Module,
         head: nn.Module,
         loss: Callable[[Any, Targets], dict[str, Tensor]],
-        decode: Callable[[Any], Decoded],
+        decode: Callable[[Any], Candidates],
         pixels: PixelFormat,
         stride: int,
     ) -> None:
@@ -57,7 +57,7 @@ class Detector(nn.Module):
         with torch.autocast(images.device.type, enabled=False):  # small sums of small numbers: in float32
             return self.loss(raw, targets)
 
-    def detect(self, images: Tensor) -> Decoded:
+    def detect(self, images: Tensor) -> Candidates:
         """Boxes [B, A, 4] xyxy in pixels of the input and scores [B, A, C], before NMS."""
         raw = self(images)
         with torch.autocast(images.device.type, enabled=False):

@@ -18,7 +18,7 @@ def require_levels(channels: Sequence[int], number: int, neck: str) -> Sequence[
     return channels
 
 
-def levels_of(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[Level, ...]:
+def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[Level, ...]:
     """The sizes of feature maps [B, C, H, W] of the given strides."""
     return tuple(
         Level(feature.shape[-2], feature.shape[-1], stride)

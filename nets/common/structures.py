@@ -18,7 +18,7 @@ class Targets(NamedTuple):
     valid: Tensor
 
 
-class Decoded(NamedTuple):
+class Candidates(NamedTuple):
     """What a detector proposes before NMS.
 
     boxes   float32 [B, A, 4], xyxy in pixels of the network input

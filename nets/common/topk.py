@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.common.boxes import gather_rows
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 
 MOST = 1000  # as many as NMS looks at
 
@@ -35,9 +35,9 @@ def best_pairs(scores: Tensor) -> Best:
     return Best(rows.gather(1, pair // classes), pair % classes, found)
 
 
-def as_decoded(boxes: Tensor, best: Best, classes: int) -> Decoded:
+def as_decoded(boxes: Tensor, best: Best, classes: int) -> Candidates:
     """Boxes xyxy [B, K, 4] of the best pairs, and for each the score of its class, 0 for the others'."""
-    return Decoded(boxes, F.one_hot(best.labels, classes) * best.scores.unsqueeze(-1))
+    return Candidates(boxes, F.one_hot(best.labels, classes) * best.scores.unsqueeze(-1))
 
 
 def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:

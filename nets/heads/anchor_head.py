@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.boxes import centre_to_corners
-from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
-from nets.common.structures import Decoded, Level
+from nets.common.feature_levels import cell_grid, feature_levels, flatten_cells
+from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import PRIOR_LOGIT, set_bias
 from nets.layers.darknet_blocks import conv
 
@@ -109,7 +109,7 @@ class AnchorHead(nn.Module):
             levels = [flatten_cells(pred(x)) for pred, x in zip(predictors, convolved, strict=True)]
             return torch.cat([x.unflatten(2, (self.per_cell, -1)).flatten(1, 2) for x in levels], 1).float()
 
-        levels = levels_of(features, self.strides)
+        levels = feature_levels(features, self.strides)
         cells, strides = cell_grid(levels, features[0].device)
         number = [level.rows * level.columns for level in levels]
         anchors = [
@@ -132,7 +132,7 @@ class AnchorHead(nn.Module):
         )
 
 
-def decode_boxes(raw: AnchorRaw) -> Tensor:
+def decode_anchor_boxes(raw: AnchorRaw) -> Tensor:
     """Boxes xyxy [B, A, 4] in pixels of the network input."""
     scale = raw.centre_scales[:, None]
     centre = (raw.boxes[..., :2].sigmoid() * scale - (scale - 1) / 2 + raw.cells) * raw.strides[:, None]
@@ -140,9 +140,11 @@ def decode_boxes(raw: AnchorRaw) -> Tensor:
     return centre_to_corners(centre, raw.boxes[..., 2:].clamp(max=7).exp() * raw.anchors)
 
 
-def decode(raw: AnchorRaw) -> Decoded:
+def decode_anchors(raw: AnchorRaw) -> Candidates:
     """Boxes and scores (objectness times class probability) before NMS."""
-    return Decoded(decode_boxes(raw), raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1))
+    return Candidates(
+        decode_anchor_boxes(raw), raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1)
+    )
 
 
 def fit_anchors(anchors: Anchors | None, levels: int) -> Anchors:

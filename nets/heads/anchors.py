@@ -11,11 +11,11 @@ from torch import Tensor
 
 from nets.common.boxes import centre_to_corners
 
-Size = tuple[int, int]  # height and width of the network input in pixels
-Pairs = Sequence[Sequence[float]]  # width and height, several of them
+InputSize = tuple[int, int]  # height and width of the network input in pixels
+BoxSizes = Sequence[Sequence[float]]  # width and height, several of them
 
 
-def anchor_grid(features: Sequence[Tensor], size: Size, halves: Sequence[Pairs]) -> Tensor:
+def anchor_grid(features: Sequence[Tensor], size: InputSize, halves: Sequence[BoxSizes]) -> Tensor:
     """Anchors xyxy [A, 4] in pixels around the corner of every cell: level after level, row by row.
 
     features  maps [B, C, rows, columns], finest first
@@ -32,7 +32,7 @@ def anchor_grid(features: Sequence[Tensor], size: Size, halves: Sequence[Pairs])
 
 
 def default_boxes(
-    features: Sequence[Tensor], size: Size, shares: Sequence[Pairs], steps: Sequence[int | None]
+    features: Sequence[Tensor], size: InputSize, shares: Sequence[BoxSizes], steps: Sequence[int | None]
 ) -> Tensor:
     """Default boxes xyxy [A, 4] in pixels around the centre of every cell, in the order of `anchor_grid`.
 
@@ -49,7 +49,7 @@ def default_boxes(
     return torch.cat(levels)
 
 
-def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tuple[Pairs, ...]:
+def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tuple[BoxSizes, ...]:
     """Widths and heights for `default_boxes`: on each level two squares, then each ratio both ways.
 
     The second square lies between the level's scale and the next one's: there is one scale more than levels.

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.boxes import sides_to_corners
-from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
-from nets.common.structures import Decoded, Level
+from nets.common.feature_levels import cell_grid, feature_levels, flatten_cells
+from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import DecoupledTowers, set_bias
 
 BINS = 16  # a distance is 0 to 15 strides
@@ -80,7 +80,7 @@ def start_predictors(
 
 def raw_outputs(classes: Sequence[Tensor], distances: Sequence[Tensor], strides: Sequence[int]) -> DFLRaw:
     """Raw outputs from the predictors' maps [B, C, H, W] and [B, 4 * BINS, H, W] of each level."""
-    levels = levels_of(classes, strides)
+    levels = feature_levels(classes, strides)
     cells, cell_strides = cell_grid(levels, classes[0].device)
     return DFLRaw(
         torch.cat([flatten_cells(x) for x in distances], dim=1).float().unflatten(-1, (4, BINS)),
@@ -96,13 +96,13 @@ def cell_centres(raw: DFLRaw) -> Tensor:
     return (raw.cells + 0.5) * raw.strides[:, None]
 
 
-def decode_boxes(raw: DFLRaw) -> Tensor:
+def decode_dfl_boxes(raw: DFLRaw) -> Tensor:
     """Boxes xyxy [B, A, 4] in pixels of the network input."""
     bins = torch.arange(BINS, device=raw.distances.device, dtype=raw.distances.dtype)
     distances = (raw.distances.softmax(dim=-1) * bins).sum(dim=-1) * raw.strides[:, None]
     return sides_to_corners(cell_centres(raw), distances)
 
 
-def decode(raw: DFLRaw) -> Decoded:
+def decode_dfl(raw: DFLRaw) -> Candidates:
     """Boxes and scores (class probabilities) before NMS."""
-    return Decoded(decode_boxes(raw), raw.classes.sigmoid())
+    return Candidates(decode_dfl_boxes(raw), raw.classes.sigmoid())

@@ -21,9 +21,9 @@ from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
 from nets.common.detector import SizedDetector
-from nets.common.structures import Decoded, Targets
+from nets.common.structures import Candidates, Targets
 from nets.common.topk import as_decoded, best_pairs, clip
-from nets.heads.anchors import Pairs, Size, anchor_grid
+from nets.heads.anchors import BoxSizes, InputSize, anchor_grid
 
 
 class FirstStage(NamedTuple):
@@ -55,7 +55,7 @@ class RCNNRaw(NamedTuple):
     valid: Tensor
     classes: Tensor
     codes: Tensor
-    size: Size
+    size: InputSize
 
 
 class RCNNHead(nn.Module):
@@ -64,13 +64,13 @@ class RCNNHead(nn.Module):
     halves  for each level, half the widths and heights of a cell's anchors in pixels
     """
 
-    def __init__(self, rpn: Any, roi_heads: Any, halves: Sequence[Pairs]) -> None:
+    def __init__(self, rpn: Any, roi_heads: Any, halves: Sequence[BoxSizes]) -> None:
         super().__init__()
         self.rpn = rpn
         self.roi_heads = roi_heads
         self.halves = halves
 
-    def forward(self, features: Sequence[Tensor], size: Size) -> RCNNRaw:
+    def forward(self, features: Sequence[Tensor], size: InputSize) -> RCNNRaw:
         batch = len(features[0])
         proposals = self.propose(self.first_stage(features, size), batch, size)
         classes, codes = self.second_stage(features, proposals, size)
@@ -85,7 +85,7 @@ class RCNNHead(nn.Module):
             size,
         )
 
-    def first_stage(self, features: Sequence[Tensor], size: Size) -> FirstStage:
+    def first_stage(self, features: Sequence[Tensor], size: InputSize) -> FirstStage:
         """What the first stage says of every anchor."""
         objectness, codes = self.rpn.head(features)
         per_level = [math.prod(level.shape[1:]) for level in objectness]
@@ -93,13 +93,13 @@ class RCNNHead(nn.Module):
         anchors = anchor_grid(features, size, self.halves)
         return FirstStage(objectness.float(), codes.float(), anchors, per_level)
 
-    def propose(self, first: FirstStage, batch: int, size: Size) -> list[Tensor]:
+    def propose(self, first: FirstStage, batch: int, size: InputSize) -> list[Tensor]:
         """The boxes xyxy [P, 4] of each image that the second stage looks at."""
-        boxes = box_codes.decode(first.codes.detach().view(batch, -1, 4), first.anchors, PLAIN)
+        boxes = box_codes.decode_boxes(first.codes.detach().view(batch, -1, 4), first.anchors, PLAIN)
         return self.rpn.filter_proposals(boxes, first.objectness, [size] * batch, first.per_level)[0]
 
     def second_stage(
-        self, features: Sequence[Tensor], proposals: list[Tensor], size: Size
+        self, features: Sequence[Tensor], proposals: list[Tensor], size: InputSize
     ) -> tuple[Tensor, Tensor]:
         """Logits [P of all images, 1 + C] and codes [P of all images, (1 + C) * 4]."""
         named = {str(level): feature for level, feature in enumerate(features)}
@@ -107,13 +107,13 @@ class RCNNHead(nn.Module):
         classes, codes = self.roi_heads.box_predictor(self.roi_heads.box_head(pooled))
         return classes.float(), codes.float()
 
-    def losses(self, features: Sequence[Tensor], size: Size, targets: Targets) -> dict[str, Tensor]:
+    def losses(self, features: Sequence[Tensor], size: InputSize, targets: Targets) -> dict[str, Tensor]:
         """Losses by component of both stages, over a random draw of anchors and of proposals."""
         first, objects = self.first_stage(features, size), as_lists(targets)
         batch, device = len(objects), first.anchors.device.type
         with torch.autocast(device, enabled=False):
             labels, matched = self.rpn.assign_targets_to_anchors([first.anchors] * batch, objects)
-            codes = [box_codes.encode(boxes, first.anchors, PLAIN) for boxes in matched]
+            codes = [box_codes.encode_boxes(boxes, first.anchors, PLAIN) for boxes in matched]
             objectness, proposal = self.rpn.compute_loss(first.objectness, first.codes, labels, codes)
             proposals = self.propose(first, batch, size)
             proposals, _, labels, codes = self.roi_heads.select_training_samples(proposals, objects)
@@ -137,12 +137,12 @@ def losses_need_objects(raw: RCNNRaw, targets: Targets) -> dict[str, Tensor]:
     raise AssertionError("call `losses`: what the second stage learns from depends on the objects")
 
 
-def decode_rcnn(raw: RCNNRaw) -> Decoded:
+def decode_rcnn(raw: RCNNRaw) -> Candidates:
     """The best boxes of proposals and classes, and the classes' probabilities."""
     scores = raw.classes.softmax(dim=-1)[..., 1:] * raw.valid.unsqueeze(-1)
     best = best_pairs(scores)
     codes = gather_rows(raw.codes[:, :, 1:].flatten(1, 2), best.rows * scores.shape[-1] + best.labels)
-    boxes = box_codes.decode(codes, gather_rows(raw.proposals, best.rows), SCALED)
+    boxes = box_codes.decode_boxes(codes, gather_rows(raw.proposals, best.rows), SCALED)
     return as_decoded(clip(boxes, raw.size), best, scores.shape[-1])
 
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows, sides_to_corners
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from nets.common.topk import as_decoded, best_pairs, clip
-from nets.heads.anchors import Size
+from nets.heads.anchors import InputSize
 
 
 class DenseRaw(NamedTuple):
@@ -29,7 +29,7 @@ class DenseRaw(NamedTuple):
     boxes: Tensor
     classes: Tensor
     anchors: Tensor
-    size: Size
+    size: InputSize
 
 
 class PointRaw(NamedTuple):
@@ -48,7 +48,7 @@ class PointRaw(NamedTuple):
     centreness: Tensor
     points: Tensor
     strides: Tensor
-    size: Size
+    size: InputSize
 
 
 class TorchvisionHead(nn.Module):
@@ -57,7 +57,7 @@ class TorchvisionHead(nn.Module):
     lay_anchors(features, size) gives the anchors xyxy [A, 4].
     """
 
-    def __init__(self, layers: Any, lay_anchors: Callable[[Sequence[Tensor], Size], Tensor]) -> None:
+    def __init__(self, layers: Any, lay_anchors: Callable[[Sequence[Tensor], InputSize], Tensor]) -> None:
         super().__init__()
         self.classification_head = layers.classification_head
         self.regression_head = layers.regression_head
@@ -67,7 +67,7 @@ class TorchvisionHead(nn.Module):
 class DenseHead(TorchvisionHead):
     """That of SSD or RetinaNet."""
 
-    def forward(self, features: Sequence[Tensor], size: Size) -> DenseRaw:
+    def forward(self, features: Sequence[Tensor], size: InputSize) -> DenseRaw:
         boxes, classes = self.regression_head(features), self.classification_head(features)
         return DenseRaw(boxes.float(), classes.float(), self.lay_anchors(features, size), size)
 
@@ -75,7 +75,7 @@ class DenseHead(TorchvisionHead):
 class PointHead(TorchvisionHead):
     """That of FCOS, whose anchors are squares as wide as a stride, whose centres are the points."""
 
-    def forward(self, features: Sequence[Tensor], size: Size) -> PointRaw:
+    def forward(self, features: Sequence[Tensor], size: InputSize) -> PointRaw:
         boxes, centreness = self.regression_head(features)
         anchors = self.lay_anchors(features, size)
         return PointRaw(
@@ -88,23 +88,23 @@ class PointHead(TorchvisionHead):
         )
 
 
-def decode_ssd(raw: DenseRaw) -> Decoded:
+def decode_ssd(raw: DenseRaw) -> Candidates:
     """The best boxes, and their classes' probabilities: one class or the background is right."""
     return _decode(raw, raw.classes.softmax(dim=-1)[..., 1:], SCALED)
 
 
-def decode_retinanet(raw: DenseRaw) -> Decoded:
+def decode_retinanet(raw: DenseRaw) -> Candidates:
     """The best boxes, and their classes' probabilities: a yes or no for each class."""
     return _decode(raw, raw.classes.sigmoid(), PLAIN)
 
 
-def _decode(raw: DenseRaw, scores: Tensor, scales: box_codes.Scales) -> Decoded:
+def _decode(raw: DenseRaw, scores: Tensor, scales: box_codes.Scales) -> Candidates:
     best = best_pairs(scores)
-    boxes = box_codes.decode(gather_rows(raw.boxes, best.rows), raw.anchors[best.rows], scales)
+    boxes = box_codes.decode_boxes(gather_rows(raw.boxes, best.rows), raw.anchors[best.rows], scales)
     return as_decoded(clip(boxes, raw.size), best, scores.shape[-1])
 
 
-def decode_fcos(raw: PointRaw) -> Decoded:
+def decode_fcos(raw: PointRaw) -> Candidates:
     """The best boxes, and the geometric mean of their classes' probabilities and centreness."""
     scores = (raw.classes.sigmoid() * raw.centreness.sigmoid().unsqueeze(-1)).sqrt()
     best = best_pairs(scores)

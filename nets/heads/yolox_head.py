@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from nets.common.boxes import centre_to_corners
-from nets.common.feature_levels import cell_grid, flatten_cells, levels_of
-from nets.common.structures import Decoded, Level
+from nets.common.feature_levels import cell_grid, feature_levels, flatten_cells
+from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import PRIOR_LOGIT, DecoupledTowers, set_bias
 
 START_SIZE = 4.0  # how many cells wide a fresh head's boxes are
@@ -59,7 +59,7 @@ class YOLOXHead(DecoupledTowers):
             boxes.append(flatten_cells(self.box_preds[level](box_feature)))
             objectness.append(flatten_cells(self.objectness_preds[level](box_feature)))
             classes.append(flatten_cells(self.class_preds[level](class_feature)))
-        levels = levels_of(features, self.strides)
+        levels = feature_levels(features, self.strides)
         cells, strides = cell_grid(levels, features[0].device)
         return YOLOXRaw(
             torch.cat(boxes, dim=1).float(),
@@ -71,13 +71,13 @@ class YOLOXHead(DecoupledTowers):
         )
 
 
-def decode_boxes(raw: YOLOXRaw) -> Tensor:
+def decode_yolox_boxes(raw: YOLOXRaw) -> Tensor:
     """Boxes xyxy [B, A, 4] in pixels of the network input."""
     strides = raw.strides[:, None]
     return centre_to_corners((raw.boxes[..., :2] + raw.cells) * strides, raw.boxes[..., 2:].exp() * strides)
 
 
-def decode(raw: YOLOXRaw) -> Decoded:
+def decode_yolox(raw: YOLOXRaw) -> Candidates:
     """Boxes and scores (objectness times class probability) before NMS."""
     scores = raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1)
-    return Decoded(decode_boxes(raw), scores)
+    return Candidates(decode_yolox_boxes(raw), scores)

@@ -19,7 +19,7 @@ CONVOLUTIONS = (nn.Conv2d, StridedDepthwiseConv)
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
 
-def folded(model: M) -> M:
+def fused(model: M) -> M:
     """Fold `model` itself, which is then for inference alone, and return it.
 
     A BatchNorm belongs to the convolution just before it among a module's parts; others stay.

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.assigners.resolve_conflicts import settle
+from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.common.structures import Targets
-from nets.heads.anchor_head import AnchorRaw, decode_boxes
-from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.heads.anchor_head import AnchorRaw, decode_anchor_boxes
+from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smoothed, weighted
 from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT = 5.0
@@ -35,11 +35,11 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     For the whole batch at once, by masked sums: no loop over images, no wait for the device, and no NaN
     where the batch holds no object.
     """
-    boxes = decode_boxes(raw)
+    boxes = decode_anchor_boxes(raw)
     found = assign_anchors(raw, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     positive = found.positive.float()
-    number = mean_count(positive.sum())
+    number = reduce_mean_count(positive.sum())
 
     box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted) + runaway(raw.boxes)
     counted = (found.positive | (best_overlap(boxes, targets) < IGNORED)).float()
@@ -73,7 +73,7 @@ def assign_anchors(raw: AnchorRaw, targets: Targets) -> AnchorAssignment:
     overlap, anchor = _anchors_at_centres(raw, targets)  # [B, M, anchors of all levels]
     best = F.one_hot(overlap.argmax(dim=-1), overlap.shape[-1]).bool()
     chosen = (best | (overlap > FITS)) & targets.valid.unsqueeze(-1)
-    positive, target, _ = settle(overlap, chosen, anchor, raw.boxes.shape[1])
+    positive, target, _ = resolve_conflicts(overlap, chosen, anchor, raw.boxes.shape[1])
     return AnchorAssignment(positive, target)
 
 

@@ -63,7 +63,7 @@ def weighted(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | No
     return class_loss * table[labels]
 
 
-def mean_count(count: Tensor) -> Tensor:
+def reduce_mean_count(count: Tensor) -> Tensor:
     """The mean over all processes of what each has counted in its part of the batch, at least one in all.
 
     Gradients are averaged over the processes. Divided by this, they are those of one process that has the

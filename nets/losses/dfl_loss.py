@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from nets.assigners.task_aligned import AlignedCells, align_tasks
 from nets.common.boxes import gather_rows, side_distances
 from nets.common.structures import Targets
-from nets.heads.dfl_head import BINS, DFLRaw, cell_centres, decode_boxes
-from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.heads.dfl_head import BINS, DFLRaw, cell_centres, decode_dfl_boxes
+from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smoothed, weighted
 from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT, CLASS_WEIGHT, DISTANCE_WEIGHT = 7.5, 0.5, 1.5
@@ -23,18 +23,18 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
     Masked sums rather than selected rows: the same value, but no wait for the device, and no NaN where
     the batch holds no object.
     """
-    boxes = decode_boxes(raw)
+    boxes = decode_dfl_boxes(raw)
     found = align_tasks(boxes, raw.classes, cell_centres(raw), raw.levels[0].stride, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
-    total = mean_count(found.score.sum())
+    total = reduce_mean_count(found.score.sum())
 
     box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
-    wanted_classes = class_targets(found, targets, raw.classes, settings.label_smoothing)
+    wanted_classes = aligned_class_targets(found, targets, raw.classes, settings.label_smoothing)
     class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
     labels = targets.labels.gather(1, found.target)
     of_objects = weighted(class_loss, labels, settings.class_weights)  # cells without an object count as ever
     class_loss = torch.where(found.positive, of_objects, class_loss)
-    distance_loss = distribution_loss(raw.distances, encode_boxes(wanted, raw)).mean(dim=-1)
+    distance_loss = distribution_loss(raw.distances, encode_dfl_boxes(wanted, raw)).mean(dim=-1)
     return {
         "box": BOX_WEIGHT * (box_loss * found.score).sum() / total,
         "class": CLASS_WEIGHT * class_loss.sum() / total,
@@ -42,7 +42,7 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
     }
 
 
-def class_targets(found: AlignedCells, targets: Targets, classes: Tensor, smoothing: float) -> Tensor:
+def aligned_class_targets(found: AlignedCells, targets: Targets, classes: Tensor, smoothing: float) -> Tensor:
     """What each score should be: the alignment in the object's class, 0 in all others. [B, A, C]"""
     labels = targets.labels.gather(1, found.target).unsqueeze(-1)
     one_hot = torch.zeros_like(classes).scatter(-1, labels, 1.0)
@@ -60,7 +60,7 @@ def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
     return -torch.lerp(first, second, distances - lower)
 
 
-def encode_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
+def encode_dfl_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
     """Distances in strides from cells' centres to the sides of boxes xyxy [B, A, 4], as far as bins go."""
     distances = side_distances(cell_centres(raw), boxes)
     return (distances / raw.strides[:, None]).clamp(0, BINS - 1)

@@ -14,9 +14,9 @@ from nets.assigners.iou_matcher import real_objects
 from nets.common.boxes import OBJECTS_AT_ONCE, area, gather_rows, side_distances
 from nets.common.structures import Targets
 from nets.heads.torchvision_heads import PointRaw, point_boxes
-from nets.losses.common import binary_loss, mean_count
+from nets.losses.common import binary_loss, reduce_mean_count
 from nets.losses.iou_losses import giou_loss
-from nets.losses.ssd_retinanet_loss import class_targets
+from nets.losses.ssd_retinanet_loss import binary_class_targets
 
 RADIUS = 1.5  # strides between a point and the centre of its object, at most
 NEAREST, FARTHEST = 4, 8  # strides from a point to the farthest side of its object
@@ -33,9 +33,11 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
     """Losses by component, divided by the number of positive points of the batch."""
     positive, target = assign_points(raw, targets)
     wanted = gather_rows(targets.boxes, target)
-    number = mean_count(positive.sum())
+    number = reduce_mean_count(positive.sum())
 
-    class_loss = binary_loss(raw.classes, class_targets(raw.classes, targets, target, positive), focal=True)
+    class_loss = binary_loss(
+        raw.classes, binary_class_targets(raw.classes, targets, target, positive), focal=True
+    )
     box_loss = giou_loss(point_boxes(raw), wanted)
     centreness = F.binary_cross_entropy_with_logits(
         raw.centreness, wanted_centreness(raw.points, wanted), reduction="none"

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nets.assigners.iou_matcher import Matches, match
+from nets.assigners.iou_matcher import Matches, match_anchors
 from nets.common import box_coder as box_codes
 from nets.common.box_coder import PLAIN, SCALED
 from nets.common.boxes import gather_rows
 from nets.common.structures import Targets
 from nets.heads.torchvision_heads import DenseRaw
-from nets.losses.common import binary_loss, mean_count
+from nets.losses.common import binary_loss, reduce_mean_count
 
 OVERLAPS = 0.5  # an anchor that overlaps an object as much should find it
 RETINANET_IGNORED = 0.4  # one between is neither right nor wrong
@@ -26,11 +26,11 @@ def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
 
     Without any object all are 0: SSD learns the background only beside objects.
     """
-    matches = match(raw.anchors, targets)
+    matches = match_anchors(raw.anchors, targets)
     forced = forced_objects(matches)
     positive = (matches.overlap >= OVERLAPS) | (forced >= 0)
     target = torch.where(forced >= 0, forced, matches.target)
-    number = mean_count(positive.sum())
+    number = reduce_mean_count(positive.sum())
 
     box_loss = F.smooth_l1_loss(raw.boxes, _codes(raw, targets, target, positive, SCALED), reduction="none")
     wanted = torch.where(positive, targets.labels.gather(1, target) + 1, 0)  # background is 0
@@ -62,14 +62,14 @@ def hardest(class_loss: Tensor, positive: Tensor) -> Tensor:
 
 def retinanet_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
     """Losses by component, for each image divided by its number of positive anchors, then averaged."""
-    matches = match(raw.anchors, targets)
+    matches = match_anchors(raw.anchors, targets)
     positive = (matches.overlap >= OVERLAPS) | matches.is_best
     counted = positive | (matches.overlap < RETINANET_IGNORED)
     number = positive.sum(dim=1).clamp(min=1)
 
     codes = _codes(raw, targets, matches.target, positive, PLAIN)
     box_loss = F.l1_loss(raw.boxes, codes, reduction="none").sum(dim=-1)
-    wanted = class_targets(raw.classes, targets, matches.target, positive)
+    wanted = binary_class_targets(raw.classes, targets, matches.target, positive)
     class_loss = binary_loss(raw.classes, wanted, focal=True).sum(dim=-1)
     return {
         "box": ((box_loss * positive).sum(dim=1) / number).mean(),
@@ -77,7 +77,7 @@ def retinanet_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
     }
 
 
-def class_targets(classes: Tensor, targets: Targets, target: Tensor, positive: Tensor) -> Tensor:
+def binary_class_targets(classes: Tensor, targets: Targets, target: Tensor, positive: Tensor) -> Tensor:
     """1 for the class of the object that a positive row of classes [B, A, C] should find, else 0."""
     labels = targets.labels.gather(1, target).unsqueeze(-1)
     return torch.zeros_like(classes).scatter(2, labels, positive.unsqueeze(-1).to(classes.dtype))
@@ -89,4 +89,4 @@ def _codes(
     """What the head should have returned [B, A, 4]; 0 where the anchor should find nothing."""
     wanted = gather_rows(targets.boxes, target)
     wanted = torch.where(positive.unsqueeze(-1), wanted, raw.anchors)  # padding would give the log of 0
-    return box_codes.encode(wanted, raw.anchors, scales)
+    return box_codes.encode_boxes(wanted, raw.anchors, scales)

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from nets.assigners.simota import Assignment, simota
 from nets.common.boxes import aligned_iou, gather_rows
 from nets.common.structures import Targets
-from nets.heads.yolox_head import YOLOXRaw, decode_boxes
-from nets.losses.common import LossSettings, binary_loss, mean_count, smoothed, weighted
+from nets.heads.yolox_head import YOLOXRaw, decode_yolox_boxes
+from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smoothed, weighted
 from nets.losses.iou_losses import BOX_LOSSES
 
 BOX_WEIGHT = 5.0
@@ -23,23 +23,23 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     Masked sums over the pairs of cells and objects that may be: no wait for the device to say which are, and
     no NaN where the batch holds no object.
     """
-    boxes = decode_boxes(raw)
+    boxes = decode_yolox_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
     wanted = gather_rows(targets.boxes, found.target)  # [B, P, 4]
     labels = targets.labels.gather(1, found.target)
     positive = found.positive.float()
-    number = mean_count(positive.sum())
+    number = reduce_mean_count(positive.sum())
 
     boxes, won = gather_rows(boxes, found.cell), found.won.float()
     # The paper's own box loss is 1 - IoU^2.
     box_loss = (
         BOX_LOSSES[settings.box](boxes, wanted) if settings.box else 1 - aligned_iou(boxes, wanted) ** 2
     )
-    codes = encode_boxes(wanted, raw.cells[found.cell], raw.strides[found.cell])
+    codes = encode_yolox_boxes(wanted, raw.cells[found.cell], raw.strides[found.cell])
     l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
     classes = gather_rows(raw.classes, found.cell)
-    wanted_classes = smoothed(class_targets(found, labels, classes.shape[-1]), settings.label_smoothing)
+    wanted_classes = smoothed(iou_class_targets(found, labels, classes.shape[-1]), settings.label_smoothing)
     class_loss = binary_loss(classes, wanted_classes, settings.focal).sum(dim=-1)
     class_loss = weighted(class_loss, labels, settings.class_weights)
     return {
@@ -50,13 +50,13 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     }
 
 
-def class_targets(found: Assignment, labels: Tensor, num_classes: int) -> Tensor:
+def iou_class_targets(found: Assignment, labels: Tensor, num_classes: int) -> Tensor:
     """One-hot classes weighted by IoU, so that a score tells how well the box fits. [B, P, C]"""
     return F.one_hot(labels, num_classes) * found.iou.unsqueeze(-1)
 
 
-def encode_boxes(boxes: Tensor, cells: Tensor, strides: Tensor) -> Tensor:
-    """What the head should have returned for boxes xyxy [..., 4]: the inverse of `decode_boxes`.
+def encode_yolox_boxes(boxes: Tensor, cells: Tensor, strides: Tensor) -> Tensor:
+    """What the head should have returned for boxes xyxy [..., 4]: the inverse of `decode_yolox_boxes`.
 
     cells [..., 2] and strides [...] as in `YOLOXRaw`.
     """

@@ -12,7 +12,7 @@ from nets.published.darknet import from_darknet
 DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
 
 
-def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
+def from_published(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
     """A published state dict under our names; None if it is in no format that we know.
 
     `model_name` says whose layers the floats of a Darknet file are: they have no names; and which of
@@ -21,9 +21,9 @@ def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Ten
     if DARKNET in state:
         return from_darknet(state[DARKNET], model_name)
     for ours in (
-        torchvision_keys.from_official(state, model_name),
-        yolox_keys.from_official(state),
-        yolov9_keys.from_official(state),
+        torchvision_keys.from_torchvision(state, model_name),
+        yolox_keys.from_yolox(state),
+        yolov9_keys.from_yolov9(state),
     ):
         if ours is not None:
             return ours

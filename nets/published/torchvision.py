@@ -54,7 +54,7 @@ _WITHOUT_EPS = ("fasterrcnn", "retinanet")
 EPS = 1e-5
 
 
-def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
+def from_torchvision(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
     """A state dict of torchvision's detector under the names of ours; None if it is no such.
 
     Of COCO's 91 rows those of the 80 categories remain, in order. Rows for any other number of classes stay,
@@ -62,7 +62,7 @@ def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Ten
     """
     if model_name not in _NAMES or not any(_MARKS.match(name) for name in state):
         return None
-    ours = {our_name(name, model_name): tensor for name, tensor in state.items()}
+    ours = {torchvision_to_our_name(name, model_name): tensor for name, tensor in state.items()}
     rows = {name: len(tensor) for name, tensor in ours.items() if _CLASS_ROWS.match(name)}
     if not rows or any(number % len(_CATEGORIES) for number in rows.values()):
         return ours
@@ -71,7 +71,7 @@ def from_official(state: Mapping[str, Tensor], model_name: str) -> dict[str, Ten
     return ours | {name: _used_rows(name, ours[name], model_name) for name in rows}
 
 
-def our_name(official: str, model_name: str) -> str:
+def torchvision_to_our_name(official: str, model_name: str) -> str:
     """Our name for one of torchvision's `model_name`; itself if we have none."""
     for pattern, ours in _NAMES[model_name]:
         official = re.sub(pattern, ours, official)

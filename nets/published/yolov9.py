@@ -54,7 +54,7 @@ _LAYERS: dict[int, tuple[str, _Patterns]] = {
 _SIGN = "22.heads.0.class_conv.2.weight"  # no other format has a tensor of this name
 
 
-def our_name(official: str) -> str | None:
+def yolov9_to_our_name(official: str) -> str | None:
     """Our name for an official one; None if we have no such tensor.
 
     We have none of the auxiliary branch, which is what follows the last layer, and no numbers of the bins.
@@ -68,8 +68,8 @@ def our_name(official: str) -> str | None:
     return f"{layer}.{name}"
 
 
-def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+def from_yolov9(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """A state dict under our names, without what we have no use for; None if it is not YOLOv9's."""
     if _SIGN not in state:
         return None
-    return {ours: value for name, value in state.items() if (ours := our_name(name)) is not None}
+    return {ours: value for name, value in state.items() if (ours := yolov9_to_our_name(name)) is not None}

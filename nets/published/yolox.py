@@ -46,7 +46,7 @@ _BLOCKS = (
 )
 
 
-def our_name(official: str) -> str | None:
+def yolox_to_our_name(official: str) -> str | None:
     """Our name for an official one; None if it is not an official name."""
     for theirs, ours in _PREFIXES:
         if official.startswith(theirs + "."):
@@ -57,9 +57,9 @@ def our_name(official: str) -> str | None:
     return None
 
 
-def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+def from_yolox(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
     """A state dict under our names; None if any of its names is not YOLOX's."""
-    names = {name: our_name(name) for name in state}
+    names = {name: yolox_to_our_name(name) for name in state}
     if not names or None in names.values():
         return None
     return {str(ours): state[name] for name, ours in names.items()}
@@ -67,5 +67,5 @@ def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
 
 def official_names(ours: Iterable[str], official: Iterable[str]) -> dict[str, str]:
     """Our names -> the official ones, for as many as appear in `official`."""
-    theirs = {our_name(name): name for name in official}
+    theirs = {yolox_to_our_name(name): name for name in official}
     return {name: theirs[name] for name in ours if name in theirs}

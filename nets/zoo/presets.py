@@ -12,7 +12,7 @@ from nets.backbones.darknet import Darknet53, DarknetTiny
 from nets.backbones.gelan import GELAN
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from nets.heads import anchor_head, dfl_head, yolox_head
 from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
 from nets.heads.dfl_head import DFLHead
@@ -37,7 +37,7 @@ class HeadFamily(NamedTuple):
 
     build: Callable[..., nn.Module]
     loss: Callable[..., dict[str, Tensor]]
-    decode: Callable[[Any], Decoded]
+    decode: Callable[[Any], Candidates]
     anchored: bool = False
 
 
@@ -107,7 +107,7 @@ NECKS: dict[str, Callable[[Sequence[int]], Any]] = {
 
 
 def _anchored(**options: Any) -> HeadFamily:
-    return HeadFamily(partial(AnchorHead, **options), anchor_loss, anchor_head.decode, anchored=True)
+    return HeadFamily(partial(AnchorHead, **options), anchor_loss, anchor_head.decode_anchors, anchored=True)
 
 
 HEADS: dict[str, HeadFamily] = {
@@ -115,11 +115,11 @@ HEADS: dict[str, HeadFamily] = {
     "anchors_tiny": _anchored(hidden=(256, 512)),
     "anchors_v4": _anchored(centre_scales=(1.2, 1.1, 1.05)),
     "anchors_v4_tiny": _anchored(hidden=(256, 512), centre_scales=(1.05, 1.05)),
-    "yolox": HeadFamily(YOLOXHead, yolox_loss, yolox_head.decode),
-    "yolox_nano": HeadFamily(partial(YOLOXHead, separable=True), yolox_loss, yolox_head.decode),
-    "dfl": HeadFamily(DFLHead, dfl_loss, dfl_head.decode),
-    "dfl_nano": HeadFamily(partial(DFLHead, separable=True), dfl_loss, dfl_head.decode),
-    "dfl_yolov9": HeadFamily(YOLOv9Head, dfl_loss, dfl_head.decode),
+    "yolox": HeadFamily(YOLOXHead, yolox_loss, yolox_head.decode_yolox),
+    "yolox_nano": HeadFamily(partial(YOLOXHead, separable=True), yolox_loss, yolox_head.decode_yolox),
+    "dfl": HeadFamily(DFLHead, dfl_loss, dfl_head.decode_dfl),
+    "dfl_nano": HeadFamily(partial(DFLHead, separable=True), dfl_loss, dfl_head.decode_dfl),
+    "dfl_yolov9": HeadFamily(YOLOv9Head, dfl_loss, dfl_head.decode_dfl),
 }
 
 _DARKNET = PixelFormat(pad_value=128)

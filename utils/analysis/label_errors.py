@@ -10,9 +10,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
-from utils.evaluate.matching import Matched, Pairs, overlapping_pairs
+from utils.evaluate.matching import Matched, OverlappingPairs, overlapping_pairs
 
-Kind = Literal["missing", "class", "box", "nothing there"]
+LabelErrorKind = Literal["missing", "class", "box", "nothing there"]
 LEAST_OVERLAP = 0.1  # with less, a detection and an object have nothing to do with each other
 ENOUGH = 0.5  # from here on, a box is meant to be the same
 LEAST_SCORE = 0.1  # detections below say nothing about labels
@@ -32,7 +32,7 @@ class Suspect(NamedTuple):
     suggested_box  what was detected; None where nothing was
     """
 
-    kind: Kind
+    kind: LabelErrorKind
     image: int
     score: float
     label: int
@@ -70,7 +70,7 @@ def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
     fits = own & (pairs.iou >= ENOUGH)
     np.maximum.at(agreed, pairs.object[fits], found.scores[pairs.detection[fits]])
 
-    kinds: dict[Kind, _Claims] = {
+    kinds: dict[LabelErrorKind, _Claims] = {
         "missing": _missing(pairs, found.scores),
         "class": _other_class(pairs, own, counted, found.scores, agreed),
         "box": _other_place(pairs, own & counted, found.scores, agreed),
@@ -94,7 +94,7 @@ def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
     return suspects
 
 
-def _missing(pairs: Pairs, scores: np.ndarray) -> _Claims:
+def _missing(pairs: OverlappingPairs, scores: np.ndarray) -> _Claims:
     alone = np.ones(len(scores), bool)
     alone[pairs.detection] = False
     detection = np.flatnonzero(alone)
@@ -102,7 +102,7 @@ def _missing(pairs: Pairs, scores: np.ndarray) -> _Claims:
 
 
 def _other_class(
-    pairs: Pairs, own: np.ndarray, counted: np.ndarray, scores: np.ndarray, agreed: np.ndarray
+    pairs: OverlappingPairs, own: np.ndarray, counted: np.ndarray, scores: np.ndarray, agreed: np.ndarray
 ) -> _Claims:
     at_home = np.zeros(len(scores), bool)
     at_home[pairs.detection[own & (pairs.iou >= ENOUGH)]] = True
@@ -111,14 +111,14 @@ def _other_class(
     return _Claims(detection, obj, scores[detection] - agreed[obj])
 
 
-def _other_place(pairs: Pairs, own: np.ndarray, scores: np.ndarray, agreed: np.ndarray) -> _Claims:
+def _other_place(pairs: OverlappingPairs, own: np.ndarray, scores: np.ndarray, agreed: np.ndarray) -> _Claims:
     neighbours = np.bincount(pairs.detection, minlength=len(scores))
     use = own & (pairs.iou < ENOUGH) & (neighbours[pairs.detection] == 1)
     detection, obj = pairs.detection[use], pairs.object[use]
     return _Claims(detection, obj, scores[detection] * (1 - pairs.iou[use]) - agreed[obj])
 
 
-def _nothing(pairs: Pairs, truth: GroundTruth, agreed: np.ndarray) -> _Claims:
+def _nothing(pairs: OverlappingPairs, truth: GroundTruth, agreed: np.ndarray) -> _Claims:
     """Objects without any detection, as sure as a detection of their class would have been."""
     alone = ~truth.uncounted
     alone[pairs.object] = False

@@ -11,7 +11,14 @@ import numpy as np
 from utils.evaluate.average_precision import area_ap, counted_at_hits
 from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.ground_truth import RankedDetections
-from utils.evaluate.matching import Matched, Pairs, Verdict, best_overlaps, found_by, overlapping_pairs
+from utils.evaluate.matching import (
+    Matched,
+    OverlappingPairs,
+    Verdict,
+    best_overlaps,
+    found_by,
+    overlapping_pairs,
+)
 
 KINDS = ("class", "localisation", "both", "duplicate", "background", "missed")
 CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, MISSED = range(len(KINDS))
@@ -80,7 +87,7 @@ def _sort(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
     found, truth, _, verdict, enough = matched
     pairs = overlapping_pairs(found, truth, LEAST_OVERLAP, any_class=True)
     use = ~truth.uncounted[pairs.object] & (pairs.iou >= LEAST_OVERLAP)
-    pairs = Pairs(*(column[use] for column in pairs))
+    pairs = OverlappingPairs(*(column[use] for column in pairs))
     own = found.labels[pairs.detection] == truth.labels[pairs.object]
     own_iou, own_object = best_overlaps(pairs, own, len(found.scores))
     other_iou, other_object = best_overlaps(pairs, ~own, len(found.scores))

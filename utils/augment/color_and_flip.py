@@ -19,7 +19,7 @@ ON_GREY = np.full((3, 3), 1 / 3)
 AROUND_GREY = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
 
 
-class Variation(NamedTuple):
+class ColorFlip(NamedTuple):
     """What is still to be done to the images of a batch.
 
     flip    bool [B], mirror left to right (the boxes are mirrored already)
@@ -50,7 +50,7 @@ def colour_matrix(hue: float, saturation: float, value: float) -> np.ndarray:
     return (value * (ON_GREY + saturation * turned)).astype(np.float32)
 
 
-def vary_here(image: np.ndarray, flip: bool, colour: np.ndarray) -> None:
+def recolor_and_flip_(image: np.ndarray, flip: bool, colour: np.ndarray) -> None:
     """Recolour and mirror one image, uint8 [H, W, 3] in one piece, in place."""
     if colour is not IDENTITY:
         cv2.transform(image, colour, dst=image)
@@ -58,7 +58,7 @@ def vary_here(image: np.ndarray, flip: bool, colour: np.ndarray) -> None:
         cv2.flip(image, 1, dst=image)
 
 
-def vary_there(images: Tensor, variation: Variation) -> Tensor:
+def recolor_and_flip(images: Tensor, variation: ColorFlip) -> Tensor:
     """The images uint8 [B, 3, H, W] recoloured and mirrored, wherever they are, in the same memory format."""
     shape = images.shape
     pixels = variation.colour @ images.flatten(2).float()

@@ -17,7 +17,7 @@ Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 Size = tuple[int, int]  # height, width
 
 
-class Tile(NamedTuple):
+class PlannedImage(NamedTuple):
     """Where an image is to go on the input, planned before its size is known.
 
     zoom    on top of fitting the image to the input
@@ -47,7 +47,7 @@ class Placement(NamedTuple):
     crop: Rectangle | None
 
 
-def place(tile: Tile, source: Size, size: Size) -> Placement | None:
+def resolve(tile: PlannedImage, source: Size, size: Size) -> Placement | None:
     """Resolve a tile for an image of size `source` on an input of size `size`.
 
     None if nothing of the image would be seen.
@@ -67,7 +67,7 @@ def place(tile: Tile, source: Size, size: Size) -> Placement | None:
     return Placement(area, matrix, (x1, y1, x2, y2))
 
 
-def resized_size(tile: Tile, source: Size, size: Size) -> Size:
+def resized_size(tile: PlannedImage, source: Size, size: Size) -> Size:
     """How large an image of size `source` becomes on an input of size `size`, before it is cut or turned."""
     fit = min(size[0] / source[0], size[1] / source[1]) * tile.zoom
     return max(1, round(source[0] * fit)), max(1, round(source[1] * fit))
@@ -100,7 +100,9 @@ def fill_around(canvas: np.ndarray, bounds: Rectangle, area: Rectangle | None, v
     canvas[y1:y2, x2:right] = value
 
 
-def _place_turned(tile: Tile, source: Size, corner: tuple[int, int], resized: Size) -> Placement | None:
+def _place_turned(
+    tile: PlannedImage, source: Size, corner: tuple[int, int], resized: Size
+) -> Placement | None:
     """As if not turned, then turned around the image's middle."""
     assert tile.turn is not None
     scale = np.array([resized[1] / source[1], resized[0] / source[0]])

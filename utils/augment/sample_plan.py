@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from utils.augment.color_and_flip import random_colour
-from utils.augment.placement import Tile
+from utils.augment.placement import PlannedImage
 from utils.augment.settings import Augmentation
 
-Layer = list[tuple[int, Tile]]  # images by number, and where each goes on one input
+Layer = list[tuple[int, PlannedImage]]  # images by number, and where each goes on one input
 
 
 class Plan(NamedTuple):
@@ -57,17 +57,19 @@ def plan_sample(
 
 def single_tile(
     size: tuple[int, int], settings: Augmentation, rng: np.random.Generator, pad_centred: bool = False
-) -> Tile:
+) -> PlannedImage:
     """One image, zoomed and shifted around the middle; where the letterbox has it if neither is on."""
     zoom = rng.uniform(*settings.scale)
     shift = rng.uniform(-1, 1, 2) * settings.translate
     as_letterbox = settings.scale == (1, 1) and settings.translate == 0
     middle = 0.0 if as_letterbox and not pad_centred else 0.5
     point = (float(middle + shift[0]) * size[1], float(middle + shift[1]) * size[0])
-    return Tile(zoom, (middle, middle), point, (0, 0, size[1], size[0]), random_turn(settings, rng))
+    return PlannedImage(zoom, (middle, middle), point, (0, 0, size[1], size[0]), random_turn(settings, rng))
 
 
-def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.Generator) -> list[Tile]:
+def mosaic_tiles(
+    size: tuple[int, int], settings: Augmentation, rng: np.random.Generator
+) -> list[PlannedImage]:
     """Four images that touch in one point, in the order top left, top right, bottom left, bottom right.
 
     The point lies in the middle half of a canvas twice as large as the input, whose middle is cut out
@@ -80,7 +82,7 @@ def mosaic_tiles(size: tuple[int, int], settings: Augmentation, rng: np.random.G
     x, y = floor(off_middle[0] * width), floor(off_middle[1] * height)
     seam_x, seam_y = min(max(x, 0), width), min(max(y, 0), height)
     return [
-        Tile(zoom, anchor, (x, y), bounds, random_turn(settings, rng))
+        PlannedImage(zoom, anchor, (x, y), bounds, random_turn(settings, rng))
         for anchor, bounds in (
             ((1, 1), (0, 0, seam_x, seam_y)),
             ((0, 1), (seam_x, 0, width, seam_y)),
@@ -106,6 +108,6 @@ def blend(image: np.ndarray, other: np.ndarray) -> None:
     cv2.addWeighted(image, 0.5, other, 0.5, 0, dst=image)
 
 
-def _is_empty(tile: Tile) -> bool:
+def _is_empty(tile: PlannedImage) -> bool:
     x1, y1, x2, y2 = tile.bounds
     return x1 >= x2 or y1 >= y2

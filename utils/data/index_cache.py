@@ -44,7 +44,7 @@ DTYPES = {  # the arrays in their order; wide numbers first, so that each lies a
     "path_bytes": "|u1",
 }
 
-Kept = tuple[DatasetIndex, list[str]]  # and what its reader warned of
+CachedIndex = tuple[DatasetIndex, list[str]]  # and what its reader warned of
 
 
 def read_cached(
@@ -95,7 +95,7 @@ def _key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps([VERSION, *parts], default=str).encode()).hexdigest()
 
 
-def _kept(key: str) -> Kept | None:
+def _kept(key: str) -> CachedIndex | None:
     """The index that is kept under this name, mapped into memory, if it is there and as it was written."""
     folder = cache_folder()
     if folder is None:
@@ -130,7 +130,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         return json.loads(file.readline()), file.tell()
 
 
-def _keep(key: str, index: DatasetIndex, notes: Sequence[str]) -> Kept | None:
+def _keep(key: str, index: DatasetIndex, notes: Sequence[str]) -> CachedIndex | None:
     """Put the index there and open it again, so that its memory is shared; None if that is not possible."""
     folder = cache_folder()
     if folder is None:

@@ -28,13 +28,11 @@ def join_indexes(
     if class_names is None:
         class_names = list(dict.fromkeys(name for index in indexes for name in index.class_names))
         _warn_of_differences(indexes, class_names, sources)
-    matched = [
-        match_classes(index, class_names, source) for index, source in zip(indexes, sources, strict=True)
-    ]
+    matched = [relabel(index, class_names, source) for index, source in zip(indexes, sources, strict=True)]
     return _without_repeats(concatenate(matched), ", ".join(sources))
 
 
-def match_classes(index: DatasetIndex, class_names: Sequence[str], source: str) -> DatasetIndex:
+def relabel(index: DatasetIndex, class_names: Sequence[str], source: str) -> DatasetIndex:
     """The index with its labels in the order of `class_names`; other objects are left out with a warning.
 
     `ValueError` if there are objects and no name matches.

@@ -34,7 +34,7 @@ def training_objects(index: DatasetIndex, image: int) -> tuple[np.ndarray, np.nd
     return index.boxes[span][kept], index.labels[span][kept]
 
 
-def joined(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Objects:
+def join_objects(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Objects:
     """The boxes and labels of each image as the objects of a batch."""
     return Objects(
         np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
@@ -51,7 +51,7 @@ def on_samples(objects: Objects, overlays: Sequence[int], samples: int) -> Objec
     return objects._replace(sample=sample).of(np.argsort(sample, kind="stable"))
 
 
-def mirrored(objects: Objects, flip: np.ndarray, width: int) -> Objects:
+def mirror_objects(objects: Objects, flip: np.ndarray, width: int) -> Objects:
     """The objects with those of mirrored samples, bool [B], mirrored left to right."""
     boxes = objects.boxes.copy()
     turned = flip[objects.sample]

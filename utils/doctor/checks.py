@@ -8,7 +8,7 @@ from utils.data.summary import count_table
 from utils.doctor.class_checks import check_classes
 from utils.doctor.duplicate_checks import check_copies
 from utils.doctor.file_checks import check_files
-from utils.doctor.finding import SEVERITIES, Finding, Place, number_of
+from utils.doctor.finding import SEVERITIES, Finding, Location, number_of
 from utils.doctor.label_checks import check_labels
 from utils.doctor.splits import Split
 
@@ -79,13 +79,13 @@ def _finding_text(finding: Finding) -> str:
     return "\n".join([*lines, *places, *more])
 
 
-def _place_text(place: Place) -> str:
+def _place_text(place: Location) -> str:
     text = f"{place.split}: {place.path}"
     text += f" like {place.like}" if place.like else ""
     return text + (f": {place.detail}" if place.detail else "")
 
 
-def _place_json(place: Place, split: Split) -> dict[str, Any]:
+def _place_json(place: Location, split: Split) -> dict[str, Any]:
     index = split.index
     boxes = [
         {"class": index.class_names[index.labels[box]], "box": [round(float(v), 2) for v in index.boxes[box]]}

@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.data.class_names import names_with_counts
 from utils.data.index import count_objects
-from utils.doctor.finding import Finding, Place, Severity, number_of
+from utils.doctor.finding import Finding, Location, Severity, number_of
 from utils.doctor.splits import Split
 
 FEW = 50  # objects of a class to train on: below, it is hardly learned
@@ -18,20 +18,20 @@ NAMED = 10  # classes named in a sentence
 
 def check_classes(splits: Sequence[Split]) -> list[Finding]:
     """Everything that counting objects shows; the first split is the one trained on."""
-    counts = [class_counts(split) for split in splits]
+    counts = [count_objects_of(split) for split in splits]
     names = splits[0].index.class_names
     findings = [*no_objects(splits), *unknown_names(splits), *empty_images(splits)]
     return [*findings, *untrained(splits, counts, names), *few(splits, counts, names)]
 
 
-def class_counts(split: Split) -> np.ndarray:
+def count_objects_of(split: Split) -> np.ndarray:
     """Objects of each class, int64 [C]; those that count."""
     return count_objects(split.index)
 
 
 def no_objects(splits: Sequence[Split]) -> Iterator[Finding]:
     """Splits without any object."""
-    if names := [split.name for split in splits if not class_counts(split).any()]:
+    if names := [split.name for split in splits if not count_objects_of(split).any()]:
         sentence = f"There is no object at all in {', '.join(names)}."
         fix = "See whether the names in the annotations are those of --classes."
         yield Finding("no-objects", "serious", len(names), sentence, fix)
@@ -58,7 +58,7 @@ def empty_images(splits: Sequence[Split]) -> Iterator[Finding]:
         sentence = f"{number_of(total, 'image', 'have')} no object ({text})."
         fix = "Good against false alarms if really nothing is there; see that none was forgotten."
         places = [
-            Place(split.name, str(split.index.path(image)), image)
+            Location(split.name, str(split.index.path(image)), image)
             for split in splits
             for image in np.flatnonzero(np.diff(split.index.box_offsets) == 0).tolist()
         ]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.doctor.finding import SMALL_SHARE, Finding, Place, by_split, number_of
+from utils.doctor.finding import SMALL_SHARE, Finding, Location, by_split, number_of
 from utils.doctor.near_duplicates import (
     Fingerprints,
     find_copies,
     fingerprints,
-    mirrored,
+    mirror_fingerprints,
     same_image,
     same_in_detail,
     same_scene,
@@ -51,7 +51,7 @@ def find_all_copies(of: Split, its: Fingerprints, among: Split, other: Fingerpri
     itself = of is among
     exact = _same_files(of, among)
     near = _free(find_copies(its, other, same_image, only_earlier=itself), exact)
-    mirror = find_copies(mirrored(its), other, same_image, only_earlier=itself)
+    mirror = find_copies(mirror_fingerprints(its), other, same_image, only_earlier=itself)
     near = _confirmed(of, among, np.where(near < 0, _free(mirror, exact), near))
     scene = np.full(len(exact), -1) if itself else find_copies(its, other, same_scene)
     return Copies(exact, near, _free(_free(scene, exact), near))
@@ -137,9 +137,9 @@ def _thumbnails(split: Split) -> np.ndarray:
     return np.stack([facts.thumbnail for facts in split.facts])
 
 
-def _places(of: Split, among: Split, partner: np.ndarray) -> list[Place]:
+def _places(of: Split, among: Split, partner: np.ndarray) -> list[Location]:
     return [
-        Place(
+        Location(
             of.name,
             str(of.index.path(image)),
             image,

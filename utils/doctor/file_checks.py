@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.doctor.finding import Finding, Place, Severity, by_split, number_of, serious_beyond
+from utils.doctor.finding import Finding, Location, Severity, by_split, number_of, serious_beyond
 from utils.doctor.image_facts import MISSING, UPRIGHT, ImageFacts
 from utils.doctor.splits import Split
 from utils.images.headers import SIDEWAYS
@@ -139,17 +139,17 @@ def wrong_suffixes(splits: Sequence[Split]) -> Iterator[Finding]:
         yield Finding("wrong-suffix", "note", len(places), sentence, fix, places)
 
 
-def _places(splits: Sequence[Split], fault: Callable[[Split, int], str]) -> list[Place]:
+def _places(splits: Sequence[Split], fault: Callable[[Split, int], str]) -> list[Location]:
     """The images for which `fault` gives a reason."""
     return [
-        Place(split.name, str(split.index.path(image)), image, detail=reason)
+        Location(split.name, str(split.index.path(image)), image, detail=reason)
         for split in splits
         for image in range(len(split.index))
         if (reason := fault(split, image))
     ]
 
 
-def _shares(places: Sequence[Place], splits: Sequence[Split]) -> dict[str, tuple[int, int]]:
+def _shares(places: Sequence[Location], splits: Sequence[Split]) -> dict[str, tuple[int, int]]:
     found = Counter(place.split for place in places)
     return {split.name: (found[split.name], len(split.index)) for split in splits}
 

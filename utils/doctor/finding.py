@@ -12,7 +12,7 @@ SMALL_SHARE = 0.01  # of boxes or images: what is wrong with no more than these 
 SINGULAR = {"are": "is", "have": "has", "do": "does", "cannot": "cannot"}  # verbs that do not just take an s
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where something was found.
 
     split   the name of the split
@@ -46,10 +46,10 @@ class Finding(NamedTuple):
     number: int
     sentence: str
     fix: str
-    places: Sequence[Place] = ()
+    places: Sequence[Location] = ()
 
 
-def by_split(places: Iterable[Place], splits: Sequence[Split], boxes: bool = False) -> str:
+def by_split(places: Iterable[Location], splits: Sequence[Split], boxes: bool = False) -> str:
     """How many places (or boxes in them) each split has: "train 30, val 4"."""
     counts: dict[str, int] = {split.name: 0 for split in splits}
     for place in places:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from utils.doctor.box_rules import beyond_border, box_owners, overlapping_boxes, tiny, training_sides, whole
-from utils.doctor.finding import Finding, Place, Severity, by_split, number_of, serious_beyond
+from utils.doctor.finding import Finding, Location, Severity, by_split, number_of, serious_beyond
 from utils.doctor.splits import Split
 
 SMALL = 8.0  # pixels at the size of training: the finest grid of most networks
@@ -33,7 +33,7 @@ def check_labels(splits: Sequence[Split], image_size: tuple[int, int]) -> list[F
 def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
     """What the readers could not use and left out."""
     places = [
-        Place(split.name, problem.file, detail=problem.reason)
+        Location(split.name, problem.file, detail=problem.reason)
         for split in splits
         for problem in split.problems
     ]
@@ -152,12 +152,12 @@ def _box_finding(
         yield Finding(kind, severity, count, text, fix, places)
 
 
-def _box_places(split: Split, marked: np.ndarray) -> list[Place]:
+def _box_places(split: Split, marked: np.ndarray) -> list[Location]:
     boxes = np.flatnonzero(marked)
     owners = box_owners(split.index)[boxes]
     images, starts = np.unique(owners, return_index=True)
     parts = np.split(boxes, starts[1:]) if len(images) else []
     return [
-        Place(split.name, str(split.index.path(image)), image, tuple(part.tolist()))
+        Location(split.name, str(split.index.path(image)), image, tuple(part.tolist()))
         for image, part in zip(images.tolist(), parts, strict=True)
     ]

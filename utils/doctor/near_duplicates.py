@@ -91,7 +91,7 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.packbits(signs, axis=1)).view(np.uint64).reshape(-1)
 
 
-def mirrored(prints: Fingerprints) -> Fingerprints:
+def mirror_fingerprints(prints: Fingerprints) -> Fingerprints:
     """The fingerprints of the same images, left and right exchanged."""
     return fingerprints(prints.thumbnails[:, :, ::-1])
 

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 
 from utils.doctor.checks import is_healthy, verdict
-from utils.doctor.class_checks import class_counts
+from utils.doctor.class_checks import count_objects_of
 from utils.doctor.finding import Finding, number_of
 from utils.doctor.histograms import Histogram, histograms
 from utils.doctor.splits import Split
@@ -92,7 +92,7 @@ def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
 
 
 def _count_table(splits: Sequence[Split]) -> str:
-    counts = [class_counts(split) for split in splits]
+    counts = [count_objects_of(split) for split in splits]
     head = "".join(f'<th class="number">{escape(split.name)}</th>' for split in splits)
     rows = [
         ("images", [len(split.index) for split in splits]),

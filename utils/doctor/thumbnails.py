@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.doctor.finding import Place
+from utils.doctor.finding import Location
 from utils.doctor.splits import Split
 from utils.draw.boxes import draw_boxes
 from utils.draw.thumbnails import data_url, resized
@@ -18,18 +18,18 @@ MARK, WHITE = (255, 0, 0), (255, 255, 255)
 CROP = 8.0  # pixels of a thumbnail: of a marked box that would be smaller, the surroundings are enlarged
 
 
-def places_of(split: Split) -> list[Place]:
+def places_of(split: Split) -> list[Location]:
     """Every image of a split as a place with nothing marked."""
-    return [Place(split.name, str(path), image) for image, path in enumerate(split.paths())]
+    return [Location(split.name, str(path), image) for image, path in enumerate(split.paths())]
 
 
-def sample_places(places: Sequence[Place], number: int, rng: np.random.Generator) -> list[Place]:
+def sample_places(places: Sequence[Location], number: int, rng: np.random.Generator) -> list[Location]:
     """At most `number` of the places, drawn at random, in their order."""
     chosen = rng.choice(len(places), min(number, len(places)), replace=False)
     return [places[k] for k in sorted(chosen.tolist())]
 
 
-def image_of(place: Place, splits: Sequence[Split]) -> str:
+def image_of(place: Location, splits: Sequence[Split]) -> str:
     """A figure of the place, beside it what it is like; "" where there is no image to show."""
     split = next(split for split in splits if split.name == place.split)
     if place.image < 0 or split.facts[place.image].error:
@@ -46,7 +46,7 @@ def image_of(place: Place, splits: Sequence[Split]) -> str:
     return f'<figure class="{"pair" if place.like else "one"}">{tags}<figcaption>{text}</figcaption></figure>'
 
 
-def place_thumbnail(place: Place, split: Split) -> np.ndarray:
+def place_thumbnail(place: Location, split: Split) -> np.ndarray:
     """The image with its boxes, what is meant in red: uint8 RGB. Around a tiny box it is enlarged."""
     image = read_image(place.path)
     span = split.index.span(place.image)

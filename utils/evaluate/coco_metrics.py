@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.evaluate.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
-from utils.evaluate.matching import COCO_THRESHOLDS, Pairs, Verdict, match_coco
+from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
 MAX_DETECTIONS = (1, 10, 100)  # of one class on one image
@@ -28,7 +28,7 @@ class CocoFigures(NamedTuple):
     recall: np.ndarray
 
 
-def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: Pairs) -> CocoFigures:
+def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: OverlappingPairs) -> CocoFigures:
     """Match and count for every area range. `pairs` are those with an overlap of .5 or more, at least."""
     classes = len(truth.class_names)
     precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
@@ -42,14 +42,17 @@ def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: Pairs) -> C
 
 
 def coco_verdicts(
-    found: RankedDetections, truth: GroundTruth, pairs: Pairs, limits: tuple[float, float] = AREAS["all"]
+    found: RankedDetections,
+    truth: GroundTruth,
+    pairs: OverlappingPairs,
+    limits: tuple[float, float] = AREAS["all"],
 ) -> Iterator[Verdict]:
     """What the detections turned out to be by COCO's rule, one after the other for its ten thresholds.
 
     limits  the least and the largest area, in square pixels, of the objects that count
     """
     first_hundred = found.place < MAX_DETECTIONS[-1]
-    pairs = Pairs(*(column[first_hundred[pairs.detection]] for column in pairs))
+    pairs = OverlappingPairs(*(column[first_hundred[pairs.detection]] for column in pairs))
     matched, matched_ignored = match_coco(pairs, found, _ignored(truth, limits), truth.crowd)
     size = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
     other_size = (size < limits[0]) | (size > limits[1])

@@ -31,7 +31,7 @@ from utils.evaluate.matching import COCO_THRESHOLDS, Matched, match_voc, overlap
 from utils.evaluate.metrics import Metrics
 from utils.evaluate.pr_curves import best_f1, curves, figures_at
 
-__all__ = ["GroundTruth", "Matched", "Metrics", "evaluate", "match", "measure"]
+__all__ = ["GroundTruth", "Matched", "Metrics", "compute_metrics", "evaluate", "match_detections"]
 
 
 class Counts(NamedTuple):
@@ -70,15 +70,15 @@ def evaluate(
     Raises ValueError for another number of images, for scores or boxes that are not finite and for labels
     beyond the classes.
     """
-    return measure(match(detections, ground_truth, min_overlap), score_threshold)
+    return compute_metrics(match_detections(detections, ground_truth, min_overlap), score_threshold)
 
 
-def measure(matched: Matched, score_threshold: float = 0.5) -> Metrics:
-    """The figures of what `match` returned; see `evaluate`."""
-    return summarise(matched, accumulate(matched), score_threshold)
+def compute_metrics(matched: Matched, score_threshold: float = 0.5) -> Metrics:
+    """The figures of what `match_detections` returned; see `evaluate`."""
+    return to_metrics(matched, accumulate(matched), score_threshold)
 
 
-def match(
+def match_detections(
     detections: Sequence[Detections] | FlatDetections,
     ground_truth: DatasetIndex | GroundTruth,
     min_overlap: float = 0.5,
@@ -111,7 +111,7 @@ def accumulate(matched: Matched) -> Counts:
     )
 
 
-def summarise(matched: Matched, counts: Counts, score_threshold: float) -> Metrics:
+def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metrics:
     """The third step: the figures that are reported."""
     found, truth, _, verdict, min_overlap = matched
     objects, coco = counts.objects, counts.coco

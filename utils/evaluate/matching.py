@@ -19,7 +19,7 @@ _ALL_THRESHOLDS = (1 << len(COCO_THRESHOLDS)) - 1
 _PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes a pair
 
 
-class Pairs(NamedTuple):
+class OverlappingPairs(NamedTuple):
     """Overlapping detections and objects of the same image, by detection and then by object.
 
     detection  int64 [P], which of the ranked detections
@@ -58,14 +58,14 @@ class Matched(NamedTuple):
 
     found: RankedDetections
     truth: GroundTruth
-    pairs: Pairs
+    pairs: OverlappingPairs
     verdict: Verdict
     min_overlap: float
 
 
 def overlapping_pairs(
     found: RankedDetections, truth: GroundTruth, least: float, any_class: bool = False
-) -> Pairs:
+) -> OverlappingPairs:
     """All pairs of the same image, and of the same class unless `any_class`, that overlap by `least` or more.
 
     `least` is above 0.
@@ -86,10 +86,12 @@ def overlapping_pairs(
         nth = np.arange(len(repeated_first)) - np.repeat(np.cumsum(times) - times, times)
         objects = by_key[repeated_first + nth]
         parts.append(_keep_overlapping(np.repeat(detections[start:end], times), objects, found, truth, least))
-    return Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return OverlappingPairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def match_voc(pairs: Pairs, uncounted: np.ndarray, num_detections: int, min_overlap: float) -> Verdict:
+def match_voc(
+    pairs: OverlappingPairs, uncounted: np.ndarray, num_detections: int, min_overlap: float
+) -> Verdict:
     """VOC's rule: each detection is judged by the object it overlaps best, whether or not that is taken.
 
     Correct is the best-scored detection of an object; others of the same object are false positives. A
@@ -107,7 +109,7 @@ def match_voc(pairs: Pairs, uncounted: np.ndarray, num_detections: int, min_over
 
 
 def match_coco(
-    pairs: Pairs, found: RankedDetections, ignored: np.ndarray, crowd: np.ndarray
+    pairs: OverlappingPairs, found: RankedDetections, ignored: np.ndarray, crowd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """COCO's rule, for its ten thresholds at once.
 
@@ -171,7 +173,9 @@ def found_by(matched: Matched) -> np.ndarray:
     return finder
 
 
-def best_overlaps(pairs: Pairs, use: np.ndarray, num_detections: int) -> tuple[np.ndarray, np.ndarray]:
+def best_overlaps(
+    pairs: OverlappingPairs, use: np.ndarray, num_detections: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The highest overlap of each detection among some of the pairs, and its object; 0 and -1 for none."""
     detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
     order = np.lexsort((obj, -iou, detection))
@@ -181,8 +185,8 @@ def best_overlaps(pairs: Pairs, use: np.ndarray, num_detections: int) -> tuple[n
     return highest, objects
 
 
-def _no_pairs() -> Pairs:
-    return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+def _no_pairs() -> OverlappingPairs:
+    return OverlappingPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 
 
 def _blocks(sizes: np.ndarray, limit: int) -> list[tuple[int, int]]:
@@ -194,7 +198,7 @@ def _blocks(sizes: np.ndarray, limit: int) -> list[tuple[int, int]]:
 
 def _keep_overlapping(
     detection: np.ndarray, obj: np.ndarray, found: RankedDetections, truth: GroundTruth, least: float
-) -> Pairs:
+) -> OverlappingPairs:
     """The given pairs that overlap by at least `least`."""
     width = _shared_side(found.boxes, detection, truth.boxes, obj, axis=0)
     touch = np.flatnonzero(width > 0)  # the others have no overlap, or no area at all
@@ -208,7 +212,7 @@ def _keep_overlapping(
     iou = intersection / (area + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
     covered = np.where(truth.crowd[obj], intersection / area, iou)
     keep = np.maximum(iou, covered) >= least
-    return Pairs(detection[keep], obj[keep], iou[keep], covered[keep])
+    return OverlappingPairs(detection[keep], obj[keep], iou[keep], covered[keep])
 
 
 def _shared_side(

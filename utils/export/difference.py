@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from nets.common.topk import clip
-from utils.inference.nms import Kept, nms
+from utils.inference.nms import NMSResult, nms
 
 COMPARED = 100  # detections of each image, the best ones
 LEAST, OVERLAP = 0.001, 0.5  # confidence and NMS of those that are compared: as in evaluation
@@ -36,7 +36,7 @@ NONE = Difference(0.0, 0.0)
 
 
 def largest_difference(
-    expected: Decoded, found: Decoded, size: tuple[int, int], tolerance: Difference
+    expected: Candidates, found: Candidates, size: tuple[int, int], tolerance: Difference
 ) -> Difference:
     """How far apart the detections of two detectors on the same batch of `size` (height, width) are at most.
 
@@ -46,7 +46,7 @@ def largest_difference(
     cut off at the border of the input, beyond which nobody sees them.
     """
     largest = NONE
-    expected, found = (Decoded(clip(decoded.boxes, size), decoded.scores) for decoded in (expected, found))
+    expected, found = (Candidates(clip(decoded.boxes, size), decoded.scores) for decoded in (expected, found))
     for one, other in ((expected, found), (found, expected)):
         kept = nms(one, LEAST, OVERLAP, COMPARED)
         for detections, boxes, scores in zip(kept, other.boxes, other.scores, strict=True):
@@ -54,7 +54,7 @@ def largest_difference(
     return largest
 
 
-def _to_nearest(kept: Kept, boxes: Tensor, scores: Tensor, tolerance: Difference) -> Difference:
+def _to_nearest(kept: NMSResult, boxes: Tensor, scores: Tensor, tolerance: Difference) -> Difference:
     """Of detections to candidates boxes [A, 4], scores [A, C] of the same image."""
     if not len(kept.scores):
         return NONE
@@ -84,7 +84,7 @@ class Agreement(NamedTuple):
         return self.number - self.common <= self.number / 50
 
 
-def nms_agreement(ours: Sequence[Kept], boxes: Tensor, scores: Tensor, labels: Tensor) -> Agreement:
+def nms_agreement(ours: Sequence[NMSResult], boxes: Tensor, scores: Tensor, labels: Tensor) -> Agreement:
     """Of our NMS and that of a graph on the same candidates: boxes [B, K, 4], scores [B, K], labels [B, K].
 
     Common is what has a label, a score within 1e-5 and a box within a hundredth of a pixel in both.

@@ -14,7 +14,7 @@ from nets.common.detector import Detector
 from utils.export.onnx_letterbox import letterbox_graph, original_graph
 from utils.export.onnx_nms import nms_graph
 from utils.export.onnx_text import OPSET, put_after, put_before
-from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportFacts
+from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportMetadata
 from utils.system.validation import require_packages
 
 MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many images
@@ -38,7 +38,7 @@ class Network(nn.Module):
         return boxes, scores
 
 
-def write_onnx(detector: Detector, facts: ExportFacts, path: Path) -> None:
+def write_onnx(detector: Detector, facts: ExportMetadata, path: Path) -> None:
     """Write the file. ValueError where `onnx` is not installed, or the exporter cannot do this detector."""
     require_packages("--format onnx", "onnx", "onnxscript")
     import onnx
@@ -55,7 +55,7 @@ def write_onnx(detector: Detector, facts: ExportFacts, path: Path) -> None:
     onnx.save(model, path)
 
 
-def network_graph(detector: Detector, facts: ExportFacts) -> Any:
+def network_graph(detector: Detector, facts: ExportMetadata) -> Any:
     """The network alone, from `images` to the candidates, as PyTorch's exporter makes it."""
     height, width = facts.image_size
     shapes = None
@@ -100,7 +100,7 @@ def dynamic_shape(stride: int) -> dict[int, Any]:
     return {0: dim("batch", min=1, max=MOST_SIDE), 2: sides[0], 3: sides[1]}
 
 
-def _name_outputs(model: Any, facts: ExportFacts) -> None:
+def _name_outputs(model: Any, facts: ExportMetadata) -> None:
     """Let the outputs after NMS have their plain names, in the image's own pixels after a letterbox."""
     if facts.letterbox:
         put_after(model, original_graph())

@@ -12,13 +12,13 @@ import torch
 
 from nets.common.detector import Detector
 from utils.export.onnx_writer import Network, write_onnx
-from utils.inference.exported_metadata import EXTRA_FILE, NAME, ExportFacts
+from utils.inference.exported_metadata import EXTRA_FILE, NAME, ExportMetadata
 from utils.inference.openvino_runtime import openvino_core
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
 
 
-def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> None:
+def write_torchscript(detector: Detector, facts: ExportMetadata, path: Path) -> None:
     """Trace the detector on its device, which it is tied to from then on, and write it.
 
     Returns the candidates before NMS, a tuple of two tensors; NMS is not part of it.
@@ -32,7 +32,7 @@ def write_torchscript(detector: Detector, facts: ExportFacts, path: Path) -> Non
         torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: facts.to_json()})
 
 
-def write_openvino(detector: Detector, facts: ExportFacts, folder: Path, half: bool = False) -> None:
+def write_openvino(detector: Detector, facts: ExportMetadata, folder: Path, half: bool = False) -> None:
     """Write the folder; with `half` weights are kept as float16 there, and are used as the device likes.
 
     ValueError where `openvino` is not installed, and as `write_onnx`.

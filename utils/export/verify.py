@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from nets.common.detector import Detector
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import evaluate
@@ -17,7 +17,7 @@ from utils.export.difference import NONE, Difference, largest_difference
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections
-from utils.inference.exported_model import Exported
+from utils.inference.exported_model import ExportedModel
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
 from utils.sample.dataset import sample_image
@@ -56,9 +56,9 @@ class Compared(NamedTuple):
 
 
 @torch.inference_mode()
-def prove(proof: Proof, exported: Exported) -> list[str]:
+def prove(proof: Proof, exported: ExportedModel) -> list[str]:
     """Sentences about what was seen; ValueError with the numbers where the file is not the same detector."""
-    compared = compare(proof, exported)
+    compared = verify_on(proof, exported)
     require(compared.difference, proof.tolerance, "on these images")
     told = [compared.told]
     if exported.facts.dynamic:
@@ -72,7 +72,7 @@ def prove(proof: Proof, exported: Exported) -> list[str]:
 
 
 @torch.inference_mode()
-def compare(proof: Proof, exported: Exported) -> Compared:
+def verify_on(proof: Proof, exported: ExportedModel) -> Compared:
     """Compare on all images of the data, or on drawn ones."""
     if proof.index is not None:
         return _compare_on_data(proof, proof.index, exported)
@@ -82,7 +82,7 @@ def compare(proof: Proof, exported: Exported) -> Compared:
 
 
 def compare_batch(
-    proof: Proof, exported: Exported, images: Sequence[np.ndarray], size: tuple[int, int]
+    proof: Proof, exported: ExportedModel, images: Sequence[np.ndarray], size: tuple[int, int]
 ) -> Difference:
     """The largest difference on one batch of images."""
     pixels = exported.pixels
@@ -91,14 +91,14 @@ def compare_batch(
     return largest_difference(expected, found, size, proof.tolerance)
 
 
-def detect_both(proof: Proof, exported: Exported, images: torch.Tensor) -> tuple[Decoded, Decoded]:
+def detect_both(proof: Proof, exported: ExportedModel, images: torch.Tensor) -> tuple[Candidates, Candidates]:
     """What the detector finds and what the file finds on a batch, both on the detector's device."""
     device = proof.detector.device
     found = exported.detect(images.to(exported.device))
-    return proof.detector.detect(images.to(device)), Decoded(*(value.to(device) for value in found))
+    return proof.detector.detect(images.to(device)), Candidates(*(value.to(device) for value in found))
 
 
-def _compare_on_data(proof: Proof, index: DatasetIndex, exported: Exported) -> Compared:
+def _compare_on_data(proof: Proof, index: DatasetIndex, exported: ExportedModel) -> Compared:
     pixels, size = exported.pixels, exported.image_size
     dataset = EvaluationDataset(index, size, pixels.pad_value, pixels.pad_centred)
     settings, difference = DetectSettings(), NONE

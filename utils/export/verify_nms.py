@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.export.difference import Agreement, Difference, largest_difference, nms_agreement
 from utils.export.onnx_writer import OUTPUTS
 from utils.export.verify import Proof, require
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections
-from utils.inference.exported_model import Exported
-from utils.inference.nms import Kept, nms
+from utils.inference.exported_model import ExportedModel
+from utils.inference.nms import NMSResult, nms
 from utils.inference.openvino_runtime import openvino_core
-from utils.weights.file_kind import MODEL_FILE, Kind, exported_kind
+from utils.weights.file_kind import MODEL_FILE, FileKind, exported_kind
 
 SCALED = 10  # times the tolerance, where the graph scales images: by a grey level unlike OpenCV
 
@@ -25,7 +25,7 @@ Whole = Callable[[np.ndarray], Outputs]
 
 
 @torch.inference_mode()
-def prove_nms(proof: Proof, exported: Exported) -> str:
+def prove_nms(proof: Proof, exported: ExportedModel) -> str:
     """A sentence about what was seen; ValueError where NMS or letterbox of the graph are not ours."""
     kind = exported_kind(exported.path)
     assert kind is not None
@@ -36,13 +36,13 @@ def prove_nms(proof: Proof, exported: Exported) -> str:
         inputs, plan = letterbox(image, facts.image_size, pixels.pad_value, pixels.pad_centred)
         channels_first = np.ascontiguousarray(inputs.transpose(2, 0, 1)[None])
         outputs = whole(image if facts.letterbox else channels_first)
-        candidates = Decoded(outputs["candidate_boxes"], outputs["candidate_scores"])
+        candidates = Candidates(outputs["candidate_boxes"], outputs["candidate_scores"])
         if facts.letterbox:
             _require_same_letterbox(proof, channels_first, candidates)
             settings = DetectSettings(facts.confidence, facts.nms_iou, facts.max_detections)
             (found,) = select_detections(candidates, [plan], settings)
             boxes, scores, labels = map(torch.from_numpy, (found.boxes, found.scores, found.labels))
-            kept = [Kept(boxes, scores, labels, found.best_score, found.best_label)]
+            kept = [NMSResult(boxes, scores, labels, found.best_score, found.best_label)]
         else:
             kept = nms(candidates, facts.confidence, facts.nms_iou, facts.max_detections)
         agreement = agreement.and_of(nms_agreement(kept, *_after_nms(outputs)))
@@ -57,7 +57,7 @@ def _after_nms(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
     return boxes, scores, labels
 
 
-def _require_same_letterbox(proof: Proof, images: np.ndarray, candidates: Decoded) -> None:
+def _require_same_letterbox(proof: Proof, images: np.ndarray, candidates: Candidates) -> None:
     """ValueError unless the graph's own letterbox leads to about the candidates that ours leads to."""
     size = images.shape[2], images.shape[3]
     allowed = Difference(SCALED * proof.tolerance.box, SCALED * proof.tolerance.score)
@@ -66,7 +66,7 @@ def _require_same_letterbox(proof: Proof, images: np.ndarray, candidates: Decode
     require(difference, allowed, "with the letterbox in the graph")
 
 
-def open_whole(path: Path, kind: Kind) -> Whole:
+def open_whole(path: Path, kind: FileKind) -> Whole:
     """A function from the input, `images` [B, 3, H, W] or `image` [h, w, 3] uint8, to outputs by name."""
     return _onnx(path) if kind == "onnx" else _openvino(path / MODEL_FILE)
 

@@ -7,12 +7,12 @@ from nets.common.detector import Detector
 from nets.heads.faster_rcnn import FasterRCNN
 from utils.export.onnx_writer import write_onnx
 from utils.export.other_writers import write_openvino, write_torchscript
-from utils.inference.exported_metadata import ExportFacts
+from utils.inference.exported_metadata import ExportMetadata
 from utils.weights.file_kind import MODEL_FILE
 from utils.weights.pretrained import WORD
 
-Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
-ENDINGS: dict[Format, str] = {
+ExportFormat = Literal["onnx", "openvino", "torchscript", "tensorrt"]
+ENDINGS: dict[ExportFormat, str] = {
     "onnx": ".onnx",
     "openvino": "_openvino",
     "torchscript": ".torchscript",
@@ -20,7 +20,7 @@ ENDINGS: dict[Format, str] = {
 }
 
 
-def output_path(output: Path | None, weights: Path, model: str | None, kind: Format) -> Path:
+def output_path(output: Path | None, weights: Path, model: str | None, kind: ExportFormat) -> Path:
     """Where the export goes, by default beside the weights; of "pretrained" ones here, by the model's name.
 
     ValueError for a name whose ending does not say what is in it, and for a folder that holds other things.
@@ -42,7 +42,7 @@ def output_path(output: Path | None, weights: Path, model: str | None, kind: For
     return path
 
 
-def check_exportable(detector: Detector, facts: ExportFacts, kind: Format, half: bool) -> None:
+def check_exportable(detector: Detector, facts: ExportMetadata, kind: ExportFormat, half: bool) -> None:
     """ValueError that says why, for what cannot be had."""
     name = facts.model_name
     if isinstance(detector, FasterRCNN):
@@ -68,7 +68,9 @@ def check_exportable(detector: Detector, facts: ExportFacts, kind: Format, half:
         )
 
 
-def write_export(detector: Detector, facts: ExportFacts, path: Path, kind: Format, half: bool) -> None:
+def write_export(
+    detector: Detector, facts: ExportMetadata, path: Path, kind: ExportFormat, half: bool
+) -> None:
     """Write the detector, which is ready for inference, in one of the formats; TensorRT's is ONNX."""
     if kind == "openvino":
         write_openvino(detector, facts, path, half)
@@ -78,7 +80,7 @@ def write_export(detector: Detector, facts: ExportFacts, path: Path, kind: Forma
         write_onnx(detector, facts, path)
 
 
-def trtexec_command(path: Path, facts: ExportFacts) -> str:
+def trtexec_command(path: Path, facts: ExportMetadata) -> str:
     """The command that builds a TensorRT engine, for up to 8 images of the size it was exported for."""
     parts = ["trtexec", f"--onnx={path}", f"--saveEngine={path.with_suffix('.engine')}", "--fp16"]
     if facts.dynamic:

@@ -10,15 +10,15 @@ import numpy as np
 
 from utils.data.index import DatasetIndex, select_boxes, select_images, sound_boxes
 from utils.formats.place_images import How, common_folder, distinct_names, place_images, require_one_folder
-from utils.formats.writers import IMAGE_FOLDERS, WRITERS, Format, Place
+from utils.formats.writers import IMAGE_FOLDERS, WRITERS, DataFormat, Destination
 from utils.images.headers import header_size
 from utils.system.files import new_folder, write_text
 
-HAS_SIZES: tuple[Format, ...] = ("voc", "coco", "yolo")
-HAS_DIFFICULT: tuple[Format, ...] = ("voc", "coco")
-BY_STEM: tuple[Format, ...] = ("voc", "yolo")  # annotations are found by the image's name without suffix
+HAS_SIZES: tuple[DataFormat, ...] = ("voc", "coco", "yolo")
+HAS_DIFFICULT: tuple[DataFormat, ...] = ("voc", "coco")
+BY_STEM: tuple[DataFormat, ...] = ("voc", "yolo")  # annotations are found by the image's name without suffix
 CLASS_FILE = "classes.txt"
-CUTS_BOXES: tuple[Format, ...] = ("voc", "yolo")  # their readers cut boxes at the image's border
+CUTS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # their readers cut boxes at the image's border
 
 
 class Converted(NamedTuple):
@@ -38,7 +38,7 @@ class Converted(NamedTuple):
 
 def convert(
     index: DatasetIndex,
-    target: Format,
+    target: DataFormat,
     output: Path,
     split: str = "train",
     images: How = "link",
@@ -54,14 +54,14 @@ def convert(
         raise ValueError("there is no image that can be read")
     output = output.absolute()
     with new_folder(output) as folder:
-        place = _place(index, target, images, Place(folder, output, split, output, ()))
+        place = _place(index, target, images, Destination(folder, output, split, output, ()))
         spec = WRITERS[target](index, place)
         write_text(folder / CLASS_FILE, "".join(f"{name}\n" for name in index.class_names))
     return Converted(spec, output / CLASS_FILE, index, changes)
 
 
 def fit_format(
-    index: DatasetIndex, target: Format, keep_difficult: bool = False
+    index: DatasetIndex, target: DataFormat, keep_difficult: bool = False
 ) -> tuple[DatasetIndex, Counter[str]]:
     """The index as the format can hold it, and what was changed for it, with counts.
 
@@ -98,7 +98,7 @@ def require_plain_names(names: Sequence[str]) -> None:
             )
 
 
-def _place(index: DatasetIndex, target: Format, how: How, place: Place) -> Place:
+def _place(index: DatasetIndex, target: DataFormat, how: How, place: Destination) -> Destination:
     """Bring the images into the folder, or find where they are."""
     paths = [_without_dots(index.path(image)) for image in range(len(index))]
     if how == "none":
@@ -134,7 +134,7 @@ def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex
 
 
 def _without_difficult(
-    index: DatasetIndex, target: Format, keep: bool, changes: Counter[str]
+    index: DatasetIndex, target: DataFormat, keep: bool, changes: Counter[str]
 ) -> DatasetIndex:
     count = int(index.difficult.sum())
     if keep:

@@ -22,7 +22,7 @@ PLAIN = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)") 
 AFTER_IMAGE = re.compile(rf"(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+(\S+)", re.IGNORECASE)
 SHOWN = 10  # bad lines named in one message
 
-Line = tuple[str, str, int]  # the path, the numbers of the boxes with commas between them, how many boxes
+ListLine = tuple[str, str, int]  # the path, the numbers of the boxes with commas between them, how many boxes
 
 
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
@@ -76,7 +76,9 @@ class _Folders:
         return self.known[folder] + name
 
 
-def _parse(lines: list[str], first: int, faults: dict[int, str]) -> tuple[list[tuple[int, Line]], np.ndarray]:
+def _parse(
+    lines: list[str], first: int, faults: dict[int, str]
+) -> tuple[list[tuple[int, ListLine]], np.ndarray]:
     """The lines with something in them, by number, and their boxes as float64 [N, 5] (xyxy, class).
 
     Lines of the plain form are taken as they stand, and the numbers of all lines read at once. Should one be
@@ -89,8 +91,8 @@ def _parse(lines: list[str], first: int, faults: dict[int, str]) -> tuple[list[t
 
 
 def _parse_lines(
-    lines: list[str], first: int, faults: dict[int, str], parse: Callable[[str], Line]
-) -> tuple[list[tuple[int, Line]], np.ndarray]:
+    lines: list[str], first: int, faults: dict[int, str], parse: Callable[[str], ListLine]
+) -> tuple[list[tuple[int, ListLine]], np.ndarray]:
     read = []
     for number, line in enumerate(lines, first):
         if line and not line.isspace():
@@ -102,7 +104,7 @@ def _parse_lines(
     return read, np.array(numbers.split(",") if numbers else [], np.float64).reshape(-1, 5)
 
 
-def _plain_line(line: str) -> Line:
+def _plain_line(line: str) -> ListLine:
     found = PLAIN.fullmatch(line)
     if not found:
         return _careful_line(line)
@@ -110,7 +112,7 @@ def _plain_line(line: str) -> Line:
     return path, boxes[1:].replace(" ", ","), boxes.count(" ")
 
 
-def _careful_line(line: str) -> Line:
+def _careful_line(line: str) -> ListLine:
     path, boxes = _split_line(line)
     return path, ",".join(boxes), len(boxes)
 

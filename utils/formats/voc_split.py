@@ -17,7 +17,7 @@ from utils.system.files import read_text, write_text
 SPLITS = ("train", "val", "trainval", "test")
 NOTE = "split.json"
 
-Split = Mapping[str, Sequence[str]]  # ids by the name of the list
+ImageSets = Mapping[str, Sequence[str]]  # ids by the name of the list
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Shares:
     seed: int
 
 
-def make_split(ids: Sequence[str], shares: Shares) -> Split:
+def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
     """Divide the ids at random, the same way whatever their order; each list is sorted.
 
     A share above 0 and below 1 leaves at least one image on either side where there are two to divide.
@@ -45,14 +45,14 @@ def make_split(ids: Sequence[str], shares: Shares) -> Split:
     return {name: sorted(part) for name, part in zip(SPLITS, parts, strict=True)}
 
 
-def users_split(root: Path, planned: Split) -> Split:
+def users_split(root: Path, planned: ImageSets) -> ImageSets:
     """The id lists that the user made: those there, but for what this program wrote or would write."""
     there = {name: read_ids(root, name) for name in SPLITS if (_main(root) / f"{name}.txt").is_file()}
     ours = (_fingerprint(planned), _noted_fingerprint(root))
     return {} if not any(there.values()) or _fingerprint(there) in ours else there
 
 
-def write_split(root: Path, split: Split, shares: Shares) -> None:
+def write_split(root: Path, split: ImageSets, shares: Shares) -> None:
     """Write the id lists, and the note that they are ours."""
     for name, ids in split.items():
         write_text(_main(root) / f"{name}.txt", "".join(f"{image}\n" for image in ids))
@@ -70,7 +70,7 @@ def _main(root: Path) -> Path:
     return root / "ImageSets" / "Main"
 
 
-def _fingerprint(split: Split) -> str:
+def _fingerprint(split: ImageSets) -> str:
     lists = {name: list(split[name]) for name in sorted(split)}
     return sha256(json.dumps(lists).encode()).hexdigest()
 

@@ -17,8 +17,8 @@ from utils.formats.voc_xml import annotation_text
 from utils.formats.yolo_yaml import write_yolo_yaml
 from utils.system.files import write_text
 
-Format = Literal["voc", "coco", "yolo", "list"]
-IMAGE_FOLDERS: dict[Format, str] = {
+DataFormat = Literal["voc", "coco", "yolo", "list"]
+IMAGE_FOLDERS: dict[DataFormat, str] = {
     "voc": "JPEGImages",
     "coco": "images",
     "yolo": "images/{split}",
@@ -26,7 +26,7 @@ IMAGE_FOLDERS: dict[Format, str] = {
 }
 
 
-class Place(NamedTuple):
+class Destination(NamedTuple):
     """Where a data set is written, and where its images are.
 
     folder  the folder to fill
@@ -48,7 +48,7 @@ class Place(NamedTuple):
         return self.images.is_relative_to(self.final)
 
 
-def write_voc(index: DatasetIndex, place: Place) -> str:
+def write_voc(index: DatasetIndex, place: Destination) -> str:
     """`Annotations/*.xml`, and the names of the images in `ImageSets/Main`; crowds have no place in it."""
     folder = place.folder / "Annotations"
     folder.mkdir()
@@ -65,7 +65,7 @@ def write_voc(index: DatasetIndex, place: Place) -> str:
     return f"{place.final}:{place.split}"
 
 
-def write_coco(index: DatasetIndex, place: Place) -> str:
+def write_coco(index: DatasetIndex, place: Destination) -> str:
     """One JSON file; objects that are difficult get a key of our own that says so."""
     counts = np.diff(index.box_offsets)
     owners = np.repeat(np.arange(1, len(index) + 1), counts).tolist()
@@ -83,7 +83,7 @@ def write_coco(index: DatasetIndex, place: Place) -> str:
     return f"{place.final / place.split}.json:{place.images}"
 
 
-def write_yolo(index: DatasetIndex, place: Place) -> str:
+def write_yolo(index: DatasetIndex, place: Destination) -> str:
     """`data.yaml`, the list of the images, and a text file of labels for each: fractions of 15 digits."""
     folder = place.folder / "labels" / place.split
     folder.mkdir(parents=True)
@@ -98,14 +98,14 @@ def write_yolo(index: DatasetIndex, place: Place) -> str:
     return f"{place.final / 'data.yaml'}:{place.split}"
 
 
-def write_list_data(index: DatasetIndex, place: Place) -> str:
+def write_list_data(index: DatasetIndex, place: Destination) -> str:
     """A list file; flags, areas and sizes have no place in it."""
     paths = [str(place.images / name) for name in place.names]
     write_list(place.folder / f"{place.split}.txt", with_paths(index, paths))
     return str(place.final / f"{place.split}.txt")
 
 
-WRITERS: dict[Format, Callable[[DatasetIndex, Place], str]] = {
+WRITERS: dict[DataFormat, Callable[[DatasetIndex, Destination], str]] = {
     "voc": write_voc,
     "coco": write_coco,
     "yolo": write_yolo,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from utils.data.index import DatasetIndex
-from utils.data.merge import match_classes
+from utils.data.merge import relabel
 from utils.formats.yolo import images_below, read_yolo
 from utils.system.files import read_text, write_text
 
@@ -49,7 +49,7 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
         index = read_yolo(images, names, f"{path}:{split}")
     except OSError as error:  # a name that is too long, a folder that may not be listed
         raise ValueError(f"{path}:{split} names what cannot be read: {error}") from None
-    return index if class_names is None else match_classes(index, class_names, f"{path}:{split}")
+    return index if class_names is None else relabel(index, class_names, f"{path}:{split}")
 
 
 def open_yolo_yaml(path: Path) -> YoloData:

@@ -11,7 +11,7 @@ import numpy as np
 
 from utils.images.headers import IMAGE_SUFFIXES
 from utils.images.image_io import decode_image, read_image
-from utils.images.web_images import fetch, is_address, name_of
+from utils.images.web_images import fetch, is_web_url, name_of
 
 KNOWN = f"known are {', '.join(IMAGE_SUFFIXES)}"
 LIST = "-"  # the source that stands for names on standard input
@@ -68,7 +68,7 @@ def find_images(sources: Sequence[str | Path]) -> list[Path]:
 
 def read_source(source: str) -> np.ndarray:
     """The image, uint8 RGB [H, W, 3], of a path or address; `ImageError` if it cannot be had or read."""
-    return decode_image(fetch(source), source) if is_address(source) else read_image(source)
+    return decode_image(fetch(source), source) if is_web_url(source) else read_image(source)
 
 
 def listed() -> list[str]:
@@ -79,7 +79,7 @@ def listed() -> list[str]:
 
 def _sources_of(source: str, strict: bool) -> list[ImageSource]:
     path = Path(source)
-    if is_address(source):
+    if is_web_url(source):
         return [ImageSource(source, PurePath(name_of(source)))]
     if path.is_dir():
         images = [found for found in path.rglob("*") if _is_image(found) and not _is_hidden(found, path)]
@@ -110,7 +110,7 @@ def _matching(pattern: str) -> list[ImageSource]:
 
 
 def _identity(source: str) -> str:
-    return source if is_address(source) else os.path.normcase(Path(source).resolve())
+    return source if is_web_url(source) else os.path.normcase(Path(source).resolve())
 
 
 def _is_image(path: Path) -> bool:

@@ -15,7 +15,7 @@ TIMEOUT = 20.0  # seconds without a byte
 LONGEST = 120.0  # seconds in all: a server may send a byte now and then, for ever
 
 
-def is_address(source: str) -> bool:
+def is_web_url(source: str) -> bool:
     """Whether it is an address on the web rather than a path."""
     return source.lower().startswith(("http://", "https://"))
 

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.data.detections import Detections
 from utils.images.letterbox import Letterbox
-from utils.inference.nms import Kept, nms
+from utils.inference.nms import NMSResult, nms
 from utils.system.device import autocasting
 from utils.system.stopwatch import Stopwatch
 
 
-class Detects(Protocol):
+class DetectorLike(Protocol):
     """What detects: a `Detector`, or a model that was exported.
 
     pixels  what it expects of pixels: how images are padded
@@ -36,7 +36,7 @@ class Detects(Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def detect(self, images: Tensor) -> Decoded:
+    def detect(self, images: Tensor) -> Candidates:
         """uint8 RGB [B, 3, H, W] -> boxes and scores before NMS."""
         ...
 
@@ -59,7 +59,7 @@ class DetectSettings:
 
 @torch.inference_mode()
 def detect_batch(
-    detector: Detects,
+    detector: DetectorLike,
     images: Tensor,
     letterboxes: Sequence[Letterbox],
     settings: DetectSettings,
@@ -77,7 +77,7 @@ def detect_batch(
 
 
 @torch.inference_mode()
-def find_candidates(detector: Detects, images: Tensor, autocast: torch.dtype | None) -> Decoded:
+def find_candidates(detector: DetectorLike, images: Tensor, autocast: torch.dtype | None) -> Candidates:
     """Boxes and scores before NMS, on the input, of uint8 RGB images [B, 3, H, W]."""
     if isinstance(detector, nn.Module):
         detector.eval()
@@ -87,7 +87,7 @@ def find_candidates(detector: Detects, images: Tensor, autocast: torch.dtype | N
 
 @torch.inference_mode()
 def select_detections(
-    decoded: Decoded, letterboxes: Sequence[Letterbox], settings: DetectSettings
+    decoded: Candidates, letterboxes: Sequence[Letterbox], settings: DetectSettings
 ) -> list[Detections]:
     """Detections in the original images' pixels, of candidates on inputs that lie as `letterboxes` says."""
     found = nms(
@@ -97,7 +97,7 @@ def select_detections(
     return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
 
 
-def _to_image(kept: Kept, letterbox: Letterbox, candidates: int) -> Detections:
+def _to_image(kept: NMSResult, letterbox: Letterbox, candidates: int) -> Detections:
     """Back in the original image's pixels, without boxes that lie in the padding alone."""
     boxes = letterbox.inverse(kept.boxes.cpu().numpy())
     inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)

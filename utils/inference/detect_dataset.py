@@ -9,8 +9,8 @@ from tqdm import tqdm
 from nets.common.detector import Detector
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
-from utils.inference.detect import Detects, DetectSettings, detect_batch
-from utils.loader.batch import to_device
+from utils.inference.detect import DetectorLike, DetectSettings, detect_batch
+from utils.loader.batch import batch_to_device
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
 from utils.system.device import autocasting
@@ -33,7 +33,7 @@ class DatasetDetections(NamedTuple):
 
 @torch.inference_mode()
 def detect_dataset(
-    detector: Detects,
+    detector: DetectorLike,
     index: DatasetIndex,
     image_size: tuple[int, int],
     batch_size: int,
@@ -63,7 +63,7 @@ def detect_dataset(
         with watch.timed("loading"):
             if (batch := next(batches, None)) is None:
                 break
-            images, targets = to_device(batch, device)
+            images, targets = batch_to_device(batch, device)
         detections = detect_batch(detector, images, batch.letterboxes, settings, watch)
         found |= zip(batch.indices.tolist(), detections, strict=True)
         skipped += batch.skipped

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.system.cli import ROOT
 from utils.weights.thresholds import KEY, Thresholds, stored_thresholds
 
@@ -26,7 +26,7 @@ EXTRA_FILE = f"{NAME}.json"
 
 
 @dataclass(frozen=True)
-class ExportFacts:
+class ExportMetadata:
     """All that using an exported file needs; the names are those of the entries in the JSON text.
 
     image_size      height and width that it was exported for
@@ -64,14 +64,16 @@ class ExportFacts:
         content = asdict(self)
         content["pixels"] = self.pixels._asdict()
         content[KEY] = None if self.thresholds is None else self.thresholds._asdict()
-        return json.dumps({"version": version(), "licence": "Apache-2.0"} | content, ensure_ascii=False)
+        return json.dumps(
+            {"version": boxwright_version(), "licence": "Apache-2.0"} | content, ensure_ascii=False
+        )
 
 
-def facts_from_json(text: str, path: Path) -> ExportFacts:
+def facts_from_json(text: str, path: Path) -> ExportMetadata:
     """The facts that a file at `path` holds as JSON; ValueError if they are not what `to_json` wrote."""
     try:
         content: dict[str, Any] = json.loads(text)
-        kept = {name: content[name] for name in ExportFacts.__dataclass_fields__ if name in content}
+        kept = {name: content[name] for name in ExportMetadata.__dataclass_fields__ if name in content}
         pixels: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in kept["pixels"].items()
         }
@@ -82,7 +84,7 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
             "pixels": PixelFormat(**pixels),
             "thresholds": stored_thresholds(content),
         }
-        return ExportFacts(**kept)
+        return ExportMetadata(**kept)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
             f"what {path} says of its classes and sizes cannot be read: it is damaged, or another version of "
@@ -90,13 +92,13 @@ def facts_from_json(text: str, path: Path) -> ExportFacts:
         ) from None
 
 
-def version() -> str:
+def boxwright_version() -> str:
     """Boxwright's version."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedRuntime:
     """What the file says of itself, and how it runs.
 
     run      uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, there too
@@ -104,7 +106,7 @@ class Opened:
     runtime  what runs it, where, and in which number format, for the log
     """
 
-    facts: ExportFacts
-    run: Callable[[Tensor], Decoded]
+    facts: ExportMetadata
+    run: Callable[[Tensor], Candidates]
     device: torch.device
     runtime: str

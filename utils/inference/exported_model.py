@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.data.class_names import read_classes
-from utils.inference.exported_metadata import HOST, ExportFacts, Opened
+from utils.inference.exported_metadata import HOST, ExportMetadata, LoadedRuntime
 from utils.inference.onnx_runtime import open_onnx
 from utils.inference.openvino_runtime import open_openvino
 from utils.inference.torchscript_runtime import open_torchscript
@@ -21,18 +21,18 @@ OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchs
 
 
 @dataclass(frozen=True)
-class Exported:
-    """Anything that detects, see `utils.inference.detect.Detects`, out of a file.
+class ExportedModel:
+    """Anything that detects, see `utils.inference.detect.DetectorLike`, out of a file.
 
     image_size  height and width that images are letterboxed to
     """
 
     path: Path
-    opened: Opened
+    opened: LoadedRuntime
     image_size: tuple[int, int]
 
     @property
-    def facts(self) -> ExportFacts:
+    def facts(self) -> ExportMetadata:
         """What the file says of itself."""
         return self.opened.facts
 
@@ -51,7 +51,7 @@ class Exported:
         """What the image size must be a multiple of."""
         return self.facts.stride
 
-    def detect(self, images: Tensor) -> Decoded:
+    def detect(self, images: Tensor) -> Candidates:
         """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
 
         ValueError for images of another size than the file is fixed to.
@@ -62,7 +62,7 @@ class Exported:
             raise ValueError(_fixed(self.path, self.facts))
         single = [self.opened.run(image) for image in images.split(1)]
         boxes, scores = (torch.cat(parts) for parts in zip(*single, strict=True))
-        return Decoded(boxes, scores)
+        return Candidates(boxes, scores)
 
     def describe(self) -> str:
         """One line for the log: what runs it, where, in which number format, with how many threads."""
@@ -77,7 +77,7 @@ def load_exported(
     model: str | None = None,
     classes: str | Path | None = None,
     image_size: tuple[int, int] | None = None,
-) -> Exported:
+) -> ExportedModel:
     """Open an exported model. `model` and `classes` need not be given; where they are, they must agree.
 
     ValueError if the file is missing, damaged, or not of ours; if what is given does not agree with it; or
@@ -99,10 +99,10 @@ def load_exported(
     if not facts.dynamic and size != facts.image_size:
         raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed(path, facts)}")
     check_image_size(size, facts.stride, facts.smallest)
-    return Exported(path, opened, size)
+    return ExportedModel(path, opened, size)
 
 
-def _fixed(path: Path, facts: ExportFacts) -> str:
+def _fixed(path: Path, facts: ExportMetadata) -> str:
     height, width = facts.image_size
     return (
         f"{path} takes images of {height} x {width} (height x width) alone: leave out --image-size and "

@@ -7,14 +7,14 @@ from torch import Tensor
 from torchvision.ops import batched_nms
 from torchvision.ops import nms as nms_of_all
 
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 
 MOST_CANDIDATES = (
     1000  # by score, before suppression: bounds its time, and changed no AP digit on COCO images
 )
 
 
-class Kept(NamedTuple):
+class NMSResult(NamedTuple):
     """What remains on one image, best first.
 
     boxes [N, 4] xyxy in pixels of the network input, scores [N], labels [N]; best_score and best_label are
@@ -29,8 +29,8 @@ class Kept(NamedTuple):
 
 
 def nms(
-    decoded: Decoded, confidence: float, iou: float, max_detections: int, agnostic: bool = False
-) -> list[Kept]:
+    decoded: Candidates, confidence: float, iou: float, max_detections: int, agnostic: bool = False
+) -> list[NMSResult]:
     """Keep, image by image, boxes of at least `confidence` that overlap no better box by more than `iou`.
 
     Every box counts for its best class alone, and boxes of several classes may overlap unless `agnostic`.
@@ -54,7 +54,7 @@ def _suppress(
     iou: float,
     max_detections: int,
     agnostic: bool,
-) -> Kept:
+) -> NMSResult:
     reached = (best >= confidence).nonzero().squeeze(1)
     # A stable order makes ties, and so the figures, the same on every machine.
     order = torch.argsort(best[reached], descending=True, stable=True)[:MOST_CANDIDATES]
@@ -63,7 +63,7 @@ def _suppress(
     boxes = boxes[chosen].float()
     best_score, best_label = _best(scores, best)
     keep = suppress(boxes, values, labels, iou, agnostic)[:max_detections]
-    return Kept(boxes[keep], values[keep], labels[keep], best_score, best_label)
+    return NMSResult(boxes[keep], values[keep], labels[keep], best_score, best_label)
 
 
 def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, agnostic: bool) -> Tensor:

@@ -6,8 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nets.common.structures import Decoded
-from utils.inference.exported_metadata import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
+from nets.common.structures import Candidates
+from utils.inference.exported_metadata import (
+    CANDIDATES,
+    HOST,
+    NAME,
+    ExportMetadata,
+    LoadedRuntime,
+    facts_from_json,
+)
 from utils.system.device import Amp
 from utils.system.validation import require_packages
 
@@ -15,7 +22,7 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 QUIET = 3  # errors alone; warnings are about the graph, which users cannot change
 
 
-def open_onnx(path: Path, device: torch.device, amp: Amp) -> Opened:
+def open_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load an ONNX file.
 
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
@@ -42,14 +49,14 @@ def open_onnx(path: Path, device: torch.device, amp: Amp) -> Opened:
     fetched.log_severity_level = QUIET
     name = session.get_inputs()[0].name
 
-    def run(images: Tensor) -> Decoded:
+    def run(images: Tensor) -> Candidates:
         image = images[0].permute(1, 2, 0) if facts.letterbox else images
         feed = {name: image.cpu().contiguous().numpy()}
         boxes, scores = session.run(CANDIDATES, feed, fetched)
-        return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
+        return Candidates(torch.from_numpy(boxes), torch.from_numpy(scores))
 
     where = session.get_providers()[0].removesuffix("ExecutionProvider")
-    return Opened(facts, run, HOST, f"ONNX Runtime on {where}, float32")
+    return LoadedRuntime(facts, run, HOST, f"ONNX Runtime on {where}, float32")
 
 
 def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
@@ -65,7 +72,7 @@ def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
     return [(CUDA, {"device_id": device.index or 0}), CPU]
 
 
-def _facts(session: Any, path: Path) -> ExportFacts:
+def _facts(session: Any, path: Path) -> ExportMetadata:
     outputs = [output.name for output in session.get_outputs()]
     metadata = session.get_modelmeta().custom_metadata_map
     lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]

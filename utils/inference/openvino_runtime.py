@@ -8,8 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nets.common.structures import Decoded
-from utils.inference.exported_metadata import CANDIDATES, HOST, NAME, ExportFacts, Opened, facts_from_json
+from nets.common.structures import Candidates
+from utils.inference.exported_metadata import (
+    CANDIDATES,
+    HOST,
+    NAME,
+    ExportMetadata,
+    LoadedRuntime,
+    facts_from_json,
+)
 from utils.system.device import Amp, multiplies_bf16
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
@@ -17,7 +24,7 @@ from utils.weights.file_kind import MODEL_FILE
 SHAPES = 4  # of batches, for each of which there is a compiled model
 
 
-def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
+def open_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load an OpenVINO folder, or its model.xml, to run on the CPU.
 
     Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
@@ -54,7 +61,7 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
             networks[shape] = core.compile_model(_candidates_alone(whole, facts, shape), "CPU", settings)
         return networks[shape]
 
-    def run(images: Tensor) -> Decoded:
+    def run(images: Tensor) -> Candidates:
         pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
         network = compiled(pixels.shape)
         request = network.create_infer_request()
@@ -67,12 +74,12 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> Opened:
             for number, array in enumerate((boxes, scores)):
                 request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
             request.infer(given)
-        return Decoded(torch.from_numpy(boxes), torch.from_numpy(scores))
+        return Candidates(torch.from_numpy(boxes), torch.from_numpy(scores))
 
-    return Opened(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
+    return LoadedRuntime(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
 
 
-def _candidates_alone(whole: Any, facts: ExportFacts, shape: tuple[int, ...]) -> Any:
+def _candidates_alone(whole: Any, facts: ExportMetadata, shape: tuple[int, ...]) -> Any:
     """The model up to the candidates, for images [B, H, W, 3] of one shape, or of any if that is empty."""
     import openvino
 
@@ -99,7 +106,7 @@ def precision(amp: Amp, accurate: bool) -> str:
     return "bf16" if amp == "bf16" or automatic else "f32"
 
 
-def _facts(model: Any, path: Path) -> ExportFacts:
+def _facts(model: Any, path: Path) -> ExportMetadata:
     outputs = sorted(name for output in model.outputs for name in output.names)
     lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]
     lacking += [] if model.has_rt_info([NAME]) else ["class names and sizes"]

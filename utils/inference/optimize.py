@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from nets.common.boxes import aligned_iou
 from nets.common.detector import Detector
-from nets.common.structures import Decoded
-from nets.layers.fuse import folded
+from nets.common.structures import Candidates
+from nets.layers.fuse import fused
 from utils.system.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -24,7 +24,7 @@ def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
     autocast  what convolutions will run in: their weights are kept so, for autocast would convert them at
         every call
     """
-    ready = folded(copy.deepcopy(detector))
+    ready = fused(copy.deepcopy(detector))
     for module in ready.modules() if autocast is not None else ():
         if isinstance(module, WEIGHTED):
             module.to(autocast)
@@ -44,7 +44,7 @@ def is_accurate(exact: Detector, short: Detector, autocast: torch.dtype, size: t
     return _agree(expected, found)
 
 
-def _agree(expected: Decoded, found: Decoded) -> bool:
+def _agree(expected: Candidates, found: Candidates) -> bool:
     if expected.boxes.shape != found.boxes.shape:
         return True  # two stages: which candidates there are depends on the first one's last digits
     scores = expected.scores[0].amax(-1)

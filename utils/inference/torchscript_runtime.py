@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nets.common.structures import Decoded
-from utils.inference.exported_metadata import EXTRA_FILE, Opened, facts_from_json
+from nets.common.structures import Candidates
+from utils.inference.exported_metadata import EXTRA_FILE, LoadedRuntime, facts_from_json
 from utils.system.device import Amp, choose_device
 
 
-def open_torchscript(path: Path, device: torch.device, amp: Amp) -> Opened:
+def open_torchscript(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load a TorchScript file, which runs on the kind of device it was traced on.
 
     ValueError for a file that is damaged or not of ours, and for a number format that it has not.
@@ -33,8 +33,8 @@ def open_torchscript(path: Path, device: torch.device, amp: Amp) -> Opened:
     facts = facts_from_json(extra[EXTRA_FILE], path)
     there = device if device.type == facts.device else choose_device(facts.device)
 
-    def run(images: Tensor) -> Decoded:
+    def run(images: Tensor) -> Candidates:
         boxes, scores = module(images)
-        return Decoded(boxes, scores)
+        return Candidates(boxes, scores)
 
-    return Opened(facts, run, there, f"TorchScript on {there.type}, float32")
+    return LoadedRuntime(facts, run, there, f"TorchScript on {there.type}, float32")

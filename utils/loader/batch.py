@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Targets
-from utils.augment.color_and_flip import Variation, vary_there
+from utils.augment.color_and_flip import ColorFlip, recolor_and_flip
 from utils.images.letterbox import Letterbox
 
 
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     indices: Tensor
     letterboxes: list[Letterbox]
     skipped: list[str]
-    variation: Variation | None = None
+    variation: ColorFlip | None = None
 
 
 def as_tensor(images: np.ndarray) -> Tensor:
@@ -35,11 +35,11 @@ def as_tensor(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
-def to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
+def batch_to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
     """Images and targets of a batch by copies that the device need not wait for, varied as is still to do."""
     targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
     images = batch.images.to(device, non_blocking=True)
     if batch.variation is not None:
-        variation = Variation(*(value.to(device, non_blocking=True) for value in batch.variation))
-        images = vary_there(images, variation)
+        variation = ColorFlip(*(value.to(device, non_blocking=True) for value in batch.variation))
+        images = recolor_and_flip(images, variation)
     return images, targets

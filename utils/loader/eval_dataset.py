@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import Dataset
 
 from utils.data.index import DatasetIndex
-from utils.data.targets import joined, pad_targets, training_objects
+from utils.data.targets import join_objects, pad_targets, training_objects
 from utils.images.headers import header_size
 from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import PAD_VALUE, Letterbox, letterbox, plan_letterbox, rectangular_size
@@ -57,7 +57,7 @@ class EvaluationDataset(Dataset[Batch]):
             plans.append(plan)
             objects.append((plan.forward(boxes), labels))
         order = torch.tensor(indices, dtype=torch.int64)
-        return Batch(as_tensor(batch), pad_targets(joined(objects), len(plans)), order, plans, skipped)
+        return Batch(as_tensor(batch), pad_targets(join_objects(objects), len(plans)), order, plans, skipped)
 
     def _read(self, number: int) -> np.ndarray | None:
         try:

@@ -12,7 +12,7 @@ from utils.loader.batch import Batch
 from utils.loader.eval_dataset import EvaluationDataset, by_shape
 from utils.loader.samplers import EpochBatches, OrderedBatches
 from utils.loader.train_dataset import DetectionDataset, SampleKey
-from utils.loader.worker_recovery import LastingLoader
+from utils.loader.worker_recovery import RecoveringLoader
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def training_loader(
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
-) -> tuple[LastingLoader[SampleKey], EpochBatches]:
+) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
     """A loader of shuffled training batches, and its batches: call `set_epoch` on them before each epoch.
 
     `batch_size` is that of one process. Raises `ValueError` if there is no image at all.
@@ -41,7 +41,7 @@ def evaluation_loader(
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
-) -> LastingLoader[int]:
+) -> RecoveringLoader[int]:
     """A loader of every image in order, the last batch perhaps smaller.
 
     Where batches are cut to their images, in the order of the images' shapes.
@@ -62,8 +62,8 @@ def automatic_workers(cores: int, cuda: bool) -> int:
 
 def _loader(
     dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int, pin_memory: bool
-) -> LastingLoader[T]:
-    return LastingLoader(dataset, batches, workers, partial(_with_workers, pin_memory))
+) -> RecoveringLoader[T]:
+    return RecoveringLoader(dataset, batches, workers, partial(_with_workers, pin_memory))
 
 
 def _with_workers(

@@ -15,13 +15,13 @@ import torch
 from torch.utils.data import Dataset
 
 from utils.augment.box_transform import Placed, placed_objects
-from utils.augment.color_and_flip import Variation, vary_here
+from utils.augment.color_and_flip import ColorFlip, recolor_and_flip_
 from utils.augment.paste_and_cutout import lay_over
-from utils.augment.placement import Size, Tile, fill_around, paste, place
+from utils.augment.placement import PlannedImage, Size, fill_around, paste, resolve
 from utils.augment.sample_plan import Plan, blend, plan_sample
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
-from utils.data.targets import Objects, mirrored, on_samples, pad_targets
+from utils.data.targets import Objects, mirror_objects, on_samples, pad_targets
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
@@ -32,7 +32,7 @@ POOL = 16  # a mosaic's partners are drawn from at least this many images, if th
 ATTEMPTS = 32  # so many unreadable images in a row mean that something is wrong with all of them
 REDUCTIONS = (8, 4, 2)  # of which JPEG images can be decoded at
 
-Uses = list[tuple[int, Tile]]  # for one image, the canvases that it goes on, and where
+Uses = list[tuple[int, PlannedImage]]  # for one image, the canvases that it goes on, and where
 
 
 class SampleKey(NamedTuple):
@@ -95,14 +95,14 @@ class DetectionDataset(Dataset[Batch]):
             blend(canvases[sample], canvases[overlay])
         objects = on_samples(placed_objects(self.index, placed, self.augmentation), overlays, len(keys))
         objects = self._lay_over(images, objects, keys)
-        variation = Variation(
+        variation = ColorFlip(
             torch.tensor([plan.flip for plan in plans]),
             torch.from_numpy(np.stack([plan.colour for plan in plans])),
         )
         if not self.vary_later:
             for image, plan in zip(images, plans, strict=True):
-                vary_here(image, plan.flip, plan.colour)
-        targets = pad_targets(mirrored(objects, variation.flip.numpy(), size[1]), len(keys))
+                recolor_and_flip_(image, plan.flip, plan.colour)
+        targets = pad_targets(mirror_objects(objects, variation.flip.numpy(), size[1]), len(keys))
         indices = torch.tensor([replaced.get(key.image, key.image) for key in keys])
         return Batch(as_tensor(images), targets, indices, [], skipped, variation if self.vary_later else None)
 
@@ -137,7 +137,7 @@ class DetectionDataset(Dataset[Batch]):
             if image_number != wanted:
                 replaced[wanted] = image_number
             for canvas, tile in places:
-                placement = place(tile, (image.shape[0], image.shape[1]), size)
+                placement = resolve(tile, (image.shape[0], image.shape[1]), size)
                 area = placement.area if placement else None
                 fill_around(canvases[canvas], tile.bounds, area, self.pad_value)
                 if placement is not None:

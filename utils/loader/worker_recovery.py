@@ -16,7 +16,7 @@ DIED = "DataLoader worker (pid"  # what PyTorch says when one is gone
 RAISED = "Caught "  # how it begins what was raised within one
 
 
-class LastingLoader(Generic[K]):
+class RecoveringLoader(Generic[K]):
     """Batches of a data set, which go on where they were when a worker process dies.
 
     Batches depend on their keys alone, so those after a death are the ones that would have come. Mostly it is

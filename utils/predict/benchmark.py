@@ -13,7 +13,7 @@ WARM_UP = 3  # batches at least that are not counted: memory is set aside, kerne
 Work = Callable[[Sequence[int], Stopwatch, Path], None]
 
 
-def measure(
+def time_stages(
     work: Work, number: int, batch_size: int, repeats: int, device: torch.device
 ) -> dict[str, np.ndarray]:
     """Milliseconds of an image in each batch, by stage and in "all", of `repeats` times over the images.
@@ -36,7 +36,7 @@ def measure(
 
 
 def speed_table(taken: dict[str, np.ndarray]) -> str:
-    """What `measure` gives as a table: the median of each stage, its share, and its slow cases."""
+    """What `time_stages` gives as a table: the median of each stage, its share, and its slow cases."""
     lines = [f"{'ms an image':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
     whole = float(np.median(taken["all"]))
     for stage, values in taken.items():

@@ -15,7 +15,7 @@ from utils.system.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
-class Ways:
+class DetectOptions:
     """How objects are looked for.
 
     augment  whether several views of each image are looked at
@@ -34,16 +34,16 @@ class Ways:
     batch_size: int = 8
 
 
-class Found(NamedTuple):
+class ImageResult(NamedTuple):
     """What there is on an image; heat is uint8 [H, W], or None if it was not asked for."""
 
     detections: Detections
     heat: np.ndarray | None
 
 
-def find_objects(
-    predictor: Predictor, images: Sequence[np.ndarray], ways: Ways, watch: Stopwatch | None = None
-) -> list[Found]:
+def detect_images(
+    predictor: Predictor, images: Sequence[np.ndarray], ways: DetectOptions, watch: Stopwatch | None = None
+) -> list[ImageResult]:
     """What there is on uint8 RGB images [H, W, 3], a batch of them.
 
     `watch` gets the time of "preprocess", "network" and "NMS", and of "heat map" and "merge" where they are.
@@ -53,29 +53,33 @@ def find_objects(
     return _find(predictor, images, ways, watch or Stopwatch()) if images else []
 
 
-def _find(predictor: Predictor, images: Sequence[np.ndarray], ways: Ways, watch: Stopwatch) -> list[Found]:
+def _find(
+    predictor: Predictor, images: Sequence[np.ndarray], ways: DetectOptions, watch: Stopwatch
+) -> list[ImageResult]:
     if ways.augment:
         decoded, letterboxes = augmented_candidates(predictor, images, watch)
     else:
         decoded, letterboxes = predictor.candidates(images, watch)
     detections = predictor.select(decoded, letterboxes, watch)
     if not ways.heat:
-        return [Found(found, None) for found in detections]
+        return [ImageResult(found, None) for found in detections]
     classes = predictor.wanted if ways.heat_class is None else [ways.heat_class]
     with watch.timed("heat map"):
         scores = decoded.scores[..., classes].amax(dim=-1)
         heats = map(heat_of, decoded.boxes, scores, letterboxes)
-        return [Found(*pair) for pair in zip(detections, heats, strict=True)]
+        return [ImageResult(*pair) for pair in zip(detections, heats, strict=True)]
 
 
-def _find_in_tiles(predictor: Predictor, image: np.ndarray, ways: Ways, watch: Stopwatch) -> Found:
+def _find_in_tiles(
+    predictor: Predictor, image: np.ndarray, ways: DetectOptions, watch: Stopwatch
+) -> ImageResult:
     """On one image: on the whole of it, and on tiles as large as the network's input."""
     size = (image.shape[0], image.shape[1])
     (whole,) = _find(predictor, [image], ways, watch)
     tiles = plan_tiles(size, predictor.model.image_size, ways.overlap)
     if len(tiles) == 1:
         return whole
-    found: list[Found] = []
+    found: list[ImageResult] = []
     for start in range(0, len(tiles), ways.batch_size):
         batch = tiles[start : start + ways.batch_size]
         parts = [image[tile.top : tile.bottom, tile.left : tile.right] for tile in batch]
@@ -94,4 +98,4 @@ def _find_in_tiles(predictor: Predictor, image: np.ndarray, ways: Ways, watch: S
             if whole.heat is not None and part.heat is not None:
                 view = whole.heat[tile.top : tile.bottom, tile.left : tile.right]
                 np.maximum(view, part.heat, out=view)
-    return Found(detections, whole.heat)
+    return ImageResult(detections, whole.heat)

@@ -12,15 +12,15 @@ from torch import Tensor
 
 from nets import build, preset
 from nets.common.detector import Detector
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.data.class_names import read_classes
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.images.letterbox import Letterbox, letterbox, rectangular_size
-from utils.inference.detect import Detects, DetectSettings, find_candidates, select_detections
-from utils.inference.exported_model import Exported, load_exported
+from utils.inference.detect import DetectorLike, DetectSettings, find_candidates, select_detections
+from utils.inference.exported_model import ExportedModel, load_exported
 from utils.inference.optimize import for_inference, is_accurate
-from utils.system.device import Amp, choose_autocast, choose_device, describe_device, place
+from utils.system.device import Amp, choose_autocast, choose_device, describe_device, to_device
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_image_size
 from utils.weights.file_kind import exported_kind
@@ -36,7 +36,7 @@ from utils.weights.thresholds import (
     class_confidences,
 )
 
-Image = np.ndarray | str | PathLike[str]
+ImageOrPath = np.ndarray | str | PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrainedDetector:
     autocast    what its convolutions run in; None is float32
     """
 
-    detector: Detects
+    detector: DetectorLike
     model_name: str
     class_names: tuple[str, ...]
     image_size: tuple[int, int]
@@ -90,7 +90,7 @@ def load_trained(
     load_weights(detector, content, design, names, strict=True)
     size = image_size or content.image_size or design.image_size
     check_image_size(size, detector.stride, design.smallest)
-    return TrainedDetector(place(detector.eval(), device), name, names, size, content.thresholds)
+    return TrainedDetector(to_device(detector.eval(), device), name, names, size, content.thresholds)
 
 
 def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDetector:
@@ -114,7 +114,7 @@ def ready(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDete
 
 def describe_trained(trained: TrainedDetector) -> str:
     """One line for the log: on which device it runs, in which number format, and by what if exported."""
-    if isinstance(trained.detector, Exported):
+    if isinstance(trained.detector, ExportedModel):
         return trained.detector.describe()
     return describe_device(trained.detector.device, trained.autocast)
 
@@ -166,7 +166,7 @@ class Predictor:
             least, nms_iou, max_detections, self.model.autocast, rectangular, agnostic_nms
         )
 
-    def __call__(self, images: Image | Sequence[Image]) -> Detections | list[Detections]:
+    def __call__(self, images: ImageOrPath | Sequence[ImageOrPath]) -> Detections | list[Detections]:
         """Detections on one image, or a list of them for several, which then go through as one batch.
 
         An image is uint8 RGB [H, W, 3], or a path. `ImageError`, a ValueError, if a file cannot be read.
@@ -175,7 +175,7 @@ class Predictor:
             return self.detect([images])[0]
         return self.detect(images)
 
-    def detect(self, images: Sequence[Image], watch: Stopwatch | None = None) -> list[Detections]:
+    def detect(self, images: Sequence[ImageOrPath], watch: Stopwatch | None = None) -> list[Detections]:
         """Detections on each image of one batch.
 
         `watch` gets the time of the stages "preprocess", "network" and "NMS".
@@ -185,8 +185,8 @@ class Predictor:
         return self.select(*self.candidates(images, watch), watch)
 
     def candidates(
-        self, images: Sequence[Image], watch: Stopwatch | None = None
-    ) -> tuple[Decoded, list[Letterbox]]:
+        self, images: Sequence[ImageOrPath], watch: Stopwatch | None = None
+    ) -> tuple[Candidates, list[Letterbox]]:
         """What comes before NMS: boxes and scores on the network input, and where each image lies on it."""
         watch = watch or Stopwatch()
         arrays = [image if isinstance(image, np.ndarray) else read_image(image) for image in images]
@@ -210,7 +210,7 @@ class Predictor:
         return torch.from_numpy(batch).permute(0, 3, 1, 2).to(self.device), letterboxes
 
     def select(
-        self, decoded: Decoded, letterboxes: Sequence[Letterbox], watch: Stopwatch | None = None
+        self, decoded: Candidates, letterboxes: Sequence[Letterbox], watch: Stopwatch | None = None
     ) -> list[Detections]:
         """The detections among candidates: NMS, and back to the pixels of each image."""
         with (watch or Stopwatch()).timed("NMS"):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nets import preset
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.images.letterbox import Letterbox
 from utils.predict.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
@@ -25,7 +25,7 @@ VIEWS = ((1.0, False), (1.0, True), (0.83, False), (1.2, True))
 
 def augmented_candidates(
     predictor: Predictor, images: Sequence[np.ndarray], watch: Stopwatch | None = None
-) -> tuple[Decoded, list[Letterbox]]:
+) -> tuple[Candidates, list[Letterbox]]:
     """As `Predictor.candidates` of uint8 RGB images [H, W, 3], but of all views of them."""
     decoded, letterboxes = predictor.candidates(images, watch)
     parts = [decoded]
@@ -34,7 +34,7 @@ def augmented_candidates(
         candidates, plans = view.candidates(seen, watch)
         parts.append(candidates._replace(boxes=_moved(candidates.boxes, plans, letterboxes, flipped)))
     boxes, scores = (torch.cat(values, dim=1) for values in zip(*parts, strict=True))
-    return Decoded(boxes, scores), letterboxes
+    return Candidates(boxes, scores), letterboxes
 
 
 def _other_views(predictor: Predictor) -> Iterator[tuple[Predictor, bool]]:

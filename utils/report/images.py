@@ -19,10 +19,10 @@ LEAST_SCORE = 0.05  # weaker detections are not in the page
 MARGIN = 0.6  # around a doubtful label, times its size
 
 Box = Sequence[float]
-Place = Path | str  # where an image is, or only its name
+ImagePlace = Path | str  # where an image is, or only its name
 
 
-def worst_images(matched: Matched, analysis: Analysis, places: Sequence[Place]) -> list[dict[str, Any]]:
+def worst_images(matched: Matched, analysis: Analysis, places: Sequence[ImagePlace]) -> list[dict[str, Any]]:
     """Up to 24 images with the most mistakes at the confidence of the analysis, the worst first."""
     figures = analysis.images
     mistakes = figures.wrong + figures.missed
@@ -42,7 +42,7 @@ def worst_images(matched: Matched, analysis: Analysis, places: Sequence[Place]) 
     return entries
 
 
-def suspect_images(suspects: Sequence[Suspect], places: Sequence[Place]) -> list[dict[str, Any]]:
+def suspect_images(suspects: Sequence[Suspect], places: Sequence[ImagePlace]) -> list[dict[str, Any]]:
     """The surroundings of the labels most likely wrong, up to 24, the surest first."""
     images = []
     for suspect in suspects:
@@ -62,7 +62,7 @@ def suspect_images(suspects: Sequence[Suspect], places: Sequence[Place]) -> list
     return images
 
 
-def _image(place: Place, part: Box | None = None) -> dict[str, Any] | None:
+def _image(place: ImagePlace, part: Box | None = None) -> dict[str, Any] | None:
     """A part of an image as text, and where it lies: left, top, width, height. None if it cannot be read."""
     if isinstance(place, str):
         return {"name": place}

@@ -30,7 +30,7 @@ def require_room(trainer: Trainer, folder: Path, more: int = 0) -> None:
 
 
 @contextmanager
-def explained(trainer: Trainer, folder: Path) -> Iterator[None]:
+def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
     """Within, what breaks says how the run in `folder` goes on, which is whole up to its last save."""
     again = f"what was saved before is whole; to go on: python train.py --resume {folder}"
     try:

@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 from utils.data.index import DatasetIndex
 from utils.run import epoch_log as epoch_table
 from utils.run.epoch_log import _figures, _row, _shown
-from utils.run.failures import explained
+from utils.run.failures import explain_failures
 from utils.run.folder import append_metrics, read_metrics
 from utils.run.loggers import Experiments, open_experiments
 from utils.run.notices import Conditions, new_notices
@@ -49,7 +49,7 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
     where = run.log if trainer.processes.first else ()
     experiments = open_experiments(where, run.folder, progress.epoch)
     session = Session(trainer, validation, run, experiments, stop, time.perf_counter(), progress.epoch)
-    with experiments, explained(trainer, run.folder), stop.listening():
+    with experiments, explain_failures(trainer, run.folder), stop.listening():
         if trainer.step == 0:
             _save(session, LAST, progress)  # from now on there is something to resume
         first = 0

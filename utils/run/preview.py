@@ -11,7 +11,7 @@ from utils.data.index import DatasetIndex
 from utils.draw.boxes import draw_boxes, draw_detections
 from utils.draw.thumbnails import contact_sheet
 from utils.images.image_io import ImageError, read_image, save_image
-from utils.loader.batch import Batch, to_device
+from utils.loader.batch import Batch, batch_to_device
 from utils.system.files import replacing
 from utils.train.trainer import Trainer
 
@@ -21,7 +21,7 @@ MOST_IMAGES = 16
 def save_batch_image(path: Path, batch: Batch, class_names: Sequence[str]) -> None:
     """Draw a training batch as the network sees it, with its boxes."""
     drawn = []
-    images, targets = to_device(batch, torch.device("cpu"))
+    images, targets = batch_to_device(batch, torch.device("cpu"))
     for image, boxes, labels, valid in zip(images, *targets, strict=True):
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         drawn.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
@@ -34,7 +34,7 @@ def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
     `path` has no suffix yet.
     """
     save_batch_image(path.with_suffix(".jpg"), batch, index.class_names)
-    images, targets = to_device(batch, torch.device("cpu"))
+    images, targets = batch_to_device(batch, torch.device("cpu"))
     names = [str(index.path(image)) for image in batch.indices.tolist()]
     with replacing(path.with_suffix(".pt")) as beside:
         torch.save({"images": images, "paths": names, **targets._asdict()}, beside)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from utils.analysis.analyse import analyse
 from utils.data.index import DatasetIndex
-from utils.evaluate.evaluator import Metrics, evaluate, match, measure
+from utils.evaluate.evaluator import Metrics, compute_metrics, evaluate, match_detections
 from utils.inference.detect_dataset import DatasetDetections, detect_dataset
 from utils.inference.optimize import for_inference
 from utils.report.data import Report
@@ -47,8 +47,8 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics 
     found = _detect(trainer, data, run)
     if not trainer.processes.first:
         return None
-    matched = match(found.detections, data)
-    metrics = measure(matched)
+    matched = match_detections(found.detections, data)
+    metrics = compute_metrics(matched)
     print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
     print(metrics.table())
     confidence = metrics.operating_confidence

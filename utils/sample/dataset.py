@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from utils.sample.scene import Colour, any_colour, background, photograph, slope
+from utils.sample.scene import FloatColour, any_colour, background, photograph, slope
 from utils.sample.shapes import SHAPES, Part, Sprite, distractor, draw_sprite
 
 SAMPLE_CLASSES = tuple(SHAPES)
@@ -21,7 +21,7 @@ LEAST_VISIBLE = 0.85  # of a thing's own area, after what lies over it and the b
 UPRIGHT = {"cup": 15, "fish": 15, "house": 10, "key": 20, "tree": 10}  # most degrees it is turned either way
 
 
-class Image(NamedTuple):
+class SampleImage(NamedTuple):
     """One sample image and what is on it.
 
     image      uint8 RGB [H, W, 3]
@@ -36,7 +36,7 @@ class Image(NamedTuple):
     truncated: np.ndarray
 
 
-def sample_image(seed: int, number: int) -> Image:
+def sample_image(seed: int, number: int) -> SampleImage:
     """Draw image number `number` of the data set of this seed."""
     rng = np.random.default_rng([seed, number])
     height, width = SIZES[rng.integers(len(SIZES))]
@@ -52,7 +52,7 @@ def sample_image(seed: int, number: int) -> Image:
     boxes = np.array([box for box, _, _ in things], np.int64).reshape(-1, 4)
     labels = np.array([label for _, label, _ in things], np.int64)
     truncated = np.array([cut for _, _, cut in things], bool)
-    return Image(photograph(rng, image, light), boxes, labels, truncated)
+    return SampleImage(photograph(rng, image, light), boxes, labels, truncated)
 
 
 # What lies on the image.
@@ -100,7 +100,7 @@ def _figure(
     return sprite._replace(colour=np.minimum(sprite.colour * shade[..., None], 255 * sprite.alpha[..., None]))
 
 
-def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, Colour]:
+def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, FloatColour]:
     """Colours of one thing: any, but the main one stands out from what lies beneath it."""
     main = any_colour(rng, (0.15, 1.0), (0.3, 1.0))
     while np.abs(np.subtract(main, beneath)).sum() < 200:
@@ -118,7 +118,7 @@ def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, Colour]:
     }
 
 
-def _mixed(colour: Colour, other: Colour, share: float) -> Colour:
+def _mixed(colour: FloatColour, other: FloatColour, share: float) -> FloatColour:
     r, g, b = ((1 - share) * a + share * b for a, b in zip(colour, other, strict=True))
     return r, g, b
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-Colour = tuple[float, float, float]
+FloatColour = tuple[float, float, float]
 
 
 def slope(height: int, width: int, angle: float) -> np.ndarray:
@@ -90,6 +90,6 @@ def photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def any_colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> Colour:
+def any_colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> FloatColour:
     r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
     return 255 * r, 255 * g, 255 * b

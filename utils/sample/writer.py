@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 
-from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, Image, sample_image
+from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, SampleImage, sample_image
 
 
 def write_sample_data(
@@ -55,7 +55,7 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
         (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
 
 
-def _annotation(image: Image, year: str, filename: str) -> ElementTree.ElementTree:
+def _annotation(image: SampleImage, year: str, filename: str) -> ElementTree.ElementTree:
     root = ElementTree.Element("annotation")
     _add(root, folder=year, filename=filename)
     height, width, depth = image.image.shape

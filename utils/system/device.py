@@ -81,7 +81,7 @@ def choose_kernels(deterministic: bool) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def place(model: M, device: torch.device) -> M:
+def to_device(model: M, device: torch.device) -> M:
     """Move a model to a device, with channels last in memory: convolutions are faster that way."""
     model.to(device)
     return model.to(memory_format=torch.channels_last)

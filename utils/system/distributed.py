@@ -104,7 +104,7 @@ def restarts() -> int:
 
 
 @contextmanager
-def joined(processes: Processes, device: torch.device) -> Iterator[None]:
+def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
     """Meet the other processes, by NCCL on GPUs and by gloo on CPUs, and part in the end.
 
     What others than the first print is dropped.

@@ -21,7 +21,7 @@ from utils.system.http_requests import (
     extent,
     is_allowed,
     open_address,
-    version,
+    version_tag,
 )
 
 TIMEOUT = 30.0  # seconds without a byte after which a connection counts as dropped
@@ -118,12 +118,12 @@ def _fetch(transfer: "_Transfer", sha256: str, waits: Sequence[float]) -> None:
 
 @dataclass
 class _Transfer:
-    """Bytes on their way from an address to a file; `version` is the server's name for what it sends."""
+    """Bytes on their way from an address to a file; `version_tag` is the server's name for what it sends."""
 
     address: str
     part: Path
     timeout: float
-    version: str = ""
+    version_tag: str = ""
 
     def attempt(self) -> None:
         """Fetch what the part lacks. TemporaryError if that may work later, DownloadError if it cannot."""
@@ -144,7 +144,7 @@ class _Transfer:
         start, total = extent(response)
         if start not in (0, have):
             raise TemporaryError("the server sends another part than it was asked for")
-        self.version = version(response)
+        self.version = version_tag(response)
         if total and total - start > (free := shutil.disk_usage(self.part.parent).free):
             raise DownloadError(
                 f"it takes {(total - start) / 1e6:.0f} MB, and {free / 1e6:.0f} MB of the disk are free"

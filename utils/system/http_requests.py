@@ -102,7 +102,7 @@ def extent(response: Any) -> tuple[int, int]:
         raise TemporaryError("the server does not say which part it sends") from None
 
 
-def version(response: Any) -> str:
+def version_tag(response: Any) -> str:
     """What tells this version of the file from later ones, for If-Range; empty if nothing does."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from nets.common.detector import Detector
-from utils.loader.batch import Batch, to_device
+from utils.loader.batch import Batch, batch_to_device
 from utils.loader.train_dataset import DetectionDataset, SampleKey
 from utils.system.device import autocasting
 
@@ -70,7 +70,7 @@ def measure_step(
 def _forward_and_backward(
     detector: Detector, batch: Batch, device: torch.device, dtype: torch.dtype | None
 ) -> None:
-    images, targets = to_device(batch, device)
+    images, targets = batch_to_device(batch, device)
     with autocasting(device, dtype):
         losses = detector.losses(images, targets)
     torch.stack(list(losses.values())).sum().backward()

@@ -22,7 +22,7 @@ class Gaps(Protocol):
         """The next is about to be: seconds of the gaps that are known by now and were not told before."""
 
 
-def watched(batches: Iterable[T], device: torch.device, progress: EpochProgress) -> Iterator[T]:
+def timing_waits(batches: Iterable[T], device: torch.device, progress: EpochProgress) -> Iterator[T]:
     """The batches; seconds for which the device has nothing to do without them go to `progress.waited`.
 
     The wait for the first is left out: workers start for it, however many there are.

@@ -13,7 +13,7 @@ MOST_IN_A_ROW = 10  # bad steps after which the training has diverged
 MOST_NAMED = 8  # images of bad steps that are named
 
 
-class StepGuard:
+class NonfiniteGuard:
     """Undoes what a bad step did to the statistics of BatchNorm, and tells the optimizer to leave it out.
 
     in_a_row  how many bad steps there were just now, on the device
@@ -46,7 +46,7 @@ class StepGuard:
         return bad
 
 
-def leave_out(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
+def skip_step(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
     """Let the optimizer's next step do nothing where `bad` is 1, as fused ones do when gradients overflow."""
     optimizer.found_inf = bad  # type: ignore[attr-defined]
 

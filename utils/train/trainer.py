@@ -18,23 +18,23 @@ from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.data.index import DatasetIndex
-from utils.loader.batch import Batch, to_device
+from utils.loader.batch import Batch, batch_to_device
 from utils.loader.image_cache import Cache, ImageCache, open_cache
 from utils.loader.loader import training_loader
 from utils.loader.samplers import EpochBatches, training_sizes
 from utils.loader.train_dataset import DetectionDataset, SampleKey
-from utils.loader.worker_recovery import LastingLoader
-from utils.system.device import place, usable_cores
+from utils.loader.worker_recovery import RecoveringLoader
+from utils.system.device import to_device, usable_cores
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
 from utils.train.auto_workers import choose_workers, measure_loading, measure_step
-from utils.train.data_wait import watched
+from utils.train.data_wait import timing_waits
 from utils.train.ema import EMA
 from utils.train.epoch_state import BAD, EpochProgress, EpochResult
 from utils.train.freezing import is_frozen, stages_frozen
 from utils.train.gradient_accumulation import Gradients, add
 from utils.train.lr_schedule import decay_factor, warmup_factor
-from utils.train.nonfinite_guard import MOST_IN_A_ROW, MOST_NAMED, StepGuard, leave_out, require_finite
+from utils.train.nonfinite_guard import MOST_IN_A_ROW, MOST_NAMED, NonfiniteGuard, require_finite, skip_step
 from utils.train.optimizer import build_optimizer
 from utils.train.phases import Phase, apply_freezing
 from utils.train.settings import TrainSettings
@@ -62,7 +62,7 @@ class Trainer:
         self.processes = processes or Processes()
         if self.processes.size > 1 and settings.sync_bn:
             synchronise_batch_norm(detector, device)
-        self.detector = place(detector, device)
+        self.detector = to_device(detector, device)
         self.train_index = train_index
         self.phases = phases
         self.settings = settings
@@ -76,7 +76,7 @@ class Trainer:
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
         self.ema = EMA(detector, self.total_steps) if settings.ema else None
         self.step, self.rate_factor = 0, 1.0
-        self.guard = StepGuard(self.detector)
+        self.guard = NonfiniteGuard(self.detector)
         self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their images
         self.bad_batches: list[int] = []  # numbers within the epoch, for whoever keeps them
         self.gradients = Gradients(
@@ -109,7 +109,7 @@ class Trainer:
             cache=self.cache,
         )
 
-    def loader(self, phase: Phase) -> tuple[LastingLoader[SampleKey], EpochBatches]:
+    def loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
         """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
         share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
         place_here = self.processes.rank, self.processes.size
@@ -155,7 +155,7 @@ class Trainer:
         self.gradients.start_phase(phase)
         start = time.perf_counter() - progress.seconds
         hidden = None if self.processes.first else True
-        batches = watched(loader, self.device, progress)
+        batches = timing_waits(loader, self.device, progress)
         look = {"total": self.steps_per_epoch(phase), "leave": False, "dynamic_ncols": True}
         bar = tqdm(batches, desc=f"epoch {epoch + 1}", disable=hidden, **look)
         bar.update(progress.batches)
@@ -187,7 +187,7 @@ class Trainer:
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimizer; returns the losses by component, on the device."""
-        images, targets = to_device(batch, self.device)
+        images, targets = batch_to_device(batch, self.device)
         self.guard.start()
         losses = self.processes.mean(self.gradients.add(images, targets))
         scaled = (
@@ -195,7 +195,7 @@ class Trainer:
         )  # gradients overflow now and then, and it leaves the step out itself
         bad = self.guard.is_bad(losses, with_gradients=not scaled)
         if not scaled:
-            leave_out(self.optimizer, bad)
+            skip_step(self.optimizer, bad)
         if self.settings.clip:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)

@@ -73,7 +73,7 @@ def is_camera(source: str) -> bool:
     return source.isdecimal()
 
 
-def is_address(source: str) -> bool:
+def is_stream_url(source: str) -> bool:
     """Whether it is the address of a stream, or of a video on a server."""
     return "://" in source
 
@@ -104,7 +104,7 @@ def fitted(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def is_images(source: str) -> bool:
     """Whether the source is a folder of images, or a pattern of their names."""
-    if is_address(source):
+    if is_stream_url(source):
         return False  # though it may have a question mark
     return Path(source).is_dir() or (glob.has_magic(source) and not Path(source).exists())
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from utils.images.image_io import ImageError, read_image
 from utils.images.sources import find_images
-from utils.video.capture import Stamped, VideoSource, fitted, is_address, rate_of, total_of, without_password
+from utils.video.capture import (
+    Stamped,
+    VideoSource,
+    fitted,
+    is_stream_url,
+    rate_of,
+    total_of,
+    without_password,
+)
 
 
 def require_file(source: str) -> None:
@@ -25,7 +33,7 @@ def require_file(source: str) -> None:
 def file_source(source: str, capture: cv2.VideoCapture, first: np.ndarray) -> VideoSource:
     """The frames of a video file, of which `first` has been read."""
     height, width = first.shape[:2]
-    path = None if is_address(source) else Path(source)
+    path = None if is_stream_url(source) else Path(source)
     video = VideoSource(
         without_password(source), (height, width), rate_of(capture), total_of(capture), False, path=path
     )

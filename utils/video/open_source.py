@@ -6,9 +6,9 @@ from utils.system.pipeline import Stop
 from utils.video.capture import (
     FALLBACK_RATE,
     VideoSource,
-    is_address,
     is_camera,
     is_images,
+    is_stream_url,
     open_capture,
     total_of,
     without_password,
@@ -28,7 +28,7 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
     """
     if is_images(source):
         return folder_source(source, FALLBACK_RATE if fps is None else Fraction(fps).limit_denominator(1001))
-    if not is_camera(source) and not is_address(source):
+    if not is_camera(source) and not is_stream_url(source):
         require_file(source)
     name, capture = without_password(source), open_capture(source)
     if capture is None:
@@ -36,7 +36,7 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
     there, first = capture.read()
     if not there:
         raise ValueError(f"--source {name}: it opens, but gives no frame; is the file whole?")
-    if is_camera(source) or (is_address(source) and total_of(capture) is None):
+    if is_camera(source) or (is_stream_url(source) and total_of(capture) is None):
         return live_source(source, capture, first, reconnect, stop)
     return file_source(source, capture, first)
 
@@ -44,4 +44,6 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
 def _why_not(source: str) -> str:
     if is_camera(source):
         return "there is no such camera, or another program has it"
-    return "nobody answers, or not with a video" if is_address(source) else "it cannot be opened as a video"
+    return (
+        "nobody answers, or not with a video" if is_stream_url(source) else "it cannot be opened as a video"
+    )

@@ -37,7 +37,7 @@ class Frame(NamedTuple):
 
 
 Read = Generator[Frame, None, None]
-Found = Generator[tuple[Frame, Tracked], None, None]
+TrackedFrames = Generator[tuple[Frame, Tracked], None, None]
 Drawn = Generator[tuple[Frame, Tracked, np.ndarray], None, None]
 
 
@@ -56,7 +56,7 @@ def read(source: VideoSource, most: int, watch: Stopwatch) -> Read:
 
 def detected(
     frames: Read, predictor: Finds, every: int, batch_size: int, scene: Scene | None, watch: Stopwatch
-) -> Found:
+) -> TrackedFrames:
     """Each frame with what is on it: one of `every` is detected on, the others keep what the last one had.
 
     `batch_size` frames are detected on at a time. With a scene things are followed from one to the next.
@@ -64,7 +64,7 @@ def detected(
     last = Tracked(Detections.empty())
     waiting: list[Frame] = []
 
-    def with_boxes() -> Found:
+    def with_boxes() -> TrackedFrames:
         nonlocal last
         due = [frame.image for frame in waiting if frame.number % every == 0]
         found = iter(predictor.detect(due, watch) if due else ())
@@ -90,7 +90,7 @@ def _followed(found: Detections, scene: Scene | None, watch: Stopwatch) -> Track
         return scene.follow(found)
 
 
-def drawn(found: Found, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch) -> Drawn:
+def drawn(found: TrackedFrames, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch) -> Drawn:
     """Each frame with what is on it, and an image that shows it."""
     with closing(found):
         for frame, tracked in found:
@@ -103,7 +103,7 @@ def drawn(found: Found, class_names: Sequence[str], scene: Scene | None, watch: 
             yield frame, tracked, image
 
 
-def undrawn(found: Found) -> Drawn:
+def undrawn(found: TrackedFrames) -> Drawn:
     """The same without drawing, where nobody looks."""
     with closing(found):
         for frame, tracked in found:

@@ -22,7 +22,7 @@ SURE_SECONDS = 0.2  # a thing is across a line when it stays there for so long; 
 LOST_SECONDS = 1.0  # a thing that is gone for longer comes back under another number
 LINE_COLOUR = (255, 255, 255)
 
-Line = tuple[float, float, float, float]
+CountingLine = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Tracked:
     in_zone: Mapping[str, int] | None = None
 
 
-def check_tracking(line: Line | None, zone: Sequence[float], wanted: bool) -> None:
+def check_tracking(line: CountingLine | None, zone: Sequence[float], wanted: bool) -> None:
     """ValueError for a line or zone that is none, or with what to install."""
     if line is not None and line[:2] == line[2:]:
         raise ValueError("--line X1 Y1 X2 Y2: its two ends are the same point")
@@ -65,7 +65,7 @@ class Scene:
         class_names: Sequence[str],
         rate: float,
         confidence: float,
-        line: Line | None = None,
+        line: CountingLine | None = None,
         zone: Sequence[float] = (),
     ) -> None:
         import supervision as sv

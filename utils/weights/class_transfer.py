@@ -84,7 +84,7 @@ def class_layers(model: Preset) -> dict[str, ClassLayer]:
     return layers
 
 
-def class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLayer]) -> frozenset[int]:
+def layer_class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLayer]) -> frozenset[int]:
     """For how many classes a state dict's class layers are: one number, or none without such layers."""
     return frozenset(
         layer.classes(len(state[name]))

@@ -4,12 +4,12 @@ import zipfile
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["onnx", "openvino", "torchscript"]
+FileKind = Literal["onnx", "openvino", "torchscript"]
 MODEL_FILE = "model.xml"  # of OpenVINO, in its folder
 ENGINES = (".engine", ".plan", ".trt")
 
 
-def exported_kind(path: str | Path) -> Kind | None:
+def exported_kind(path: str | Path) -> FileKind | None:
     """ONNX by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by what is in it; else None.
 
     ValueError for a TensorRT engine: those run where they were built, not here.

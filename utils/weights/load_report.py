@@ -72,7 +72,7 @@ class LoadReport:
         return "\n".join(lines)
 
 
-def compare(
+def report_fit(
     ours: Mapping[str, Tensor],
     theirs: Mapping[str, Tensor],
     transfer: ClassTransfer | None,

@@ -8,18 +8,18 @@ from torch import Tensor
 from nets import ZOO, Preset
 from nets.backbones.timm_backbone import PREFIX, from_timm
 from nets.common.detector import Detector
-from nets.published.published import from_official
+from nets.published.published import from_published
 from utils.data.class_names import read_classes
 from utils.system.cli import ROOT
 from utils.weights.class_transfer import (
     ClassTransfer,
-    class_counts,
     class_layers,
     fold_name,
+    layer_class_counts,
     match_classes,
     model_shapes,
 )
-from utils.weights.load_report import LoadReport, PartReport, compare, problems, shortened
+from utils.weights.load_report import LoadReport, PartReport, problems, report_fit, shortened
 from utils.weights.match_by_order import match_by_order
 from utils.weights.read_weights import Weights
 
@@ -38,13 +38,13 @@ def load_weights(
     """
     state, is_official = our_names(weights, model)
     layers = class_layers(model)
-    counts = class_counts(state, layers)
+    counts = layer_class_counts(state, layers)
     known = _known_classes(weights, counts, is_official)
     transfer = None if known is None or strict else match_classes(known, class_names, layers)
 
     ours = {name: value for name, value in detector.state_dict().items() if value.is_floating_point()}
     state, by_order = match_by_order(ours, state)
-    report = compare(ours, state, transfer, class_names, by_order)
+    report = report_fit(ours, state, transfer, class_names, by_order)
     _check_backbone(report.parts["backbone"], weights, model)
     if strict:
         _check_classes(weights, counts, class_names)
@@ -56,13 +56,13 @@ def load_weights(
 def known_classes(weights: Weights, model: Preset) -> tuple[str, ...] | None:
     """Names of the classes that the weights detect, as `model`; None if that cannot be known."""
     state, is_official = our_names(weights, model)
-    return _known_classes(weights, class_counts(state, class_layers(model)), is_official)
+    return _known_classes(weights, layer_class_counts(state, class_layers(model)), is_official)
 
 
 def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bool]:
     """The file's tensors under our names, and whether it is in the format of published weights."""
     try:
-        official = from_official(weights.state, model.name)
+        official = from_published(weights.state, model.name)
     except ValueError as error:
         raise ValueError(f"{weights.path} does not fit {model.name}: {error}") from None
     if official is None and model.backbone.startswith(PREFIX):

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BoxCoder
 
-from nets.common.box_coder import PLAIN, SCALED, decode, encode
+from nets.common.box_coder import PLAIN, SCALED, decode_boxes, encode_boxes
 
 
 def test_by_hand():
     anchor = torch.tensor([10.0, 10.0, 30.0, 50.0])  # centre (20, 30), 20 x 40
     box = torch.tensor([15.0, 30.0, 55.0, 50.0])  # centre (35, 40), 40 x 20
     code = torch.tensor([15 / 20, 10 / 40, math.log(2), math.log(1 / 2)])
-    torch.testing.assert_close(encode(box, anchor, PLAIN), code)
-    torch.testing.assert_close(encode(box, anchor, SCALED), code * torch.tensor([10, 10, 5, 5]))
-    torch.testing.assert_close(decode(code, anchor, PLAIN), box)
+    torch.testing.assert_close(encode_boxes(box, anchor, PLAIN), code)
+    torch.testing.assert_close(encode_boxes(box, anchor, SCALED), code * torch.tensor([10, 10, 5, 5]))
+    torch.testing.assert_close(decode_boxes(code, anchor, PLAIN), box)
 
 
 @pytest.mark.parametrize(("scales", "weights"), [(PLAIN, (1, 1, 1, 1)), (SCALED, (10, 10, 5, 5))])
@@ -27,15 +27,15 @@ def test_as_torchvision(scales, weights):
     codes = torch.randn(2, 50, 4, generator=generator) * 5
     coder = BoxCoder(weights)
     torch.testing.assert_close(
-        encode(boxes, anchors, scales), coder.encode_single(boxes, anchors), rtol=1e-5, atol=1e-4
+        encode_boxes(boxes, anchors, scales), coder.encode_single(boxes, anchors), rtol=1e-5, atol=1e-4
     )
     expected = torch.stack([coder.decode_single(code, anchors) for code in codes])
-    torch.testing.assert_close(decode(codes, anchors, scales), expected, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(decode_boxes(codes, anchors, scales), expected, rtol=1e-5, atol=1e-3)
     torch.testing.assert_close(
-        decode(encode(boxes, anchors, scales), anchors, scales), boxes, rtol=1e-4, atol=1e-3
+        decode_boxes(encode_boxes(boxes, anchors, scales), anchors, scales), boxes, rtol=1e-4, atol=1e-3
     )
 
 
 def test_a_wild_code_stays_finite():
-    box = decode(torch.tensor([0.0, 0.0, 1e4, 1e4]), torch.tensor([0.0, 0.0, 16.0, 16.0]), PLAIN)
+    box = decode_boxes(torch.tensor([0.0, 0.0, 1e4, 1e4]), torch.tensor([0.0, 0.0, 16.0, 16.0]), PLAIN)
     torch.testing.assert_close(box, torch.tensor([-492.0, -492.0, 508.0, 508.0]))  # 62.5 times as wide

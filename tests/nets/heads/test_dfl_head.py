@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nets import build_detector, preset
-from nets.heads.dfl_head import decode_boxes
+from nets.heads.dfl_head import decode_dfl_boxes
 from tests.nets.batches import random_images, targets
 from utils.weights.load_weights import load_weights
 from utils.weights.read_weights import Weights
@@ -34,7 +34,7 @@ def test_a_fresh_head_proposes_boxes_of_four_cells_and_five_objects_a_level(head
     detector = build_detector("yolox_nano", 2, head=head).eval()
     with torch.no_grad():
         raw = detector(random_images(1, 128, 128))
-        widths = (decode_boxes(raw)[0, :, 2:] - decode_boxes(raw)[0, :, :2]) / raw.strides[:, None]
+        widths = (decode_dfl_boxes(raw)[0, :, 2:] - decode_dfl_boxes(raw)[0, :, :2]) / raw.strides[:, None]
         scores = raw.classes.sigmoid().sum(dim=-1)[0]
     assert widths.mean().item() == pytest.approx(4, abs=0.3)
     for stride in (8, 16, 32):

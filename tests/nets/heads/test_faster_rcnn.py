@@ -5,7 +5,7 @@ import torch
 
 from nets import build_detector
 from nets.heads.faster_rcnn import RCNNRaw, as_lists, decode_rcnn, losses_need_objects
-from nets.published.published import from_official
+from nets.published.published import from_published
 from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import UNUSED, image_size, random_model, silence_unused_classes
 
@@ -15,7 +15,7 @@ def test_losses_are_torchvisions():
     theirs = random_model("fasterrcnn")
     silence_unused_classes(theirs)
     ours = build_detector("fasterrcnn", 80)
-    ours.load_state_dict(from_official(theirs.state_dict(), "fasterrcnn"), strict=False)
+    ours.load_state_dict(from_published(theirs.state_dict(), "fasterrcnn"), strict=False)
     ours.eval().head.train()  # BatchNorm still, as torchvision's frozen one
     images = random_images(2, *image_size("fasterrcnn"))
     wanted = targets([(0, (10.0, 20.0, 70.0, 90.0)), (79, (60.0, 5.0, 120.0, 50.0))], [])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nets import build_detector
 from nets.common.detector import Detector
-from nets.common.feature_levels import flatten_cells, levels_of
+from nets.common.feature_levels import feature_levels, flatten_cells
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Level
 from nets.inspect.receptive_field import receptive_fields
@@ -32,7 +32,7 @@ class Flat(nn.Module):
     def forward(self, features):
         channels = min(feature.shape[1] for feature in features)
         flat = torch.cat([flatten_cells(feature[:, :channels]) for feature in features], dim=1)
-        return Raw(flat, levels_of(features, self.strides))
+        return Raw(flat, feature_levels(features, self.strides))
 
 
 class One(nn.Module):

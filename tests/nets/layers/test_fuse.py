@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from nets import ZOO, build, build_detector, preset
-from nets.layers.fuse import folded
+from nets.layers.fuse import fused
 from nets.layers.gelan_blocks import RepConv
 from tests.nets.batches import random_images
 from tests.nets.published.torchvision_models import shortened
@@ -40,7 +40,7 @@ def test_the_zoo_finds_the_same(name):
     images = random_images(2, side, side)
     with torch.inference_mode():
         expected = detector.detect(images)
-        found = folded(copy.deepcopy(detector)).detect(images)
+        found = fused(copy.deepcopy(detector)).detect(images)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-3, atol=1e-5)
     torch.testing.assert_close(found.boxes, expected.boxes, rtol=1e-3, atol=0.02)
 
@@ -48,7 +48,7 @@ def test_the_zoo_finds_the_same(name):
 @pytest.mark.parametrize("name", [name for name in ZOO if name != "fasterrcnn"])
 def test_no_batchnorm_is_left(name):
     with torch.device("meta"):
-        detector = folded(build_detector(name, 3))
+        detector = fused(build_detector(name, 3))
     assert not [module for module in detector.modules() if isinstance(module, FOLDED)]
     assert not [module for module in detector.modules() if isinstance(module, RepConv)]
 
@@ -60,7 +60,7 @@ def test_a_backbone_of_timm():
     images = random_images(1, 64, 64)
     with torch.inference_mode():
         expected = detector.detect(images)
-        found = folded(copy.deepcopy(detector)).detect(images)
+        found = fused(copy.deepcopy(detector)).detect(images)
     torch.testing.assert_close(found.scores, expected.scores, rtol=1e-3, atol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_a_batchnorm_of_something_else_stays():
         def forward(self, x):
             return self.other(self.wide(self.bn(self.act(self.conv(x)))))
 
-    model = folded(Apart())
+    model = fused(Apart())
     assert isinstance(model.bn, nn.BatchNorm2d) and isinstance(model.wide, nn.BatchNorm2d)
 
 
@@ -86,6 +86,6 @@ def test_by_hand():
     norm.running_var.fill_(3.5)
     norm.weight.data.fill_(5)
     norm.bias.data.fill_(7)
-    model = folded(nn.Sequential(conv, norm))
+    model = fused(nn.Sequential(conv, norm))
     assert model[0].weight.item() == pytest.approx(5) and model[0].bias.item() == pytest.approx(-0.5)
     assert isinstance(model[1], nn.Identity)

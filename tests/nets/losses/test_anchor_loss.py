@@ -8,7 +8,7 @@ import torch
 
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
-from nets.heads.anchor_head import AnchorRaw, decode, decode_boxes
+from nets.heads.anchor_head import AnchorRaw, decode_anchor_boxes, decode_anchors
 from nets.losses.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
 from nets.losses.common import LossSettings
 from tests.nets.batches import targets
@@ -54,7 +54,7 @@ def test_decoding_by_hand():
     at = number(0, 2, 1, 1)  # column 1, row 2 of stride 16, anchor 16 x 24
     raw.boxes[0, at] = torch.tensor([math.log(3), 0.0, math.log(2), -math.log(2)])
     raw.objectness[0, at], raw.classes[0, at, 0] = math.log(3), -math.log(3)
-    boxes, scores = decode(raw)
+    boxes, scores = decode_anchors(raw)
     # Centre x: (1.2 * 3/4 - .1 + 1) * 16 = 28.8; y: (1.2 / 2 - .1 + 2) * 16 = 40. Size 32 x 12.
     torch.testing.assert_close(boxes[0, at], torch.tensor([12.8, 34.0, 44.8, 46.0]))
     torch.testing.assert_close(scores[0, at], torch.tensor([0.75 * 0.25, 0.75 * 0.5]))
@@ -85,7 +85,7 @@ def test_boxes_that_overlap_an_object_well_are_no_mistakes():
     assert number(0, 2, 2, 1) in assign_anchors(raw, targets(objects)).positive[0].nonzero()
     other = number(0, 2, 1, 1)
     raw.boxes[0, other, 0] = 50.0  # the cell before, at its right border: the same box
-    overlap = best_overlap(decode_boxes(raw), targets(objects))[0]
+    overlap = best_overlap(decode_anchor_boxes(raw), targets(objects))[0]
     assert overlap[other] > 0.99 and overlap[neighbour] > 0.99
     without = anchor_loss(raw, targets(objects), LossSettings())["objectness"]
     raw.objectness[0, other] = 9.0  # it may say what it likes

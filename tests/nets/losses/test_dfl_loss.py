@@ -7,9 +7,9 @@ import torch
 
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
-from nets.heads.dfl_head import BINS, DFLRaw, decode, decode_boxes
+from nets.heads.dfl_head import BINS, DFLRaw, decode_dfl, decode_dfl_boxes
 from nets.losses.common import LossSettings
-from nets.losses.dfl_loss import dfl_loss, distribution_loss, encode_boxes
+from nets.losses.dfl_loss import dfl_loss, distribution_loss, encode_dfl_boxes
 from tests.nets.batches import odd_boxes, targets
 
 LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
@@ -53,7 +53,7 @@ def test_decoding_by_hand():
     raw.distances[0, CELL, 2, :] = 0  # right: every bin as likely, 7.5
     raw.distances[0, CELL, 3, 2:4] = torch.tensor([math.log(3), 0])  # bottom: 2 in three of four cases, 2.25
     raw.classes[0, CELL, 1] = math.log(3)
-    boxes, scores = decode(raw)
+    boxes, scores = decode_dfl(raw)
     expected = torch.tensor([24.0 - 15 * 16, 40, 24 + 7.5 * 16, 40 + 2.25 * 16])
     torch.testing.assert_close(boxes[0, CELL], expected)
     torch.testing.assert_close(scores[0, CELL], torch.tensor([0.5, 0.75]))
@@ -63,9 +63,9 @@ def test_encoding_inverts_decoding():
     raw = random_raw()
     bins = torch.arange(BINS).float()
     distances = (raw.distances.softmax(dim=-1) * bins).sum(dim=-1)
-    torch.testing.assert_close(encode_boxes(decode_boxes(raw), raw), distances, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(encode_dfl_boxes(decode_dfl_boxes(raw), raw), distances, rtol=1e-4, atol=1e-4)
     beyond = torch.tensor([-9000.0, 50, 9000, 9000]).expand(2, CELLS, 4)  # the top lies below the centre
-    assert encode_boxes(beyond, raw)[0, CELL].tolist() == [15, 0, 15, 15]
+    assert encode_dfl_boxes(beyond, raw)[0, CELL].tolist() == [15, 0, 15, 15]
 
 
 @pytest.mark.parametrize(

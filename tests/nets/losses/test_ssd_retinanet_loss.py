@@ -10,7 +10,7 @@ from torchvision.models.detection.retinanet import RetinaNet
 from torchvision.models.detection.ssd import SSD
 from torchvision.ops import box_iou
 
-from nets.assigners.iou_matcher import Matches, match
+from nets.assigners.iou_matcher import Matches, match_anchors
 from nets.heads.anchors import anchor_grid
 from nets.heads.torchvision_heads import DenseRaw, PointRaw
 from nets.losses.fcos_loss import assign_points, fcos_loss, wanted_centreness
@@ -150,7 +150,7 @@ def test_an_object_without_area_or_out_of_sight_leaves_the_losses_finite():
     anchors = torch.tensor([[0.0, 0, 10, 10], [10, 10, 20, 20]])
     wanted = targets([(1, (5.0, 5.0, 5.0, 9.0)), (2, (300.0, 300.0, 340.0, 320.0))])
     raw = DenseRaw(torch.zeros(1, 2, 4), torch.zeros(1, 2, CLASSES), anchors, SIZE)
-    assert not match(anchors, wanted).is_best.any()
+    assert not match_anchors(anchors, wanted).is_best.any()
     for loss in (ssd_loss, retinanet_loss):
         losses = loss(raw, wanted)
         assert losses["box"] == 0 and losses["class"].isfinite()

@@ -7,9 +7,9 @@ import torch
 
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
-from nets.heads.yolox_head import YOLOXRaw, decode, decode_boxes
+from nets.heads.yolox_head import YOLOXRaw, decode_yolox, decode_yolox_boxes
 from nets.losses.common import LossSettings
-from nets.losses.yolox_loss import encode_boxes
+from nets.losses.yolox_loss import encode_yolox_boxes
 from nets.losses.yolox_loss import yolox_loss as loss_with_settings
 from tests.nets.batches import odd_boxes, targets
 
@@ -126,7 +126,7 @@ def test_a_step_against_the_gradient_lowers_the_loss():
 def test_encoding_inverts_decoding():
     raw = random_raw()
     torch.testing.assert_close(
-        encode_boxes(decode_boxes(raw), raw.cells, raw.strides), raw.boxes, rtol=1e-4, atol=1e-4
+        encode_yolox_boxes(decode_yolox_boxes(raw), raw.cells, raw.strides), raw.boxes, rtol=1e-4, atol=1e-4
     )
 
 
@@ -134,7 +134,7 @@ def test_decoding_by_hand():
     raw = raw_outputs()
     raw.boxes[0, CELL] = torch.tensor([0.5, -0.25, math.log(2), 0.0])
     raw.objectness[0, CELL], raw.classes[0, CELL, 0] = math.log(3), -math.log(3)
-    boxes, scores = decode(raw)
+    boxes, scores = decode_yolox(raw)
     # Centre (2 + .5, 2 - .25) * 16 = (40, 28), size (2, 1) * 16: 24..56 and 20..36.
     torch.testing.assert_close(boxes[0, CELL], torch.tensor([24.0, 20.0, 56.0, 36.0]))
     torch.testing.assert_close(scores[0, CELL], torch.tensor([0.75 * 0.25, 0.75 * 0.5]))

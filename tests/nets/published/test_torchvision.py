@@ -7,7 +7,7 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from nets import build_detector
 from nets.published import torchvision as torchvision_keys
-from nets.published.published import from_official
+from nets.published.published import from_published
 from nets.zoo.torchvision_presets import WHOLE
 from tests.helpers import ROOT
 from tests.nets.batches import random_images
@@ -28,7 +28,7 @@ def pair(request):
     silence_unused_classes(theirs)
     with torch.device("meta"):
         ours = build_detector(request.param, 80).eval()
-    found = from_official(floating(theirs), request.param)
+    found = from_published(floating(theirs), request.param)
     assert shapes(found) == shapes(floating(ours))
     ours.load_state_dict(found, strict=False, assign=True)  # the counters of BatchNorm are no weights
     return request.param, theirs, ours
@@ -101,9 +101,9 @@ def test_names_of_older_files(name):
     with torch.device("meta"):
         ours, theirs = build_detector(name, 3).state_dict(), BUILDERS[name]().state_dict()
     for older, today in OLDER[name].items():
-        found = torchvision_keys.our_name(older, name)
+        found = torchvision_keys.torchvision_to_our_name(older, name)
         assert today in theirs and found in ours
-        assert found == torchvision_keys.our_name(today, name)
+        assert found == torchvision_keys.torchvision_to_our_name(today, name)
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -113,7 +113,7 @@ def test_rows_of_other_class_numbers_stay(name):
         theirs = build_detector(name, 5).state_dict()
     official = {as_official(key, name): value for key, value in theirs.items()}
     assert official.keys() != theirs.keys()
-    assert shapes(from_official(official, name)) == shapes(theirs)
+    assert shapes(from_published(official, name)) == shapes(theirs)
 
 
 def as_official(key, name):
@@ -135,8 +135,8 @@ def test_others_are_not_taken_for_torchvisions():
     with torch.device("meta"):
         ours, yolox = (build_detector(name, 3).state_dict() for name in ("fcos", "yolox_nano"))
         theirs = BUILDERS["fcos"]().state_dict()
-    assert from_official(ours, "fcos") is None and from_official(yolox, "fcos") is None
-    assert from_official(theirs, "yolox_nano") is None
+    assert from_published(ours, "fcos") is None and from_published(yolox, "fcos") is None
+    assert from_published(theirs, "yolox_nano") is None
 
 
 def test_a_deviation_of_nearly_nothing_counts_as_published():
@@ -145,10 +145,10 @@ def test_a_deviation_of_nearly_nothing_counts_as_published():
     theirs.running_var.copy_(torch.tensor([1e-8, 1e-5, 0.1, 10.0]))
     state = {f"backbone.body.bn1.{key}": value for key, value in theirs.state_dict().items()}
     rows = {"backbone.fpn.x": torch.zeros(1), "roi_heads.box_predictor.cls_score.bias": torch.zeros(91)}
-    found = from_official(state | rows, "fasterrcnn")
+    found = from_published(state | rows, "fasterrcnn")
     ours.load_state_dict(
         {key: found[f"backbone.body.bn1.{key}"] for key in theirs.state_dict()}, strict=False
     )
     x = torch.randn(2, 4, 3, 3) * theirs.running_var.sqrt().view(1, -1, 1, 1)
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
-    assert torch.equal(from_official(state | rows, "fcos")["backbone.body.bn1.weight"], torch.ones(4))
+    assert torch.equal(from_published(state | rows, "fcos")["backbone.body.bn1.weight"], torch.ones(4))

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector
-from nets.heads.yolox_head import decode_boxes
-from nets.published.yolox import from_official, official_names, our_name
+from nets.heads.yolox_head import decode_yolox_boxes
+from nets.published.yolox import from_yolox, official_names, yolox_to_our_name
 from tests.helpers import SHARED, needs_shared
 from tests.official_names import official_name
 from utils.images.image_io import read_image
@@ -17,24 +17,24 @@ def test_every_name_comes_back(name):
     with torch.device("meta"):
         ours = list(build_detector(name, 80).state_dict())
     theirs = [official_name(key) for key in ours]
-    assert [our_name(key) for key in theirs] == ours
+    assert [yolox_to_our_name(key) for key in theirs] == ours
     assert official_names(ours, theirs) == dict(zip(ours, theirs, strict=True))
     assert official_names(ours[:5], theirs[2:]) == dict(zip(ours[2:5], theirs[2:5], strict=True))
 
 
 def test_other_names_are_not_taken_for_official_ones():
-    assert our_name("backbone.conv1.weight") is None
-    assert our_name("head.stemsx.0.weight") is None
-    assert from_official({"layer1.0.conv1.weight": torch.zeros(1)}) is None
-    assert from_official({}) is None
+    assert yolox_to_our_name("backbone.conv1.weight") is None
+    assert yolox_to_our_name("head.stemsx.0.weight") is None
+    assert from_yolox({"layer1.0.conv1.weight": torch.zeros(1)}) is None
+    assert from_yolox({}) is None
     with torch.device("meta"):
-        assert from_official(build_detector("yolox_nano", 2).state_dict()) is None, "ours are not official"
+        assert from_yolox(build_detector("yolox_nano", 2).state_dict()) is None, "ours are not official"
 
 
 def published_nano():
     detector = build_detector("yolox_nano", 80).eval()
     path = SHARED / "weights" / "yolox_nano_coco.pth"
-    state = from_official(torch.load(path, weights_only=True)["model"])
+    state = from_yolox(torch.load(path, weights_only=True)["model"])
     detector.load_state_dict(state)  # all names, all shapes
     return detector
 
@@ -55,7 +55,7 @@ def test_outputs_are_those_of_the_published_onnx_network():
         theirs = torch.from_numpy(output)
         with torch.no_grad():
             raw, ours = detector(images), detector.detect(images)
-        boxes = decode_boxes(raw._replace(boxes=theirs[..., :4]))
+        boxes = decode_yolox_boxes(raw._replace(boxes=theirs[..., :4]))
         torch.testing.assert_close(ours.boxes, boxes, rtol=0, atol=0.05)  # pixels
         torch.testing.assert_close(ours.scores, theirs[..., 4:5] * theirs[..., 5:], rtol=0, atol=1e-4)
         best.append(ours.scores.max().item())

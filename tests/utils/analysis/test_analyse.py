@@ -7,7 +7,7 @@ from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_c
 from utils.analysis.analyse import analyse
 from utils.analysis.tide import KINDS
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import match
+from utils.evaluate.evaluator import match_detections
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)
 
@@ -17,7 +17,7 @@ def analysis():
     """On each of ten images a cup that is found, a fish taken for a cup, and a find of nothing."""
     truth = objects([[UNIT, OTHER]] * 10, labels=[[0, 1]] * 10, classes=2)
     detections = [found((UNIT, 0.9, 0), (OTHER, 0.8, 0), (FAR, 0.7, 0))] * 10
-    return analyse(match(detections, truth), 0.5, resamples=50)
+    return analyse(match_detections(detections, truth), 0.5, resamples=50)
 
 
 def test_text_says_the_most_important(analysis):
@@ -46,7 +46,7 @@ def test_json_is_plain_and_whole(analysis):
 
 def test_a_label_with_nothing_there_suggests_no_class():
     detections = [found((UNIT, 0.9))] * 100 + [Detections.empty()]
-    analysis = analyse(match(detections, objects([[UNIT]] * 101)), 0.5, resamples=0)
+    analysis = analyse(match_detections(detections, objects([[UNIT]] * 101)), 0.5, resamples=0)
     (suspect,) = analysis.to_json(["cup"])["suspects"]
     assert (suspect["kind"], suspect["label"], suspect["suggested"]) == ("nothing there", "cup", None)
 
@@ -54,19 +54,19 @@ def test_a_label_with_nothing_there_suggests_no_class():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("truth", [objects([]), objects([[]]), objects([[UNIT]]), objects([[]], classes=0)])
 def test_nothing_found(truth):
-    analysis = analyse(match([Detections.empty()] * truth.num_images, truth), 0.5, resamples=10)
+    analysis = analyse(match_detections([Detections.empty()] * truth.num_images, truth), 0.5, resamples=10)
     assert json.dumps(analysis.to_json(truth.class_names), allow_nan=False)
     assert "calibration error" in analysis.text(truth.class_names)
 
 
 def test_without_resamples_there_are_no_intervals():
-    matched = match([found((shifted(1), 0.5))], objects([[UNIT]]))
+    matched = match_detections([found((shifted(1), 0.5))], objects([[UNIT]]))
     analysis = analyse(matched, 0.5, resamples=0)
     assert analysis.intervals == {} and "interval" not in analysis.text(["a"])
 
 
 def test_the_same_seed_gives_the_same():
     truth, detections = random_case(np.random.default_rng(4))
-    matched = match(detections, truth)
+    matched = match_detections(detections, truth)
     texts = [json.dumps(analyse(matched, 0.5, 20, seed).to_json(truth.class_names)) for seed in (0, 0, 1)]
     assert texts[0] == texts[1] != texts[2]

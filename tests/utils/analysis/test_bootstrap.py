@@ -15,7 +15,7 @@ from utils.analysis.bootstrap import (
 )
 from utils.data.detections import Detections
 from utils.evaluate.coco_metrics import mean_of_defined
-from utils.evaluate.evaluator import evaluate, match
+from utils.evaluate.evaluator import evaluate, match_detections
 from utils.evaluate.ground_truth import GroundTruth
 
 
@@ -38,7 +38,7 @@ def test_figures_are_those_of_the_copied_images(seed):
     # Equal scores on different images stay; on one image, copies would alternate between them.
     detections = [replace(d, scores=d.scores + rng.permutation(len(d)) / 1e4) for d in detections]
     times = rng.integers(0, 4, (truth.num_images, 5))
-    figures = resampled_figures(match(detections, truth), times.astype(np.uint8))
+    figures = resampled_figures(match_detections(detections, truth), times.astype(np.uint8))
     for column in range(5):
         metrics = evaluate(*reversed(copied(truth, detections, times[:, column])))
         expected = {name: metrics.coco[name] for name in ("map", "map50", "map75")}
@@ -50,7 +50,7 @@ def test_figures_are_those_of_the_copied_images(seed):
 
 def test_blocks_change_nothing(monkeypatch):
     truth, detections = random_case(np.random.default_rng(3))
-    matched, weights = match(detections, truth), draw_weights(truth.num_images, 23, 0)
+    matched, weights = match_detections(detections, truth), draw_weights(truth.num_images, 23, 0)
     whole = resampled_figures(matched, weights)
     monkeypatch.setattr("utils.analysis.bootstrap.BLOCK", 7)
     np.testing.assert_equal(resampled_figures(matched, weights), whole)
@@ -69,7 +69,7 @@ def test_the_interval_of_a_share_is_the_known_one():
     # standard error of sqrt(.6 * .4 / 100) = .049.
     truth = objects([[UNIT]] * 100)
     detections = [found((UNIT, 0.9)) if k % 5 < 3 else Detections.empty() for k in range(100)]
-    result = intervals(match(detections, truth), resamples=2000)["voc_area"]
+    result = intervals(match_detections(detections, truth), resamples=2000)["voc_area"]
     assert result.value == pytest.approx(0.6)
     assert result.low == pytest.approx(0.6 - 1.96 * 0.049, abs=0.012)
     assert result.high == pytest.approx(0.6 + 1.96 * 0.049, abs=0.012)
@@ -78,7 +78,7 @@ def test_the_interval_of_a_share_is_the_known_one():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("truth", [objects([]), objects([[]]), objects([[UNIT]]), objects([[]], classes=0)])
 def test_nothing_found(truth):
-    for result in intervals(match([Detections.empty()] * truth.num_images, truth), 10).values():
+    for result in intervals(match_detections([Detections.empty()] * truth.num_images, truth), 10).values():
         assert np.isnan(result.value) or tuple(result) == (0, 0, 0)
 
 

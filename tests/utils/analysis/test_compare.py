@@ -5,7 +5,7 @@ from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.analysis.bootstrap import Interval
 from utils.analysis.compare import FIGURES, Comparison, compare
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import match
+from utils.evaluate.evaluator import match_detections
 
 TRUTH = objects([[UNIT]] * 40)
 
@@ -16,7 +16,7 @@ def finding(*images):
 
 
 def test_a_clear_difference_is_said_whichever_comes_first():
-    poor, good = match(finding(*range(10)), TRUTH), match(finding(*range(30)), TRUTH)
+    poor, good = match_detections(finding(*range(10)), TRUTH), match_detections(finding(*range(30)), TRUTH)
     comparison = next(c for c in compare(poor, good) if c.figure == "voc_area")
     assert (comparison.first, comparison.second) == (0.25, 0.75)
     value, low, high = comparison.difference
@@ -31,32 +31,39 @@ def test_a_clear_difference_is_said_whichever_comes_first():
 
 def test_a_small_difference_may_be_chance():
     # One differs on two images to its favour and on one against.
-    first, second = match(finding(0, 1, 2, 3), TRUTH), match(finding(1, 2, 3, 4, 5), TRUTH)
+    first, second = (
+        match_detections(finding(0, 1, 2, 3), TRUTH),
+        match_detections(finding(1, 2, 3, 4, 5), TRUTH),
+    )
     sentence = compare(first, second)[0].sentence(("A", "B"))
     assert sentence.startswith("B is ahead of A") and sentence.endswith("40 images): that may be chance")
 
 
 def test_pairs_narrow_the_interval():
     """Found on the same images but one, both move together: far less than each alone."""
-    first, second = match(finding(*range(20)), TRUTH), match(finding(*range(21)), TRUTH)
+    first, second = match_detections(finding(*range(20)), TRUTH), match_detections(finding(*range(21)), TRUTH)
     difference = next(c for c in compare(first, second) if c.figure == "voc_area").difference
     assert difference.high - difference.low < 0.15  # each alone: 4 * sqrt(.25 / 40) = .32
 
 
 def test_the_same_result_is_the_same():
-    comparisons = compare(match(finding(0), TRUTH), match(finding(0), TRUTH), resamples=20)
+    comparisons = compare(
+        match_detections(finding(0), TRUTH), match_detections(finding(0), TRUTH), resamples=20
+    )
     assert [c.figure for c in comparisons] == list(FIGURES)
     assert comparisons[0].sentence(("A", "B")) == "A and B have the same mAP50-95 (40 images)"
 
 
 def test_no_objects_at_all():
-    empty = match([Detections.empty()], objects([[]]))
+    empty = match_detections([Detections.empty()], objects([[]]))
     assert "not defined" in compare(empty, empty, resamples=5)[0].sentence()
 
 
 def test_other_images_are_refused():
     with pytest.raises(ValueError, match="only on the same images"):
-        compare(match(finding(0), TRUTH), match(finding(0)[:39], objects([[UNIT]] * 39)))
+        compare(
+            match_detections(finding(0), TRUTH), match_detections(finding(0)[:39], objects([[UNIT]] * 39))
+        )
 
 
 @pytest.mark.parametrize(
@@ -70,11 +77,11 @@ def test_other_images_are_refused():
 )
 def test_other_objects_are_refused(other):
     with pytest.raises(ValueError, match="only on the same images"):
-        compare(match(finding(0), TRUTH), match(finding(0), other))
+        compare(match_detections(finding(0), TRUTH), match_detections(finding(0), other))
 
 
 def test_seed_decides():
-    first, second = match(finding(0, 1), TRUTH), match(finding(2, 3, 4), TRUTH)
+    first, second = match_detections(finding(0, 1), TRUTH), match_detections(finding(2, 3, 4), TRUTH)
     results = [compare(first, second, 50, seed)[0] for seed in (0, 0, 1)]
     assert results[0] == results[1] != results[2]
     assert isinstance(results[0], Comparison) and isinstance(results[0].difference, Interval)

@@ -6,14 +6,14 @@ import pytest
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case
 from utils.analysis.label_errors import suspect_labels
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import match
+from utils.evaluate.evaluator import match_detections
 from utils.evaluate.ground_truth import GroundTruth
 
 OTHER = (50, 0, 60, 10)
 
 
 def suspects(truth, *of_image):
-    return suspect_labels(match([found(*of_image)], truth))
+    return suspect_labels(match_detections([found(*of_image)], truth))
 
 
 def test_labels_that_agree_are_no_suspects():
@@ -45,7 +45,7 @@ def test_a_label_with_nothing_there(images, unseen, score):
     """One in a hundred is a usual share of faults; of twice as many, half are the detector's own."""
     truth = objects([[UNIT]] * images)
     detections = [found((UNIT, 0.75))] * (images - unseen) + [found((UNIT, 0.05))] * unseen
-    result = suspect_labels(match(detections, truth))
+    result = suspect_labels(match_detections(detections, truth))
     places = [("nothing there", image, 0, -1, UNIT, None) for image in range(images - unseen, images)]
     assert [suspect[:2] + suspect[3:] for suspect in result] == places
     assert [suspect.score for suspect in result] == pytest.approx([score] * unseen)
@@ -54,7 +54,7 @@ def test_a_label_with_nothing_there(images, unseen, score):
 def test_something_else_there_is_no_doubt_of_that_kind():
     truth = objects([[UNIT]] * 10, labels=[[0]] * 10, classes=2)
     weak = ((7, 0, 17, 10), 0.15, 1)  # of another class, and overlapping by 30 / 170
-    assert suspect_labels(match([found((UNIT, 0.75))] * 9 + [found(weak)], truth)) == []
+    assert suspect_labels(match_detections([found((UNIT, 0.75))] * 9 + [found(weak)], truth)) == []
 
 
 @pytest.mark.parametrize("flag", ["difficult", "crowd"])
@@ -62,18 +62,20 @@ def test_what_does_not_count_is_no_suspect(flag):
     truth = objects([[UNIT]], labels=[[0]], classes=2, **{flag: [[1]]})
     assert suspects(truth, (UNIT, 0.9, 1)) == suspects(truth, ((5, 0, 15, 10), 0.9, 0)) == []
     among_others = objects([[UNIT]] * 100, **{flag: [[0]] * 99 + [[1]]})
-    assert suspect_labels(match([found((UNIT, 0.9))] * 99 + [Detections.empty()], among_others)) == []
+    assert (
+        suspect_labels(match_detections([found((UNIT, 0.9))] * 99 + [Detections.empty()], among_others)) == []
+    )
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(20))
 def test_hard_cases(seed):
     truth, detections = random_case(np.random.default_rng(seed))
-    result = suspect_labels(match(detections, truth), limit=7)
+    result = suspect_labels(match_detections(detections, truth), limit=7)
     scores = [suspect.score for suspect in result]
     assert scores == sorted(scores, reverse=True) and len(result) <= 7
     assert all(0 < score <= 1 for score in scores)
-    assert suspect_labels(match([Detections.empty()] * truth.num_images, truth)) == []
+    assert suspect_labels(match_detections([Detections.empty()] * truth.num_images, truth)) == []
 
 
 def good_detector(rng, truth: GroundTruth) -> list[Detections]:
@@ -107,7 +109,9 @@ def test_damaged_labels_come_first(seed):
     names[renamed] = (names[renamed] + 1) % 3
     kept = np.delete(np.arange(400), dropped)
     columns = (image[kept], damaged[kept], names[kept], nothing[kept], nothing[kept], boxes[kept, 0])
-    result = suspect_labels(match(detections, GroundTruth(truth.class_names, 100, *columns)), limit=30)
+    result = suspect_labels(
+        match_detections(detections, GroundTruth(truth.class_names, 100, *columns)), limit=30
+    )
     wanted = {("missing", int(image[k])) for k in dropped} | {("class", int(image[k])) for k in renamed}
     wanted |= {("box", int(image[k])) for k in moved}
     hits = sum((suspect.kind, suspect.image) in wanted for suspect in result)

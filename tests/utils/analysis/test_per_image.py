@@ -4,7 +4,7 @@ import pytest
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.analysis.per_image import ImageFigures, image_figures, write_image_figures
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import evaluate, match
+from utils.evaluate.evaluator import evaluate, match_detections
 
 OTHER = (50, 0, 60, 10)
 
@@ -19,7 +19,7 @@ def test_by_hand():
         Detections.empty(),
         found((UNIT, 0.5)),
     ]
-    figures = image_figures(match(detections, truth), 0.5)
+    figures = image_figures(match_detections(detections, truth), 0.5)
     assert figures.correct.tolist() == [1, 0, 0, 0]
     assert figures.wrong.tolist() == [1, 0, 0, 1]
     assert figures.missed.tolist() == [1, 0, 0, 0]
@@ -29,7 +29,7 @@ def test_by_hand():
 @pytest.mark.parametrize("seed", range(10))
 def test_sums_give_the_recall_of_all(seed):
     truth, detections = random_case(np.random.default_rng(seed))
-    figures = image_figures(match(detections, truth), 0.5)
+    figures = image_figures(match_detections(detections, truth), 0.5)
     metrics = evaluate(detections, truth, score_threshold=0.5)
     found_by_class = np.nan_to_num(metrics.recall) * metrics.objects
     assert figures.correct.sum() == pytest.approx(found_by_class.sum())

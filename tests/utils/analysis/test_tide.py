@@ -10,14 +10,14 @@ from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_c
 from tests.utils.evaluate.test_evaluator import voc100
 from utils.analysis.tide import KINDS, error_kinds
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import evaluate, match
+from utils.evaluate.evaluator import evaluate, match_detections
 
 OTHER, FAR = (50, 0, 60, 10), (500, 500, 510, 510)
 TRUTH = objects([[UNIT, OTHER]], labels=[[0, 1]], classes=2)
 
 
 def errors(*of_image, truth=TRUTH):
-    result = error_kinds(match([found(*of_image)], truth))
+    result = error_kinds(match_detections([found(*of_image)], truth))
     numbers = {
         kind: number.tolist() for kind, number in zip(KINDS, result.number, strict=True) if number.any()
     }
@@ -36,7 +36,7 @@ def test_class():
     assert costs == {"class": pytest.approx(0.5)}
     # Nor is the object missed: it was aimed at.
     # With the better score it costs class 0 too: there precision is 1/2 until it goes.
-    result = error_kinds(match([found((OTHER, 0.95, 0), (UNIT, 0.9, 0))], TRUTH))
+    result = error_kinds(match_detections([found((OTHER, 0.95, 0), (UNIT, 0.9, 0))], TRUTH))
     assert result.ap == 0.25 and result.class_cost[0].tolist() == [0.5, 1]
 
 
@@ -104,7 +104,7 @@ def test_what_does_not_count_is_no_error():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("truth", [objects([]), objects([[]]), objects([[UNIT]]), objects([[]], classes=0)])
 def test_nothing_found(truth):
-    result = error_kinds(match([Detections.empty()] * truth.num_images, truth))
+    result = error_kinds(match_detections([Detections.empty()] * truth.num_images, truth))
     assert result.number.sum() == len(truth.labels)
     assert np.isnan(result.ap) or result.cost[-1] == 1
 
@@ -113,7 +113,7 @@ def test_nothing_found(truth):
 @pytest.mark.parametrize("seed", range(60))
 def test_every_error_is_counted_once_and_costs_nothing_less_than_nothing(seed):
     truth, detections = random_case(np.random.default_rng(seed))
-    matched = match(detections, truth)
+    matched = match_detections(detections, truth)
     result = error_kinds(matched)
     wrong = matched.verdict.counted & ~matched.verdict.correct
     by_class = np.bincount(matched.found.labels[wrong], minlength=len(truth.class_names))
@@ -130,7 +130,9 @@ def test_every_error_is_counted_once_and_costs_nothing_less_than_nothing(seed):
 def test_a_hundred_voc_images_equal_tidecv():
     """Numbers and costs of tidecv 1.0.1, whose average precision is sampled at 101 recalls: not the area."""
     truth, detections = voc100()
-    result = error_kinds(match(detections, replace(truth, difficult=np.zeros_like(truth.difficult))))
+    result = error_kinds(
+        match_detections(detections, replace(truth, difficult=np.zeros_like(truth.difficult)))
+    )
     assert dict(zip(KINDS, result.number.sum(1).tolist(), strict=True)) == {
         "class": 3,
         "localisation": 33,

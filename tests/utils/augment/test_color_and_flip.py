@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from utils.augment.color_and_flip import (
     IDENTITY,
-    Variation,
+    ColorFlip,
     colour_matrix,
     random_colour,
-    vary_here,
-    vary_there,
+    recolor_and_flip,
+    recolor_and_flip_,
 )
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 
@@ -43,11 +43,11 @@ def test_switches():
 def test_in_place_by_hand():
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     before = image.copy()
-    vary_here(image, False, IDENTITY)
+    recolor_and_flip_(image, False, IDENTITY)
     assert (image == before).all()
-    vary_here(image, True, IDENTITY)
+    recolor_and_flip_(image, True, IDENTITY)
     assert (image == before[:, ::-1]).all()
-    vary_here(image, True, colour_matrix(0, 1, 2))
+    recolor_and_flip_(image, True, colour_matrix(0, 1, 2))
     assert (image == np.minimum(2 * before.astype(int), 255)).all()
 
 
@@ -59,10 +59,10 @@ def test_here_and_there_are_the_same(side):
     colours = np.stack([random_colour(Augmentation(hue=0.2), rng) for _ in images])
     flips = np.array([True, False, True, False, True, True])
     tensor = torch.from_numpy(images.copy()).permute(0, 3, 1, 2)
-    there = vary_there(tensor, Variation(torch.from_numpy(flips), torch.from_numpy(colours)))
+    there = recolor_and_flip(tensor, ColorFlip(torch.from_numpy(flips), torch.from_numpy(colours)))
     assert there.dtype == torch.uint8 and there.shape == tensor.shape
     assert there.is_contiguous(memory_format=torch.channels_last)
     for image, flip, colour in zip(images, flips, colours, strict=True):
-        vary_here(image, flip, colour)
+        recolor_and_flip_(image, flip, colour)
     difference = np.abs(there.permute(0, 2, 3, 1).numpy().astype(int) - images)
     assert difference.max() <= 1 and (difference > 0).mean() < 0.1

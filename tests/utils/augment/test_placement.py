@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from utils.augment.box_transform import map_boxes
-from utils.augment.placement import Placement, Tile, fill_around, paste, place
+from utils.augment.placement import Placement, PlannedImage, fill_around, paste, resolve
 from utils.images.letterbox import plan_letterbox
 
 sides = st.integers(1, 3000)
 fractions = st.floats(0, 1)
 tiles = st.builds(
-    Tile,
+    PlannedImage,
     zoom=st.floats(0.1, 4),
     anchor=st.tuples(fractions, fractions),
     point=st.tuples(st.floats(-100, 400), st.floats(-100, 300)),
@@ -33,17 +33,17 @@ def straight(crop, area) -> Placement:
     return Placement(area, np.array(matrix), crop)
 
 
-def turned(degrees, **changes) -> Tile:
+def turned(degrees, **changes) -> PlannedImage:
     """A tile in the middle of an input of 200 x 320."""
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return Tile(1.0, (0.5, 0.5), (160, 100), (0, 0, 320, 200), turn)._replace(**changes)
+    return PlannedImage(1.0, (0.5, 0.5), (160, 100), (0, 0, 320, 200), turn)._replace(**changes)
 
 
 @settings(max_examples=300, deadline=None)
 @given(tiles, sides, sides)
 def test_placement_is_inside_and_maps_crop_on_area(tile, height, width):
-    placement = place(tile, (height, width), (200, 320))
+    placement = resolve(tile, (height, width), (200, 320))
     if placement is None:
         return
     (left, top, right, bottom), (x1, y1, x2, y2) = placement.crop, placement.area
@@ -56,8 +56,8 @@ def test_placement_is_inside_and_maps_crop_on_area(tile, height, width):
 @given(sides, sides, st.booleans())
 def test_without_zoom_and_shift_it_is_the_letterbox(height, width, centred):
     middle = 0.5 if centred else 0.0
-    tile = Tile(1.0, (middle, middle), (middle * 320, middle * 200), (0, 0, 320, 200))
-    placement = place(tile, (height, width), (200, 320))
+    tile = PlannedImage(1.0, (middle, middle), (middle * 320, middle * 200), (0, 0, 320, 200))
+    placement = resolve(tile, (height, width), (200, 320))
     plan = plan_letterbox((height, width), (200, 320), centred)
     resized_height, resized_width = plan.resized
     assert placement.crop == (0, 0, width, height)
@@ -68,16 +68,16 @@ def test_without_zoom_and_shift_it_is_the_letterbox(height, width, centred):
 
 def test_nothing_to_be_seen():
     for turn in (None, np.eye(2)):
-        tile = Tile(1.0, (0, 0), (320, 0), (0, 0, 320, 200), turn)
-        assert place(tile, (50, 50), (200, 320)) is None
+        tile = PlannedImage(1.0, (0, 0), (320, 0), (0, 0, 320, 200), turn)
+        assert resolve(tile, (50, 50), (200, 320)) is None
         empty = tile._replace(point=(0, 0), bounds=(150, 0, 150, 200))
-        assert place(empty, (50, 50), (200, 320)) is None
+        assert resolve(empty, (50, 50), (200, 320)) is None
 
 
 def test_paste_leaves_the_rest_alone_and_the_image_too():
     image = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     before = image.copy()
-    for placement in (straight((5, 5, 25, 25), (10, 20, 30, 40)), place(turned(30), (40, 60), (100, 100))):
+    for placement in (straight((5, 5, 25, 25), (10, 20, 30, 40)), resolve(turned(30), (40, 60), (100, 100))):
         canvas = np.full((200, 320, 3), 7, np.uint8)
         paste(image, placement, canvas, 0)
         x1, y1, x2, y2 = placement.area
@@ -97,7 +97,7 @@ def test_paste_of_the_same_size_copies_pixels():
 def test_a_turn_by_nothing_is_no_turn():
     image = np.random.default_rng(0).integers(0, 256, (200, 320, 3), dtype=np.uint8)
     canvas = np.zeros((200, 320, 3), np.uint8)
-    placement = place(turned(0), (200, 320), (200, 320))
+    placement = resolve(turned(0), (200, 320), (200, 320))
     paste(image, placement, canvas, 0)
     assert placement.area == (0, 0, 320, 200) and placement.crop is None
     assert (canvas == image).all()
@@ -106,7 +106,7 @@ def test_a_turn_by_nothing_is_no_turn():
 def test_a_quarter_turn_by_hand():
     """An image of 100 x 100 around (160, 100): its corner (0, 0) comes to x 160 + 50, y 100 - 50."""
     tile = turned(90, zoom=0.5)  # fitting doubles it
-    placement = place(tile, (100, 100), (200, 320))
+    placement = resolve(tile, (100, 100), (200, 320))
     np.testing.assert_allclose(placement.matrix @ [0, 0, 1], [210, 50], atol=1e-9)
     np.testing.assert_allclose(placement.matrix @ [100, 0, 1], [210, 150], atol=1e-9)
     # x from 10 to 30 becomes y from 60 to 80; y from 20 to 80 becomes x from 210 - 80 to 210 - 20.
@@ -122,7 +122,7 @@ def test_a_turned_ellipse_fills_its_box(degrees, size):
     middle, half = np.array([0.45 * width, 0.55 * height]), np.array([0.3 * width, 0.2 * height])
     inside = ((x - middle[0]) / half[0]) ** 2 + ((y - middle[1]) / half[1]) ** 2 <= 1
     image = np.where(inside[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)
-    placement = place(turned(degrees, zoom=0.6), size, (200, 320))
+    placement = resolve(turned(degrees, zoom=0.6), size, (200, 320))
     canvas = np.zeros((200, 320, 3), np.uint8)
     paste(image, placement, canvas, 0)
     rows, columns = np.nonzero(canvas[..., 0] > 127)

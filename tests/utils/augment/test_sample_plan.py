@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils.augment.box_transform import Placed, placed_objects
-from utils.augment.placement import fill_around, paste, place
+from utils.augment.placement import fill_around, paste, resolve
 from utils.augment.sample_plan import blend, mosaic_tiles, plan_sample, random_turn, single_tile
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
@@ -45,7 +45,7 @@ def test_painted_rectangles_lie_in_their_boxes(seed):
     canvas, other, placed = np.full((*SIZE, 3), 7, np.uint8), np.full((*SIZE, 3), 99, np.uint8), []
     for image_number, tile in layer:
         image, _ = images[image_number]
-        placement = place(tile, image.shape[:2], SIZE)
+        placement = resolve(tile, image.shape[:2], SIZE)
         for each in (canvas, other):
             fill_around(each, tile.bounds, placement.area if placement else None, 0)
             if placement is not None:
@@ -80,7 +80,7 @@ def test_mosaic_of_images_of_the_inputs_shape_leaves_no_gap_around_the_meeting_p
         SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, brightness=0), rng
     )
     for tile in tiles:
-        placement = place(tile, (60, 80), SIZE)  # half the input, so enlarged twice
+        placement = resolve(tile, (60, 80), SIZE)  # half the input, so enlarged twice
         assert placement is not None
         paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas, 0)
     # The middle of the doubled canvas is cut out, so four images as large as the input cover it wholly.
@@ -142,7 +142,7 @@ def test_switched_off_nothing_is_random():
 
 def test_a_single_image_is_zoomed_around_the_middle():
     tile = single_tile(SIZE, Augmentation(scale=(0.5, 0.5), translate=0, flip=0), np.random.default_rng(0))
-    assert place(tile, SIZE, SIZE).area == (40, 30, 120, 90)
+    assert resolve(tile, SIZE, SIZE).area == (40, 30, 120, 90)
 
 
 def test_blend_is_the_mean():

@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers import SHARED, needs_shared
 from utils.data.index import ImageRecord, build_index
-from utils.data.merge import join_indexes, match_classes
+from utils.data.merge import join_indexes, relabel
 from utils.formats.read_data import read_many
 
 
@@ -82,8 +82,8 @@ def test_other_classes_are_left_out_with_a_warning():
         "two: left out, as not in the class list: fox (1)"
     ]
     with pytest.raises(ValueError, match=r"no object of B belongs.*dog \(2\), fox \(1\)"):
-        match_classes(B, ("cat",), "B")
-    assert len(match_classes(index_of(("fox",), ("/a", [])), ("cat",), "B")) == 1  # no objects to match
+        relabel(B, ("cat",), "B")
+    assert len(relabel(index_of(("fox",), ("/a", [])), ("cat",), "B")) == 1  # no objects to match
 
 
 def test_of_an_image_that_is_there_twice_the_first_is_kept():

@@ -6,7 +6,14 @@ import torch
 
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import ImageRecord, build_index
-from utils.data.targets import Objects, joined, mirrored, on_samples, pad_targets, training_objects
+from utils.data.targets import (
+    Objects,
+    join_objects,
+    mirror_objects,
+    on_samples,
+    pad_targets,
+    training_objects,
+)
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.train_dataset import DetectionDataset, SampleKey
 
@@ -16,7 +23,7 @@ def test_targets_are_padded_to_multiples_of_eight():
         return np.full((number, 4), number, np.float32), np.full(number, number % 5)
 
     for longest, length in [(0, 8), (1, 8), (8, 8), (9, 16), (25, 32)]:
-        boxes, labels, valid = pad_targets(joined([objects(longest), objects(0)]), 2)
+        boxes, labels, valid = pad_targets(join_objects([objects(longest), objects(0)]), 2)
         assert boxes.shape == (2, length, 4) and boxes.dtype == torch.float32
         assert labels.shape == (2, length) and labels.dtype == torch.int64
         assert valid.sum(1).tolist() == [longest, 0]
@@ -45,7 +52,7 @@ def test_mirroring_by_hand():
     objects = Objects(
         np.array([0, 1, 1]), np.array([[1.0, 2, 3, 4], [1, 2, 3, 4], [0, 0, 10, 5]]), np.array([7, 8, 9])
     )
-    turned = mirrored(objects, np.array([False, True]), 10)
+    turned = mirror_objects(objects, np.array([False, True]), 10)
     assert turned.boxes.tolist() == [[1, 2, 3, 4], [7, 2, 9, 4], [0, 0, 10, 5]]
     assert turned.labels.tolist() == [7, 8, 9]
 
@@ -59,6 +66,6 @@ def test_what_is_blended_over_a_sample_comes_to_its_objects():
 
 
 def test_no_image_has_an_object():
-    empty = joined([(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))] * 3)
-    targets = pad_targets(mirrored(empty, np.ones(3, bool), 10), 3)
+    empty = join_objects([(np.zeros((0, 4), np.float32), np.zeros(0, np.int32))] * 3)
+    targets = pad_targets(mirror_objects(empty, np.ones(3, bool), 10), 3)
     assert targets.boxes.shape == (3, 8, 4) and not targets.valid.any()

@@ -4,13 +4,15 @@ import json
 
 from tests.utils.doctor.doctor_cases import image_case, split
 from utils.doctor.checks import examine, is_healthy, problems_json, report, verdict
-from utils.doctor.finding import Finding, Place
+from utils.doctor.finding import Finding, Location
 
 BOX = (10, 10, 30, 30)
-SERIOUS = Finding("leak", "serious", 2, "Two leak.", "Remove them.", [Place("val", "b.jpg", 0, like="a.jpg")])
+SERIOUS = Finding(
+    "leak", "serious", 2, "Two leak.", "Remove them.", [Location("val", "b.jpg", 0, like="a.jpg")]
+)
 WARNING = Finding("few", "warning", 1, "One is rare.", "Label more.")
 NOTE = Finding(
-    "empty", "note", 3, "Three are empty.", "Look.", [Place("train", f"{k}.jpg", k) for k in range(5)]
+    "empty", "note", 3, "Three are empty.", "Look.", [Location("train", f"{k}.jpg", k) for k in range(5)]
 )
 
 
@@ -42,7 +44,7 @@ def test_report_names_a_few_places():
 
 def test_json_holds_every_place_with_its_boxes():
     train = split("train", image_case(BOX), image_case(BOX, (1.5, 2, 3, 4), labels=[0, 1]))
-    box = Finding("tiny", "warning", 1, "s", "f", [Place("train", "train1.jpg", 1, (2,), "why")])
+    box = Finding("tiny", "warning", 1, "s", "f", [Location("train", "train1.jpg", 1, (2,), "why")])
     record = json.loads(problems_json([train, split("val")], [SERIOUS, NOTE, box]))
     assert record["healthy"] is False and record["verdict"] == verdict([SERIOUS, NOTE, box])
     assert [len(finding["places"]) for finding in record["findings"]] == [1, 5, 1]

@@ -1,7 +1,7 @@
 """What counting objects shows."""
 
 from tests.utils.doctor.doctor_cases import image_case, kinds, split
-from utils.doctor.class_checks import FEW, check_classes, class_counts
+from utils.doctor.class_checks import FEW, check_classes, count_objects_of
 
 BOX = (10, 10, 30, 30)
 
@@ -20,7 +20,7 @@ def test_enough_of_each_class_gives_nothing():
 
 def test_counts_are_of_what_counts():
     image = image_case(BOX, BOX, BOX, BOX, labels=[0, 1, 1, 1], crowd=[0, 1, 0, 0], difficult=[0, 0, 1, 0])
-    assert class_counts(split("train", image)).tolist() == [1, 1]
+    assert count_objects_of(split("train", image)).tolist() == [1, 1]
 
 
 def test_a_class_that_is_tested_but_not_trained_is_serious():

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.utils.doctor.doctor_cases import split
-from utils.doctor.finding import Place, by_split, number_of, serious_beyond
+from utils.doctor.finding import Location, by_split, number_of, serious_beyond
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_numbers_with_their_words(arguments, text):
 
 
 def test_counts_by_split():
-    places = [Place("val", "a", 0, (1, 2)), Place("train", "b", 0, (5,)), Place("val", "c", 1, (7,))]
+    places = [Location("val", "a", 0, (1, 2)), Location("train", "b", 0, (5,)), Location("val", "c", 1, (7,))]
     splits = [split("train"), split("val"), split("test")]
     assert by_split(places, splits) == "train 1, val 2"
     assert by_split(places, splits, boxes=True) == "train 1, val 3"

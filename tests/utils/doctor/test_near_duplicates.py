@@ -9,7 +9,7 @@ from utils.doctor.near_duplicates import (
     Fingerprints,
     find_copies,
     fingerprints,
-    mirrored,
+    mirror_fingerprints,
     perceptual_hashes,
     same_image,
     same_in_detail,
@@ -55,7 +55,7 @@ def test_mirrored_images_are_found_as_such():
     prints = fingerprints(thumbnails(images))
     turned = fingerprints(thumbnails([image[:, ::-1] for image in images]))
     assert (find_copies(turned, prints, same_scene) == -1).all()
-    assert find_copies(mirrored(turned), prints, same_image).tolist() == list(range(30))
+    assert find_copies(mirror_fingerprints(turned), prints, same_image).tolist() == list(range(30))
 
 
 def test_others_are_not_found():

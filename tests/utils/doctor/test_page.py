@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.utils.doctor.doctor_cases import image_case, split
 from utils.data.index import ImageRecord, build_index
-from utils.doctor.finding import Finding, Place
+from utils.doctor.finding import Finding, Location
 from utils.doctor.page import SHOWN, health_page
 from utils.doctor.thumbnails import MARK, SIDE, place_thumbnail, sample_places
 from utils.draw.boxes import class_colours
@@ -62,7 +62,7 @@ def data(tmp_path):
 
 
 def places(part, *images):
-    return [Place(part.name, str(part.index.path(k)), k, (k,)) for k in images]
+    return [Location(part.name, str(part.index.path(k)), k, (k,)) for k in images]
 
 
 def test_page_is_whole_and_holds_everything(data):
@@ -73,7 +73,7 @@ def test_page_is_whole_and_holds_everything(data):
             "leak", "serious", 1, "One & <leak>: so", "Fix <it>", [places(val, 3)[0]._replace(like=like)]
         ),
         Finding("tiny", "warning", 8, "Eight", "Fix", places(train, *range(8))),
-        Finding("broken-labels", "note", 1, "Broken", "Fix", [Place("val", "a.xml", detail="no <name>")]),
+        Finding("broken-labels", "note", 1, "Broken", "Fix", [Location("val", "a.xml", detail="no <name>")]),
         Finding("few", "warning", 1, "Few", "Fix"),
     ]
     page = Page(health_page(data, findings, (640, 640), seed=0))
@@ -128,7 +128,7 @@ def test_images_are_jpeg(data):
 
 def test_places_are_drawn_in_order():
     rng = np.random.default_rng(0)
-    all_places = [Place("train", str(k), k) for k in range(20)]
+    all_places = [Location("train", str(k), k) for k in range(20)]
     drawn = [place.image for place in sample_places(all_places, 6, rng)]
     assert len(set(drawn)) == 6 and drawn == sorted(drawn)
     assert sample_places(all_places[:3], 6, rng) == all_places[:3] and sample_places([], 6, rng) == []

@@ -5,9 +5,9 @@ from torch import nn
 
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
-from nets.heads.yolox_head import YOLOXHead, decode
+from nets.heads.yolox_head import YOLOXHead, decode_yolox
 from nets.losses.yolox_loss import yolox_loss
-from utils.inference.exported_metadata import ExportFacts
+from utils.inference.exported_metadata import ExportMetadata
 from utils.weights.thresholds import Thresholds
 
 CLASSES = ("猫", "dog", "a b")
@@ -38,7 +38,7 @@ def small_detector(seed=0, pixels=None):
     for conv in (*head.class_preds, *head.objectness_preds):
         nn.init.normal_(conv.weight)
         nn.init.zeros_(conv.bias)
-    detector = Detector(backbone, nn.Identity(), head, yolox_loss, decode, pixels, STRIDE)
+    detector = Detector(backbone, nn.Identity(), head, yolox_loss, decode_yolox, pixels, STRIDE)
     return detector.eval().requires_grad_(False)
 
 
@@ -59,7 +59,7 @@ def facts_of(detector, **changes):
         "nms_iou": 0.45,
         "max_detections": 20,
     }
-    return ExportFacts(**facts | changes)
+    return ExportMetadata(**facts | changes)
 
 
 def random_images(number, size=SIZE, seed=0):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.export.onnx_nms import nms_graph
 from utils.export.onnx_text import parse_graph
 from utils.inference.nms import nms
@@ -63,7 +63,7 @@ def test_more_candidates_than_are_looked_at():
 
 def same_as_ours(boxes, scores, confidence, iou, most):
     found, values, labels = run(boxes, scores, confidence, iou, most)
-    kept = nms(Decoded(boxes, scores), confidence, iou, most)
+    kept = nms(Candidates(boxes, scores), confidence, iou, most)
     assert len(kept) == len(found)
     for image, ours in enumerate(kept):
         number = len(ours.scores)

@@ -11,7 +11,7 @@ import torch
 from tests.utils.export.exports import SIZE, facts_of, small_detector
 from utils.data.index import ImageRecord, build_index
 from utils.export.difference import Difference
-from utils.export.verify import Proof, compare, prove
+from utils.export.verify import Proof, prove, verify_on
 from utils.export.verify_nms import prove_nms
 from utils.export.write_export import ENDINGS, write_export
 from utils.inference.exported_model import load_exported
@@ -91,14 +91,14 @@ def test_other_sizes_are_looked_at_too(detector, openvino):
 
 
 def test_data_are_compared_and_measured(detector, openvino, index):
-    compared = compare(Proof(detector, TOLERANCE, index, batch_size=2), openvino)
+    compared = verify_on(Proof(detector, TOLERANCE, index, batch_size=2), openvino)
     assert compared.difference.within(TOLERANCE)
     assert compared.told.startswith("3 images: boxes differ by at most")
     before, after = (
         part.split("mAP50")[1:] for part in compared.told.split("; before ")[1].split(", after ")
     )
     assert before == after
-    assert "before" not in compare(Proof(detector, TOLERANCE, without_objects(index)), openvino).told
+    assert "before" not in verify_on(Proof(detector, TOLERANCE, without_objects(index)), openvino).told
 
 
 def without_objects(index):

@@ -5,7 +5,7 @@ import pytest
 from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
 from utils.images import web_images as web_images
 from utils.images.image_io import ImageError
-from utils.images.web_images import fetch, is_address, name_of
+from utils.images.web_images import fetch, is_web_url, name_of
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from utils.images.web_images import fetch, is_address, name_of
     [("http://a.b/c.jpg", True), ("HTTPS://a.b", True), ("ftp://a.b/c.jpg", False), ("http/a.jpg", False)],
 )
 def test_what_an_address_is(text, expected):
-    assert is_address(text) is expected
+    assert is_web_url(text) is expected
 
 
 @pytest.mark.parametrize(

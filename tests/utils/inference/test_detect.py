@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from tests.utils.train.tiny_training import CPU, SIDE, drawn_index, make_trainer
 from utils.data.index import ImageRecord, build_index
 from utils.images.letterbox import plan_letterbox
 from utils.inference.detect import DetectSettings, detect_batch
 from utils.inference.detect_dataset import detect_dataset
-from utils.loader.batch import to_device
+from utils.loader.batch import batch_to_device
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.system.device import autocasting
 
@@ -31,7 +31,7 @@ class Fixed(nn.Module):
         self.sizes.append(len(images))
         boxes = torch.tensor([[16.0, 16.0, 32.0, 48.0], [0.0, 0.0, 99.0, 8.0]]).repeat(len(images), 1, 1)
         scores = torch.tensor([[0.0, 0.75], [0.25, 0.0]]).repeat(len(images), 1, 1)
-        return Decoded(boxes, scores)
+        return Candidates(boxes, scores)
 
 
 def blank(number):
@@ -98,7 +98,7 @@ def test_losses_are_means_over_images(index):
     detector = make_trainer(index).detector.eval()
     dataset = EvaluationDataset(index, (SIDE, SIDE), detector.pixels.pad_value, detector.pixels.pad_centred)
     with torch.no_grad():
-        parts = [detector.losses(*to_device(dataset.__getitems__(k), CPU)) for k in ([0, 1, 2, 3], [4])]
+        parts = [detector.losses(*batch_to_device(dataset.__getitems__(k), CPU)) for k in ([0, 1, 2, 3], [4])]
     found = detect_dataset(detector, index, (SIDE, SIDE), 4, 0, DetectSettings(), with_losses=True).losses
     assert found.keys() == {"box", "objectness", "class", "l1"}
     for name, value in found.items():

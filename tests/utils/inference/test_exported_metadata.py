@@ -7,7 +7,7 @@ import pytest
 
 from nets import ZOO
 from tests.utils.export.exports import facts_of, small_detector
-from utils.inference.exported_metadata import facts_from_json, version
+from utils.inference.exported_metadata import boxwright_version, facts_from_json
 
 DETECTOR = small_detector()
 
@@ -26,7 +26,7 @@ def test_the_text_is_readable_by_others():
     assert content["class_names"] == ["猫", "dog", "a b"] and "猫" in text
     assert content["image_size"] == [48, 64] and content["pixels"]["pad_value"] == 90
     assert content["licence"] == "Apache-2.0" and content["weights_licence"] == "MIT"
-    assert content["version"] == version() and content["thresholds"]["overall"] == 0.4
+    assert content["version"] == boxwright_version() and content["thresholds"]["overall"] == 0.4
 
 
 def test_older_and_newer_files_are_read():

@@ -13,7 +13,7 @@ from tests.helpers import ROOT, SHARED, needs_shared
 from tests.utils.export.exports import CLASSES, SIZE, facts_of, random_images, small_detector
 from utils.export.onnx_text import parse_graph
 from utils.export.write_export import ENDINGS, write_export
-from utils.inference.detect import Detects
+from utils.inference.detect import DetectorLike
 from utils.inference.exported_metadata import NAME
 from utils.inference.exported_model import load_exported
 from utils.inference.onnx_runtime import CPU, CUDA, choose_providers
@@ -103,7 +103,7 @@ def test_it_says_what_it_is(kind, detector, files):
     assert exported.pixels == detector.pixels and exported.stride == detector.stride
     assert "float32" in exported.describe() or "f32" in exported.describe()
 
-    def takes(_: Detects) -> None:
+    def takes(_: DetectorLike) -> None:
         """Its attributes are those of the protocol."""
 
     takes(exported)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.inference.nms import MOST_CANDIDATES, nms
 
 # A is 10 x 10; B overlaps it by 8 x 10, IoU 80 / 120 = 2/3; C overlaps A by 5 x 10, IoU 50 / 150 = 1/3.
@@ -14,7 +14,7 @@ A, B, C, FAR = (0, 0, 10, 10), (2, 0, 12, 10), (5, 0, 15, 10), (50, 50, 60, 60)
 
 
 def decoded(boxes, scores):
-    return Decoded(torch.tensor([boxes], dtype=torch.float32), torch.tensor([scores], dtype=torch.float32))
+    return Candidates(torch.tensor([boxes], dtype=torch.float32), torch.tensor([scores], dtype=torch.float32))
 
 
 def kept(boxes, scores, confidence=0.1, iou=0.5, most=100):
@@ -48,7 +48,7 @@ def test_classes_do_so_where_they_are_not_told_apart():
 
 
 def test_no_candidate_at_all():
-    (found,) = nms(Decoded(torch.zeros(1, 0, 4), torch.zeros(1, 0, 3)), 0.1, 0.5, 10)
+    (found,) = nms(Candidates(torch.zeros(1, 0, 4), torch.zeros(1, 0, 3)), 0.1, 0.5, 10)
     assert len(found.boxes) == 0 and (found.best_score, found.best_label) == (-1.0, -1)
 
 
@@ -90,7 +90,7 @@ def test_candidates_beyond_the_limit_are_the_worst():
 
 
 def test_images_are_told_apart():
-    both = Decoded(
+    both = Candidates(
         torch.tensor([[A, B], [A, FAR]], dtype=torch.float32), torch.tensor([[[0.9], [0.8]], [[0.1], [0.8]]])
     )
     first, second = nms(both, 0.05, 0.5, 10)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nets import build_detector
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from tests.nets.batches import random_images
 from utils.inference.detect import find_candidates
 from utils.inference.optimize import _agree, for_inference, is_accurate
@@ -54,11 +54,11 @@ def test_accuracy_is_checked(detector):
 def test_what_agrees():
     box = torch.tensor([[[10.0, 10.0, 20.0, 20.0]]])
     score = torch.tensor([[[0.5, 0.1]]])
-    one = Decoded(box, score)
-    assert _agree(one, Decoded(box + 0.2, score + 0.2))
-    assert not _agree(one, Decoded(box + 2, score))
-    assert not _agree(one, Decoded(box, score + 0.3))
-    assert not _agree(one, Decoded(box, score * torch.nan)) and not _agree(
-        one, Decoded(box * torch.nan, score)
+    one = Candidates(box, score)
+    assert _agree(one, Candidates(box + 0.2, score + 0.2))
+    assert not _agree(one, Candidates(box + 2, score))
+    assert not _agree(one, Candidates(box, score + 0.3))
+    assert not _agree(one, Candidates(box, score * torch.nan)) and not _agree(
+        one, Candidates(box * torch.nan, score)
     )
-    assert _agree(one, Decoded(box.repeat(1, 2, 1), score.repeat(1, 2, 1)))
+    assert _agree(one, Candidates(box.repeat(1, 2, 1), score.repeat(1, 2, 1)))

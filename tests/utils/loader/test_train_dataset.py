@@ -11,7 +11,7 @@ import torch
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.images.image_io import ImageError, read_bytes
-from utils.loader.batch import to_device
+from utils.loader.batch import batch_to_device
 from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.samplers import EpochBatches
 from utils.loader.train_dataset import DetectionDataset, SampleKey, reduction_for
@@ -191,7 +191,7 @@ def test_colours_and_mirroring_can_be_left_to_the_device(tmp_path):
     later = DetectionDataset(index, [SIZE], settings, vary_later=True).__getitems__(keys_of(range(6)))
     assert here.variation is None and later.variation is not None
     assert all(torch.equal(*pair) for pair in zip(here.targets, later.targets, strict=True))
-    images, _ = to_device(later, torch.device("cpu"))
+    images, _ = batch_to_device(later, torch.device("cpu"))
     assert not torch.equal(later.images, images)
     assert (images.int() - here.images.int()).abs().max() <= 1
 

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Decoded
+from nets.common.structures import Candidates
 from utils.inference.detect import DetectSettings
 from utils.predict.predictor import Predictor, TrainedDetector
 
@@ -35,7 +35,7 @@ class Blobs:
             for k, (label, box) in enumerate(rectangles):
                 boxes[image, k] = torch.tensor(box, dtype=torch.float32)
                 scores[image, k, label] = 0.9
-        return Decoded(boxes, scores)
+        return Candidates(boxes, scores)
 
     @staticmethod
     def rectangles(image):

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from utils.predict.benchmark import WARM_UP, measure, speed_table
+from utils.predict.benchmark import WARM_UP, speed_table, time_stages
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def test_every_batch_is_counted_after_the_warm_up_and_no_file_stays():
         watch.seconds["decode"] = 0.004 * len(batch)
         watch.seconds["network"] = 0.010 * len(calls)
 
-    taken = measure(work, 5, 2, 3, CPU)
+    taken = time_stages(work, 5, 2, 3, CPU)
     assert calls[WARM_UP:] == [[0, 1], [2, 3], [4]] * 3
     np.testing.assert_allclose(taken["decode"], [4.0] * 9)  # milliseconds of an image
     sizes = [2, 2, 1] * 3

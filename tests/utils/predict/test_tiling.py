@@ -13,7 +13,7 @@ from tests.helpers import SHARED, needs_shared
 from tests.utils.predict.blobs import as_rectangles, blob_image, blob_predictor
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
-from utils.predict.detect_images import Ways, find_objects
+from utils.predict.detect_images import DetectOptions, detect_images
 from utils.predict.predictor import Predictor
 from utils.predict.tiling import Tile, merge_tiles, plan_tiles
 
@@ -42,7 +42,7 @@ def test_tiles_cover_the_image_and_overlap(size, tile, overlap):
 
 
 def find(image, input_size=(128, 128), **ways):
-    (found,) = find_objects(blob_predictor(input_size), [image], Ways(tiles=True, **ways))
+    (found,) = detect_images(blob_predictor(input_size), [image], DetectOptions(tiles=True, **ways))
     return found.detections
 
 
@@ -117,13 +117,13 @@ def test_any_objects_once_each(seed, overlap, augment):
 
 def test_an_image_of_one_tile_is_looked_at_once():
     predictor = blob_predictor()
-    find_objects(predictor, [blob_image(100, 120, (0, 10, 10, 50, 50))], Ways(tiles=True))
+    detect_images(predictor, [blob_image(100, 120, (0, 10, 10, 50, 50))], DetectOptions(tiles=True))
     assert predictor.model.detector.inputs == [(1, 3, 128, 128)]
 
 
 def test_tiles_come_in_batches():
     predictor = blob_predictor()
-    find_objects(predictor, [blob_image(300, 300)], Ways(tiles=True, batch_size=4))
+    detect_images(predictor, [blob_image(300, 300)], DetectOptions(tiles=True, batch_size=4))
     assert [shape[0] for shape in predictor.model.detector.inputs] == [1, 4, 4, 1]
 
 
@@ -192,7 +192,7 @@ def test_nothing_anywhere_says_what_came_nearest():
 
 def test_heat_maps_of_tiles_lie_at_their_places():
     image = blob_image(128, 3000, (1, 2000, 40, 2040, 80))
-    (found,) = find_objects(blob_predictor(), [image], Ways(tiles=True, heat=True))
+    (found,) = detect_images(blob_predictor(), [image], DetectOptions(tiles=True, heat=True))
     assert found.heat.shape == (128, 3000)
     row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
     assert abs(column - 2020) <= 2 and abs(row - 60) <= 2
@@ -219,7 +219,7 @@ def test_photographed_objects_are_found_once_and_whole():
         canvas = np.full((1200, 1200, 3), 114, np.uint8)
         canvas[top : top + height, left : left + width] = small
         expected = torch.from_numpy(single.boxes * 0.4 + [left, top] * 2)
-        (found,) = find_objects(predictor, [canvas], Ways(tiles=True))
+        (found,) = detect_images(predictor, [canvas], DetectOptions(tiles=True))
         for results, detections in ((good, found.detections), (good_whole, predictor(canvas))):
             boxes = torch.from_numpy(detections.boxes[detections.labels == single.labels[0]])
             results.append(len(boxes) == 1 and bool(box_iou(boxes.double(), expected) > 0.6))

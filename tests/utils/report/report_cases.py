@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.analysis.analyse import analyse
 from utils.data.detections import Detections
-from utils.evaluate.evaluator import GroundTruth, match, measure
+from utils.evaluate.evaluator import GroundTruth, compute_metrics, match_detections
 from utils.report.data import Report
 
 NAMES = ("cup", "鱼 fish", "</script><b>&\"'")
@@ -44,8 +44,8 @@ def drawn_report(
         other = rng.random(len(seen)) < 0.15
         given = np.where(other, (labels[seen] + 1) % max(len(names), 1), labels[seen])
         detections.append(Detections(moved, rng.uniform(0.1, 1, len(seen)).round(3), given))
-    matched = match(detections, truth)
-    metrics = measure(matched)
+    matched = match_detections(detections, truth)
+    metrics = compute_metrics(matched)
     paths = None if folder is None else draw_images(folder, truth)
     fields = {
         "title": "logs/<first>",

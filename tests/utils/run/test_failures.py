@@ -7,7 +7,7 @@ from nets import preset
 from tests.utils.run.test_fit import PHASES, run_in
 from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer
 from utils.run import fit as training_run
-from utils.run.failures import explained, require_room
+from utils.run.failures import explain_failures, require_room
 from utils.run.fit import fit
 from utils.run.resume import LAST, PREVIOUS, Progress, save_run
 from utils.system.signals import Stopped
@@ -54,7 +54,7 @@ def test_a_lost_gpu(trainer, tmp_path):
     trainer.device = torch.device("cuda")
     trainer.step = 7
     said = r"lost at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
-    with pytest.raises(Stopped, match=said) as end, explained(trainer, tmp_path):
+    with pytest.raises(Stopped, match=said) as end, explain_failures(trainer, tmp_path):
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with ...")
     assert end.value.exit_status == 1
 
@@ -65,7 +65,7 @@ def test_a_lost_gpu(trainer, tmp_path):
 )
 def test_defects_of_the_program_keep_their_traceback(trainer, tmp_path, device, text):
     trainer.device = torch.device(device)
-    with pytest.raises(RuntimeError, match=text), explained(trainer, tmp_path):
+    with pytest.raises(RuntimeError, match=text), explain_failures(trainer, tmp_path):
         raise RuntimeError(text)
 
 
@@ -105,5 +105,5 @@ def test_of_many_bad_batches_the_first_few_are_kept(tmp_path):
 def test_an_operation_without_a_deterministic_kernel(trainer, tmp_path):
     text = "roi_align_backward_kernel does not have a deterministic implementation, but you set ..."
     said = "--deterministic: on a GPU roi_align_backward_kernel does not give the same bits each time"
-    with pytest.raises(ValueError, match=said), explained(trainer, tmp_path):
+    with pytest.raises(ValueError, match=said), explain_failures(trainer, tmp_path):
         raise RuntimeError(text)

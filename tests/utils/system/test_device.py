@@ -15,7 +15,7 @@ from utils.system.device import (
     choose_kernels,
     compiled,
     describe_device,
-    place,
+    to_device,
 )
 
 CPU = torch.device("cpu")
@@ -90,7 +90,7 @@ def test_description_says_what_is_used(gpus):
 
 
 def test_placed_models_have_channels_last():
-    model = place(nn.Conv2d(4, 8, 3), CPU)
+    model = to_device(nn.Conv2d(4, 8, 3), CPU)
     assert model.weight.is_contiguous(memory_format=torch.channels_last)
     assert not model.weight.is_contiguous()
 

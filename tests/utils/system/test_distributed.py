@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import distributed, multiprocessing, nn
 
-from nets.losses.common import mean_count
+from nets.losses.common import reduce_mean_count
 from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment.settings import Augmentation
 from utils.inference.detect_dataset import detect_dataset
-from utils.system.distributed import Processes, joined, place_among_processes, restarts
+from utils.system.distributed import Processes, place_among_processes, process_group, restarts
 from utils.train.epoch_state import EpochProgress
 from utils.train.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 
@@ -125,9 +125,9 @@ def told(processes):
     with processes.one_after_another():
         order = processes.rank
     mean = processes.mean({"a": torch.tensor(1.0 + processes.rank), "b": torch.tensor(4.0)})
-    count = mean_count(torch.tensor(3.0 * processes.rank, requires_grad=True))
+    count = reduce_mean_count(torch.tensor(3.0 * processes.rank, requires_grad=True))
     with torch.no_grad():
-        own = mean_count(torch.tensor(3.0 * processes.rank))
+        own = reduce_mean_count(torch.tensor(3.0 * processes.rank))
     return {
         "all": processes.gather([processes.rank]),
         "first": processes.from_first("x" if processes.first else None),
@@ -150,9 +150,9 @@ def test_one_process_has_nobody_to_ask():
     alone = Processes()
     assert alone.first and alone.share(7) == 7 and alone.gather(5) == [5] and alone.from_first(5) == 5
     assert alone.largest(3) == 3 and alone.mean({"a": 1}) == {"a": 1} and alone.device(CPU) == CPU
-    with alone.one_after_another(), joined(alone, CPU):
+    with alone.one_after_another(), process_group(alone, CPU):
         assert not distributed.is_initialized()
-    assert mean_count(torch.tensor(0.0)) == 1
+    assert reduce_mean_count(torch.tensor(0.0)) == 1
 
 
 def test_a_batch_is_divided_or_refused():

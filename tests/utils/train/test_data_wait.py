@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from utils.train import data_wait as waiting
-from utils.train.data_wait import watched
+from utils.train.data_wait import timing_waits
 from utils.train.epoch_state import EpochProgress
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -43,7 +43,7 @@ def test_the_time_of_loading_counts_and_that_of_training_does_not(clock):
     """5 s for the first batch, which starts the workers, do not count: 2 + 3 s do."""
     progress = EpochProgress(waited=10.0)  # of the part of the epoch before an interruption
     taken = []
-    for batch in watched(loading(clock, [5, 2, 3]), CPU, progress):
+    for batch in timing_waits(loading(clock, [5, 2, 3]), CPU, progress):
         taken.append(batch)
         clock.sleep(1)
     assert taken == [0, 1, 2] and progress.waited == 15.0
@@ -51,14 +51,14 @@ def test_the_time_of_loading_counts_and_that_of_training_does_not(clock):
 
 def test_no_batch_and_one_batch(clock):
     progress = EpochProgress()
-    assert list(watched(loading(clock, []), CPU, progress)) == []
-    assert list(watched(loading(clock, [5]), CPU, progress)) == [0]
+    assert list(timing_waits(loading(clock, []), CPU, progress)) == []
+    assert list(timing_waits(loading(clock, [5]), CPU, progress)) == [0]
     assert progress.waited == 0.0
 
 
 def test_by_a_true_clock():
     progress = EpochProgress()
-    for _ in watched(loading(SimpleNamespace(sleep=time.sleep), [0, 0.05, 0.05]), CPU, progress):
+    for _ in timing_waits(loading(SimpleNamespace(sleep=time.sleep), [0, 0.05, 0.05]), CPU, progress):
         time.sleep(0.2)
     assert 0.1 <= progress.waited < 0.2
 
@@ -105,7 +105,7 @@ def stream(clock, monkeypatch):
 def test_a_gpu_with_work_to_do_does_not_wait_though_the_program_does(clock, stream):
     """Batches come every 2 s and take the GPU 3 s: it is never idle, and the program waits all the time."""
     progress = EpochProgress()
-    for _ in watched(loading(clock, [2] * 10), GPU, progress):
+    for _ in timing_waits(loading(clock, [2] * 10), GPU, progress):
         stream.work(3)
     assert progress.waited == 0.0
 
@@ -113,7 +113,7 @@ def test_a_gpu_with_work_to_do_does_not_wait_though_the_program_does(clock, stre
 def test_a_gpu_that_is_faster_waits(clock, stream):
     """Batches come every 3 s and take it 2 s: between ten batches there are nine gaps of 1 s."""
     progress = EpochProgress()
-    for _ in watched(loading(clock, [3] * 10), GPU, progress):
+    for _ in timing_waits(loading(clock, [3] * 10), GPU, progress):
         stream.work(2)
     assert progress.waited == pytest.approx(9.0)
 
@@ -125,7 +125,7 @@ def test_a_gpu_that_is_behind_catches_up_before_it_waits(clock, stream):
     """
     progress = EpochProgress()
     seen = []
-    for number in watched(loading(clock, [0, *[1] * 6]), GPU, progress):
+    for number in timing_waits(loading(clock, [0, *[1] * 6]), GPU, progress):
         seen.append(progress.waited)
         stream.work(2.5 if number == 0 else 0.5)
     assert seen == pytest.approx([0, 0, 0, 0, 0, 0.5, 1.0])

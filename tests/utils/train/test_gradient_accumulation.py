@@ -10,7 +10,7 @@ import torch
 from nets.common.structures import Targets
 from tests.helpers import ROOT
 from tests.utils.train.tiny_training import CPU, PHASE, drawn_index, make_trainer
-from utils.loader.batch import to_device
+from utils.loader.batch import batch_to_device
 from utils.train.gradient_accumulation import in_parts, is_out_of_memory, smaller_parts
 
 
@@ -65,7 +65,9 @@ def gradients(index, parts, full_at=None, phase=PHASE):
         return losses_of(images, wanted)
 
     trainer.gradients.losses_of = limited
-    losses = {name: float(value) for name, value in trainer.gradients.add(*to_device(batch, CPU)).items()}
+    losses = {
+        name: float(value) for name, value in trainer.gradients.add(*batch_to_device(batch, CPU)).items()
+    }
     return losses, {n: p.grad for n, p in trainer.detector.named_parameters()}, trainer.gradients.parts
 
 
@@ -102,7 +104,7 @@ def test_a_batch_that_fails_on_its_way_back_is_freed(index):
     trainer.gradients.losses_of = failing
     batch = next(iter(trainer.loader(PHASE)[0]))
     with pytest.raises(ValueError, match="with 1 images at a time"):
-        trainer.gradients.add(*to_device(batch, CPU))
+        trainer.gradients.add(*batch_to_device(batch, CPU))
     assert len(alive) == 2 and not any(reference() for reference in alive)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
-from utils.train.nonfinite_guard import StepGuard
+from utils.train.nonfinite_guard import NonfiniteGuard
 
 IMAGES = 8
 EACH = replace(PHASE, batch_size=1, learning_rate=0.001)
@@ -64,7 +64,7 @@ def test_gradients_that_overflow_are_left_to_their_scaler():
     detector = torch.nn.Linear(1, 1)
     for value in detector.parameters():
         value.grad = torch.full_like(value, torch.inf)
-    guard, losses = StepGuard(detector), {"box": torch.tensor(1.0)}
+    guard, losses = NonfiniteGuard(detector), {"box": torch.tensor(1.0)}
     assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 1
     assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 2
     assert guard.is_bad(losses, with_gradients=False) == 0 and guard.in_a_row == 0

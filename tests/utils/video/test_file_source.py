@@ -12,7 +12,7 @@ import pytest
 from tests.utils.video.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
 from utils.images.image_io import save_image
 from utils.system.pipeline import Stop
-from utils.video.capture import is_address, is_camera, is_images, rate_of, without_password
+from utils.video.capture import is_camera, is_images, is_stream_url, rate_of, without_password
 from utils.video.file_source import natural_key
 from utils.video.open_source import open_source
 
@@ -165,7 +165,7 @@ def test_what_a_source_is(tmp_path):
     (tmp_path / "a[1].mp4").touch()
     assert is_images(str(tmp_path)) and is_images(str(tmp_path / "f*.png"))
     assert not is_images(str(tmp_path / "a[1].mp4"))
-    assert is_address("rtsp://cam/?channel=1") and not is_images("rtsp://cam/?channel=1")
+    assert is_stream_url("rtsp://cam/?channel=1") and not is_images("rtsp://cam/?channel=1")
     assert is_camera("0") and not is_camera("0.mp4") and not is_camera("-1")
     assert without_password("rtsp://me:pass@word@cam/x?a=b@c") == "rtsp://cam/x?a=b@c"
     assert without_password("rtsp://cam/x") == "rtsp://cam/x"
