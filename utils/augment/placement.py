@@ -11,10 +11,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from utils.data.types import Size
 from utils.images.letterbox import resize_into
 
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
-Size = tuple[int, int]  # height, width
 
 
 class PlannedImage(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from torch.utils.data import Sampler
 
-from utils.augment.placement import Size
+from utils.data.types import Size
 from utils.loader.train_dataset import POOL, SampleKey
 
 

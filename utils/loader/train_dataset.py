@@ -17,11 +17,12 @@ from torch.utils.data import Dataset
 from utils.augment.box_transform import Placed, placed_objects
 from utils.augment.color_and_flip import ColorFlip, recolor_and_flip_
 from utils.augment.paste_and_cutout import lay_over
-from utils.augment.placement import PlannedImage, Size, fill_around, paste, resolve
+from utils.augment.placement import PlannedImage, fill_around, paste, resolve
 from utils.augment.sample_plan import Plan, blend, plan_sample
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects, mirror_objects, on_samples, pad_targets
+from utils.data.types import Size
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE

@@ -10,8 +10,8 @@ import torch
 from nets import ZOO, build_detector
 from nets.heads.dfl_head import decode_dfl_boxes
 from nets.losses.dfl_loss import encode_dfl_boxes
-from nets.published.published import from_published as any_official
-from nets.published.yolov9 import from_published, yolov9_to_our_name
+from nets.published.published import from_published
+from nets.published.yolov9 import from_yolov9, yolov9_to_our_name
 from tests.nets.batches import random_images
 
 # The published layout, written apart from nets/: for each size the stem, the first stage, three stages as
@@ -134,7 +134,7 @@ def test_every_name_and_shape_comes_back(size, classes):
         ours = build_detector(size, classes).state_dict()
     ours = {name: value.shape for name, value in ours.items() if value.is_floating_point()}
     official = official_state(size, classes)
-    found = from_published(official)
+    found = from_yolov9(official)
     assert {name: value.shape for name, value in found.items()} == ours
     unused = [name for name in official if yolov9_to_our_name(name) is None]
     assert len(found) + len(unused) == len(official) and all("anc2vec" in name for name in unused)
@@ -142,7 +142,7 @@ def test_every_name_and_shape_comes_back(size, classes):
 
 @pytest.mark.parametrize("size", LAYOUTS)
 def test_all_but_the_rows_of_classes_fits_another_number_of_classes(size):
-    published = from_published(official_state(size))
+    published = from_yolov9(official_state(size))
     with torch.device("meta"):
         ours = build_detector(size, 3).state_dict()
     unlike = {name for name, value in published.items() if value.shape != ours[name].shape}
@@ -188,15 +188,15 @@ def test_names_by_hand(official, ours):
 def test_the_auxiliary_branch_is_left_out():
     state = official_state("yolov9_t")
     auxiliary = {name.replace("22.", "30.", 1): value for name, value in state.items() if name[:3] == "22."}
-    assert auxiliary and from_published(state | auxiliary).keys() == from_published(state).keys()
-    assert any_official(state, "yolov9_t").keys() == from_published(state).keys()
+    assert auxiliary and from_yolov9(state | auxiliary).keys() == from_yolov9(state).keys()
+    assert from_published(state, "yolov9_t").keys() == from_yolov9(state).keys()
 
 
 def test_other_names_are_not_taken_for_official_ones():
-    assert from_published({}) is None
-    assert from_published({"0.conv.weight": torch.zeros(1)}) is None
+    assert from_yolov9({}) is None
+    assert from_yolov9({"0.conv.weight": torch.zeros(1)}) is None
     with torch.device("meta"):
-        assert any_official(build_detector("yolov9_t", 2).state_dict(), "yolov9_t") is None
+        assert from_published(build_detector("yolov9_t", 2).state_dict(), "yolov9_t") is None
 
 
 # What the published code makes of `known_values` and of images(1, 64, 96), on one cell of each level: three
@@ -220,7 +220,7 @@ def test_outputs_are_those_of_the_published_code(size):
     classes, logits, distances = PUBLISHED_OUTPUTS[size]
     state = {str(n): known_values(n, shape) for n, shape in official_shapes(size, classes).items()}
     detector = build_detector(size, classes).eval()
-    detector.load_state_dict(from_published(state), strict=False)  # it counts batches too
+    detector.load_state_dict(from_yolov9(state), strict=False)  # it counts batches too
     with torch.no_grad():
         raw = detector(random_images(1, 64, 96))
     cells = [5, 96 + 3, 96 + 24 + 5]
