@@ -39,7 +39,7 @@ from utils.system.cli import run
 from utils.system.device import Amp, autocasting, choose_autocast, choose_device
 from utils.system.memory import keep_freed_memory
 from utils.train.optimizer import OptimizerName
-from utils.train.phases import Phase, apply_freezing
+from utils.train.phases import Phase
 from utils.train.settings import TrainSettings
 from utils.train.trainer import Trainer
 
@@ -128,9 +128,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
         detect=DetectSettings(autocast=choose_autocast(amp, device)),
     )
     trainer = Trainer(build_detector(case.model, CLASSES), index, [phase], settings, device)
-    apply_freezing(trainer.detector, phase)
-    trainer.gradients.start_phase(phase)
-    trainer.set_learning_rate(phase)
+    trainer.start_epoch(phase, epoch=0)
     images = torch.randint(0, 256, (case.batch, 3, case.size, case.size), dtype=torch.uint8)
     images = images.contiguous(memory_format=torch.channels_last)
     return Step(trainer, Batch(images, objects(case), torch.arange(case.batch), [], []))
@@ -149,8 +147,8 @@ def objects(case: Case) -> Targets:
 
 def train(step: Step) -> None:
     """One step."""
-    step.trainer.train_step(step.batch)
-    step.trainer.recent.clear()
+    step.trainer.step(step.batch)
+    step.trainer.guard.recent.clear()
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:

@@ -1,26 +1,41 @@
-"""One epoch as text: a row of a table where a person looks on, else a line that says what its figures are."""
+"""Logs the epochs of a run: metrics.csv, curves, experiment trackers, notices, and a line on the screen."""
 
 import shutil
 import sys
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from itertools import accumulate
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 import torch
+from tqdm import tqdm
 
-from utils.run.resume import Progress
+from utils.loader.batch import Batch
+from utils.run.folder import append_metrics, read_metrics
+from utils.run.loggers import open_experiments
+from utils.run.notices import Conditions, new_notices
+from utils.run.plot import plot_run
+from utils.run.preview import save_batch_image
+from utils.run.resume import Progress, RunSettings
 from utils.run.run_evaluation import Evaluation
-from utils.train.epoch_state import EpochResult
+from utils.system.device import usable_cores
+from utils.train.epoch_state import EpochResult, EpochState
+from utils.train.phases import Phase
+from utils.train.trainer import Trainer
 
 GAP = "  "
-MOST_NAMED = 10  # images that could not be read
+HEADER_EVERY = 30  # rows, so that it stays on the screen
+MAX_FILES_NAMED = 10  # that could not be read
 
 
-class EpochFigures(NamedTuple):
-    """What is shown of an epoch.
+class EpochLine(NamedTuple):
+    """What is printed of an epoch.
 
     epoch         its number, of `total`
     losses        by component
-    map50         on the validation data, as `map50_95`; None for both if the epoch was not evaluated
+    map50         on the validation data, like `map50_95`; None for both if the epoch was not evaluated
     best          whether it is the best so far
     seconds_left  of the run
     """
@@ -35,49 +50,49 @@ class EpochFigures(NamedTuple):
     seconds_left: float
 
 
-def line(figures: EpochFigures) -> str:
-    """The epoch in words: losses by component, mAP where there is one, speed, and the time that is left."""
-    parts = [f"epoch {figures.epoch}/{figures.total}"]
-    parts += [f"{name} {value:.3f}" for name, value in figures.losses.items()]
-    if figures.map50_95 is not None:
-        best = " (best)" if figures.best else ""
-        parts.append(f"| mAP50 {figures.map50:.4f} mAP50-95 {figures.map50_95:.4f}{best}")
-    parts.append(f"| {figures.images_per_second:.1f} images/s, {figures.seconds_left / 60:.1f} min left")
+def line(shown: EpochLine) -> str:
+    """The epoch as a line: losses by component, mAP if it was evaluated, speed, and the time left."""
+    parts = [f"epoch {shown.epoch}/{shown.total}"]
+    parts += [f"{name} {value:.3f}" for name, value in shown.losses.items()]
+    if shown.map50_95 is not None:
+        best = " (best)" if shown.best else ""
+        parts.append(f"| mAP50 {shown.map50:.4f} mAP50-95 {shown.map50_95:.4f}{best}")
+    parts.append(f"| {shown.images_per_second:.1f} images/s, {shown.seconds_left / 60:.1f} min left")
     return " ".join(parts)
 
 
-def table(figures: EpochFigures, width: int, with_header: bool) -> str:
-    """The epoch as a row, under the headings if asked for; `line` where `width` characters do not hold it.
+def table(shown: EpochLine, width: int, with_header: bool) -> str:
+    """The epoch as a row of a table, with the header if asked for; a `line` where it is wider than `width`.
 
-    A star marks the best so far. What YOLOX says of one of up to 999 epochs takes 77 characters.
+    A star marks the best epoch so far. A row of YOLOX, with up to 999 epochs, takes 77 characters.
     """
-    columns = _columns(figures)
+    columns = _columns(shown)
     header = GAP.join(f"{heading:>{max(least, len(heading))}}" for heading, _, least in columns)
     row = GAP.join(f"{text:>{max(least, len(heading))}}" for heading, text, least in columns)
     if max(len(header), len(row)) > width:
-        return line(figures)
+        return line(shown)
     return f"{header}\n{row}" if with_header else row
 
 
-def skipped(paths: Sequence[str]) -> list[str]:
-    """A sentence for each image that could not be read, and one for those that are not named."""
-    named = [f"skipped, cannot be read: {path}" for path in paths[:MOST_NAMED]]
-    more = len(paths) - MOST_NAMED
+def unreadable_files(paths: Sequence[str]) -> list[str]:
+    """A sentence for each file that could not be read, and one for those beyond the first ten."""
+    named = [f"skipped, cannot be read: {path}" for path in paths[:MAX_FILES_NAMED]]
+    more = len(paths) - MAX_FILES_NAMED
     return [*named, f"and {more} more skipped"] if more > 0 else named
 
 
-def _columns(figures: EpochFigures) -> list[tuple[str, str, int]]:
-    """Heading, text, and the least width, of which every text is at most."""
-    map50 = "" if figures.map50 is None else f"{figures.map50:.4f}"
-    best = "" if figures.map50_95 is None else f"{figures.map50_95:.4f} {'*' if figures.best else ' '}"
-    digits = len(str(figures.total))
+def _columns(shown: EpochLine) -> list[tuple[str, str, int]]:
+    """Heading, text and minimum width of each column."""
+    map50 = "" if shown.map50 is None else f"{shown.map50:.4f}"
+    best = "" if shown.map50_95 is None else f"{shown.map50_95:.4f} {'*' if shown.best else ' '}"
+    digits = len(str(shown.total))
     return [
-        ("epoch", f"{figures.epoch}/{figures.total}", 2 * digits + 1),
-        *((name, _number(value), 6) for name, value in figures.losses.items()),
+        ("epoch", f"{shown.epoch}/{shown.total}", 2 * digits + 1),
+        *((name, _number(value), 6) for name, value in shown.losses.items()),
         ("mAP50", map50, 6),
         ("mAP50-95", best, 8),
-        ("img/s", _number(figures.images_per_second, 1), 6),
-        ("left", _duration(figures.seconds_left), 6),
+        ("img/s", _number(shown.images_per_second, 1), 6),
+        ("left", _duration(shown.seconds_left), 6),
     ]
 
 
@@ -96,36 +111,127 @@ def _duration(seconds: float) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
 
 
-def _row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
-    """The figures by column of metrics.csv; "" where there is none. New columns come last."""
+class RunLog(AbstractContextManager["RunLog"]):
+    """Logs the epochs of a run; of several processes, the first does.
+
+    Use it as a context: experiment trackers are told whether the run came to its end.
+    """
+
+    def __init__(self, trainer: Trainer, run: RunSettings, epochs_done: int) -> None:
+        self.trainer, self.run = trainer, run
+        self.first = trainer.processes.first
+        self.experiments = open_experiments(run.log if self.first else (), run.folder, epochs_done)
+        self.total_epochs = sum(phase.epochs for phase in trainer.phases)
+        self.epochs_before, self.started = epochs_done, time.perf_counter()
+        self.rows = 0  # printed since the last phase began
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.experiments.finish(complete=kind is None)
+
+    def start_epoch(self, phase: Phase, epoch: int) -> None:
+        """Describe the phase where it begins, and save an image of the first batch of the run."""
+        if phase is not self.trainer.phase:
+            print(phase.describe())
+            self.rows = 0
+        if self.trainer.steps == 0 and self.first:
+            batch = self.trainer.whole_batch(phase, epoch, number=0)
+            save_batch_image(self.run.folder / "train_batch.jpg", batch, self.trainer.train_index.class_names)
+
+    def progress_bar(
+        self, batches: Iterable[Batch], state: EpochState, phase: Phase, epoch: int
+    ) -> "tqdm[Batch]":
+        """The batches of an epoch, from `state` on, under a progress bar."""
+        self.bar: tqdm[Batch] = tqdm(
+            batches,
+            desc=f"epoch {epoch + 1}",
+            initial=state.batches,
+            total=self.trainer.schedule.steps_per_epoch(phase),
+            leave=False,
+            dynamic_ncols=True,
+            disable=None if self.first else True,
+        )
+        return self.bar
+
+    def show_means(self, state: EpochState) -> None:
+        """Show mean losses and speed on the progress bar."""
+        means = {name: f"{value:.3f}" for name, value in state.means().items()}
+        self.bar.set_postfix(means | {"images/s": f"{state.images / state.seconds:.1f}"})
+
+    def record(
+        self, progress: Progress, result: EpochResult, evaluation: Evaluation | None
+    ) -> dict[str, str]:
+        """Write the epoch to metrics.csv, curves and experiment trackers; returns the notices due."""
+        if not self.first:
+            return {}
+        row = {"epoch": progress.epoch} | metrics_row(result, evaluation, self.trainer.device)
+        append_metrics(self.run.folder, row)
+        values = {name: value for name, value in row.items() if value != "" and name != "epoch"}
+        self.experiments.log(values, progress.epoch)
+        plot_run(self.run.folder)
+        history = read_metrics(self.run.folder)
+        notices = new_notices(history, _conditions(self.trainer), progress.notices_given)
+        progress.notices_given += notices
+        return notices
+
+    def show(
+        self,
+        progress: Progress,
+        result: EpochResult,
+        evaluation: Evaluation | None,
+        notices: dict[str, str],
+    ) -> None:
+        """Print the epoch: a table row on a terminal, else a line; then skipped files and notices."""
+        metrics = evaluation.metrics if evaluation else None
+        seconds = (time.perf_counter() - self.started) / (progress.epoch - self.epochs_before)
+        shown = EpochLine(
+            epoch=progress.epoch,
+            total=self.total_epochs,
+            losses=result.losses,
+            map50=metrics.map50 if metrics else None,
+            map50_95=metrics.map50_95 if metrics else None,
+            best=progress.best_epoch == progress.epoch,
+            images_per_second=result.images_per_second,
+            seconds_left=seconds * (self.total_epochs - progress.epoch),
+        )
+        if sys.stdout.isatty():
+            columns = shutil.get_terminal_size().columns
+            print(table(shown, columns, with_header=self.rows % HEADER_EVERY == 0))
+        else:
+            print(line(shown))
+        self.rows += 1
+        for text in unreadable_files(result.unreadable):
+            print(f"  {text}")
+        for notice in notices.values():
+            print(f"  notice: {notice}")
+
+
+def metrics_row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
+    """The values of an epoch by column of metrics.csv; "" where there is none. New columns come last."""
     row: dict[str, Any] = {"lr": result.learning_rate, "loss": sum(result.losses.values())}
     row |= {f"loss_{name}": value for name, value in result.losses.items()}
     metrics = evaluation.metrics if evaluation else None
     row |= {f"val_loss_{name}": evaluation.losses[name] if evaluation else "" for name in result.losses}
     row |= {"map50": metrics.map50 if metrics else "", "map50_95": metrics.map50_95 if metrics else ""}
     row |= {"images_per_second": result.images_per_second, "seconds": result.seconds}
-    row |= {"left_out": result.left_out, "waiting": result.waiting}
+    row |= {"left_out": result.nonfinite_steps, "waiting": result.waiting}
     return row | result.memory.figures(device)
 
 
-def _figures(
-    progress: Progress, total: int, result: EpochResult, evaluation: Evaluation | None, left: float
-) -> EpochFigures:
-    metrics = evaluation.metrics if evaluation else None
-    return EpochFigures(
-        epoch=progress.epoch,
-        total=total,
-        losses=result.losses,
-        map50=metrics.map50 if metrics else None,
-        map50_95=metrics.map50_95 if metrics else None,
-        best=progress.best_epoch == progress.epoch,
-        images_per_second=result.images_per_second,
-        seconds_left=left,
+def _conditions(trainer: Trainer) -> Conditions:
+    epochs = [phase.epochs for phase in trainer.phases]
+    return Conditions(
+        starts=tuple(accumulate(epochs[:-1], initial=0)),
+        warmup_epochs=trainer.settings.warmup_epochs,
+        workers=trainer.settings.workers,
+        cores=usable_cores() // trainer.processes.here,
+        on_gpu=trainer.device.type == "cuda",
+        cached=trainer.cache is not None,
     )
-
-
-def _shown(figures: EpochFigures, with_header: bool) -> str:
-    """A row where a person looks on, a line in a file."""
-    if not sys.stdout.isatty():
-        return line(figures)
-    return table(figures, shutil.get_terminal_size().columns, with_header)

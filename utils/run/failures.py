@@ -36,7 +36,7 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OSError(f"stopped at step {trainer.step}: {error}\n{again}") from error
+        raise OSError(f"stopped at step {trainer.steps}: {error}\n{again}") from error
     except RuntimeError as error:
         if NOT_DETERMINISTIC in str(error):
             operation = str(error).split(NOT_DETERMINISTIC)[0].strip()
@@ -47,4 +47,4 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
         if trainer.device.type == "cpu" or LOST not in str(error) or DEFECT in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise Stopped(1, f"the GPU was lost at step {trainer.step} ({reason}): {again}") from error
+        raise Stopped(1, f"the GPU was lost at step {trainer.steps} ({reason}): {again}") from error

@@ -44,11 +44,9 @@ def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
 def save_previews(trainer: Trainer, folder: Path) -> None:
     """Draw two augmented batches of each phase of a training that has not begun."""
     for number, phase in enumerate(trainer.phases, 1):
-        dataset, (_, batches) = trainer.dataset(phase), trainer.loader(phase)
         for epoch in range(2):
-            batches.set_epoch(epoch)
             path = folder / f"phase_{number}_batch_{epoch + 1}.jpg"
-            save_batch_image(path, dataset.__getitems__(next(iter(batches))), dataset.index.class_names)
+            save_batch_image(path, trainer.whole_batch(phase, epoch, 0), trainer.train_index.class_names)
             print(f"{path}  {phase.describe()}")
 
 

@@ -13,7 +13,7 @@ import torch
 from nets import Preset, parts_of
 from utils.run.folder import truncate_metrics
 from utils.run.loggers import LogName
-from utils.train.epoch_state import EpochProgress
+from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
 from utils.train.phases import phase_at
 from utils.train.trainer import Trainer
@@ -54,22 +54,46 @@ class RunSettings:
     log: tuple[LogName, ...] = ("tensorboard",)
 
 
+# Fields that checkpoints of earlier versions call otherwise.
+EARLIER_NAMES = {
+    "waited": "evaluations_since_best",
+    "told": "notices_given",
+}
+EARLIER_NAMES_WITHIN = {
+    "waited": "data_wait_seconds",
+    "skipped": "unreadable",
+    "bad_told": "nonfinite_reported",
+}
+
+
 @dataclass
 class Progress:
-    """Where a run is.
+    """How far a run is. It is saved in every checkpoint.
 
-    epoch       epochs that are done
-    best        the best mAP50-95, in `best_epoch`; `waited` evaluations ago
-    within      how far the next epoch is
-    told        notices that were given
+    epoch                   epochs that are done
+    best                    the best mAP50-95 so far, of epoch `best_epoch`
+    evaluations_since_best  for early stopping
+    within                  how far the next epoch is
+    notices_given           names of the notices that were printed
     """
 
     epoch: int = 0
     best: float = -1.0
     best_epoch: int = 0
-    waited: int = 0
-    within: EpochProgress = field(default_factory=EpochProgress)
-    told: list[str] = field(default_factory=list)
+    evaluations_since_best: int = 0
+    within: EpochState = field(default_factory=EpochState)
+    notices_given: list[str] = field(default_factory=list)
+
+    def finish_epoch(self, map50_95: float | None) -> bool:
+        """Count an epoch with its mAP50-95, None if not evaluated; returns whether it is the best."""
+        self.epoch, self.within = self.epoch + 1, EpochState()
+        if map50_95 is None:
+            return False
+        if map50_95 <= self.best:
+            self.evaluations_since_best += 1
+            return False
+        self.best, self.best_epoch, self.evaluations_since_best = map50_95, self.epoch, 0
+        return True
 
 
 def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) -> None:
@@ -81,9 +105,9 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
         ema=None if trainer.ema is None else trainer.ema.module.state_dict(),
         optimizer=trainer.optimizer.state_dict(),
         scaler=trainer.scaler.state_dict(),
-        step=trainer.step,
+        step=trainer.steps,
         parts=trainer.gradients.parts if trainer.gradients.parts > trainer.settings.batch_parts else 0,
-        rate_factor=trainer.rate_factor,
+        rate_factor=trainer.lr_factor,
         class_names=trainer.train_index.class_names,
         model_name=model.name,
         model_parts=parts_of(model),
@@ -101,7 +125,7 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
     image, or at its start where they are not the `same_images`. ValueError where the run is beyond the
     last phase or has other classes, or for a checkpoint of an earlier version, which does not hold all this.
     """
-    state = _newest(folder)
+    state = _renamed(_newest(folder), EARLIER_NAMES)
     missing = {"random", "within", "rate_factor", "parts"} - state.keys()
     if not missing and "names" not in state["optimizer"]["param_groups"][0]:
         missing = {"names of parameters"}
@@ -119,27 +143,37 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
     trainer.detector.load_state_dict(state["model"])
     restore_optimizer(trainer.optimizer, state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])
-    trainer.step = trainer.step_at(state["epoch"], within.batches)
-    trainer.rate_factor = state["rate_factor"]
+    trainer.steps = trainer.schedule.step_at(state["epoch"], within.batches)
+    trainer.lr_factor = state["rate_factor"]
     trainer.gradients.parts = max(trainer.settings.batch_parts, state["parts"])
     if trainer.ema is not None:
         trainer.ema.module.load_state_dict(state["ema"])
-        trainer.ema.steps = trainer.step
+        trainer.ema.steps = trainer.steps
     restore_random_state(state["random"])
     if trainer.processes.first:
         truncate_metrics(folder, state["epoch"])
-    told = state.get("told", [])  # which checkpoints of an earlier version do not say
-    return Progress(state["epoch"], state["best"], state["best_epoch"], state["waited"], within, told)
+    return Progress(
+        epoch=state["epoch"],
+        best=state["best"],
+        best_epoch=state["best_epoch"],
+        evaluations_since_best=state["evaluations_since_best"],
+        within=within,
+        notices_given=state.get("notices_given", []),  # the first checkpoints did not hold them
+    )
 
 
-def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochProgress:
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
+
+
+def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochState:
     """How far the epoch is, in batches of the phase that it now belongs to."""
     epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
     if epoch > epochs:
         raise ValueError(f"--epochs {epochs}: the run has had {epoch} already")
-    within = EpochProgress(**state["within"])
+    within = EpochState(**_renamed(state["within"], EARLIER_NAMES_WITHIN))
     if epoch == epochs or not same_images:
-        return EpochProgress()
+        return EpochState()
     within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}
     return within.in_batches_of(phase_at(trainer.phases, epoch).batch_size)
 

@@ -1,80 +1,72 @@
-"""How long a device stands idle because the next batch is not there."""
+"""How long the device is idle between two steps because the next batch is not ready."""
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import torch
 
-from utils.train.epoch_state import EpochProgress
 
-T = TypeVar("T")
-
-
-class Gaps(Protocol):
+class IdleTimer(Protocol):
     """Measures the time between the end of a step and the start of the next."""
 
-    def start(self) -> None:
-        """A step was given to the device."""
+    def step_started(self) -> float:
+        """The next step is about to start: seconds of idle time measured since the last call.
 
-    def end(self) -> float:
-        """The next is about to be: seconds of the gaps that are known by now and were not told before."""
+        The wait before the first step does not count: worker processes start in it, however many there are.
+        """
 
-
-def timing_waits(batches: Iterable[T], device: torch.device, progress: EpochProgress) -> Iterator[T]:
-    """The batches; seconds for which the device has nothing to do without them go to `progress.waited`.
-
-    The wait for the first is left out: workers start for it, however many there are.
-    """
-    gaps: Gaps = DeviceGaps(device) if device.type == "cuda" else ClockGaps()
-    for number, batch in enumerate(batches):
-        if number:
-            progress.waited += gaps.end()
-        yield batch
-        gaps.start()
+    def step_ended(self) -> None:
+        """All work of a step was given to the device."""
 
 
-class ClockGaps:
-    """By the clock, where a step is done when its call returns: on a CPU."""
+def idle_timer(device: torch.device) -> IdleTimer:
+    """The timer that suits the device."""
+    return DeviceIdleTimer(device) if device.type == "cuda" else ClockIdleTimer()
+
+
+class ClockIdleTimer:
+    """By the clock, for a CPU, where a step is done when its call returns."""
 
     def __init__(self) -> None:
-        self.started = 0.0
+        self.ended: float | None = None
 
-    def start(self) -> None:
-        """See `Gaps`."""
-        self.started = time.perf_counter()
+    def step_started(self) -> float:
+        """See `IdleTimer`."""
+        return 0.0 if self.ended is None else time.perf_counter() - self.ended
 
-    def end(self) -> float:
-        """See `Gaps`."""
-        return time.perf_counter() - self.started
+    def step_ended(self) -> None:
+        """See `IdleTimer`."""
+        self.ended = time.perf_counter()
 
 
-class DeviceGaps:
-    """By the GPU's own time stamps: the program runs ahead of it, and may wait for a batch while it works.
+class DeviceIdleTimer:
+    """By CUDA events: the program runs ahead of the GPU, and may wait for a batch while the GPU works.
 
-    Nothing waits for the GPU here; gaps are told of when it has passed them.
+    Nothing here waits for the GPU; idle time is counted once the GPU has passed it.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.current_stream(device)
-        self.started = self._stamp()
-        self.passing: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()
+        self.ended: torch.cuda.Event | None = None
+        self.pending: deque[tuple[torch.cuda.Event, torch.cuda.Event]] = deque()
 
-    def start(self) -> None:
-        """See `Gaps`."""
-        self.started = self._stamp()
-
-    def end(self) -> float:
-        """See `Gaps`."""
-        self.passing.append((self.started, self._stamp()))
+    def step_started(self) -> float:
+        """See `IdleTimer`."""
+        if self.ended is None:
+            return 0.0
+        self.pending.append((self.ended, self._event()))
         seconds = 0.0
-        while self.passing and self.passing[0][1].query():
-            started, ended = self.passing.popleft()
-            seconds += started.elapsed_time(ended) / 1000
+        while self.pending and self.pending[0][1].query():
+            ended, started = self.pending.popleft()
+            seconds += ended.elapsed_time(started) / 1000
         return seconds
 
-    def _stamp(self) -> torch.cuda.Event:
+    def step_ended(self) -> None:
+        """See `IdleTimer`."""
+        self.ended = self._event()
+
+    def _event(self) -> torch.cuda.Event:
         event = torch.cuda.Event(enable_timing=True)
         event.record(self.stream)
         return event

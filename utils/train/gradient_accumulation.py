@@ -1,7 +1,8 @@
-"""Gradients of a batch: in parts that the memory holds, and of all processes.
+"""Gradient accumulation: a batch in parts that fit into memory, averaged over all processes.
 
-Gradients of parts add up to those of the whole, but for what looks at a whole batch: BatchNorm's statistics
-are those of the parts, and losses are divided by what a part has counted.
+Gradients of the parts add up to those of the whole batch, except where a layer or a loss looks at the whole
+batch: BatchNorm uses the statistics of each part, and losses are normalised by the positive samples of each
+part.
 """
 
 from collections.abc import Iterator
@@ -17,8 +18,13 @@ from utils.system.distributed import Processes
 from utils.system.memory import give_back_freed_memory
 from utils.train.phases import Phase
 
-# Of a GPU, and of a CPU; oneDNN says the last of them.
-SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "could not create a primitive")
+# What PyTorch says on a GPU and on a CPU; the last one is oneDNN's.
+OUT_OF_MEMORY_MESSAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+)
 
 
 class LossesOf(nn.Module):
@@ -33,10 +39,10 @@ class LossesOf(nn.Module):
         return self.detector.losses(images, targets)
 
 
-class Gradients:
-    """Adds the gradients of batches to a detector's parameters.
+class GradientAccumulator:
+    """Computes the gradients of a batch, in one part or several.
 
-    parts  in how many parts a batch is worked through; more, where the memory turns out not to hold them
+    parts  how many parts a batch is split into; doubled where the memory runs out
     """
 
     def __init__(
@@ -53,41 +59,44 @@ class Gradients:
         self.processes, self.parts = processes, parts
         self.losses_of = self.compiled = compiled(LossesOf(detector), compiling)
         self.phase: Phase | None = None
-        # Older than every graph of losses: see `_free_failed`.
+        # A graph older than those of all losses: see `_free_failed`.
         self.oldest = torch.zeros(1, requires_grad=True).sum()
 
     def start_phase(self, phase: Phase) -> None:
-        """Average over the processes. Which parameters have gradients differs between phases."""
+        """Average gradients over the processes; which parameters have gradients differs between phases."""
         if self.processes.size == 1 or self.phase is phase:
             return
         place_here = [self.device] if self.device.type == "cuda" else None
         self.losses_of = DistributedDataParallel(self.compiled, device_ids=place_here)
         self.phase = phase
 
-    def add(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Add those of a batch; returns its losses by component, on the device.
+    def forward_backward(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """Forward and backward pass of a batch; returns its losses by component, on the device.
 
-        ValueError with the fix where not even one image fits into the memory.
+        Where the memory runs out, the batch is split into more parts. ValueError with the fix where not even
+        one image fits.
         """
         while True:
             try:
-                return self._add_parts(images, targets)
+                return self._forward_backward(images, targets)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            # Not within `except`: the error holds on to the tensors that filled the memory.
+            # Not within `except`: the exception keeps the tensors that filled the memory alive.
             self.detector.zero_grad()
             self._free_failed()
             self.parts = smaller_parts(self.parts, len(images), self.processes.size, reason)
-            print(f"out of memory: from here on a batch is worked through in {self.parts} parts")
+            print(
+                f"out of memory: from now on gradients are accumulated over {self.parts} parts of each batch"
+            )
 
     def _free_failed(self) -> None:
-        """Free what a failed batch took.
+        """Free the memory of a batch whose backward pass failed.
 
-        Where the backward pass fails, PyTorch keeps what was still to do in a queue of the thread, the newest
-        first, and all tensors with it. Going back through something older goes through the queue and empties
-        it: of a batch that failed with 2.4 GB, 2.0 GB stayed taken without.
+        PyTorch keeps the rest of a failed backward pass in a queue of the thread, newest first, and with it
+        all tensors. A backward pass through an older graph works through the queue and so empties it: without
+        that, 2.0 of the 2.4 GB of a failed batch stayed allocated.
         """
         self.oldest.backward(retain_graph=True)
         if self.device.type == "cuda":
@@ -95,19 +104,22 @@ class Gradients:
         else:
             give_back_freed_memory()
 
-    def _add_parts(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
+    def _forward_backward(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
-        for part, wanted in in_parts(images, targets, self.parts):
-            with autocasting(self.device, self.autocast):
-                losses = self.losses_of(part, wanted)
+        for part, part_targets in split_batch(images, targets, self.parts):
             share = len(part) / len(images)
-            self.scaler.scale(torch.stack(list(losses.values())).sum() * share).backward()
-            sums = add(sums, {name: loss.detach() * share for name, loss in losses.items()})
+            with autocasting(self.device, self.autocast):
+                losses = self.losses_of(part, part_targets)
+            total = torch.stack(list(losses.values())).sum()
+            self.scaler.scale(total * share).backward()
+            for name, loss in losses.items():
+                mean = loss.detach() * share
+                sums[name] = sums[name] + mean if name in sums else mean
         return sums
 
 
-def in_parts(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Tensor, Targets]]:
-    """The batch [B, ...] in up to `parts` parts of about the same size."""
+def split_batch(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Tensor, Targets]]:
+    """Split a batch [B, ...] into up to `parts` parts of about the same size."""
     if parts == 1:
         yield images, targets
         return
@@ -117,9 +129,9 @@ def in_parts(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Ten
 
 
 def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> int:
-    """Twice as many parts, down to single images. ValueError with the fix where that is no help.
+    """Twice as many parts, down to single images; ValueError with the fix where the parts are single images.
 
-    Nor where there are other processes, which would not know.
+    With several processes too: the others would not know.
     """
     if parts >= batch_size or processes > 1:
         more = ", or more --batch-parts" if processes > 1 else ""
@@ -131,10 +143,5 @@ def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> i
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch says that the memory of the GPU or of the machine is full."""
-    return any(sign in str(error).lower() for sign in SIGNS)
-
-
-def add(sums: dict[str, Tensor], losses: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Sums that stay on the device, so that adding does not wait for it."""
-    return {name: sums[name] + loss if sums else loss for name, loss in losses.items()}
+    """Whether PyTorch reports that the memory of the GPU or of the machine is full."""
+    return any(sign in str(error).lower() for sign in OUT_OF_MEMORY_MESSAGES)

@@ -1,15 +1,20 @@
-"""The learning rate as a pure function of the step."""
+"""The learning rate as a pure function of the step: warm-up, the peak of each phase, and decay."""
 
 import math
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Literal
 
-from utils.train.optimizer import OptimizerName
+import torch
+
+from utils.train.freezing import is_frozen
+from utils.train.phases import Phase
 
 Decay = Literal["cosine", "step", "constant"]
 
 
 def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:
-    """What the peak learning rate is multiplied by at `progress` (0 at the start of the run, 1 at its end).
+    """The factor on the peak learning rate at `progress`, from 0 at the start of the run to 1 at its end.
 
     "cosine" falls smoothly to `floor`; "step" falls to a tenth after 70 % and to a hundredth after 90 %.
     """
@@ -21,18 +26,47 @@ def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:
 
 
 def warmup_factor(steps_trained: int, warmup_steps: int) -> float:
-    """Rises quadratically from near 0 to 1 while the first `warmup_steps` steps are trained; before, 0."""
+    """The factor that rises quadratically to 1 over the first `warmup_steps` steps of training."""
     return max(0.0, min(1.0, (steps_trained + 1) / max(warmup_steps, 1))) ** 2
 
 
-def scale_learning_rate(
-    learning_rate: float, batch_size: int, optimizer: OptimizerName, nominal_batch: int = 64
-) -> float:
-    """The rate for a batch, from the one for `nominal_batch` images.
+class LRSchedule:
+    """The learning rate of each parameter group at each step of a run.
 
-    SGD's grows in proportion to the batch (https://arxiv.org/abs/1706.02677), that of AdamW and Muon, whose
-    steps are as large whatever the size of the gradient, with its square root
-    (https://arxiv.org/abs/2205.10287).
+    images         in the training data
+    warmup_epochs  how long the learning rate of a part rises when it starts to train
+    decay          how the learning rate falls over the whole run
     """
-    ratio = batch_size / nominal_batch
-    return learning_rate * (ratio if optimizer == "sgd" else math.sqrt(ratio))
+
+    def __init__(self, phases: Sequence[Phase], images: int, warmup_epochs: float, decay: Decay) -> None:
+        self.phases, self.images = phases, images
+        self.warmup_epochs, self.decay = warmup_epochs, decay
+        self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
+
+    def steps_per_epoch(self, phase: Phase) -> int:
+        """Optimizer steps in an epoch: one for each full batch, at least one."""
+        return max(1, self.images // phase.batch_size)
+
+    def step_at(self, epoch: int, batches: int = 0) -> int:
+        """The number of the step after so many epochs and batches."""
+        step = batches
+        for phase in self.phases:
+            step += min(epoch, phase.epochs) * self.steps_per_epoch(phase)
+            epoch -= min(epoch, phase.epochs)
+        return step
+
+    def first_step(self, part: str, stage: int = 0) -> int:
+        """The first step in which a part, or a stage of it, is not frozen: its warm-up starts there."""
+        frozen = takewhile(lambda phase: is_frozen(part, stage, phase.frozen), self.phases)
+        return self.step_at(sum(phase.epochs for phase in frozen))
+
+    def set_learning_rates(
+        self, optimizer: torch.optim.Optimizer, phase: Phase, step: int, factor: float = 1.0
+    ) -> None:
+        """Set the learning rate of each parameter group for the coming step; 0 for frozen ones."""
+        decay = decay_factor(step / self.total_steps, self.decay)
+        warmup_steps = round(self.warmup_epochs * self.steps_per_epoch(phase))
+        for group in optimizer.param_groups:
+            trained = step - self.first_step(group["part"], group["stage"])
+            peak = factor * phase.learning_rate * decay * group["scale"]
+            group["lr"] = peak * warmup_factor(trained, warmup_steps)

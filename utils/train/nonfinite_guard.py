@@ -1,6 +1,7 @@
-"""Steps whose gradients are no numbers leave no trace: neither in weights, optimizer nor statistics.
+"""Skips steps with non-finite losses or gradients: weights, optimizer state and statistics stay as they were.
 
-All on the device, without waiting for it: whether a step was bad is only looked at now and then.
+All of it happens on the device, without waiting for it: only now and then is it looked at which steps were
+skipped.
 """
 
 from collections.abc import Iterable
@@ -8,15 +9,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-MOST_IN_A_ROW = 10  # bad steps after which the training has diverged
-
-MOST_NAMED = 8  # images of bad steps that are named
+NONFINITE = "bad"  # the key of the skipped steps beside the losses, in checkpoints too
+MAX_IN_A_ROW = 10  # skipped steps after which the training has diverged
+MAX_IMAGES_NAMED = 8  # of skipped steps
 
 
 class NonfiniteGuard:
-    """Undoes what a bad step did to the statistics of BatchNorm, and tells the optimizer to leave it out.
+    """Finds non-finite steps, and restores the BatchNorm statistics that they changed.
 
-    in_a_row  how many bad steps there were just now, on the device
+    in_a_row  how many steps in a row were skipped up to now, on the device
+    recent    for each step since they were last taken: whether it was skipped, and the numbers of its images
     """
 
     def __init__(self, detector: nn.Module) -> None:
@@ -24,35 +26,39 @@ class NonfiniteGuard:
         self.buffers = [buffer for buffer in detector.buffers() if buffer.is_floating_point()]
         self.before: Tensor | None = None
         self.in_a_row = torch.zeros((), device=self.parameters[0].device)
+        self.recent: list[tuple[Tensor, Tensor]] = []
 
     def start(self) -> None:
-        """Before a step: keep the statistics as they are."""
+        """Before a step: remember the statistics."""
         self.before = _flat(self.buffers) if self.buffers else None
 
-    def is_bad(self, losses: dict[str, Tensor], with_gradients: bool) -> Tensor:
-        """After the gradients are there: 1 if a loss or one of them is no finite number, else 0.
-
-        If it is, statistics are put back.
-        """
+    def check(self, losses: dict[str, Tensor], image_numbers: Tensor, with_gradients: bool) -> Tensor:
+        """After the backward pass: 1 if a loss or gradient is not finite, else 0. Restores statistics."""
         finite = torch.isfinite(torch.stack([*losses.values()]).sum())
         if with_gradients:
             gradients = [value.grad for value in self.parameters if value.grad is not None]
             finite = finite & torch.isfinite(torch.nn.utils.get_total_norm(gradients))
-        bad = 1 - finite.float()
-        self.in_a_row.copy_((self.in_a_row + 1) * bad)
+        nonfinite = 1 - finite.float()
+        self.in_a_row.copy_((self.in_a_row + 1) * nonfinite)
         if self.before is not None:
-            kept = torch.where(bad > 0, self.before, _flat(self.buffers))
+            kept = torch.where(nonfinite > 0, self.before, _flat(self.buffers))
             torch._foreach_copy_(self.buffers, _like(kept, self.buffers))
-        return bad
+        self.recent.append((nonfinite, image_numbers))
+        return nonfinite
+
+    def take_recent(self) -> list[tuple[bool, list[int]]]:
+        """Whether each recent step was skipped, and its images; waits for the device."""
+        recent, self.recent = self.recent, []
+        return [(bool(nonfinite), images.tolist()) for nonfinite, images in recent]
 
 
-def skip_step(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
-    """Let the optimizer's next step do nothing where `bad` is 1, as fused ones do when gradients overflow."""
-    optimizer.found_inf = bad  # type: ignore[attr-defined]
+def skip_step(optimizer: torch.optim.Optimizer, nonfinite: Tensor) -> None:
+    """Make the optimizer's next step do nothing where `nonfinite` is 1, as fused ones do on an overflow."""
+    optimizer.found_inf = nonfinite  # type: ignore[attr-defined]
 
 
 def require_finite(losses: dict[str, float], step: int, learning_rate: float) -> None:
-    """ValueError with the fix if the losses are no longer numbers."""
+    """ValueError with the fix if the losses are not finite."""
     total = sum(losses.values())
     if not -1e30 < total < 1e30:  # false for NaN too
         raise ValueError(

@@ -1,5 +1,6 @@
 """A run as data: phases with their epochs, batch size, learning rate, frozen parts and augmentation."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,6 @@ from nets.common.detector import Detector
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.train.defaults import suggest_epochs, suggest_freeze_epochs
 from utils.train.freezing import describe_frozen, freeze
-from utils.train.lr_schedule import scale_learning_rate
 from utils.train.optimizer import OptimizerName
 
 
@@ -157,3 +157,16 @@ def _phase(
     return Phase(
         name, 0, batch, scale_learning_rate(settings.lr, batch, settings.optimizer), parts, augmentation
     )
+
+
+def scale_learning_rate(
+    learning_rate: float, batch_size: int, optimizer: OptimizerName, nominal_batch: int = 64
+) -> float:
+    """The learning rate for a batch size, from the one for batches of `nominal_batch` images.
+
+    That of SGD grows in proportion to the batch size (https://arxiv.org/abs/1706.02677), that of AdamW and
+    Muon, whose steps do not depend on the size of the gradient, with its square root
+    (https://arxiv.org/abs/2205.10287).
+    """
+    ratio = batch_size / nominal_batch
+    return learning_rate * (ratio if optimizer == "sgd" else math.sqrt(ratio))

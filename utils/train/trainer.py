@@ -1,20 +1,19 @@
-"""The training loop: phases of epochs, each epoch of steps, evaluation and checkpoints between.
+"""The trainer: what one training step does, and all that it changes.
 
-The recipe's parts are elsewhere and exchangeable: what varies (phases), the learning rate (schedule), the
-optimizer, the average of the weights (ema), the loss (nets), the data (dataset, loader).
+The parts of a step are elsewhere and can be exchanged: the phases of a run (phases), the learning rate
+(lr_schedule), the optimizer, gradient accumulation, the EMA of the weights (ema), the loss (nets) and the
+data (utils/loader).
 """
 
 import math
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import islice, takewhile
+from itertools import islice
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nets.common.detector import Detector
 from utils.data.index import DatasetIndex
@@ -28,26 +27,30 @@ from utils.system.device import to_device, usable_cores
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
 from utils.train.auto_workers import choose_workers, measure_loading, measure_step
-from utils.train.data_wait import timing_waits
 from utils.train.ema import EMA
-from utils.train.epoch_state import BAD, EpochProgress, EpochResult
-from utils.train.freezing import is_frozen, stages_frozen
-from utils.train.gradient_accumulation import Gradients, add
-from utils.train.lr_schedule import decay_factor, warmup_factor
-from utils.train.nonfinite_guard import MOST_IN_A_ROW, MOST_NAMED, NonfiniteGuard, require_finite, skip_step
+from utils.train.epoch_state import EpochResult, EpochState
+from utils.train.freezing import stages_frozen
+from utils.train.gradient_accumulation import GradientAccumulator
+from utils.train.lr_schedule import LRSchedule
+from utils.train.nonfinite_guard import (
+    MAX_IMAGES_NAMED,
+    MAX_IN_A_ROW,
+    NONFINITE,
+    NonfiniteGuard,
+    require_finite,
+    skip_step,
+)
 from utils.train.optimizer import build_optimizer
 from utils.train.phases import Phase, apply_freezing
 from utils.train.settings import TrainSettings
 from utils.train.sync_batch_norm import synchronise_batch_norm
 
-LOG_EVERY = 10  # steps between log lines: only these wait for the device
-
 
 class Trainer:
-    """Trains a detector. It holds what a step changes; the files of a run are the caller's.
+    """Trains a detector: one step at a time, with all the state that a step changes.
 
-    Attributes that are saved and restored: detector, ema, optimizer, scaler, step, rate_factor and
-    gradients.parts. With several processes each has its part of every batch, and all hold the same weights.
+    Checkpoints save and restore detector, ema, optimizer, scaler, steps, lr_factor and gradients.parts. With
+    several processes each trains on its part of every batch, and all hold the same weights.
     """
 
     def __init__(
@@ -68,34 +71,132 @@ class Trainer:
         self.settings = settings
         self.device = device
         self.autocast = settings.detect.autocast
+        self.schedule = LRSchedule(phases, len(train_index), settings.warmup_epochs, settings.lr_decay)
         self.optimizer = build_optimizer(
-            *(detector, settings.optimizer, settings.momentum, settings.weight_decay, settings.layer_decay),
+            detector,
+            settings.optimizer,
+            settings.momentum,
+            settings.weight_decay,
+            settings.layer_decay,
             by_stage=any(stages_frozen(phase.frozen) for phase in phases),
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
-        self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
-        self.ema = EMA(detector, self.total_steps) if settings.ema else None
-        self.step, self.rate_factor = 0, 1.0
-        self.guard = NonfiniteGuard(self.detector)
-        self.recent: list[tuple[Tensor, Tensor]] = []  # whether steps were bad, and their images
-        self.bad_batches: list[int] = []  # numbers within the epoch, for whoever keeps them
-        self.gradients = Gradients(
-            *(self.detector, device, self.autocast, self.scaler, self.processes),
-            *(settings.batch_parts, settings.compile),
+        self.gradients = GradientAccumulator(
+            self.detector,
+            device,
+            self.autocast,
+            self.scaler,
+            self.processes,
+            settings.batch_parts,
+            settings.compile,
         )
+        self.guard = NonfiniteGuard(self.detector)
+        self.ema = EMA(detector, self.schedule.total_steps) if settings.ema else None
+        self.steps, self.lr_factor = 0, 1.0
+        self.phase: Phase | None = None
+        self.loader: tuple[RecoveringLoader[SampleKey], EpochBatches] | None = None
         self.cache: ImageCache | None = None
 
-    def steps_per_epoch(self, phase: Phase) -> int:
-        """Optimizer steps in an epoch: full batches, or the one that there is."""
-        return max(1, len(self.train_index) // phase.batch_size)
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        """Train on one batch: forward, backward, gradient clipping, optimizer step, EMA.
+
+        Returns the losses by component, and under NONFINITE whether the step was skipped, all on the device.
+        """
+        assert self.phase is not None, "start_epoch comes first"
+        self.schedule.set_learning_rates(self.optimizer, self.phase, self.steps, self.lr_factor)
+        images, targets = batch_to_device(batch, self.device)
+        self.guard.start()
+        losses = self.processes.mean(self.gradients.forward_backward(images, targets))
+        # In float16 gradients overflow now and then, and the scaler skips the step itself.
+        scaled = self.scaler.is_enabled()
+        nonfinite = self.guard.check(losses, batch.indices, with_gradients=not scaled)
+        if not scaled:
+            skip_step(self.optimizer, nonfinite)
+        if self.settings.clip:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        if self.ema is not None:
+            self.ema.update()
+        self.steps += 1
+        return {name: torch.where(nonfinite > 0, 0, loss) for name, loss in losses.items()} | {
+            NONFINITE: nonfinite
+        }
 
     @property
     def evaluated(self) -> Detector:
-        """The model whose figures count: the averaged one."""
+        """The model that is evaluated and saved as the best: the EMA of the weights, where there is one."""
         return self.detector if self.ema is None else self.ema.module
 
+    @property
+    def learning_rate(self) -> float:
+        """The largest of the last step: that of the head, unless it is frozen."""
+        return max(group["lr"] for group in self.optimizer.param_groups)
+
+    def start_epoch(self, phase: Phase, epoch: int, first_batch: int = 0) -> Iterable[Batch]:
+        """Set the detector up for a phase, and return the batches of an epoch from number `first_batch` on.
+
+        Each phase has a loader of its own: worker processes do not see later changes.
+        """
+        if phase is not self.phase or self.loader is None:
+            self.loader = None  # ends the workers of the phase before
+            self.loader = self.open_loader(phase)
+            self.phase = phase
+        loader, sampler = self.loader
+        sampler.set_epoch(epoch, first_batch)
+        apply_freezing(self.detector, phase)
+        self.gradients.start_phase(phase)
+        return loader
+
+    def stop_workers(self) -> None:
+        """End the worker processes that load training images."""
+        self.loader = None
+
+    def review_steps(self, state: EpochState) -> list[int]:
+        """Report the steps skipped since the last review, and halve the learning rate; returns their numbers.
+
+        Waits for the device.
+        """
+        total, recent = state.nonfinite_steps(), self.guard.take_recent()
+        if total == state.nonfinite_reported:
+            return []
+        self.lr_factor /= 2
+        here = [image for skipped, batch in recent if skipped for image in batch]
+        images = [image for part in self.processes.gather(here) for image in part]
+        names = ", ".join(self.train_index.path(image).name for image in images[:MAX_IMAGES_NAMED])
+        print(
+            f"skipped {total - state.nonfinite_reported} steps before step {self.steps}: gradients not "
+            f"finite; the learning rate is halved. Their images: {names}"
+        )
+        state.nonfinite_reported = total
+        first = state.batches - len(recent)
+        return [first + number for number, (skipped, _) in enumerate(recent) if skipped]
+
+    def require_progress(self, state: EpochState) -> None:
+        """ValueError with the fix where all steps are skipped, or the last ten: the training has diverged."""
+        if int(self.guard.in_a_row) >= MAX_IN_A_ROW or state.nonfinite_reported == state.batches:
+            require_finite({"loss": math.nan}, self.steps, self.learning_rate)
+
+    def epoch_result(self, state: EpochState) -> EpochResult:
+        """The result of an epoch that is done. ValueError with the fix if its loss is not finite."""
+        means = state.means()
+        require_finite(means, self.steps, self.learning_rate)
+        gathered = self.processes.gather((state.unreadable, state.data_wait_seconds / state.seconds))
+        return EpochResult(
+            losses=means,
+            learning_rate=self.learning_rate,
+            images_per_second=state.images / state.seconds,
+            seconds=state.seconds,
+            unreadable=[path for unreadable, _ in gathered for path in unreadable],
+            waiting=max(share for _, share in gathered),
+            nonfinite_steps=state.nonfinite_reported,
+            memory=memory_use(self.device),
+        )
+
     def dataset(self, phase: Phase) -> DetectionDataset:
-        """The images of a phase."""
+        """The training images with the augmentation of a phase."""
         settings, pixels = self.settings, self.detector.pixels
         multi_scale = phase.augmentation.multi_scale
         return DetectionDataset(
@@ -109,148 +210,43 @@ class Trainer:
             cache=self.cache,
         )
 
-    def loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
-        """A loader for a phase and its batches; each phase has its own: workers do not see later changes."""
+    def open_loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
+        """A new loader of a phase, and the sampler that says which images make up its batches."""
         share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
-        place_here = self.processes.rank, self.processes.size
-        return training_loader(self.dataset(phase), share, self.settings.workers, pinned, *place_here)
+        return training_loader(
+            self.dataset(phase),
+            share,
+            self.settings.workers,
+            pinned,
+            self.processes.rank,
+            self.processes.size,
+        )
 
-    def whole_batches(self, phase: Phase, epoch: int) -> list[list[SampleKey]]:
-        """The batches of an epoch, of all processes together."""
+    def whole_batch(self, phase: Phase, epoch: int, number: int) -> Batch:
+        """Batch `number` of an epoch, of all processes together; seed, epoch and number determine it."""
         dataset = self.dataset(phase)
-        batches = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
-        batches.set_epoch(epoch)
-        return list(batches)
+        sampler = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
+        sampler.set_epoch(epoch, number)
+        return dataset.__getitems__(next(iter(sampler)))
 
     @contextmanager
     def keeping_images(self, choice: Cache, path: Path) -> Iterator[None]:
-        """Keep decoded images as `choice` says; in `path`, if in a file, which is removed in the end."""
+        """Cache decoded images as `choice` says; the file `path`, if one is used, is removed at the end."""
         self.cache = open_cache(choice, self.train_index, self.dataset(self.phases[0]).reduction, path)
         try:
             yield
         finally:
             self.cache = None
-            with suppress(OSError):  # some systems do not let go of a file that workers still have open
+            with suppress(OSError):  # Windows keeps files that workers have open
                 path.unlink(missing_ok=True)
 
     def measure_workers(self) -> None:
-        """Use as many workers as suit this machine, by the time that loading and training take on it."""
+        """Choose the number of worker processes by the time that loading and training take here."""
         phase = self.phases[0]
-        _, batches = self.loader(phase)
-        load, batch = measure_loading(self.dataset(phase), list(islice(batches, 4)))
+        _, sampler = self.open_loader(phase)
+        load, batch = measure_loading(self.dataset(phase), list(islice(sampler, 4)))
         step = measure_step(self.detector, batch, self.device, self.autocast)
         cores = max(1, usable_cores() // self.processes.here)
         workers = choose_workers(load, step, cores, self.device.type == "cuda")
         print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
         self.settings = replace(self.settings, workers=workers)
-
-    def train_epoch(
-        self, phase: Phase, loader: Iterable[Batch], epoch: int, progress: EpochProgress
-    ) -> Iterator[EpochProgress]:
-        """Train on the images of an epoch from `progress` on, which it moves on and yields after each step.
-
-        ValueError with the fix if the loss is no longer a number.
-        """
-        apply_freezing(self.detector, phase)
-        self.gradients.start_phase(phase)
-        start = time.perf_counter() - progress.seconds
-        hidden = None if self.processes.first else True
-        batches = timing_waits(loader, self.device, progress)
-        look = {"total": self.steps_per_epoch(phase), "leave": False, "dynamic_ncols": True}
-        bar = tqdm(batches, desc=f"epoch {epoch + 1}", disable=hidden, **look)
-        bar.update(progress.batches)
-        for batch in bar:
-            self.set_learning_rate(phase)
-            progress.sums = add(progress.sums, self.train_step(batch))
-            progress.batches += 1
-            progress.images += len(batch.images) * self.processes.size
-            progress.skipped += batch.skipped
-            progress.seconds = time.perf_counter() - start
-            if progress.batches % LOG_EVERY == 0:
-                self.look_at_bad_steps(progress)
-                means = progress.means()
-                shown = {name: f"{value:.3f}" for name, value in means.items()}
-                bar.set_postfix(shown | {"images/s": f"{progress.images / progress.seconds:.1f}"})
-            yield progress
-
-    def epoch_result(self, progress: EpochProgress) -> EpochResult:
-        """What an epoch that is done came to. ValueError with the fix if its loss is no number."""
-        self.look_at_bad_steps(progress)
-        means, learning_rate = progress.means(), self.learning_rate
-        require_finite(means, self.step, learning_rate)
-        of_all = self.processes.gather((progress.skipped, progress.waited / progress.seconds))
-        skipped, waiting = [path for part, _ in of_all for path in part], max(share for _, share in of_all)
-        speed, memory = progress.images / progress.seconds, memory_use(self.device)
-        return EpochResult(
-            means, learning_rate, speed, progress.seconds, skipped, waiting, progress.bad_told, memory
-        )
-
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the optimizer; returns the losses by component, on the device."""
-        images, targets = batch_to_device(batch, self.device)
-        self.guard.start()
-        losses = self.processes.mean(self.gradients.add(images, targets))
-        scaled = (
-            self.scaler.is_enabled()
-        )  # gradients overflow now and then, and it leaves the step out itself
-        bad = self.guard.is_bad(losses, with_gradients=not scaled)
-        if not scaled:
-            skip_step(self.optimizer, bad)
-        if self.settings.clip:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.optimizer.zero_grad()
-        self.step += 1
-        if self.ema is not None:
-            self.ema.update()
-        self.recent.append((bad, batch.indices))
-        return {name: torch.where(bad > 0, 0, loss) for name, loss in losses.items()} | {BAD: bad}
-
-    @property
-    def learning_rate(self) -> float:
-        """The highest of the last step: the head's, unless it is frozen."""
-        return max(group["lr"] for group in self.optimizer.param_groups)
-
-    def set_learning_rate(self, phase: Phase) -> None:
-        """Set each group's rate for the coming step; 0 for what is frozen."""
-        decay = decay_factor(self.step / self.total_steps, self.settings.lr_decay)
-        warmup_steps = round(self.settings.warmup_epochs * self.steps_per_epoch(phase))
-        for group in self.optimizer.param_groups:
-            trained = self.step - self.first_step(group["part"], group["stage"])
-            rate = self.rate_factor * phase.learning_rate * decay * group["scale"]
-            group["lr"] = rate * warmup_factor(trained, warmup_steps)
-
-    def step_at(self, epoch: int, batches: int = 0) -> int:
-        """The step that an epoch starts with, or that comes after some of its batches."""
-        step = batches
-        for phase in self.phases:
-            step += min(epoch, phase.epochs) * self.steps_per_epoch(phase)
-            epoch -= min(epoch, phase.epochs)
-        return step
-
-    def first_step(self, part: str, stage: int = 0) -> int:
-        """The step at which a part, or a stage of it, starts to train: it warms up from there."""
-        before = takewhile(lambda phase: is_frozen(part, stage, phase.frozen), self.phases)
-        return self.step_at(sum(phase.epochs for phase in before))
-
-    def look_at_bad_steps(self, progress: EpochProgress) -> None:
-        """Tell of steps that were left out, and halve the learning rate; ValueError if they don't end."""
-        bad, recent = progress.bad(), self.recent
-        self.recent = []
-        if bad == progress.bad_told:
-            return
-        first = progress.batches - len(recent)
-        self.bad_batches += [first + number for number, (was_bad, _) in enumerate(recent) if was_bad]
-        if int(self.guard.in_a_row) >= MOST_IN_A_ROW or bad == progress.batches:
-            require_finite({"loss": math.nan}, self.step, self.learning_rate)
-        self.rate_factor /= 2
-        here = [image for was_bad, batch in recent if was_bad for image in batch.tolist()]
-        images = [image for part in self.processes.gather(here) for image in part]
-        names = ", ".join(self.train_index.path(image).name for image in images[:MOST_NAMED])
-        print(
-            f"left out before step {self.step}: {bad - progress.bad_told} steps whose gradients were no "
-            f"numbers; the learning rate is halved. Their images: {names}"
-        )
-        progress.bad_told = bad

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.run.epoch_log import EpochFigures, line, skipped, table
+from utils.run.epoch_log import EpochLine, line, table, unreadable_files
 
 LOSSES = {"box": 1.0, "objectness": 12.3456, "l1": 0.25}
-FIGURES = EpochFigures(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)
+FIGURES = EpochLine(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)
 HEADER = "  epoch     box  objectness      l1   mAP50  mAP50-95   img/s    left"
 ROW = "  7/120   1.000      12.346   0.250  0.5000  0.2500 *    41.3  10 min"
 
@@ -85,7 +85,7 @@ numbers = st.floats(0, 1e30)
     width=st.integers(0, 200),
 )
 def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, left, width):
-    figures = EpochFigures(epoch, 99_999, losses, value, value, value is not None, speed, left)
+    figures = EpochLine(epoch, 99_999, losses, value, value, value is not None, speed, left)
     text = table(figures, width, with_header=True)
     if text == line(figures):
         return
@@ -101,7 +101,8 @@ def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, 
 
 def test_skipped_images_are_named_up_to_ten():
     paths = [f"/data/{number}.jpg" for number in range(12)]
-    assert skipped([]) == [] and skipped(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
-    assert len(skipped(paths[:10])) == 10
-    lines = skipped(paths)
+    assert unreadable_files([]) == []
+    assert unreadable_files(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
+    assert len(unreadable_files(paths[:10])) == 10
+    lines = unreadable_files(paths)
     assert len(lines) == 11 and lines[9].endswith("/data/9.jpg") and lines[10] == "and 2 more skipped"

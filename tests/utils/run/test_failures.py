@@ -6,7 +6,7 @@ import torch
 from nets import preset
 from tests.utils.run.test_fit import PHASES, run_in
 from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer
-from utils.run import fit as training_run
+from utils.run import fit as training_loop
 from utils.run.failures import explain_failures, require_room
 from utils.run.fit import fit
 from utils.run.resume import LAST, PREVIOUS, Progress, save_run
@@ -33,7 +33,7 @@ def test_a_run_whose_disk_is_full_says_how_it_goes_on(trainer, small_disk):
     with pytest.raises(OSError, match="cannot be written") as error:
         fit(trainer, trainer.train_index, run_in(small_disk), Progress())
     text = str(error.value)
-    assert text.startswith(f"stopped at step {trainer.step}: ")
+    assert text.startswith(f"stopped at step {trainer.steps}: ")
     assert text.endswith(f"to go on: python train.py --resume {small_disk}")
     assert load_checkpoint(small_disk / LAST)["step"] == 0 and not (small_disk / PREVIOUS).exists()
 
@@ -52,7 +52,7 @@ def test_there_is_room(trainer, tmp_path):
 
 def test_a_lost_gpu(trainer, tmp_path):
     trainer.device = torch.device("cuda")
-    trainer.step = 7
+    trainer.steps = 7
     said = r"lost at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
     with pytest.raises(Stopped, match=said) as end, explain_failures(trainer, tmp_path):
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with ...")
@@ -79,8 +79,8 @@ def test_bad_batches_are_kept(tmp_path, monkeypatch):
         return {name: value * factor for name, value in losses_of(images, targets).items()}
 
     trainer.gradients.losses_of = losses
-    trained, step = [], trainer.train_step
-    monkeypatch.setattr(trainer, "train_step", lambda batch: trained.append(batch) or step(batch))
+    trained, step = [], trainer.step
+    monkeypatch.setattr(trainer, "step", lambda batch: trained.append(batch) or step(batch))
     folder = tmp_path / "run"
     fit(trainer, index, run_in(folder), Progress())
     kept = torch.load(folder / "bad_batch_epoch_1_3.pt", weights_only=True)
@@ -99,7 +99,7 @@ def test_of_many_bad_batches_the_first_few_are_kept(tmp_path):
     with pytest.raises(ValueError, match="the training has diverged"):
         fit(trainer, index, run_in(tmp_path / "run"), Progress())
     kept = [*(tmp_path / "run").glob("bad_batch*.pt")]
-    assert len(kept) == training_run.MOST_BAD_BATCHES
+    assert len(kept) == training_loop.MAX_BAD_BATCHES
 
 
 def test_an_operation_without_a_deterministic_kernel(trainer, tmp_path):

@@ -13,12 +13,14 @@ from nets import preset
 from tests.helpers import MACHINE_COLUMNS
 from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
 from utils.inference.detect_dataset import detect_dataset
-from utils.run import fit as training_run
+from utils.run import epoch_log
+from utils.run import fit as training_loop
 from utils.run.fit import fit
 from utils.run.folder import read_metrics
 from utils.run.loggers import Experiments
 from utils.run.resume import Progress, RunSettings, find_run, restore_run, save_run
 from utils.run.run_evaluation import Evaluation, conclude
+from utils.train.epoch_state import EpochState
 from utils.weights.checkpoint import load_checkpoint
 
 PHASES = (replace(PHASE, epochs=2, frozen=("backbone",)), PHASE)
@@ -73,7 +75,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
     shutil.copy(whole / "metrics.csv", tmp_path)
     trainer = make_trainer(index, PHASES, weights_seed=99)  # other weights than the run had at its start
     progress = restore_run(trainer, tmp_path)
-    assert (progress.epoch, trainer.step) == (epoch, 2 * epoch)
+    assert (progress.epoch, trainer.steps) == (epoch, 2 * epoch)
     fit(trainer, index, run_in(tmp_path), progress)
     first, second = (load_checkpoint(folder / "last.pt") for folder in (whole, tmp_path))
     assert same_bits(first["model"], second["model"]) and same_bits(first["ema"], second["ema"])
@@ -81,7 +83,7 @@ def test_a_resumed_run_is_the_run_that_was_never_interrupted(index, whole, tmp_p
     assert momenta[0].keys() == momenta[1].keys() and len(momenta[0]) > 100
     for key in momenta[0]:
         assert torch.equal(momenta[0][key]["momentum_buffer"], momenta[1][key]["momentum_buffer"])
-    for name in ("epoch", "step", "best", "best_epoch", "waited", "scaler"):
+    for name in ("epoch", "step", "best", "best_epoch", "evaluations_since_best", "scaler"):
         assert first[name] == second[name], name
     rows, again = read_metrics(whole), read_metrics(tmp_path)
     for name in rows.keys() - MACHINE_COLUMNS:
@@ -124,7 +126,7 @@ def test_a_finished_run_has_nothing_to_restore_run(index, whole, tmp_path):
     shutil.copy(whole / "last.pt", tmp_path)
     trainer = make_trainer(index, PHASES)
     progress = fit(trainer, index, run_in(tmp_path), restore_run(trainer, tmp_path))
-    assert progress.epoch == 3 and trainer.step == 6
+    assert progress.epoch == 3 and trainer.steps == 6
     assert not (tmp_path / "metrics.csv").exists()
 
 
@@ -158,23 +160,28 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(index, whole, tmp_path):
 
 def scripted(monkeypatch, trainer, maps):
     """Let epochs take no time and evaluations give these mAPs; returns the epochs that were trained."""
-    trained, figures = [], iter(maps)
+    trained, values = [], iter(maps)
+    batch = SimpleNamespace(images=torch.zeros(2), skipped=[])
 
-    def train_epoch(phase, loader, epoch, progress):
+    def start_epoch(phase, epoch, first_batch=0):
         trained.append(epoch + 1)
-        trainer.step += 2
-        progress.sums, progress.batches, progress.seconds = {"box": torch.tensor(1.0 + epoch)}, 1, 0.1
-        yield progress
+        trainer.phase = phase
+        return [batch]
+
+    def step(batch):
+        trainer.steps += 2
+        return {"box": torch.tensor(float(epoch_of(trained)))}
 
     def evaluate(*_):
-        value = next(figures)
+        value = next(values)
         return Evaluation(
             SimpleNamespace(map50=1.0 - value, map50_95=value), {"box": 9.0 - epoch_of(trained)}
         )
 
-    monkeypatch.setattr(trainer, "train_epoch", train_epoch)
-    monkeypatch.setattr(training_run, "evaluate_run", evaluate)
-    monkeypatch.setattr(training_run, "plot_run", lambda folder: None)
+    monkeypatch.setattr(trainer, "start_epoch", start_epoch)
+    monkeypatch.setattr(trainer, "step", step)
+    monkeypatch.setattr(training_loop, "evaluate_run", evaluate)
+    monkeypatch.setattr(epoch_log, "plot_run", lambda folder: None)
     return trained
 
 
@@ -187,10 +194,10 @@ def test_best_is_by_map_over_all_overlaps(index, tmp_path, monkeypatch):
     trainer = make_trainer(index, [replace(PHASE, epochs=5)])
     scripted(monkeypatch, trainer, [0.1, 0.4, 0.3, 0.4, 0.2])
     progress = fit(trainer, index, run_in(tmp_path), Progress())
-    assert (progress.best, progress.best_epoch, progress.waited) == (0.4, 2, 3)
+    assert (progress.best, progress.best_epoch, progress.evaluations_since_best) == (0.4, 2, 3)
     best, last = (load_checkpoint(tmp_path / name) for name in ("best.pt", "last.pt"))
     assert (best["epoch"], best["best"], best["best_epoch"]) == (2, 0.4, 2)
-    assert (last["epoch"], last["best"], last["best_epoch"], last["waited"]) == (5, 0.4, 2, 3)
+    assert (last["epoch"], last["best"], last["best_epoch"], last["evaluations_since_best"]) == (5, 0.4, 2, 3)
 
 
 def test_the_best_is_remembered_when_resuming(index, tmp_path, monkeypatch):
@@ -208,7 +215,7 @@ def test_patience(index, tmp_path, monkeypatch, capsys):
     trained = scripted(monkeypatch, trainer, [0.1, 0.3, 0.2, 0.3, 0.2, 0.9, 0.9, 0.9])
     progress = fit(trainer, index, run_in(tmp_path, patience=3), Progress())
     assert trained == [1, 2, 3, 4, 5] and progress.best_epoch == 2  # the phase after it does not begin anew
-    assert "stopped: no better mAP in 3 evaluations" in capsys.readouterr().out
+    assert "early stopping: no better mAP in 3 evaluations" in capsys.readouterr().out
 
 
 def test_evaluated_now_and_then_and_at_the_end(index, tmp_path, monkeypatch):
@@ -240,10 +247,10 @@ def test_on_a_terminal_an_epoch_is_a_row_where_it_fits(index, tmp_path, monkeypa
     """The heading stands over the first row of a phase, and again when it may have left the screen."""
     trainer = make_trainer(index, [replace(PHASE, epochs=4), replace(PHASE, epochs=2)])
     scripted(monkeypatch, trainer, [0.1] * 3)
-    monkeypatch.setattr(training_run, "HEADER_EVERY", 3)
+    monkeypatch.setattr(epoch_log, "HEADER_EVERY", 3)
     terminal = SimpleNamespace(isatty=lambda: True, write=sys.stdout.write, flush=sys.stdout.flush)
-    monkeypatch.setattr(training_run.sys, "stdout", terminal)
-    monkeypatch.setattr(training_run.shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
+    monkeypatch.setattr(epoch_log.sys, "stdout", terminal)
+    monkeypatch.setattr(epoch_log.shutil, "get_terminal_size", lambda: os.terminal_size((width, 24)))
     fit(trainer, index, run_in(tmp_path, eval_period=2, log=()), Progress())
     lines = capsys.readouterr().out.splitlines()
     if width == 30:
@@ -271,7 +278,7 @@ def test_a_notice_is_said_once_also_when_resuming(index, tmp_path, monkeypatch, 
     lines = capsys.readouterr().out.splitlines()
     said = [number for number, line in enumerate(lines) if "notice: the loss has risen from 3.000" in line]
     assert len(said) == 1 and lines[said[0] - 1].startswith("epoch 7/9") and "to 6.000" in lines[said[0]]
-    assert load_checkpoint(tmp_path / "last.pt")["told"] == ["learning rate"]
+    assert load_checkpoint(tmp_path / "last.pt")["notices_given"] == ["learning rate"]
     longer = make_trainer(index, [replace(PHASE, epochs=12)])
     scripted(monkeypatch, longer, [0.1] * 3)
     fit(longer, index, run_in(tmp_path, log=()), restore_run(longer, tmp_path))
@@ -279,19 +286,33 @@ def test_a_notice_is_said_once_also_when_resuming(index, tmp_path, monkeypatch, 
     assert "epoch 12/12" in output and "has risen" not in output
 
 
-def test_a_checkpoint_that_does_not_say_what_was_told_is_resumed(index, whole, tmp_path):
+def test_a_checkpoint_with_earlier_names_is_resumed(index, whole, tmp_path):
     content = load_checkpoint(whole / "last.pt")
-    del content["told"], content["within"]["waited"]
+    content["waited"] = content.pop("evaluations_since_best") + 7
+    content["told"] = [*content.pop("notices_given"), "leak"]
+    within = content["within"]
+    within |= {"batches": 1, "images": 2, "waited": 1.5, "skipped": ["a.jpg"], "bad_told": 0}
+    for name in ("data_wait_seconds", "unreadable", "nonfinite_reported"):
+        del within[name]
+    torch.save(content | {"epoch": 2}, tmp_path / "last.pt")
+    progress = restore_run(make_trainer(index, PHASES), tmp_path)
+    assert progress.evaluations_since_best >= 7 and progress.notices_given[-1] == "leak"
+    assert (progress.within.data_wait_seconds, progress.within.unreadable) == (1.5, ["a.jpg"])
+
+
+def test_a_checkpoint_without_notices_and_waits_is_resumed(index, whole, tmp_path):
+    content = load_checkpoint(whole / "last.pt")
+    del content["notices_given"], content["within"]["data_wait_seconds"]
     torch.save(content, tmp_path / "last.pt")
     progress = restore_run(make_trainer(index, PHASES), tmp_path)
-    assert progress.told == [] and progress.within.waited == 0.0
+    assert progress.notices_given == [] and progress.within.data_wait_seconds == 0.0
 
 
 def test_figures_go_to_the_experiments_and_the_end_is_told(index, tmp_path, monkeypatch):
     """Every figure of metrics.csv there is, by the epoch, whose own column they need not have."""
     seen, ends = [], []
     monkeypatch.setattr(
-        training_run,
+        epoch_log,
         "open_experiments",
         lambda names, folder, done: Experiments(
             {"a": SimpleNamespace(log=lambda *taken: seen.append(taken), finish=ends.append)}
@@ -304,7 +325,7 @@ def test_figures_go_to_the_experiments_and_the_end_is_told(index, tmp_path, monk
     assert "map50_95" not in seen[0][0] and seen[1][0]["map50_95"] == 0.25
     assert seen[1][0].keys() == read_metrics(tmp_path).keys() - {"epoch"}
     trainer = make_trainer(index, [replace(PHASE, epochs=2)])
-    monkeypatch.setattr(trainer, "train_epoch", lambda *_: 1 / 0)
+    monkeypatch.setattr(trainer, "start_epoch", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         fit(trainer, index, run_in(tmp_path), Progress())
     assert ends == [True, False]
@@ -348,39 +369,42 @@ def test_a_plan_that_grows(index, whole, tmp_path):
     )
     trainer = make_trainer(index, longer)
     progress = restore_run(trainer, tmp_path)
-    assert (progress.epoch, trainer.step, trainer.total_steps) == (3, 3, 5)
+    assert (progress.epoch, trainer.steps, trainer.schedule.total_steps) == (3, 3, 5)
     fit(trainer, index, run_in(tmp_path), progress)
     last = load_checkpoint(tmp_path / "last.pt")
     assert (last["epoch"], last["step"]) == (5, 5)
     assert read_metrics(tmp_path)["epoch"] == [4, 5]
 
 
+def one_step(trainer):
+    """The state of the first epoch after its first batch."""
+    state = EpochState()
+    batch = next(iter(trainer.start_epoch(PHASE, 0)))
+    state.add(batch, trainer.step(batch), seconds=1.0)
+    return state
+
+
 def test_another_batch_in_the_middle_of_an_epoch(index, tmp_path):
     """One batch of 2 of 4 images is done: with batches of 1, two of four."""
     trainer = make_trainer(index, [PHASE])
-    loader, batches = trainer.loader(PHASE)
-    batches.set_epoch(0)
-    within = Progress().within
-    next(iter(trainer.train_epoch(PHASE, loader, 0, within)))
+    within = one_step(trainer)
     save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
     smaller = make_trainer(index, [replace(PHASE, batch_size=1)])
     progress = restore_run(smaller, tmp_path)
-    assert (progress.within.batches, smaller.step) == (2, 2)
+    assert (progress.within.batches, smaller.steps) == (2, 2)
     assert progress.within.means() == pytest.approx(within.means())
     fit(smaller, index, run_in(tmp_path), progress)
-    assert smaller.step == 4
+    assert smaller.steps == 4
     other = restore_run(make_trainer(index, [PHASE]), tmp_path)
     assert other.epoch == 1
 
 
 def test_with_other_images_the_epoch_begins_anew(index, tmp_path):
     trainer = make_trainer(index, [PHASE])
-    loader, _ = trainer.loader(PHASE)
-    within = Progress().within
-    next(iter(trainer.train_epoch(PHASE, loader, 0, within)))
+    within = one_step(trainer)
     save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
     progress = restore_run(trainer, tmp_path, same_images=False)
-    assert progress.within.batches == 0 and trainer.step == 0
+    assert progress.within.batches == 0 and trainer.steps == 0
 
 
 def test_a_plan_that_is_over(index, whole, tmp_path):

@@ -151,6 +151,5 @@ def test_a_compiled_training_is_the_training(tmp_path, monkeypatch):
     losses = []
     for choice in ("off", "on"):
         trainer = make_trainer(index, compile=choice)
-        loader, _ = trainer.loader(PHASE)
-        losses.append(train_epoch(trainer, PHASE, loader).losses)
+        losses.append(train_epoch(trainer, PHASE).losses)
     assert graphs and losses[1] == pytest.approx(losses[0], rel=1e-4)

@@ -11,7 +11,7 @@ from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, mak
 from utils.augment.settings import Augmentation
 from utils.inference.detect_dataset import detect_dataset
 from utils.system.distributed import Processes, place_among_processes, process_group, restarts
-from utils.train.epoch_state import EpochProgress
+from utils.train.epoch_state import EpochState
 from utils.train.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 
 VARIED = replace(PHASE, batch_size=4, learning_rate=0.002, augmentation=Augmentation())
@@ -38,12 +38,11 @@ def in_two(folder, work, *arguments):
 def one_step(processes, images):
     """The losses and gradients of the first batch, of four varied images."""
     trainer = make_trainer(drawn_index(images, 8), [VARIED], processes=processes)
-    loader, _ = trainer.loader(VARIED)
-    steps = trainer.train_epoch(VARIED, loader, 0, EpochProgress())
     trainer.optimizer.zero_grad = lambda: None  # so that they can be looked at
-    progress = next(steps)
+    batch, state = next(iter(trainer.start_epoch(VARIED, 0))), EpochState()
+    state.add(batch, trainer.step(batch), 1.0, processes.size)
     gradients = {name: value.grad for name, value in trainer.detector.named_parameters()}
-    return {"losses": progress.means(), "gradients": gradients, "images": progress.images}
+    return {"losses": state.means(), "gradients": gradients, "images": state.images}
 
 
 def test_losses_and_gradients_are_those_of_one_process(tmp_path):

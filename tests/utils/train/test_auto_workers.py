@@ -27,8 +27,8 @@ def test_measuring_leaves_no_trace(tmp_path, monkeypatch):
     # As a loss does that draws which boxes count.
     monkeypatch.setattr(trainer.detector, "loss", lambda *given: (torch.rand(3), loss(*given))[1])
     before, state = copied(trainer.detector.state_dict()), torch.get_rng_state()
-    loader, batches = trainer.loader(PHASE)
-    load, batch = measure_loading(loader.dataset, list(batches))
+    loader, sampler = trainer.open_loader(PHASE)
+    load, batch = measure_loading(loader.dataset, list(sampler))
     step = measure_step(trainer.detector, batch, CPU, None)
     assert 0 < load < 10 and 0 < step < 10
     assert same_bits(before, trainer.detector.state_dict()) and torch.equal(state, torch.get_rng_state())

@@ -1,4 +1,4 @@
-"""How long the device stands idle between steps: by the clock, and by a GPU's time stamps."""
+"""How long the device is idle between steps: by the clock, and by CUDA events."""
 
 import time
 from types import SimpleNamespace
@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from utils.train import data_wait as waiting
-from utils.train.data_wait import timing_waits
-from utils.train.epoch_state import EpochProgress
+from utils.train import data_wait
+from utils.train.data_wait import idle_timer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -29,7 +28,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(waiting.time, "perf_counter", clock)
+    monkeypatch.setattr(data_wait.time, "perf_counter", clock)
     return clock
 
 
@@ -39,28 +38,30 @@ def loading(clock, seconds):
         yield number
 
 
+def idle_seconds(batches, device, step):
+    """The idle time up to each step, which `step` takes; as the training loop measures it."""
+    timer, seconds, seen = idle_timer(device), 0.0, []
+    for number in batches:
+        seconds += timer.step_started()
+        seen.append(seconds)
+        step(number)
+        timer.step_ended()
+    return seen
+
+
 def test_the_time_of_loading_counts_and_that_of_training_does_not(clock):
-    """5 s for the first batch, which starts the workers, do not count: 2 + 3 s do."""
-    progress = EpochProgress(waited=10.0)  # of the part of the epoch before an interruption
-    taken = []
-    for batch in timing_waits(loading(clock, [5, 2, 3]), CPU, progress):
-        taken.append(batch)
-        clock.sleep(1)
-    assert taken == [0, 1, 2] and progress.waited == 15.0
+    """5 s for the first batch, in which the workers start, do not count: 2 + 3 s do."""
+    assert idle_seconds(loading(clock, [5, 2, 3]), CPU, lambda _: clock.sleep(1)) == [0, 2, 5]
 
 
 def test_no_batch_and_one_batch(clock):
-    progress = EpochProgress()
-    assert list(timing_waits(loading(clock, []), CPU, progress)) == []
-    assert list(timing_waits(loading(clock, [5]), CPU, progress)) == [0]
-    assert progress.waited == 0.0
+    assert idle_seconds(loading(clock, []), CPU, print) == []
+    assert idle_seconds(loading(clock, [5]), CPU, print) == [0]
 
 
 def test_by_a_true_clock():
-    progress = EpochProgress()
-    for _ in timing_waits(loading(SimpleNamespace(sleep=time.sleep), [0, 0.05, 0.05]), CPU, progress):
-        time.sleep(0.2)
-    assert 0.1 <= progress.waited < 0.2
+    batches = loading(SimpleNamespace(sleep=time.sleep), [0, 0.05, 0.05])
+    assert 0.1 <= idle_seconds(batches, CPU, lambda _: time.sleep(0.2))[-1] < 0.2
 
 
 class Stream:
@@ -104,18 +105,13 @@ def stream(clock, monkeypatch):
 
 def test_a_gpu_with_work_to_do_does_not_wait_though_the_program_does(clock, stream):
     """Batches come every 2 s and take the GPU 3 s: it is never idle, and the program waits all the time."""
-    progress = EpochProgress()
-    for _ in timing_waits(loading(clock, [2] * 10), GPU, progress):
-        stream.work(3)
-    assert progress.waited == 0.0
+    assert idle_seconds(loading(clock, [2] * 10), GPU, lambda _: stream.work(3))[-1] == 0.0
 
 
 def test_a_gpu_that_is_faster_waits(clock, stream):
     """Batches come every 3 s and take it 2 s: between ten batches there are nine gaps of 1 s."""
-    progress = EpochProgress()
-    for _ in timing_waits(loading(clock, [3] * 10), GPU, progress):
-        stream.work(2)
-    assert progress.waited == pytest.approx(9.0)
+    seen = idle_seconds(loading(clock, [3] * 10), GPU, lambda _: stream.work(2))
+    assert seen[-1] == pytest.approx(9.0)
 
 
 def test_a_gpu_that_is_behind_catches_up_before_it_waits(clock, stream):
@@ -123,9 +119,6 @@ def test_a_gpu_that_is_behind_catches_up_before_it_waits(clock, stream):
 
     When batches 1, 2, 3, 4 come, at 1, 2, 3, 4 s, it has work until 2.5, 3, 3.5, 4 s; until 4.5 s at 5 s.
     """
-    progress = EpochProgress()
-    seen = []
-    for number in timing_waits(loading(clock, [0, *[1] * 6]), GPU, progress):
-        seen.append(progress.waited)
-        stream.work(2.5 if number == 0 else 0.5)
+    batches = loading(clock, [0, *[1] * 6])
+    seen = idle_seconds(batches, GPU, lambda number: stream.work(2.5 if number == 0 else 0.5))
     assert seen == pytest.approx([0, 0, 0, 0, 0, 0.5, 1.0])

@@ -63,11 +63,10 @@ def test_each_stage_warms_up_from_where_it_starts_to_train(index):
     frozen = replace(PHASE, epochs=2, frozen=("backbone:2", "head"))
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], lr_decay="constant", warmup_epochs=2)
     places = [("backbone", 1), ("backbone", 2), ("backbone", 3), ("neck", 0), ("head", 0)]
-    assert [trainer.first_step(*place) for place in places] == [4, 4, 0, 0, 4]
+    assert [trainer.schedule.first_step(*place) for place in places] == [4, 4, 0, 0, 4]
     rates = []
     for step in (0, 3, 4):
-        trainer.step = step
-        trainer.set_learning_rate(PHASE)
+        trainer.schedule.set_learning_rates(trainer.optimizer, PHASE, step)
         found = {(group["part"], group["stage"]): group["lr"] for group in trainer.optimizer.param_groups}
         rates.append([found[place] for place in places])
     # Of a peak of .01: (1/4)^2 at the first step that is trained, all of it at the fourth.

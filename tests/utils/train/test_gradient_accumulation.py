@@ -11,7 +11,7 @@ from nets.common.structures import Targets
 from tests.helpers import ROOT
 from tests.utils.train.tiny_training import CPU, PHASE, drawn_index, make_trainer
 from utils.loader.batch import batch_to_device
-from utils.train.gradient_accumulation import in_parts, is_out_of_memory, smaller_parts
+from utils.train.gradient_accumulation import is_out_of_memory, smaller_parts, split_batch
 
 
 def targets(number):
@@ -23,7 +23,7 @@ def targets(number):
 @pytest.mark.parametrize(("number", "parts", "sizes"), [(8, 1, [8]), (8, 3, [3, 3, 2]), (2, 4, [1, 1])])
 def test_parts_make_up_the_batch(number, parts, sizes):
     images, wanted = torch.arange(number), targets(number)
-    found = [*in_parts(images, wanted, parts)]
+    found = [*split_batch(images, wanted, parts)]
     assert [len(part) for part, _ in found] == sizes
     assert torch.equal(torch.cat([part for part, _ in found]), images)
     assert torch.equal(torch.cat([part.boxes for _, part in found]), wanted.boxes)
@@ -54,8 +54,7 @@ def index(tmp_path):
 def gradients(index, parts, full_at=None, phase=PHASE):
     """Those of a first batch, with BatchNorm at rest; the memory holds less than `full_at` images."""
     trainer = make_trainer(index, [phase], batch_parts=parts)
-    loader, _ = trainer.loader(phase)
-    batch = next(iter(loader))
+    batch = next(iter(trainer.start_epoch(phase, 0)))
     trainer.detector.eval()
     losses_of = trainer.gradients.losses_of
 
@@ -65,9 +64,8 @@ def gradients(index, parts, full_at=None, phase=PHASE):
         return losses_of(images, wanted)
 
     trainer.gradients.losses_of = limited
-    losses = {
-        name: float(value) for name, value in trainer.gradients.add(*batch_to_device(batch, CPU)).items()
-    }
+    losses = trainer.gradients.forward_backward(*batch_to_device(batch, CPU))
+    losses = {name: float(value) for name, value in losses.items()}
     return losses, {n: p.grad for n, p in trainer.detector.named_parameters()}, trainer.gradients.parts
 
 
@@ -78,7 +76,7 @@ def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
     assert parts == found == 4
     assert met == asked and all(torch.equal(by_parts[n], after[n]) for n in after)
     output = capsys.readouterr().out
-    assert output.count("out of memory") == 2 and "in 4 parts" in output
+    assert output.count("out of memory") == 2 and "over 4 parts" in output
     with pytest.raises(ValueError, match="with 1 images at a time"):
         gradients(index, 1, full_at=1, phase=phase)
 
@@ -102,9 +100,9 @@ def test_a_batch_that_fails_on_its_way_back_is_freed(index):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     trainer.gradients.losses_of = failing
-    batch = next(iter(trainer.loader(PHASE)[0]))
+    batch = next(iter(trainer.start_epoch(PHASE, 0)))
     with pytest.raises(ValueError, match="with 1 images at a time"):
-        trainer.gradients.add(*batch_to_device(batch, CPU))
+        trainer.gradients.forward_backward(*batch_to_device(batch, CPU))
     assert len(alive) == 2 and not any(reference() for reference in alive)
 
 
@@ -119,11 +117,10 @@ from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, tr
 
 phase = replace(PHASE, batch_size=14)
 trainer = make_trainer(drawn_index(Path(sys.argv[1]), 14), [phase], image_size=(512, 512))
-loader, _ = trainer.loader(phase)
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 most = pages * resource.getpagesize() + (int(sys.argv[2]) << 20)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-losses = train_epoch(trainer, phase, loader).losses
+losses = train_epoch(trainer, phase).losses
 assert all(0 < value < 100 for value in losses.values()), losses
 """
 
@@ -135,7 +132,7 @@ def test_a_memory_that_is_really_full(megabytes, tmp_path):
     line = [sys.executable, "-c", LIMITED, str(tmp_path), str(megabytes)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert "out of memory: from here on a batch is worked through in 2 parts" in done.stdout
+    assert "out of memory: from now on gradients are accumulated over 2 parts of each batch" in done.stdout
 
 
 def test_parts_weigh_as_many_images_as_they_have(index):

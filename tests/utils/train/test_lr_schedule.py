@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.train.lr_schedule import decay_factor, scale_learning_rate, warmup_factor
+from utils.train.lr_schedule import decay_factor, warmup_factor
 
 PROGRESS = st.floats(0, 1)
 
@@ -51,11 +51,3 @@ def test_warmup_rises_to_one(step, steps):
     assert 0 < warmup_factor(step, steps) <= warmup_factor(step + 1, steps) <= 1
     assert warmup_factor(steps - 1, steps) == 1
     assert warmup_factor(0, steps) == pytest.approx(1 / steps**2)
-
-
-def test_rate_is_in_proportion_to_the_batch():
-    assert scale_learning_rate(0.04, 64, "sgd") == scale_learning_rate(0.04, 64, "adamw") == 0.04
-    assert scale_learning_rate(0.04, 8, "sgd") == pytest.approx(0.005)  # an eighth
-    assert scale_learning_rate(0.04, 8, "sgd", nominal_batch=16) == pytest.approx(0.02)
-    for optimizer in ("adamw", "muon"):
-        assert scale_learning_rate(0.04, 16, optimizer) == pytest.approx(0.02)  # the root of a quarter

@@ -1,4 +1,4 @@
-"""A step whose gradients are no numbers is as if it had not been."""
+"""Steps with non-finite gradients are skipped and leave no trace."""
 
 from dataclasses import replace
 
@@ -41,14 +41,11 @@ def state_of(trainer):
 def test_a_bad_step_changes_nothing(index, optimizer):
     phase = replace(PHASE, batch_size=4)
     trainer = make_trainer(index, [phase], optimizer=optimizer, ema=False)
-    loader, _ = trainer.loader(phase)
-    batch = next(iter(loader))
-    trainer.detector.train()
-    trainer.set_learning_rate(phase)
+    batch = next(iter(trainer.start_epoch(phase, 0)))
     for bad_first in (True, False):  # the first step of all, and one after a good one
         before = state_of(trainer)
         losses_of = trainer.gradients.losses_of
-        assert float(poisoned(trainer, {0}).train_step(batch)["bad"]) == 1
+        assert float(poisoned(trainer, {0}).step(batch)["bad"]) == 1
         trainer.gradients.losses_of = losses_of
         if not bad_first:
             for old, new in zip(before[1], state_of(trainer)[1], strict=True):
@@ -56,7 +53,7 @@ def test_a_bad_step_changes_nothing(index, optimizer):
         counts = "num_batches_tracked"
         after = {name: value for name, value in state_of(trainer)[0].items() if counts not in name}
         assert same_bits(after, {name: value for name, value in before[0].items() if counts not in name})
-        assert float(trainer.train_step(batch)["bad"]) == 0
+        assert float(trainer.step(batch)["bad"]) == 0
         assert not same_bits(state_of(trainer)[0], before[0])
 
 
@@ -64,24 +61,26 @@ def test_gradients_that_overflow_are_left_to_their_scaler():
     detector = torch.nn.Linear(1, 1)
     for value in detector.parameters():
         value.grad = torch.full_like(value, torch.inf)
-    guard, losses = NonfiniteGuard(detector), {"box": torch.tensor(1.0)}
-    assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 1
-    assert guard.is_bad(losses, with_gradients=True) == 1 and guard.in_a_row == 2
-    assert guard.is_bad(losses, with_gradients=False) == 0 and guard.in_a_row == 0
-    assert guard.is_bad({"box": torch.tensor(torch.inf)}, with_gradients=False) == 1
+    guard, losses, images = NonfiniteGuard(detector), {"box": torch.tensor(1.0)}, torch.tensor([3])
+    assert guard.check(losses, images, with_gradients=True) == 1 and guard.in_a_row == 1
+    assert guard.check(losses, images, with_gradients=True) == 1 and guard.in_a_row == 2
+    assert guard.check(losses, images, with_gradients=False) == 0 and guard.in_a_row == 0
+    assert guard.check({"box": torch.tensor(torch.inf)}, images, with_gradients=False) == 1
+    assert guard.take_recent() == [(True, [3]), (True, [3]), (False, [3]), (True, [3])]
+    assert guard.take_recent() == []
 
 
 def test_bad_steps_are_told_and_the_rate_is_halved(index, capsys):
     trainer = poisoned(make_trainer(index, [EACH]), {2, 5})
-    loader, batches = trainer.loader(EACH)
-    order = [key.image for keys in batches for key in keys]
-    result = train_epoch(trainer, EACH, loader)
+    _, sampler = trainer.open_loader(EACH)
+    order = [key.image for keys in sampler for key in keys]
+    result = train_epoch(trainer, EACH)
     assert all(0 < value < 100 for value in result.losses.values())
     output = capsys.readouterr().out
-    assert "left out before step 8: 2 steps" in output and trainer.rate_factor == 0.5
+    assert "skipped 2 steps before step 8" in output and trainer.lr_factor == 0.5
     assert f"{order[2]}.png, {order[5]}.png" in output
     rate = result.learning_rate
-    trainer.set_learning_rate(EACH)
+    trainer.schedule.set_learning_rates(trainer.optimizer, EACH, trainer.steps, trainer.lr_factor)
     assert trainer.learning_rate < 0.6 * rate
 
 
@@ -91,17 +90,15 @@ def test_losses_are_means_of_the_good_steps(index, monkeypatch):
 
     def step(batch):
         loss, bad = next(values)
-        trainer.step += 1
+        trainer.steps += 1
         return {"box": torch.tensor(loss), "bad": torch.tensor(float(bad))}
 
-    monkeypatch.setattr(trainer, "train_step", step)
-    loader, _ = trainer.loader(EACH)
-    assert train_epoch(trainer, EACH, loader).losses == {"box": pytest.approx((1 + 3 + 4 * 2) / 6)}
+    monkeypatch.setattr(trainer, "step", step)
+    assert train_epoch(trainer, EACH).losses == {"box": pytest.approx((1 + 3 + 4 * 2) / 6)}
 
 
 @pytest.mark.parametrize("bad", [range(8), range(1000)])
 def test_steps_that_stay_bad_end_the_training(index, bad):
     trainer = poisoned(make_trainer(index, [EACH]), set(bad))
-    loader, _ = trainer.loader(EACH)
     with pytest.raises(ValueError, match=r"the loss is nan at step 8: .*smaller --lr"):
-        train_epoch(trainer, EACH, loader)
+        train_epoch(trainer, EACH)

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
-from utils.train.phases import Phase, PlanSettings, apply_freezing, phase_at, plan_phases, plan_run
+from utils.train.phases import (
+    Phase,
+    PlanSettings,
+    apply_freezing,
+    phase_at,
+    plan_phases,
+    plan_run,
+    scale_learning_rate,
+)
 
 VARIED = Augmentation(mosaic=1.0, mixup=0.5)
 FROZEN = Phase("frozen", 0, 16, 0.02, ("backbone",), VARIED)
@@ -97,10 +105,8 @@ def test_frozen_parts_do_not_move_at_all(index):
     trainer = make_trainer(index, [frozen, PHASE])
     before = copied(trainer.detector.state_dict())
     for phase, moving in ((frozen, {"neck", "head"}), (PHASE, {"backbone", "neck", "head"})):
-        loader, batches = trainer.loader(phase)
         for epoch in range(phase.epochs):
-            batches.set_epoch(epoch)
-            train_epoch(trainer, phase, loader, epoch)
+            train_epoch(trainer, phase, epoch)
             trainer.detector.eval()
             for state in (trainer.detector.state_dict(), trainer.ema.module.state_dict()):
                 moved = {name for name in before if not torch.equal(before[name], state[name])}
@@ -127,11 +133,10 @@ def test_what_newly_trains_warms_up_again(index):
     # 4 images, batches of 2: 2 steps an epoch. The head warms up at steps 0 and 1, the backbone at 4 and 5.
     frozen = replace(PHASE, epochs=2, frozen=("backbone",), learning_rate=0.02)
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=2)], lr_decay="constant")
-    assert [trainer.first_step(part) for part in ("backbone", "neck", "head")] == [4, 0, 0]
+    assert [trainer.schedule.first_step(part) for part in ("backbone", "neck", "head")] == [4, 0, 0]
     rates = []
     for step in range(4, 8):
-        trainer.step = step
-        trainer.set_learning_rate(PHASE)
+        trainer.schedule.set_learning_rates(trainer.optimizer, PHASE, step)
         by_part = {group["part"]: group["lr"] for group in trainer.optimizer.param_groups}
         rates.append((by_part["backbone"], by_part["head"]))
     # (1/2)^2 of .01 at the backbone's first step, then all of it; the head goes on at full rate.
@@ -164,3 +169,11 @@ def test_a_batch_is_no_larger_than_the_data():
     phases = plan_run(replace(SETTINGS, epochs=4, freeze_epochs=2), Augmentation(), 5)
     assert {phase.batch_size for phase in phases} == {5}
     assert phases[0].learning_rate == pytest.approx(0.08 * 5 / 64)
+
+
+def test_rate_is_in_proportion_to_the_batch():
+    assert scale_learning_rate(0.04, 64, "sgd") == scale_learning_rate(0.04, 64, "adamw") == 0.04
+    assert scale_learning_rate(0.04, 8, "sgd") == pytest.approx(0.005)  # an eighth
+    assert scale_learning_rate(0.04, 8, "sgd", nominal_batch=16) == pytest.approx(0.02)
+    for optimizer in ("adamw", "muon"):
+        assert scale_learning_rate(0.04, 16, optimizer) == pytest.approx(0.02)  # the root of a quarter

@@ -38,7 +38,7 @@ def test_same_seed_same_weights_whatever_the_workers(index):
     for changes in ({}, {"workers": 1}, {"seed": 1}):
         trainer = make_trainer(index, [varied], **changes)
         train(trainer)
-        assert trainer.step == 4
+        assert trainer.steps == 4
         states.append((copied(trainer.detector.state_dict()), copied(trainer.ema.module.state_dict())))
     assert same_bits(states[0][0], states[1][0]) and same_bits(states[0][1], states[1][1])
     assert not same_bits(states[0][0], states[2][0])  # another order and other augmentation
@@ -55,15 +55,16 @@ def test_learning_rate_of_every_step(index, monkeypatch):
     # 4 images: 1 step an epoch in batches of 4, 2 in batches of 2, so 2 * 1 + 3 * 2 = 8 steps in all.
     frozen = replace(PHASE, epochs=2, batch_size=4, learning_rate=0.08, frozen=("backbone",))
     trainer = make_trainer(index, [frozen, replace(PHASE, epochs=3, learning_rate=0.04)], warmup_epochs=2)
-    assert trainer.total_steps == 8
+    assert trainer.schedule.total_steps == 8
     seen = []
 
     def record(batch):
+        trainer.schedule.set_learning_rates(trainer.optimizer, trainer.phase, trainer.steps)
         seen.append({group["part"]: group["lr"] for group in trainer.optimizer.param_groups})
-        trainer.step += 1
+        trainer.steps += 1
         return {"box": torch.tensor(1.0)}
 
-    monkeypatch.setattr(trainer, "train_step", record)
+    monkeypatch.setattr(trainer, "step", record)
     train(trainer)
     cosine = [decay_factor(step / 8, "cosine") for step in range(8)]
     # Warm-up of 2 epochs: 2 steps in the first phase, 4 in the second. The head is warm by then.
@@ -79,18 +80,17 @@ def test_learning_rate_of_every_step(index, monkeypatch):
 
 def test_the_result_of_an_epoch(index):
     trainer = make_trainer(index)
-    loader, _ = trainer.loader(PHASE)
-    result = train_epoch(trainer, PHASE, loader)
+    result = train_epoch(trainer, PHASE)
     # The second of two steps: warmed up, and half-way down the cosine, .05 + .95 / 2.
     assert result.learning_rate == pytest.approx(0.01 * 0.525)
-    assert result.skipped == [] and result.seconds > 0
+    assert result.unreadable == [] and result.seconds > 0
     assert result.images_per_second == pytest.approx(4 / result.seconds)
 
 
 def test_mean_losses_are_of_all_steps(index, monkeypatch):
     trainer = make_trainer(index, [replace(PHASE, batch_size=1)])
     values = iter([1.0, 2.0, 4.0, 9.0])
-    monkeypatch.setattr(trainer, "train_step", lambda batch: {"box": torch.tensor(next(values))})
+    monkeypatch.setattr(trainer, "step", lambda batch: {"box": torch.tensor(next(values))})
     assert train(trainer) == [{"box": pytest.approx(4.0)}]
 
 
@@ -98,9 +98,7 @@ def test_clipping_bounds_the_gradient(index):
     def largest_move(clip):
         trainer = make_trainer(index, momentum=0.9, weight_decay=0.0, clip=clip, ema=False, warmup_epochs=0)
         before = copied(trainer.detector.state_dict())
-        loader, _ = trainer.loader(PHASE)
-        trainer.set_learning_rate(PHASE)
-        trainer.train_step(next(iter(loader)))
+        trainer.step(next(iter(trainer.start_epoch(PHASE, 0))))
         after = dict(trainer.detector.named_parameters())
         return sum((after[name] - before[name]).square().sum() for name in after).sqrt().item()
 
@@ -118,13 +116,12 @@ def test_without_averaging_the_weights_themselves_are_evaluated(index):
 
 def test_a_batch_larger_than_the_data_is_one_step(index):
     trainer = make_trainer(index, [replace(PHASE, epochs=3, batch_size=64)])
-    assert trainer.total_steps == 3
+    assert trainer.schedule.total_steps == 3
 
 
 def test_unreadable_images_are_named(tmp_path):
     index = drawn_index(tmp_path)
     (tmp_path / "2.png").write_bytes(b"no image")
     trainer = make_trainer(index)
-    loader, _ = trainer.loader(PHASE)
-    result = train_epoch(trainer, PHASE, loader)
-    assert result.skipped == [str(tmp_path / "2.png")] and trainer.step == 2
+    result = train_epoch(trainer, PHASE)
+    assert result.unreadable == [str(tmp_path / "2.png")] and trainer.steps == 2

@@ -1,6 +1,5 @@
 """A few drawn images, and trainers that learn them in seconds."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from nets import build_detector
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.inference.detect import DetectSettings
-from utils.loader.batch import Batch
-from utils.train.epoch_state import EpochProgress, EpochResult
+from utils.run.fit import remaining_epochs
+from utils.train.epoch_state import EpochResult, EpochState
 from utils.train.phases import Phase
 from utils.train.settings import TrainSettings
 from utils.train.trainer import Trainer
@@ -60,22 +59,18 @@ def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, processes
 
 def train(trainer: Trainer) -> list[dict[str, float]]:
     """All epochs of all phases, without files; returns the losses of each epoch."""
-    losses, epoch = [], 0
-    for phase in trainer.phases:
-        loader, batches = trainer.loader(phase)
-        for _ in range(phase.epochs):
-            batches.set_epoch(epoch)
-            losses.append(train_epoch(trainer, phase, loader, epoch).losses)
-            epoch += 1
-    return losses
+    epochs = remaining_epochs(trainer.phases, 0)
+    return [train_epoch(trainer, phase, epoch).losses for phase, epoch in epochs]
 
 
-def train_epoch(trainer: Trainer, phase: Phase, loader: Iterable[Batch], epoch: int = 0) -> EpochResult:
+def train_epoch(trainer: Trainer, phase: Phase = PHASE, epoch: int = 0) -> EpochResult:
     """A whole epoch."""
-    progress = EpochProgress()
-    for _ in trainer.train_epoch(phase, loader, epoch, progress):
-        pass
-    return trainer.epoch_result(progress)
+    state = EpochState()
+    for batch in trainer.start_epoch(phase, epoch):
+        state.add(batch, trainer.step(batch), seconds=1.0)
+    if trainer.review_steps(state):
+        trainer.require_progress(state)
+    return trainer.epoch_result(state)
 
 
 def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
