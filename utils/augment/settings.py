@@ -1,53 +1,43 @@
-"""What may be varied in a training image, and how strongly.
-
-Where it happens: the plan of a sample in `mosaic`, pixels into their place in `tiles`, what lies over the
-finished image in `overlay`, colours and mirroring in `variation`, the input's size in `loader`.
-"""
+"""The settings of data augmentation."""
 
 from dataclasses import dataclass
 
 FRACTIONS = (
-    *("mosaic", "mixup", "translate", "flip", "hue", "saturation", "brightness"),
-    *("copy_paste", "cut_out", "min_visibility"),
+    "mosaic",
+    "mixup",
+    "translate",
+    "flip",
+    "hue",
+    "saturation",
+    "brightness",
+    "copy_paste",
+    "cut_out",
+    "min_visibility",
 )
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is varied in training, each with its own switch. `NO_AUGMENTATION` has all of them off.
+    """How training images are augmented, a switch for each kind. `NO_AUGMENTATION` has all of them off.
 
-    mosaic      probability that four images make one sample
-    mixup       probability that a mosaic is blended half and half with another image
-    scale       smallest and largest zoom, on top of fitting the image to the input
-    translate   largest shift, as a fraction of the input's size
-    flip        probability that a sample is mirrored left to right
-    hue         largest shift of the hue, as a fraction of the colour circle
-    saturation  largest relative change of the saturation
-    brightness  largest relative change of the brightness
-    rotation    largest turn of an image either way, in degrees
-    shear       largest lean of an image's sides either way, in degrees
-    copy_paste  probability that objects of other samples of the batch are pasted into a sample
-    cut_out     probability that a rectangle of a sample is covered
-    multi_scale largest relative change of the input's sides from batch to batch
-    min_visibility  boxes of which less than this fraction of their area is left are dropped
-    min_size    boxes narrower or lower than this many pixels of the input are dropped
+    Rotation and shear are around the image's centre, scale is on top of the letterbox.
     """
 
-    mosaic: float = 1.0
-    mixup: float = 0.0
-    scale: tuple[float, float] = (0.5, 1.5)
-    translate: float = 0.1
-    flip: float = 0.5
-    hue: float = 0.015
-    saturation: float = 0.7
-    brightness: float = 0.4
-    rotation: float = 0.0
-    shear: float = 0.0
-    copy_paste: float = 0.0
-    cut_out: float = 0.0
-    multi_scale: float = 0.0
-    min_visibility: float = 0.2
-    min_size: float = 2.0
+    mosaic: float = 1.0  # probability of combining four images into one training sample
+    mixup: float = 0.0  # probability of blending a mosaic half and half with another image
+    scale: tuple[float, float] = (0.5, 1.5)  # range of the random zoom: smallest and largest factor
+    translate: float = 0.1  # largest random shift, as a fraction of the input size
+    flip: float = 0.5  # probability of flipping a sample horizontally
+    hue: float = 0.015  # largest random hue shift, as a fraction of the colour circle
+    saturation: float = 0.7  # largest relative change of the saturation
+    brightness: float = 0.4  # largest relative change of the brightness
+    rotation: float = 0.0  # largest random rotation in either direction, in degrees
+    shear: float = 0.0  # largest random shear in either direction, in degrees
+    copy_paste: float = 0.0  # probability of pasting objects of other samples of the batch into a sample
+    cut_out: float = 0.0  # probability of covering a rectangle of a sample (cutout)
+    multi_scale: float = 0.0  # largest relative change of the input size from batch to batch
+    min_visibility: float = 0.2  # drop boxes of which less than this fraction of the area remains visible
+    min_size: float = 2.0  # drop boxes narrower or shorter than this, in pixels of the input
 
     def __post_init__(self) -> None:
         for name in FRACTIONS:

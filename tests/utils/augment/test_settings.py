@@ -1,4 +1,4 @@
-"""What the settings of the augmentation refuse."""
+"""Settings of the augmentation that are refused."""
 
 import pytest
 
@@ -8,8 +8,11 @@ from utils.augment.settings import NO_AUGMENTATION, Augmentation
 @pytest.mark.parametrize(
     ("wrong", "allowed"),
     [
-        *(({name: value}, "0 to 1") for name, value in (("mosaic", 1.5), ("flip", -0.1), ("hue", 2))),
-        *(({name: value}, "0 to 1") for name, value in (("min_visibility", -1), ("cut_out", 1.1))),
+        ({"mosaic": 1.5}, "0 to 1"),
+        ({"flip": -0.1}, "0 to 1"),
+        ({"hue": 2}, "0 to 1"),
+        ({"min_visibility": -1}, "0 to 1"),
+        ({"cut_out": 1.1}, "0 to 1"),
         ({"rotation": 181}, "0 to 180"),
         ({"shear": 60}, "0 to below 60"),
         ({"multi_scale": 1}, "0 to below 1"),
