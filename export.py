@@ -26,7 +26,7 @@ from utils.formats.read_data import read_data, require_images
 from utils.inference.exported_metadata import ExportMetadata
 from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference, is_accurate
-from utils.predict.predictor import TrainedDetector, load_trained
+from utils.predict.trained_detector import TrainedDetector, load_trained
 from utils.system.cli import run
 from utils.system.device import choose_device, multiplies_bf16
 from utils.system.files import proving

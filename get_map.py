@@ -22,7 +22,7 @@ from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.inference.detect import DetectSettings
 from utils.inference.detect_dataset import detect_dataset
 from utils.loader.loader import automatic_workers
-from utils.predict.predictor import describe_trained, load_trained, ready
+from utils.predict.trained_detector import describe_trained, load_trained, ready_for_inference
 from utils.report.curves import write_curves
 from utils.report.data import Report
 from utils.report.page import write_report
@@ -136,7 +136,7 @@ def detect(config: Config) -> Measured:
     assert config.weights is not None
     torch.manual_seed(config.seed)
     device = choose_device(config.device)
-    trained = ready(
+    trained = ready_for_inference(
         load_trained(
             config.weights,
             device,

@@ -1,8 +1,9 @@
-"""Find objects on images: python predict.py photos/ --weights logs/RUN/best.pt
+"""Detect objects on images: python predict.py photos/ --weights logs/RUN/best.pt
 
-Takes files, folders (with the folders below), patterns, addresses on the web, and - for a list of them on
-standard input, one a line. Without any it asks for a file name, again and again. Results keep the folders.
-Small objects on large images: --tiles. How fast it is, and what takes the time: --fps 20.
+Takes files, folders (searched recursively), patterns, URLs, and - for a list of them on standard input, one
+per line. Without any it asks for a file name, again and again. Results keep the folder structure.
+Small objects on large images: --tiles. Milliseconds per image, stage by stage: --benchmark 20.
+Instead of flags, edit `Config`, for instance PredictSettings(weights=Path("best.pt"), confidence=0.4).
 """
 
 import sys
@@ -10,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
 from tqdm import tqdm
+from tyro.conf import OmitArgPrefixes, Positional
 
 from utils.data.detections import Detections
+from utils.data.types import Image
 from utils.draw.boxes import draw_detections
 from utils.draw.text import missing_letters
 from utils.draw.window import require_display, show_image
@@ -28,7 +29,7 @@ from utils.images.sources import ImageSource, find_image_sources, read_source
 from utils.images.web_images import is_web_url
 from utils.predict.benchmark import speed_table, time_stages
 from utils.predict.detect_images import DetectOptions, ImageResult, detect_images
-from utils.predict.heatmap import draw_heat
+from utils.predict.heatmap import draw_heatmap
 from utils.predict.predictor import Predictor, explain_empty
 from utils.predict.save_results import (
     count_classes,
@@ -39,128 +40,86 @@ from utils.predict.save_results import (
     save_text,
     saving,
 )
+from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, ask, run
-from utils.system.device import Amp
 from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_values
-from utils.weights.thresholds import Confidence, check_names, describe, parse_class_confidence
+from utils.weights.thresholds import check_names, describe
 
 
 @dataclass(frozen=True)
 class Config:
-    """Find objects on images."""
+    """Detect objects on images."""
 
-    source: Annotated[tuple[str, ...], tyro.conf.Positional]  # files, folders, patterns, addresses, or -
-    weights: Path  # of train.py or export.py, other weights, or pretrained with --model
-    confidence: Confidence = None  # least score of a box; best (default, else .5), best-by-class: as stored
-    class_confidence: tuple[str, ...] = ()  # other least scores, as dog=0.3
-    only: tuple[str, ...] = ()  # names of the classes to look for; by default all
-    nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
-    agnostic_nms: bool = False  # that holds for boxes of two classes too
+    source: Positional[tuple[str, ...]]  # files, folders, patterns, URLs, or -
+    predict: OmitArgPrefixes[PredictSettings] = PredictSettings(weights=tyro.MISSING)  # model and thresholds
+    detect: OmitArgPrefixes[DetectOptions] = DetectOptions()  # test-time augmentation, tiles and heat maps
     output: Path = Path("predictions")  # folder for the results
-    batch_size: int = 8  # images at a time
-    save_txt: bool = False  # write a text file for each image: class score left top right bottom
-    save_json: bool = False  # write results.json with all boxes
-    save_csv: bool = False  # write results.csv with a row for each box
     draw: bool = True  # save each image with its boxes
-    crop: bool = False  # save what is within each box, in a folder for each class
-    count: bool = False  # print how many of each class there are on each image
+    save_txt: bool = False  # write a text file per image: class score left top right bottom
+    save_json: bool = False  # write results.json with all boxes
+    save_csv: bool = False  # write results.csv with a row per box
+    crop: bool = False  # save the contents of each box, in a folder per class
+    count: bool = False  # print the number of detections by class for each image
     show: bool = False  # show each result in a window; needs a display
-    heatmap: bool = False  # save an image of where objects are seen, and how surely, before any threshold
-    heatmap_class: str | None = None  # the same for one class alone
-    augment: bool = False  # look at each image flipped and in other sizes too: finds more, 4 times slower
-    tiles: bool = False  # look at images larger than the input in tiles too: finds what is small
-    tile_overlap: float = 0.2  # share of a tile that its neighbour repeats
-    fps: int = 0  # instead of all this, time each stage so many times over the images
-    model: str | None = None  # the model, for weights that do not say it
-    classes: Path | None = None  # class names, one a line, for weights that do not say them
-    image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
-    rectangular: bool = False  # cut the input to the shapes of a batch's images: faster, nearly the same
-    device: str = "auto"  # auto, cpu, cuda or cuda:0
-    amp: Amp = "auto"  # 16-bit floats where they are fast: auto, off, bf16 or fp16
-    seed: int = 0  # for what a model may draw at random; the networks here draw nothing
+    benchmark: int = 0  # instead of all this, time each stage so many times over the images
+    seed: int = 0  # of random numbers that a model may draw; the networks here draw none
 
 
 def main(config: Config) -> None:
-    """Detect on every image in batches, and save what was asked for."""
+    """Detect on every image in batches, and save the results."""
     keep_freed_memory()
-    ranges = {"at least 1": ("batch_size",), "at least 0": ("fps",), "from 0 to 0.9": ("tile_overlap",)}
-    check_values(vars(config), ranges)
+    check_values(vars(config), {"at least 0": ("benchmark",)})
+    config.detect.check()
     torch.manual_seed(config.seed)
     if config.show:
         require_display()
-    asking = not config.source and sys.stdin.isatty() and not config.fps
+    asking = not config.source and sys.stdin.isatty() and not config.benchmark
     sources = [] if asking else images_to_read(config.source, config.output)
-    predictor = Predictor(
-        config.weights,
-        model=config.model,
-        classes=config.classes,
-        image_size=config.image_size,
-        device=config.device,
-        amp=config.amp,
-        confidence=config.confidence,
-        class_confidence=parse_class_confidence(config.class_confidence),
-        only=config.only,
-        nms_iou=config.nms_iou,
-        agnostic_nms=config.agnostic_nms,
-        rectangular=config.rectangular,
-    )
-    print(describe(predictor.confidences, predictor.class_names, config.only))
-    ways = ways_of(config, predictor)
-    if config.fps:
-        return print_speed(config, predictor, ways, sources)
+    predictor = Predictor(**vars(config.predict))
+    if (name := config.detect.heatmap_class) is not None:
+        check_names("--heatmap-class", [name], predictor.class_names)
+    print(describe(predictor.confidences, predictor.class_names, config.predict.only))
+    if config.benchmark:
+        return print_speed(config, predictor, sources)
     if config.draw and (unknown := "".join(sorted({*map(missing_letters, predictor.class_names)}))):
-        print(f"no font here has the letters {unknown}: ? is drawn for them; install one, Noto Sans perhaps")
+        print(f"no installed font has the letters {unknown}, drawn as ?: install one, such as Noto Sans")
     done = Done()
     for answer in ask_for_images(config.output) if asking else [sources]:
-        detect(config, predictor, ways, answer, done)
+        detect(config, predictor, answer, done)
         if asking:
-            done.problems.clear()  # they were told, and the question comes again
+            done.problems.clear()  # they were printed, and the question comes again
     finish(config, predictor.class_names, done)
-
-
-def ways_of(config: Config, predictor: Predictor) -> DetectOptions:
-    """How objects are looked for; ValueError for a class that is not there."""
-    name = config.heatmap_class
-    check_names("--heatmap-class", [] if name is None else [name], predictor.class_names)
-    return DetectOptions(
-        augment=config.augment,
-        tiles=config.tiles,
-        overlap=config.tile_overlap,
-        heat=config.heatmap or name is not None,
-        heat_class=None if name is None else predictor.class_names.index(name),
-        batch_size=config.batch_size,
-    )
 
 
 @dataclass
 class Done:
-    """The images done: where they came from, their names, what was found; and why others failed."""
+    """The images that were processed: their sources, names and detections; and why others failed."""
 
     sources: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    found: list[Detections] = field(default_factory=list)
+    detections: list[Detections] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
-    """The images of the sources, without earlier results; ValueError if there are only those."""
+    """Return the images of the sources, without earlier results; ValueError if there are no others."""
     folder = output.resolve()
-    found = [
-        source
-        for source in find_image_sources(sources)
-        if is_web_url(source.source) or folder not in Path(source.source).resolve().parents
+    images = [
+        image
+        for image in find_image_sources(sources)
+        if is_web_url(image.name) or folder not in Path(image.name).resolve().parents
     ]
-    if not found:
-        raise ValueError(f"all images lie in {output}, where the results go: choose another --output")
-    return found
+    if not images:
+        raise ValueError(f"all images are in {output}, the folder for the results: choose another --output")
+    return images
 
 
 def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
-    """Ask for a file again and again, until nothing is answered; what is wrong with an answer is told."""
-    print("no image was given, so here you are asked for one; Enter alone ends")
+    """Ask for a file until the answer is empty; print what is wrong with an answer."""
+    print("no image was given: type the name of one; an empty line ends")
     while answer := ask("Input image filename:"):
         try:
             yield images_to_read([answer], output)
@@ -168,50 +127,49 @@ def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
             print(error)
 
 
-def detect(
-    config: Config, predictor: Predictor, ways: DetectOptions, sources: Sequence[ImageSource], done: Done
-) -> None:
-    """Detect on the images, and save what is found on each while the next batch is read and worked on."""
-    names = names_below([p.source for p in sources], [p.below for p in sources], done.names)
+def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource], done: Done) -> None:
+    """Detect on the images; results are saved while the next batch is read and processed."""
+    names = names_below([source.name for source in sources], [source.below for source in sources], done.names)
     name_of = dict(zip(sources, names, strict=True))
     bar = tqdm(total=len(sources), desc="detecting", unit="image", leave=False, disable=None)
     with bar, one_behind() as behind:
-        for batch in image_batches(sources, config.batch_size):
+        for batch in image_batches(sources, config.detect.batch_size):
             for problem in batch.problems:
                 tqdm.write(f"skipped: {problem}")
             done.problems += batch.problems
-            results = detect_images(predictor, batch.images, ways)
-            for source, image, found in zip(batch.sources, batch.images, results, strict=True):
+            results = detect_images(predictor, batch.images, config.detect)
+            for source, image, result in zip(batch.sources, batch.images, results, strict=True):
                 name = name_of[source]
-                done.sources.append(source.source)
+                done.sources.append(source.name)
                 done.names.append(name)
-                done.found.append(found.detections)
-                if config.count or not len(found.detections):
-                    tqdm.write(f"{source.source}: {counted(predictor, found.detections)}")
-                behind(partial(save_result, config, predictor.class_names, name, image, found))
+                done.detections.append(result.detections)
+                if config.count or not len(result.detections):
+                    tqdm.write(f"{source.name}: {counted(predictor, result.detections)}")
+                behind(partial(save_result, config, predictor.class_names, name, image, result))
                 if config.show:
-                    show_image(name, draw_detections(image, found.detections, predictor.class_names))
+                    show_image(name, draw_detections(image, result.detections, predictor.class_names))
             bar.update(len(batch.images) + len(batch.problems))
 
 
-def counted(predictor: Predictor, found: Detections) -> str:
-    """How many of each class there are on an image, or why there is nothing."""
-    counts = count_classes([found], predictor.class_names)
+def counted(predictor: Predictor, detections: Detections) -> str:
+    """Return the number of detections by class, or why there are none."""
+    counts = count_classes([detections], predictor.class_names)
     text = ", ".join(f"{name} {number}" for name, number in counts.items())
-    return text or explain_empty(found, predictor.confidences, predictor.class_names)
+    return text or explain_empty(detections, predictor.confidences, predictor.class_names)
 
 
 def save_result(
-    config: Config, class_names: Sequence[str], name: str, image: np.ndarray, found: ImageResult
+    config: Config, class_names: Sequence[str], name: str, image: Image, result: ImageResult
 ) -> None:
-    """Save what was asked for of one image."""
-    output, detections = config.output, found.detections
+    """Save the results of one image."""
+    output, detections = config.output, result.detections
     with saving(output):
         if config.draw:
             drawn = draw_detections(image, detections, class_names)
             save_image(output / f"{name}{suffix_for(image)}", drawn)
-        if found.heat is not None:
-            save_image(output / "heatmaps" / f"{name}{suffix_for(image)}", draw_heat(image, found.heat))
+        if result.heatmap is not None:
+            drawn = draw_heatmap(image, result.heatmap)
+            save_image(output / "heatmaps" / f"{name}{suffix_for(image)}", drawn)
         if config.save_txt:
             save_text(output / "labels" / f"{name}.txt", detections, class_names)
         if config.crop:
@@ -219,15 +177,17 @@ def save_result(
 
 
 def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
-    """Write the files about all images, and say what was done; `IncompleteError` where some are missing."""
+    """Write the files about all images, and print a summary; `IncompleteError` if some could not be read."""
     if done.problems and not done.sources:
         raise ValueError("none of the images could be read")
     with saving(config.output):
         if config.save_json:
-            save_json(config.output / "results.json", results_json(done.sources, done.found, class_names))
+            save_json(
+                config.output / "results.json", results_json(done.sources, done.detections, class_names)
+            )
         if config.save_csv:
-            save_csv(config.output / "results.csv", done.sources, done.found, class_names)
-    total = count_classes(done.found, class_names)
+            save_csv(config.output / "results.csv", done.sources, done.detections, class_names)
+    total = count_classes(done.detections, class_names)
     print(f"{len(done.sources)} images, {sum(total.values())} objects: {total}")
     print(f"saved in {config.output}")
     if done.problems:
@@ -235,26 +195,25 @@ def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
         raise IncompleteError(f"{len(done.problems)} of {number} images could not be read")
 
 
-def print_speed(
-    config: Config, predictor: Predictor, ways: DetectOptions, sources: Sequence[ImageSource]
-) -> None:
+def print_speed(config: Config, predictor: Predictor, sources: Sequence[ImageSource]) -> None:
     """Time each stage on the images, one after the other, and keep no file."""
 
     def work(batch: Sequence[int], watch: Stopwatch, folder: Path) -> None:
         with watch.timed("decode"):
-            images = [read_source(sources[k].source) for k in batch]
-        results = detect_images(predictor, images, ways, watch)
+            images = [read_source(sources[k].name) for k in batch]
+        results = detect_images(predictor, images, config.detect, watch)
         with watch.timed("draw"):
             drawn = [
-                draw_detections(image, found.detections, predictor.class_names)
-                for image, found in zip(images, results, strict=True)
+                draw_detections(image, result.detections, predictor.class_names)
+                for image, result in zip(images, results, strict=True)
             ]
         with watch.timed("save"):
-            for k, result in zip(batch, drawn, strict=True):
-                save_image(folder / f"{k}{suffix_for(result)}", result)
+            for k, image in zip(batch, drawn, strict=True):
+                save_image(folder / f"{k}{suffix_for(image)}", image)
 
-    taken = time_stages(work, len(sources), config.batch_size, config.fps, predictor.device)
-    print(f"{len(sources)} images, {config.fps} times, in batches of {config.batch_size}")
+    batch_size, repeats = config.detect.batch_size, config.benchmark
+    taken = time_stages(work, len(sources), batch_size, repeats, predictor.device)
+    print(f"{len(sources)} images, {repeats} times, in batches of {batch_size}")
     print(speed_table(taken))
 
 

@@ -24,7 +24,7 @@ from utils.evaluate.metrics import Metrics
 from utils.formats.read_data import read_data
 from utils.inference.detect import DetectSettings
 from utils.inference.detect_dataset import detect_dataset
-from utils.predict.predictor import load_trained, ready
+from utils.predict.trained_detector import load_trained, ready_for_inference
 from utils.system.cli import run
 from utils.system.device import Amp, choose_device
 from utils.system.memory import keep_freed_memory
@@ -52,7 +52,8 @@ def main(config: Config) -> None:
     keep_freed_memory()  # as get_map.py does
     device = choose_device(config.device)
     trained = load_trained(config.weights, device, model=config.model, classes=config.classes)
-    made_ready = {amp: ready(trained, amp, check=False) for amp in config.amp}  # as get_map.py does
+    # as get_map.py does
+    made_ready = {amp: ready_for_inference(trained, amp, check=False) for amp in config.amp}
     index = read_data(config.data, trained.class_names)
 
     def once(batch_size: int, amp: Amp) -> tuple[float, Metrics]:

@@ -115,8 +115,14 @@ def test_files_are_short_and_say_what_they_are(module):
 @functools.cache
 def config_of(script):
     """The class Config of a script, as a syntax tree, and the comment at the end of each field's line."""
-    text = MODULES[script].read_text(encoding="utf-8")
-    (node,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == "Config")
+    return class_of(script, "Config")
+
+
+@functools.cache
+def class_of(module, name):
+    """A class of a module, as a syntax tree, the comment at the end of each field's line, and the others."""
+    text = MODULES[module].read_text(encoding="utf-8")
+    (node,) = (n for n in ast.parse(text).body if isinstance(n, ast.ClassDef) and n.name == name)
     comments = {
         token.start[0]: (token.string.lstrip("# ").strip(), token.line.strip().startswith("#"))
         for token in tokenize.generate_tokens(io.StringIO(text).readline)
@@ -126,13 +132,26 @@ def config_of(script):
     return node, {field.target.id: comments.pop(field.end_lineno, None) for field in fields}, comments
 
 
+def settings_of(script):
+    """Config and the settings classes whose flags it takes over, by the names of their fields in it."""
+    classes = {None: config_of(script)}
+    tree = ast.parse(MODULES[script].read_text(encoding="utf-8"))
+    imported = {a.name: n.module for n in tree.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    for field in (n for n in config_of(script)[0].body if isinstance(n, ast.AnnAssign)):
+        if "OmitArgPrefixes" in ast.unparse(field.annotation):
+            names = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
+            (name,) = (n for n in names if imported.get(n, "").startswith("utils."))
+            classes[field.target.id] = class_of(imported[name], name)
+    return classes
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_config_is_frozen_and_every_field_has_its_own_comment(script):
-    node, fields, others = config_of(script)
-    assert [ast.unparse(d) for d in node.decorator_list] == ["dataclass(frozen=True)"]
-    bare = [name for name, comment in fields.items() if not comment or not comment[0] or comment[1]]
-    assert fields and not bare, "these fields have no comment at the end of their line"
-    assert not others, "a comment on a line of its own becomes the help of other fields"
+    for node, fields, others in settings_of(script).values():
+        assert [ast.unparse(d) for d in node.decorator_list] == ["dataclass(frozen=True)"]
+        bare = [name for name, comment in fields.items() if not comment or not comment[0] or comment[1]]
+        assert fields and not bare, "these fields have no comment at the end of their line"
+        assert not others, "a comment on a line of its own becomes the help of other fields"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -156,9 +175,12 @@ def test_help_lists_every_flag_with_its_help_from_any_directory(script, tmp_path
     )
     assert done.returncode == 0, done.stderr
     shown = re.sub(r"[\W_]+", " ", done.stdout)  # neither frames nor line breaks
-    node, fields, _ = config_of(script)
-    annotated = {n.target.id: ast.unparse(n) for n in node.body if isinstance(n, ast.AnnAssign)}
-    for name, (comment, _) in fields.items():
-        flag = rf"--{name.replace('_', '-')}[ ,]"
-        assert re.search(flag, done.stdout) or "Positional" in annotated[name], flag
-        assert re.sub(r"[\W_]+", " ", comment).strip() in shown, f"--{name} without its help"
+    settings = settings_of(script)
+    for node, fields, _ in settings.values():
+        annotated = {n.target.id: ast.unparse(n) for n in node.body if isinstance(n, ast.AnnAssign)}
+        for name, (comment, _) in fields.items():
+            if name in settings or "Suppress" in annotated[name]:
+                continue
+            flag = rf"--{name.replace('_', '-')}[ ,]"
+            assert re.search(flag, done.stdout) or "Positional" in annotated[name], flag
+            assert re.sub(r"[\W_]+", " ", comment).strip() in shown, f"--{name} without its help"

@@ -43,7 +43,7 @@ def test_what_it_prints_and_writes(measured):
     output, folder = measured
     table = (folder / "metrics.txt").read_text(encoding="utf-8")
     assert table in output + "\n" and all(name in table for name in CLASSES)
-    assert "metrics.json" in output and "images/s; milliseconds of each image: loading " in output
+    assert "metrics.json" in output and "images/s; milliseconds per image: loading " in output
     assert {path.name for path in folder.glob("*.png")} == {
         f"{n}.png" for n in ("precision", "recall", "f1", "pr")
     }

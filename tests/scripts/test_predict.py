@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import runpy
 import sys
 from unittest import mock
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.helpers import ROOT
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from tests.utils.system.file_server import serve, whole
 
@@ -237,9 +239,8 @@ def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, ima
     [
         (["--heatmap-class", "dog"], "--heatmap-class: there is no class dog; there are 杯子, 鱼"),
         (["--only", "dog"], "--only: there is no class dog"),
-        (["--class-confidence", "key"], "write it as name=0.3"),
         (["--tile-overlap", 0.95], "--tile-overlap is from 0 to 0.9, not 0.95"),
-        (["--fps", -1], "--fps is at least 0, not -1"),
+        (["--benchmark", -1], "--benchmark is at least 0, not -1"),
     ],
 )
 def test_wrong_ways_are_refused(trained_run, images, tmp_path, capsys, flags, message):
@@ -248,8 +249,23 @@ def test_wrong_ways_are_refused(trained_run, images, tmp_path, capsys, flags, me
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--class-confidence", "key"], "write it as name=0.3"),
+        (["--fps", 20], "Unrecognized options: --fps"),  # of video.py; here it is --benchmark
+    ],
+)
+def test_what_the_command_line_cannot_be(trained_run, images, capsys, flags, message):
+    weights = ["--weights", trained_run.folder / "best.pt"]
+    command = ["predict.py", *map(str, [images / "a.jpg", *weights, *flags])]
+    with mock.patch.object(sys, "argv", command), pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "predict.py"), run_name="__main__")
+    assert end.value.code == 2 and message in capsys.readouterr().err
+
+
 def test_the_speed_of_each_stage_and_no_file(trained_run, images, tmp_path, capsys):
-    options = ["--fps", 2, "--output", tmp_path / "out", "--save-json"]
+    options = ["--benchmark", 2, "--output", tmp_path / "out", "--save-json"]
     output = run_on(capsys, trained_run, images / "a.jpg", images / "a.png", *options)
     assert "2 images, 2 times, in batches of 8" in output
     stages = [line.split()[0] for line in output.splitlines() if "%" in line]

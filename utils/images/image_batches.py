@@ -1,45 +1,44 @@
-"""Images of many files in batches that fit the memory, read while the batch before is worked on."""
+"""Batches of images that fit into memory, read while the batch before is processed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
-
-import numpy as np
 
 from utils.images.image_io import ImageError
 from utils.images.sources import ImageSource, read_source
-from utils.system.prefetch import ahead
+from utils.images.types import Image
+from utils.system.prefetch import prefetch
 
-MOST_PIXELS = 100_000_000  # of a batch, 0.3 GB: then three batches, read ahead, at work and behind, are 1 GB
+MAX_BATCH_PIXELS = 100_000_000  # 0.3 GB: three batches (prefetched, processed, saved) take 1 GB
 
 
 class ImageBatch(NamedTuple):
-    """Images that were read, uint8 RGB [H, W, 3], and why others were not, a sentence each."""
+    """Images that were read, their sources, and why others could not be, a sentence each."""
 
     sources: list[ImageSource]
-    images: list[np.ndarray]
+    images: list[Image]
     problems: list[str]
 
 
-def image_batches(sources: Sequence[ImageSource], batch_size: int) -> Iterator[ImageBatch]:
-    """Batches of at most so many readable images, and of fewer where they are very large."""
-    return ahead(_batches(sources, batch_size))
+def image_batches(sources: Sequence[ImageSource], batch_size: int) -> Generator[ImageBatch, None, None]:
+    """Yield batches of at most `batch_size` readable images, and of fewer if they are very large."""
+    return prefetch(_batches(sources, batch_size))
 
 
-def _batches(sources: Sequence[ImageSource], batch_size: int) -> Iterator[ImageBatch]:
+def _batches(sources: Sequence[ImageSource], batch_size: int) -> Generator[ImageBatch, None, None]:
     batch, pixels = ImageBatch([], [], []), 0
     for source in sources:
         try:
-            image = read_source(source.source)
+            image = read_source(source.name)
         except ImageError as error:
             batch.problems.append(str(error))
             continue
-        size = image.shape[0] * image.shape[1]
-        if batch.images and pixels + size > MOST_PIXELS:
+        more = image.shape[0] * image.shape[1]
+        if batch.images and pixels + more > MAX_BATCH_PIXELS:
             yield batch
             batch, pixels = ImageBatch([], [], []), 0
         batch.sources.append(source)
         batch.images.append(image)
-        pixels += size
+        pixels += more
         if len(batch.images) == batch_size:
             yield batch
             batch, pixels = ImageBatch([], [], []), 0

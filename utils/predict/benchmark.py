@@ -1,4 +1,4 @@
-"""How fast images are worked on, by stage, from the file to the saved result."""
+"""Benchmark of detection by stage, from the image file to the saved result."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -9,38 +9,38 @@ import torch
 
 from utils.system.stopwatch import Stopwatch
 
-WARM_UP = 3  # batches at least that are not counted: memory is set aside, kernels are chosen
+WARM_UP_BATCHES = 3  # not counted: memory is allocated and kernels are chosen
 Work = Callable[[Sequence[int], Stopwatch, Path], None]
 
 
 def time_stages(
     work: Work, number: int, batch_size: int, repeats: int, device: torch.device
 ) -> dict[str, np.ndarray]:
-    """Milliseconds of an image in each batch, by stage and in "all", of `repeats` times over the images.
+    """Return the milliseconds per image of each batch, by stage and in "all", over `repeats` runs.
 
-    work    does all with the images of such numbers, times its stages, and may write into a folder, which
-        is removed in the end. One stage comes after the other: nothing here runs beside another.
+    work    processes the images of these numbers, times its stages, and may write into a folder, which is
+        removed at the end. The stages run one after the other.
     number  of images, at least one
     """
     batches = [range(start, min(start + batch_size, number)) for start in range(0, number, batch_size)]
     with tempfile.TemporaryDirectory() as folder:
-        for warm_up in range(WARM_UP):
+        for warm_up in range(WARM_UP_BATCHES):
             work(batches[warm_up % len(batches)], Stopwatch(device=device), Path(folder))
         taken = []
         for batch in [batch for _ in range(repeats) for batch in batches]:
             watch = Stopwatch(device=device)
             work(batch, watch, Path(folder))
             taken.append({stage: 1000 * s / len(batch) for stage, s in watch.seconds.items()})
-    stages = {stage: np.array([of.get(stage, 0.0) for of in taken]) for stage in taken[0]}
+    stages = {stage: np.array([milliseconds.get(stage, 0.0) for milliseconds in taken]) for stage in taken[0]}
     return stages | {"all": np.sum([*stages.values()], axis=0)}
 
 
 def speed_table(taken: dict[str, np.ndarray]) -> str:
-    """What `time_stages` gives as a table: the median of each stage, its share, and its slow cases."""
-    lines = [f"{'ms an image':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
+    """Return what `time_stages` measured as a table: median, share, 95th percentile and maximum by stage."""
+    lines = [f"{'ms per image':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
     whole = float(np.median(taken["all"]))
     for stage, values in taken.items():
-        median, tail, most = np.median(values), np.percentile(values, 95), values.max()
+        median, tail, longest = np.median(values), np.percentile(values, 95), values.max()
         share = values.mean() / taken["all"].mean()
-        lines.append(f"{stage:14}{median:9.2f}{share:8.1%}{tail:9.2f}{most:9.2f}")
+        lines.append(f"{stage:14}{median:9.2f}{share:8.1%}{tail:9.2f}{longest:9.2f}")
     return "\n".join([*lines, f"{1000 / whole:.1f} images/s, one stage after the other"])

@@ -1,4 +1,4 @@
-"""The ways of finding objects on images: as they are, in several views, in tiles; and heat maps."""
+"""Detection on images: as they are, in several views, in tiles; and heat maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,83 +7,87 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.predict.heatmap import heat_of
+from utils.data.types import Image
+from utils.predict.heatmap import Heatmap, heatmap_of
 from utils.predict.predictor import Predictor
 from utils.predict.tiling import merge_tiles, plan_tiles
 from utils.predict.tta import augmented_candidates
 from utils.system.stopwatch import Stopwatch
+from utils.system.validation import check_values
 
 
 @dataclass(frozen=True)
 class DetectOptions:
-    """How objects are looked for.
+    """How images are looked at, and whether heat maps are made."""
 
-    augment  whether several views of each image are looked at
-    tiles    whether images larger than the network's input are looked at in tiles too
-    overlap  of neighbouring tiles, as share of their side
-    heat     whether there is a heat map for each image
-    heat_class  of which class; of all that are looked for, if None
-    batch_size  tiles at a time
-    """
+    batch_size: int = 8  # images, or tiles of a large image, at a time
+    augment: bool = False  # test-time augmentation: flip and scale; finds more, 4 times slower
+    tiles: bool = False  # detect on overlapping tiles of large images too: finds small objects
+    tile_overlap: float = 0.2  # overlap of neighbouring tiles, as a fraction of their side
+    heatmap: bool = False  # save a heat map of the scores of all candidates, before any threshold
+    heatmap_class: str | None = None  # a heat map of this class only
 
-    augment: bool = False
-    tiles: bool = False
-    overlap: float = 0.2
-    heat: bool = False
-    heat_class: int | None = None
-    batch_size: int = 8
+    def check(self) -> None:
+        """ValueError for a value out of its range."""
+        check_values(vars(self), {"at least 1": ("batch_size",), "from 0 to 0.9": ("tile_overlap",)})
+
+    @property
+    def wants_heatmap(self) -> bool:
+        """Whether each result has a heat map."""
+        return self.heatmap or self.heatmap_class is not None
 
 
 class ImageResult(NamedTuple):
-    """What there is on an image; heat is uint8 [H, W], or None if it was not asked for."""
+    """The detections on an image, and its heat map, if it was asked for."""
 
     detections: Detections
-    heat: np.ndarray | None
+    heatmap: Heatmap | None
 
 
 def detect_images(
-    predictor: Predictor, images: Sequence[np.ndarray], ways: DetectOptions, watch: Stopwatch | None = None
+    predictor: Predictor, images: Sequence[Image], options: DetectOptions, watch: Stopwatch | None = None
 ) -> list[ImageResult]:
-    """What there is on uint8 RGB images [H, W, 3], a batch of them.
+    """Return what is detected on each image of one batch.
 
-    `watch` gets the time of "preprocess", "network" and "NMS", and of "heat map" and "merge" where they are.
+    `watch` gets the time of "preprocess", "network" and "NMS", and of "heat map" and "merge" if they occur.
     """
-    if ways.tiles:
-        return [_find_in_tiles(predictor, image, ways, watch or Stopwatch()) for image in images]
-    return _find(predictor, images, ways, watch or Stopwatch()) if images else []
+    if options.tiles:
+        return [_detect_in_tiles(predictor, image, options, watch or Stopwatch()) for image in images]
+    return _detect(predictor, images, options, watch or Stopwatch()) if images else []
 
 
-def _find(
-    predictor: Predictor, images: Sequence[np.ndarray], ways: DetectOptions, watch: Stopwatch
+def _detect(
+    predictor: Predictor, images: Sequence[Image], options: DetectOptions, watch: Stopwatch
 ) -> list[ImageResult]:
-    if ways.augment:
-        decoded, letterboxes = augmented_candidates(predictor, images, watch)
+    if options.augment:
+        candidates, letterboxes = augmented_candidates(predictor, images, watch)
     else:
-        decoded, letterboxes = predictor.candidates(images, watch)
-    detections = predictor.select(decoded, letterboxes, watch)
-    if not ways.heat:
+        candidates, letterboxes = predictor.candidates(images, watch)
+    detections = predictor.select(candidates, letterboxes, watch)
+    if not options.wants_heatmap:
         return [ImageResult(found, None) for found in detections]
-    classes = predictor.wanted if ways.heat_class is None else [ways.heat_class]
+    name = options.heatmap_class
+    labels = predictor.wanted if name is None else [predictor.class_names.index(name)]
     with watch.timed("heat map"):
-        scores = decoded.scores[..., classes].amax(dim=-1)
-        heats = map(heat_of, decoded.boxes, scores, letterboxes)
-        return [ImageResult(*pair) for pair in zip(detections, heats, strict=True)]
+        scores = candidates.scores[..., labels].amax(dim=-1)
+        heatmaps = map(heatmap_of, candidates.boxes, scores, letterboxes)
+        return [ImageResult(*pair) for pair in zip(detections, heatmaps, strict=True)]
 
 
-def _find_in_tiles(
-    predictor: Predictor, image: np.ndarray, ways: DetectOptions, watch: Stopwatch
+def _detect_in_tiles(
+    predictor: Predictor, image: Image, options: DetectOptions, watch: Stopwatch
 ) -> ImageResult:
-    """On one image: on the whole of it, and on tiles as large as the network's input."""
+    """On the whole image, and on tiles as large as the network's input."""
     size = (image.shape[0], image.shape[1])
-    (whole,) = _find(predictor, [image], ways, watch)
-    tiles = plan_tiles(size, predictor.model.image_size, ways.overlap)
+    (whole,) = _detect(predictor, [image], options, watch)
+    tiles = plan_tiles(size, predictor.model.image_size, options.tile_overlap)
     if len(tiles) == 1:
         return whole
     found: list[ImageResult] = []
-    for start in range(0, len(tiles), ways.batch_size):
-        batch = tiles[start : start + ways.batch_size]
+    for start in range(0, len(tiles), options.batch_size):
+        batch = tiles[start : start + options.batch_size]
         parts = [image[tile.top : tile.bottom, tile.left : tile.right] for tile in batch]
-        found += _find(predictor, parts, ways, watch)
+        found += _detect(predictor, parts, options, watch)
     settings = predictor.settings
     with watch.timed("merge"):
         detections = merge_tiles(
@@ -95,7 +99,7 @@ def _find_in_tiles(
             settings.agnostic_nms,
         )
         for tile, part in zip(tiles, found, strict=True):
-            if whole.heat is not None and part.heat is not None:
-                view = whole.heat[tile.top : tile.bottom, tile.left : tile.right]
-                np.maximum(view, part.heat, out=view)
-    return ImageResult(detections, whole.heat)
+            if whole.heatmap is not None and part.heatmap is not None:
+                view = whole.heatmap[tile.top : tile.bottom, tile.left : tile.right]
+                np.maximum(view, part.heatmap, out=view)
+    return ImageResult(detections, whole.heatmap)

@@ -1,54 +1,57 @@
-"""Where on an image a network sees objects, and how sure it is: before thresholds, before NMS.
+"""Heat maps: where on an image a network sees objects, and with which score, before thresholds and NMS.
 
-Each candidate is a hill over its box, whose top, at the centre, is as high as its score; where hills meet,
-the highest counts. So each top is a score that the network gave. The hills are those of CenterNet's targets
-(Zhou et al., "Objects as Points", 2019): Gaussians with a standard deviation of a sixth of the side.
+Each candidate is a Gaussian over its box, whose peak, at the centre, is its score; where Gaussians overlap,
+the maximum counts, so that every peak is a score of the network. Their standard deviation is a sixth of the
+box's side, as in the targets of CenterNet (Zhou et al., "Objects as Points", 2019).
 """
 
 import cv2
 import numpy as np
 from torch import Tensor
 
+from utils.data.types import Image
 from utils.images.letterbox import Letterbox
 
-MOST_HILLS = 500  # the best candidates; the others are theirs again, or too faint to be seen
+Heatmap = np.ndarray  # uint8 [H, W] in pixels of the image; 255 is a score of 1
+
+MAX_CANDIDATES = 500  # highest-scoring first; the others repeat them, or are too faint to be seen
 FAINT = 0.01  # the score below which a candidate is not drawn
-SIGMAS = 3.0  # standard deviations from the centre to the edge of the box, where the hill ends at 1 %
-COLOURS = cv2.COLORMAP_INFERNO  # equal steps look equal, to the colour-blind too
-SEEN = 0.75  # share of the map's colour where the score is 1; none where it is 0
+SIGMAS = 3.0  # standard deviations from the centre to the edge of the box, where the Gaussian is at 1 %
+COLOUR_MAP = cv2.COLORMAP_INFERNO  # equal steps look equal, to the colour-blind too
+OPACITY = 0.75  # of the colour map where the score is 1; it is 0 where the score is 0
 ROWS = 256  # of an image that are blended at a time, to save memory
 
 
-def heat_of(boxes: Tensor, scores: Tensor, letterbox: Letterbox) -> np.ndarray:
-    """The map of one image, uint8 [H, W] in its own pixels: 255 is a score of 1.
+def heatmap_of(boxes: Tensor, scores: Tensor, letterbox: Letterbox) -> Heatmap:
+    """Return the heat map of one image.
 
     boxes   [A, 4] xyxy in pixels of the network input
-    scores  [A] of those classes that matter
+    scores  [A], of the classes of interest
 
-    It is as fine as the network's input, and brought to the image by the inverse of its letterbox.
+    It has the resolution of the network's input, scaled to the image by the inverse of its letterbox.
     """
-    best, order = scores.float().topk(min(MOST_HILLS, len(scores)))
+    best, order = scores.float().topk(min(MAX_CANDIDATES, len(scores)))
     order = order[best >= FAINT]
     placed = boxes[order].float().cpu().numpy() - [letterbox.left, letterbox.top] * 2
     heat = np.zeros(letterbox.resized, np.float32)
-    for box, score in zip(placed, best.tolist(), strict=False):  # best has the faint ones behind
-        _raise_hill(heat, box, score)
+    for box, score in zip(placed, best.tolist(), strict=False):  # the faint ones are last in `best`
+        _add_gaussian(heat, box, score)
     height, width = letterbox.source
     fine = np.rint(255 * heat).astype(np.uint8)
-    grown: np.ndarray = cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR)
+    grown: Heatmap = cv2.resize(fine, (width, height), interpolation=cv2.INTER_LINEAR)
     return grown
 
 
-def _raise_hill(heat: np.ndarray, box: np.ndarray, score: float) -> None:
-    """The map at least as high as the hill of a box xyxy; pixel (0, 0) lies at (0.5, 0.5)."""
-    columns, gains_x = _slope(box[0], box[2], heat.shape[1])
-    rows, gains_y = _slope(box[1], box[3], heat.shape[0])
+def _add_gaussian(heat: np.ndarray, box: np.ndarray, score: float) -> None:
+    """Raise the map to the Gaussian of a box xyxy where it is lower; pixel (0, 0) lies at (0.5, 0.5)."""
+    columns, gains_x = _profile(box[0], box[2], heat.shape[1])
+    rows, gains_y = _profile(box[1], box[3], heat.shape[0])
     part = heat[rows, columns]
     np.maximum(part, score * gains_y[:, None] * gains_x, out=part)
 
 
-def _slope(low: float, high: float, length: int) -> tuple[slice, np.ndarray]:
-    """The pixels between two coordinates, or the one in the middle, and each one's share of the top."""
+def _profile(low: float, high: float, length: int) -> tuple[slice, np.ndarray]:
+    """The pixels between two coordinates, or the one in the middle, and the Gaussian's value at each."""
     centre = min(max((low + high) / 2, 0.0), length - 0.001)
     start = max(0, min(int(np.floor(low)), int(centre)))
     end = min(length, max(int(np.ceil(high)), int(centre) + 1))
@@ -57,13 +60,13 @@ def _slope(low: float, high: float, length: int) -> tuple[slice, np.ndarray]:
     return slice(start, end), np.exp(-0.5 * away**2).astype(np.float32)
 
 
-def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The RGB uint8 image [H, W, 3] in grey under the colours of its map, uint8 [H, W]."""
+def draw_heatmap(image: Image, heatmap: Heatmap) -> Image:
+    """Return the image in grey, blended with the colours of its heat map."""
     blended = np.empty_like(image)
     for row in range(0, len(image), ROWS):
         rows = slice(row, row + ROWS)
         grey = cv2.cvtColor(image[rows], cv2.COLOR_RGB2GRAY)[..., None]
-        colours = cv2.applyColorMap(heat[rows], COLOURS)[..., ::-1]
-        share = SEEN * np.sqrt(heat[rows, :, None].astype(np.float32) / 255)
-        blended[rows] = (grey * (1 - share) + colours * share).round()
+        colours = cv2.applyColorMap(heatmap[rows], COLOUR_MAP)[..., ::-1]
+        opacity = OPACITY * np.sqrt(heatmap[rows, :, None].astype(np.float32) / 255)
+        blended[rows] = (grey * (1 - opacity) + colours * opacity).round()
     return blended

@@ -1,4 +1,4 @@
-"""What was found on many images, as files: text, JSON, CSV, crops and counts."""
+"""Saving the detections on images: text, JSON, CSV, crops and counts."""
 
 import csv
 import io
@@ -6,18 +6,27 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from utils.data.detections import Detections, corner_and_sides
+from utils.data.types import Image
 from utils.images.image_io import save_image
 from utils.system.files import safe_file_name, write_text
 
 
+class DetectionEntry(TypedDict):
+    """A detection in the JSON of results: class name, [x, y, width, height] in pixels, and score."""
+
+    category: str
+    bbox: list[float]
+    score: float
+
+
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Within, a full disk or a folder that may not be written to is told in one sentence with the fix."""
+    """Turn the error of a full disk or a read-only folder into one sentence with the fix."""
     try:
         yield
     except OSError as error:
@@ -27,9 +36,9 @@ def saving(folder: Path) -> Iterator[None]:
 
 
 def save_text(path: Path, detections: Detections, class_names: Sequence[str]) -> None:
-    """One detection a line: `class score left top right bottom`, every digit kept, in pixels.
+    """Write one detection per line: `class score left top right bottom`, in pixels, with every digit.
 
-    A class name may hold spaces: read the five numbers from the right.
+    A class name may contain spaces: read the five numbers from the right.
     """
     lines = []
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
@@ -39,16 +48,16 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
 
 
 def _digits(value: np.float32) -> str:
-    """The shortest decimal number that reads back as the same 32 bits."""
+    """The shortest decimal number that is read back as the same float32."""
     return np.format_float_positional(value, trim="-")
 
 
 def results_json(
     sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> list[dict[str, object]]:
-    """All detections in COCO's result format with names: image, category, bbox [x, y, w, h], score.
+    """Return all detections in COCO's result format, with names: image, category, bbox [x, y, w, h], score.
 
-    sources  paths or addresses of the images
+    sources  paths or URLs of the images
     """
     return [
         {"image": source, **entry}
@@ -57,8 +66,8 @@ def results_json(
     ]
 
 
-def named_entries(found: Detections, class_names: Sequence[str]) -> list[dict[str, Any]]:
-    """An entry for each detection: category (its name), bbox [x, y, w, h] in pixels, score."""
+def named_entries(found: Detections, class_names: Sequence[str]) -> list[DetectionEntry]:
+    """Return an entry for each detection."""
     bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
     return [
         {"category": class_names[label], "bbox": bbox, "score": score}
@@ -67,7 +76,7 @@ def named_entries(found: Detections, class_names: Sequence[str]) -> list[dict[st
 
 
 def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:
-    """Write the results as a JSON list, one detection a line."""
+    """Write the results as a JSON list, one detection per line."""
     lines = ",\n".join(json.dumps(result, ensure_ascii=False) for result in results)
     write_text(path, f"[\n{lines}\n]\n")
 
@@ -75,7 +84,7 @@ def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:
 def save_csv(
     path: Path, sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> None:
-    """One detection a row: image, class, score and the box's sides in pixels, every digit kept."""
+    """Write one detection per row: image, class, score and the box's sides in pixels, with every digit."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["image", "class", "score", "left", "top", "right", "bottom"])
@@ -86,12 +95,12 @@ def save_csv(
 
 
 def save_crops(
-    folder: Path, name: str, image: np.ndarray, detections: Detections, class_names: Sequence[str]
+    folder: Path, name: str, image: Image, detections: Detections, class_names: Sequence[str]
 ) -> list[Path]:
-    """Save what is within each box as `folder/<class>/<name>_<index>.jpg`; returns the files written.
+    """Save the contents of each box as `folder/<class>/<name>_<index>.jpg`; return the files written.
 
-    `image` is RGB uint8 [H, W, 3], `name` one of `names_below`, the index that of the detection. A box
-    that covers no pixel of the image is left out.
+    `name` is one of `names_below`, the index that of the detection. A box that covers no pixel of the image
+    is skipped.
     """
     height, width = image.shape[:2]
     written = []
@@ -106,7 +115,7 @@ def save_crops(
 
 
 def count_classes(detections: Sequence[Detections], class_names: Sequence[str]) -> dict[str, int]:
-    """How many of each class were found in all, in the order of the classes; those not found left out."""
+    """Return the number of detections by class name, in the order of the classes, without those not found."""
     labels = np.concatenate([np.zeros(0, np.int64), *(found.labels for found in detections)])
-    numbers = np.bincount(labels, minlength=len(class_names))
-    return {name: int(number) for name, number in zip(class_names, numbers, strict=True) if number}
+    counts = np.bincount(labels, minlength=len(class_names))
+    return {name: int(count) for name, count in zip(class_names, counts, strict=True) if count}

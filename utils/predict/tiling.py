@@ -1,8 +1,8 @@
-"""Large images in overlapping tiles: as fine as the network can see, and whole boxes across the seams.
+"""Detection in overlapping tiles of a large image: planning the tiles, and merging their detections.
 
-The image is looked at as a whole, for what is large, and in tiles of the network's size, for what is small
-(Akyon et al., "Slicing Aided Hyper Inference", 2022). An object that a seam cuts gives boxes that end there.
-They are not left to NMS, for which halves of an object are no copies of it: see `merge_tiles`.
+Large objects are detected on the whole image, small ones on tiles of the network's input size (Akyon et al.,
+"Slicing Aided Hyper Inference", 2022). An object cut by the edge of a tile gives boxes that end there. NMS
+does not suppress them, as two halves of an object hardly overlap: see `merge_tiles`.
 """
 
 import math
@@ -14,14 +14,15 @@ import numpy as np
 import torch
 
 from utils.data.detections import Detections
+from utils.data.types import Boxes, Labels, Size
 from utils.inference.nms import suppress
 
-AT_EDGE = 0.02  # share of a tile's side: a box that ends so near its edge is taken for cut
-COVERED = 0.7  # share of a piece within a box that is whole, from which it is a piece of that object
-# Overlap of two pieces along the seam between them, from which they are one object: of the shorter one, and
-# of both together. The pieces of what lies aslant differ more than those of a box.
-ALONG, ALONG_BOTH = 0.6, 0.25
-LARGE = 0.5  # share of a tile's side, from which a box may be a part of something larger than the tile
+AT_EDGE = 0.02  # fraction of a tile's side: a box that ends so near its edge counts as cut
+COVERED = 0.7  # fraction of a cut box within a whole box, from which it is a piece of that object
+# Two pieces on both sides of a seam are one object if they overlap along it by these fractions: of the
+# shorter piece, and of both together (the pieces of a slanting object are shifted).
+ALONG_SHORTER, ALONG_BOTH = 0.6, 0.25
+LARGE_SHARE = 0.5  # of a tile's side: a larger box may be a part of an object larger than the tile
 
 
 class Tile(NamedTuple):
@@ -33,10 +34,11 @@ class Tile(NamedTuple):
     bottom: int
 
 
-def plan_tiles(size: tuple[int, int], tile: tuple[int, int], overlap: float) -> list[Tile]:
-    """Tiles (height, width) that cover an image of `size`, spread evenly, and share at least `overlap`.
+def plan_tiles(size: Size, tile: Size, overlap: float) -> list[Tile]:
+    """Return tiles that cover an image of `size`, spread evenly; one, if the image is not larger than a tile.
 
-    overlap  share of a tile's side, below 1. One tile, the image, if it is not larger than a tile.
+    tile     height and width of a tile
+    overlap  least overlap of neighbours, as a fraction of their side, below 1
     """
     tops, lefts = (_starts(*sides, overlap) for sides in zip(size, tile, strict=True))
     return [
@@ -55,23 +57,23 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 
 class _Boxes(NamedTuple):
-    """Boxes of all parts of an image, in its pixels.
+    """Detections on all parts of an image, in its pixels.
 
     tiles  [N, 4] the tile of each, xyxy
     cut    bool [N, 4], whether it ends at the left, top, right, bottom edge of its tile, within the image
-    whole  bool [N], whether it was seen on the whole image
+    whole  bool [N], whether it was detected on the whole image
     """
 
-    boxes: np.ndarray
+    boxes: Boxes
     scores: np.ndarray
-    labels: np.ndarray
-    tiles: np.ndarray
+    labels: Labels
+    tiles: Boxes
     cut: np.ndarray
     whole: np.ndarray
 
     @property
     def piece(self) -> np.ndarray:
-        """Which are cut anywhere, bool [N]."""
+        """Which are cut at any edge, bool [N]."""
         return self.cut.max(axis=1, initial=False)
 
     def kept(self, keep: np.ndarray) -> "_Boxes":
@@ -82,15 +84,17 @@ def merge_tiles(
     whole: Detections,
     tiles: Sequence[Tile],
     found: Sequence[Detections],
-    size: tuple[int, int],
+    size: Size,
     nms_iou: float,
     agnostic: bool = False,
 ) -> Detections:
-    """The detections of an image of `size` (height, width), out of those on it and on each of its tiles.
+    """Return the detections on an image of `size`, from those on the whole of it and on each of its tiles.
 
-    Pieces that a seam cut go where another tile has more of the object, not cut. Those left that are of one
-    object are joined. What is then still a piece goes where any other box covers it, and large boxes of tiles
-    where one of the whole image, larger than a tile, does. Of what is left, copies go by NMS.
+    1. A cut box is dropped if an uncut box of another tile covers it.
+    2. The remaining pieces of one object are joined.
+    3. A box that is still cut is dropped if any other box covers it, and a large box of a tile if a box of
+       the whole image, larger than a tile, does.
+    4. NMS suppresses duplicates among the rest.
     """
     boxes = _gathered(whole, tiles, found, size)
     boxes = boxes.kept(~(boxes.piece & _covered(boxes, ~boxes.piece & ~boxes.whole, agnostic)))
@@ -98,7 +102,7 @@ def merge_tiles(
     boxes = boxes.kept(~(boxes.piece & _covered(boxes, ~boxes.piece, agnostic)))
     tile = np.array([tiles[0].right - tiles[0].left, tiles[0].bottom - tiles[0].top])
     share = ((boxes.boxes[:, 2:] - boxes.boxes[:, :2]) / tile).max(axis=1, initial=0)
-    part, larger = ~boxes.whole & (share > LARGE), boxes.whole & (share > 1)
+    part, larger = ~boxes.whole & (share > LARGE_SHARE), boxes.whole & (share > 1)
     boxes = boxes.kept(~(part & _covered(boxes, larger, agnostic)))
     corners, scores, labels = map(torch.from_numpy, (boxes.boxes, boxes.scores, boxes.labels))
     keep = suppress(corners, scores, labels, nms_iou, agnostic).numpy()
@@ -112,13 +116,12 @@ def merge_tiles(
     )
 
 
-def _gathered(
-    whole: Detections, tiles: Sequence[Tile], found: Sequence[Detections], size: tuple[int, int]
-) -> _Boxes:
+def _gathered(whole: Detections, tiles: Sequence[Tile], found: Sequence[Detections], size: Size) -> _Boxes:
     height, width = size
-    places = [*tiles, Tile(0, 0, width, height)]
-    parts = [*found, whole]  # tiles first: they are finer, where scores are the same
-    of_tile = np.repeat(np.array(places, np.float32), [len(part) for part in parts], axis=0)
+    parts = [*found, whole]  # tiles first: they are finer, where scores are equal
+    of_tile = np.repeat(
+        np.array([*tiles, Tile(0, 0, width, height)], np.float32), [len(part) for part in parts], axis=0
+    )
     boxes = np.concatenate([part.boxes for part in parts]) + of_tile[:, [0, 1, 0, 1]]
     near = np.maximum(AT_EDGE * (of_tile[:, 2:] - of_tile[:, :2]), 2)
     at_edge = np.abs(boxes - of_tile) <= np.tile(near, 2)
@@ -134,12 +137,12 @@ def _gathered(
 
 
 def _covered(boxes: _Boxes, by: np.ndarray, agnostic: bool) -> np.ndarray:
-    """Which boxes lie, by most of their area, in another one of those in `by`: bool [N]."""
-    return (_covers(boxes) & _alike(boxes, agnostic) & by).any(axis=1)
+    """Which boxes lie, with most of their area, in another box of those in `by`: bool [N]."""
+    return (_covers(boxes) & _same_class(boxes, agnostic) & by).any(axis=1)
 
 
 def _covers(boxes: _Boxes) -> np.ndarray:
-    """Whether box i lies, by most of its area, in the other box j: bool [N, N]."""
+    """Whether box i lies, with most of its area, in another box j: bool [N, N]."""
     low = np.maximum(boxes.boxes[:, None, :2], boxes.boxes[:, :2])
     high = np.minimum(boxes.boxes[:, None, 2:], boxes.boxes[:, 2:])
     shared = np.maximum(high - low, 0).prod(axis=2)
@@ -148,16 +151,16 @@ def _covers(boxes: _Boxes) -> np.ndarray:
     return covers
 
 
-def _alike(boxes: _Boxes, agnostic: bool) -> np.ndarray:
-    """Whether two boxes may be of one object by their classes: bool [N, N]."""
+def _same_class(boxes: _Boxes, agnostic: bool) -> np.ndarray:
+    """Whether two boxes are of one class, or classes do not matter: bool [N, N]."""
     same: np.ndarray = boxes.labels[:, None] == boxes.labels
     return np.ones_like(same) if agnostic else same
 
 
 def _joined(boxes: _Boxes, agnostic: bool) -> _Boxes:
-    """The same with pieces that meet across seams as one box each, which has the best score and its class."""
+    """Join the pieces that meet across seams into one box each, with the highest score and its class."""
     group = np.arange(len(boxes.boxes))
-    for first, second in _meeting(boxes, agnostic):
+    for first, second in _pieces_of_one(boxes, agnostic):
         group[group == group[second]] = group[first]
     firsts = []
     joined, cut = boxes.boxes.copy(), boxes.cut.copy()
@@ -171,10 +174,10 @@ def _joined(boxes: _Boxes, agnostic: bool) -> _Boxes:
     return boxes._replace(boxes=joined, cut=cut).kept(np.sort(np.array(firsts, int)))
 
 
-def _meeting(boxes: _Boxes, agnostic: bool) -> list[list[int]]:
-    """Pairs of pieces of one object, in two tiles: one lies in the other, or one seam cut both.
+def _pieces_of_one(boxes: _Boxes, agnostic: bool) -> list[list[int]]:
+    """Pairs of pieces of one object in two tiles: one lies in the other, or both end at one seam.
 
-    Then one ends at the seam, the other begins at it, and they lie beside each other.
+    In the second case one ends at the seam, the other begins at it, and they lie beside each other.
     """
     pairs = _covers(boxes)
     for axis in (0, 1):
@@ -184,14 +187,14 @@ def _meeting(boxes: _Boxes, agnostic: bool) -> list[list[int]]:
         across &= boxes.tiles[:, None, axis] < boxes.tiles[:, axis]
         pairs |= across & _beside(boxes.boxes[:, [1 - axis, 3 - axis]])
     pairs &= boxes.piece[:, None] & boxes.piece & (boxes.tiles[:, None] != boxes.tiles).any(axis=2)
-    return np.argwhere(pairs & _alike(boxes, agnostic)).tolist()
+    return np.argwhere(pairs & _same_class(boxes, agnostic)).tolist()
 
 
 def _beside(extents: np.ndarray) -> np.ndarray:
-    """Which of the extents along a seam, [N, 2], are of pieces of one object, bool [N, N]."""
+    """Which of the extents along a seam, [N, 2], overlap like pieces of one object: bool [N, N]."""
     low, high = extents.T
     shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
     shorter = np.minimum((high - low)[:, None], high - low)
     joint = np.maximum(high[:, None], high) - np.minimum(low[:, None], low)
-    same: np.ndarray = (shared >= ALONG * shorter) & (shared >= ALONG_BOTH * joint)
+    same: np.ndarray = (shared >= ALONG_SHORTER * shorter) & (shared >= ALONG_BOTH * joint)
     return same

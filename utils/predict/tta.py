@@ -1,12 +1,10 @@
-"""Test-time augmentation: several views of an image, their candidates together before NMS.
+"""Test-time augmentation: several views of an image, whose candidates are pooled before NMS.
 
-It finds more for about four times the time. A box that only one view shows stays a detection, and of those
-that several show NMS keeps the surest.
+It finds more objects in about four times the time. A box that only one view shows stays a detection; of boxes
+that several views show, NMS keeps the highest-scoring.
 """
 
-import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,58 +12,55 @@ from torch import Tensor
 
 from nets import preset
 from nets.common.structures import Candidates
+from utils.data.types import Image, Size
 from utils.images.letterbox import Letterbox
 from utils.predict.predictor import Predictor
+from utils.predict.trained_detector import TrainedDetector
 from utils.system.stopwatch import Stopwatch
 
-# How large the network's input is beside the usual one, and whether the image is flipped. The first is the
-# image as it is, on whose input all boxes come out.
+# Scale of the input size, and whether the image is flipped. The first view is the image as it is; the boxes
+# of all views are returned in pixels of its input.
 VIEWS = ((1.0, False), (1.0, True), (0.83, False), (1.2, True))
 
 
 def augmented_candidates(
-    predictor: Predictor, images: Sequence[np.ndarray], watch: Stopwatch | None = None
+    predictor: Predictor, images: Sequence[Image], watch: Stopwatch | None = None
 ) -> tuple[Candidates, list[Letterbox]]:
-    """As `Predictor.candidates` of uint8 RGB images [H, W, 3], but of all views of them."""
-    decoded, letterboxes = predictor.candidates(images, watch)
-    parts = [decoded]
-    for view, flipped in _other_views(predictor):
-        seen = [np.ascontiguousarray(image[:, ::-1]) for image in images] if flipped else images
-        candidates, plans = view.candidates(seen, watch)
+    """Return what `Predictor.candidates` does, but of all views of the images."""
+    candidates, letterboxes = predictor.candidates(images, watch)
+    parts = [candidates]
+    for size, flipped in _other_views(predictor.model):
+        views = [np.ascontiguousarray(image[:, ::-1]) for image in images] if flipped else images
+        candidates, plans = predictor.candidates(views, watch, size)
         parts.append(candidates._replace(boxes=_moved(candidates.boxes, plans, letterboxes, flipped)))
     boxes, scores = (torch.cat(values, dim=1) for values in zip(*parts, strict=True))
     return Candidates(boxes, scores), letterboxes
 
 
-def _other_views(predictor: Predictor) -> Iterator[tuple[Predictor, bool]]:
-    """All but the first: a predictor with another size of input, and whether it gets flipped images.
+def _other_views(model: TrainedDetector) -> list[tuple[Size, bool]]:
+    """Input size of all views but the first, and whether they are flipped; each once.
 
-    An exported file of fixed size can only flip.
+    An exported file of fixed size can only be given the flipped image.
     """
-    facts = getattr(predictor.model.detector, "facts", None)
-    stride = predictor.model.detector.stride
-    smallest = preset(predictor.model.model_name).smallest
-    used = {(predictor.model.image_size, False)}
+    stride, smallest = model.detector.stride, preset(model.model_name).smallest
+    views = [(model.image_size, False)]
     for scale, flipped in VIEWS[1:]:
-        height, width = (round(side * scale / stride) * stride for side in predictor.model.image_size)
-        size = (height, width)
-        if min(size) < smallest or (facts is not None and not facts.dynamic):
-            size = predictor.model.image_size
-        if (size, flipped) not in used:
-            used.add((size, flipped))
-            view = copy.copy(predictor)
-            view.model = replace(predictor.model, image_size=size)
-            yield view, flipped
+        height, width = (round(side * scale / stride) * stride for side in model.image_size)
+        scaled = model.dynamic and min(height, width) >= smallest
+        view = ((height, width) if scaled else model.image_size, flipped)
+        if view not in views:
+            views.append(view)
+    return views[1:]
 
 
 def _moved(boxes: Tensor, plans: Sequence[Letterbox], targets: Sequence[Letterbox], flipped: bool) -> Tensor:
-    """Boxes [B, A, 4] on inputs that lie as `plans` say, on those of `targets`; flipped back if need be."""
+    """Boxes [B, A, 4] on inputs letterboxed as `plans`, moved to those of `targets`, and flipped back."""
     factors, offsets = [], []
     for plan, target in zip(plans, targets, strict=True):
         width = plan.source[1]
         x, y = target.scale_x / plan.scale_x, target.scale_y / plan.scale_y
         at_y = target.top - plan.top * y
-        # Of a flipped image, x lies where width - x lies on the image itself.
+        # On a flipped image, x is where width - x is on the image itself.
         at_x = target.left + (width * target.scale_x + plan.left * x if flipped else -plan.left * x)
         x = -x if flipped else x
         factors.append([x, y, x, y])

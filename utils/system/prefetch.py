@@ -1,51 +1,81 @@
-"""Two helpers for work beside the main one: reading ahead of it, and finishing behind it."""
+"""Work in threads beside the main one: making items before they are needed, and finishing work behind it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import islice
-from queue import SimpleQueue
+from contextlib import closing, contextmanager
+from queue import Empty, SimpleQueue
 from threading import Event, Semaphore, Thread
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
+
+from utils.system.signals import Stop
 
 T = TypeVar("T")
 
+POLL_SECONDS = 0.1  # how often to look for a stop signal while waiting for an item
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """The same items; while one is in use, a thread takes the next. What it raises comes in its place.
 
-    Whoever stops early does not wait for the item that is on its way.
+class _End(NamedTuple):
+    """What comes after the last item: the error that ended the items, if any."""
+
+    error: BaseException | None
+
+
+def prefetch(
+    items: Generator[T, None, None], depth: int = 1, stop: Stop | None = None
+) -> Generator[T, None, None]:
+    """Yield the same items in the same order, made in a thread, up to `depth` before they are needed.
+
+    An error of `items` is raised here, after every item made before it. The thread closes `items` at the end.
+
+    Without `stop`, closing this early does not wait for the item in progress: it may be a download that
+    hangs. With `stop`, no more items come once it is wanted, those made and not taken are lost, and closing
+    this waits until `items` is closed.
     """
-    taken: SimpleQueue[tuple[list[T], BaseException | None]] = SimpleQueue()
-    wanted, stopped = Semaphore(1), Event()
+    made: SimpleQueue[tuple[T] | _End] = SimpleQueue()
+    room, closed = Semaphore(depth), Event()
 
-    def take() -> None:
-        while wanted.acquire() and not stopped.is_set():
-            try:
-                taken.put((list(islice(items, 1)), None))
-            except BaseException as error:
-                taken.put(([], error))
+    def make() -> None:
+        error = None
+        try:
+            with closing(items):
+                while room.acquire() and not closed.is_set():
+                    made.put((next(items),))
+        except StopIteration:
+            pass
+        except BaseException as raised:
+            error = raised
+        made.put(_End(error))
 
-    Thread(target=take, daemon=True).start()
+    thread = Thread(target=make, name="prefetch", daemon=True)
+    thread.start()
     try:
-        while True:
-            item, error = taken.get()
-            if error is not None:
-                raise error
-            if not item:
-                return
-            wanted.release()
+        while not isinstance(item := _taken(made, stop), _End):
+            room.release()
             yield item[0]
+        if item.error is not None:
+            raise item.error
     finally:
-        stopped.set()
-        wanted.release()
+        closed.set()
+        room.release()
+        if stop is not None:
+            thread.join()
+
+
+def _taken(made: "SimpleQueue[tuple[T] | _End]", stop: Stop | None) -> tuple[T] | _End:
+    """The next item or end; the end at once when a stop is wanted, for a dead camera gives no more items."""
+    while stop is None or not stop.wanted:
+        try:
+            return made.get(timeout=POLL_SECONDS)
+        except Empty:
+            pass
+    return _End(None)
 
 
 @contextmanager
 def one_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """A function that has a thread do some work, and waits for the work before it first.
+    """A function that runs work in a thread, after waiting for the work that it was given before.
 
-    What the work raises is raised by the next call, or at the end, when all is done.
+    An error of the work is raised by the next call, or at the end of the block, when all work is done.
     """
     with ThreadPoolExecutor(1) as pool:
         last: Future[None] | None = None

@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 
 
@@ -52,3 +53,16 @@ class StopSignal:
         again, self.number = self.number != 0, number
         if again or self._at_once:
             raise KeyboardInterrupt
+
+
+@dataclass
+class Stop:
+    """Whether several threads are to end: by a signal of the user, or because the work is over."""
+
+    signal: StopSignal = field(default_factory=StopSignal)
+    over: bool = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the threads are to end."""
+        return self.over or self.signal.number != 0

@@ -1,4 +1,4 @@
-"""Where the time goes: seconds by stage."""
+"""A stopwatch for the stages of some work."""
 
 import time
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import torch
 class Stopwatch:
     """Adds up the seconds of each stage.
 
-    seconds  by stage, in the order of their first use or as `stages` gives them
-    device   where the work is done: a GPU is waited for, so that its time counts where it was spent
+    seconds  by stage, in the order of `stages` and then of their first use
+    device   a GPU is synchronised after each stage, so that its time counts where it was spent
     """
 
     def __init__(self, *stages: str, device: torch.device | None = None) -> None:
@@ -29,8 +29,8 @@ class Stopwatch:
         finally:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def describe(self, number: int, of: str) -> str:
-        """The milliseconds that each of `number` things called `of` took, in one line."""
-        stages = ", ".join(f"{stage} {1000 * s / max(number, 1):.1f}" for stage, s in self.seconds.items())
-        rate = number / max(sum(self.seconds.values()), 1e-9)
-        return f"{rate:.1f} {of}s/s; milliseconds of each {of}: {stages}"
+    def describe(self, count: int, unit: str) -> str:
+        """Return the speed over `count` items called `unit` in one line: items/s, milliseconds by stage."""
+        stages = ", ".join(f"{stage} {1000 * s / max(count, 1):.1f}" for stage, s in self.seconds.items())
+        rate = count / max(sum(self.seconds.values()), 1e-9)
+        return f"{rate:.1f} {unit}s/s; milliseconds per {unit}: {stages}"

@@ -1,4 +1,4 @@
-"""The sound of a video, copied as it is into the video that is written."""
+"""The audio of a video, copied unchanged into the video that is written."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -9,30 +9,30 @@ if TYPE_CHECKING:
     import av
 
 
-class Sound:
-    """Packets of the source's first sound track that go into `output` as the images go on.
+class Audio:
+    """Copies the packets of the source's first audio stream into `output`, along with the frames.
 
-    video_ends  seconds from the first frame to the end of the last, as the source says; 0 if it does not
+    video_ends  seconds from the first frame to the end of the last by the source's header; 0 if unknown
     """
 
     def __init__(self, output: "av.container.OutputContainer", source: "av.container.InputContainer") -> None:
         self.output, self.source = output, source
-        images, sound = source.streams.video[0], next(iter(source.streams.audio), None)
-        tick = images.time_base or Fraction(1)
-        self.start = (images.start_time or 0) * tick
-        self.video_ends = float((images.duration or 0) * tick)
+        video, audio = source.streams.video[0], next(iter(source.streams.audio), None)
+        tick = video.time_base or Fraction(1)
+        self.start = (video.start_time or 0) * tick
+        self.video_ends = float((video.duration or 0) * tick)
         self.packets: Iterator[av.Packet] = iter(())
         self.next: av.Packet | None = None
-        if sound is not None and sound.codec_context.codec.canonical_name in output.supported_codecs:
-            self.stream = output.add_stream_from_template(sound)
-            self.packets = source.demux(sound)
+        if audio is not None and audio.codec_context.codec.canonical_name in output.supported_codecs:
+            self.stream = output.add_stream_from_template(audio)
+            self.packets = source.demux(audio)
             self._take()
 
     def _take(self) -> None:
         self.next = next((packet for packet in self.packets if packet.pts is not None), None)
 
     def copy_until(self, seconds: float) -> None:
-        """Write the packets that begin before so many seconds after the first frame."""
+        """Write the packets that begin before `seconds` after the first frame."""
         while (packet := self.next) is not None and packet.pts is not None:
             begins = packet.pts * packet.time_base - self.start
             if begins >= seconds:
@@ -44,12 +44,12 @@ class Sound:
             self._take()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self.source.close()
 
 
-def open_sound(output: "av.container.OutputContainer", path: Path) -> Sound | None:
-    """The sound of the file at `path`; None where PyAV cannot open it, though OpenCV could."""
+def open_audio(output: "av.container.OutputContainer", path: Path) -> Audio | None:
+    """Open the audio of the file at `path`; None if PyAV cannot open it, though OpenCV could."""
     import av
 
     try:
@@ -59,4 +59,4 @@ def open_sound(output: "av.container.OutputContainer", path: Path) -> Sound | No
     if not source.streams.video:
         source.close()
         return None
-    return Sound(output, source)
+    return Audio(output, source)

@@ -1,7 +1,7 @@
-"""Cameras and streams: frames that come by themselves, over a connection that may break off.
+"""Reading cameras and streams, whose connection may be lost.
 
-A thread reads all the time, and frames that have waited for a second are passed over, and counted, if there
-are newer ones: what is shown never lags further behind. The time of a frame is when it came.
+A thread reads all the time. Frames that have waited for a second are dropped, and counted, if there are newer
+ones, so that the result never lags further behind. The time of a frame is when it arrived.
 """
 
 import threading
@@ -10,40 +10,41 @@ from collections.abc import Generator
 from queue import Empty, SimpleQueue
 
 import cv2
-import numpy as np
+from tqdm import tqdm
 
-from utils.system.pipeline import Stop
+from utils.data.types import Image
+from utils.system.signals import Stop
 from utils.video.capture import (
-    ANSWER_SECONDS,
-    Stamped,
+    TIMEOUT_SECONDS,
+    TimedImage,
     VideoSource,
     fitted,
     open_capture,
     rate_of,
-    say,
     without_password,
 )
 
-LAG_SECONDS = 1.0  # a burst of frames, as a stream begins with, is worked off in less
-WAITING_BYTES = 2**28  # of frames: a second of them is 190 MB in 1080p, at 30 a second
-FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a connection is tried again, doubled each time
+MAX_LAG_SECONDS = 1.0  # the burst of frames that a stream begins with is processed in less
+MAX_WAITING_BYTES = 2**28  # a second of 1080p at 30 frames per second is 190 MB
+FIRST_DELAY, MAX_DELAY = 1.0, 30.0  # seconds before reconnecting, doubled after each failed attempt
 
 
 def live_source(
-    source: str, capture: cv2.VideoCapture, first: np.ndarray, reconnect: int, stop: Stop
+    source: str, capture: cv2.VideoCapture, first: Image, reconnect: int, stop: Stop
 ) -> VideoSource:
-    """The frames of a camera or stream, of which `first` has been read, until `stop`.
+    """Return the video of an open camera or stream, whose first frame, BGR, has been read.
 
-    When it breaks off it is opened again, up to `reconnect` times in a row, after 1, 2, 4, ... 30 seconds.
+    It ends with `stop`. A lost connection is opened again after 1, 2, 4, ... 30 seconds, with up to
+    `reconnect` attempts in a row.
     """
     size = first.shape[0], first.shape[1]
     video = VideoSource(without_password(source), size, rate_of(capture), None, True)
-    video.images = _images(video, _Reader(source, capture, first, reconnect, video), stop)
+    video.frames = _frames(video, _Reader(source, capture, first, reconnect, video), stop)
     return video
 
 
-def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stamped, None, None]:
-    stale = 0
+def _frames(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[TimedImage, None, None]:
+    late = 0
     thread = threading.Thread(target=reader.read_on, name="camera", daemon=True)
     thread.start()
     try:
@@ -55,66 +56,70 @@ def _images(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Stam
             if item is None:
                 return
             seconds, image = item
-            if reader.seconds() - seconds > LAG_SECONDS and not reader.waiting.empty():
-                stale += 1
+            if reader.seconds() - seconds > MAX_LAG_SECONDS and not reader.waiting.empty():
+                late += 1
             else:
                 yield seconds, fitted(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), video.size)
-            video.passed_over = stale + reader.too_many
+            video.dropped = late + reader.overflowed
     finally:
-        reader.left.set()
-        thread.join(ANSWER_SECONDS + 1)
+        reader.closed.set()
+        thread.join(TIMEOUT_SECONDS + 1)
 
 
 class _Reader:
-    """Reads in a thread of its own. `waiting` gets each frame with its time, and None at the end."""
+    """Reads in a thread of its own; `waiting` gets each frame with its time, and None at the end."""
 
     def __init__(
         self,
         source: str,
         capture: cv2.VideoCapture,
-        first: np.ndarray,
+        first: Image,
         reconnect: int,
         video: VideoSource,
     ) -> None:
         self.source, self.capture, self.first = source, capture, first
         self.reconnect, self.video = reconnect, video
-        self.waiting: SimpleQueue[Stamped | None] = SimpleQueue()
-        self.most = max(2, WAITING_BYTES // first.nbytes)
-        self.too_many = 0
-        self.left = threading.Event()
+        self.waiting: SimpleQueue[TimedImage | None] = SimpleQueue()
+        self.max_waiting = max(2, MAX_WAITING_BYTES // first.nbytes)
+        self.overflowed = 0
+        self.closed = threading.Event()
         self.start = time.perf_counter()
 
     def seconds(self) -> float:
-        """Since the first frame."""
+        """Return the seconds since the first frame."""
         return time.perf_counter() - self.start
 
     def read_on(self) -> None:
-        """Until nobody wants more, or the source is gone for good."""
-        there, image = True, self.first
-        while there and not self.left.is_set():
-            if self.waiting.qsize() < self.most:
+        """Read until this is closed, or the source is lost for good."""
+        ok, image = True, self.first
+        while ok and not self.closed.is_set():
+            if self.waiting.qsize() < self.max_waiting:
                 self.waiting.put((self.seconds(), image))
             else:
-                self.too_many += 1
-            there, image = self.capture.read()
-            if not there and not self.left.is_set():
-                there, image = self._again()
+                self.overflowed += 1
+            ok, image = self.capture.read()
+            if not ok and not self.closed.is_set():
+                ok, image = self._reconnected()
         self.capture.release()
         self.waiting.put(None)
 
-    def _again(self) -> tuple[bool, np.ndarray]:
-        """Whether the connection could be made again, and the first frame then."""
-        name, wait, broken = self.video.name, FIRST_WAIT, self.seconds()
+    def _reconnected(self) -> tuple[bool, Image]:
+        """Whether the connection was restored, and the first frame after that."""
+        name, delay, lost = self.video.name, FIRST_DELAY, self.seconds()
         for attempt in range(1, self.reconnect + 1):
             self.capture.release()
-            say(f"{name} broke off; trying again in {wait:g} s ({attempt} of {self.reconnect})")
-            if self.left.wait(wait):
+            tqdm.write(
+                f"{name}: connection lost; reconnecting in {delay:g} s ({attempt} of {self.reconnect})"
+            )
+            if self.closed.wait(delay):
                 return False, self.first
-            wait = min(2 * wait, LONGEST_WAIT)
+            delay = min(2 * delay, MAX_DELAY)
             self.capture = open_capture(self.source) or self.capture
-            there, image = self.capture.read()
-            if there:
-                say(f"{name} is there again after {self.seconds() - broken:.0f} s")
+            ok, image = self.capture.read()
+            if ok:
+                tqdm.write(f"{name}: connected again after {self.seconds() - lost:.0f} s")
                 return True, image
-        self.video.faults.append(f"{name} broke off, and {self.reconnect} attempts to reach it again failed")
+        self.video.problems.append(
+            f"{name}: connection lost, and {self.reconnect} attempts to reconnect failed"
+        )
         return False, self.first

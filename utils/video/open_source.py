@@ -1,8 +1,8 @@
-"""Opening whatever frames can come from."""
+"""Opening a source of frames: a camera, a video file, a stream or a folder of images."""
 
 from fractions import Fraction
 
-from utils.system.pipeline import Stop
+from utils.system.signals import Stop
 from utils.video.capture import (
     FALLBACK_RATE,
     VideoSource,
@@ -18,13 +18,13 @@ from utils.video.live_source import live_source
 
 
 def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> VideoSource:
-    """Open a camera by its number, a video file, a stream by its address, or images; read one frame.
+    """Open a camera by its number, a video file, a stream by its URL, or images; read one frame.
 
-    fps        frames a second of images, which do not say it
-    reconnect  how often in a row a camera or stream that breaks off is tried again
+    fps        frames per second of a folder of images
+    reconnect  attempts in a row to restore the connection to a camera or stream
 
-    An address of a video with an end is a file; only what goes on is live. ValueError or OSError, with the
-    fix, if there is no such source or no frame in it.
+    The URL of a video with an end is treated as a file; only endless streams are live. ValueError or OSError,
+    with the fix, if the source cannot be opened or has no frame.
     """
     if is_images(source):
         return folder_source(source, FALLBACK_RATE if fps is None else Fraction(fps).limit_denominator(1001))
@@ -33,9 +33,9 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
     name, capture = without_password(source), open_capture(source)
     if capture is None:
         raise ValueError(f"--source {name}: {_why_not(source)}")
-    there, first = capture.read()
-    if not there:
-        raise ValueError(f"--source {name}: it opens, but gives no frame; is the file whole?")
+    ok, first = capture.read()
+    if not ok:
+        raise ValueError(f"--source {name}: it opens, but contains no frame; is the file complete?")
     if is_camera(source) or (is_stream_url(source) and total_of(capture) is None):
         return live_source(source, capture, first, reconnect, stop)
     return file_source(source, capture, first)
@@ -43,7 +43,7 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
 
 def _why_not(source: str) -> str:
     if is_camera(source):
-        return "there is no such camera, or another program has it"
-    return (
-        "nobody answers, or not with a video" if is_stream_url(source) else "it cannot be opened as a video"
-    )
+        return "there is no such camera, or another program uses it"
+    if is_stream_url(source):
+        return "there is no answer, or it is not a video"
+    return "it cannot be opened as a video"

@@ -1,35 +1,37 @@
-"""Where the frames of a video go: a file, lines of JSON, a window."""
+"""Output files of a video: they get their name when they are complete; lines of JSON for the frames."""
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from utils.predict.save_results import named_entries
 from utils.system.signals import Stopped
-from utils.video.tracking import UNNAMED, Tracked
+from utils.video.tracking import NO_TRACK, Tracked
 
 
 def check_free(path: Path, overwrite: bool, flag: str) -> None:
-    """ValueError if a file is there that would be lost, or one that a killed run has left."""
-    for there, what in ((path, "exists"), (unfinished(path), "was left by a run that was killed")):
+    """ValueError if a file would be overwritten: the output, or the partial one of a killed run."""
+    for there, what in ((path, "exists"), (unfinished(path), "is left from a run that was killed")):
         if there.exists() and not overwrite:
             raise ValueError(f"{flag}: {there} {what}: remove it, choose another name, or give --overwrite")
 
 
 def unfinished(path: Path) -> Path:
-    """Where a file is while it is written."""
+    """Return the path of a file while it is written."""
     return path.with_name(f"{path.stem}.tmp{path.suffix}")
 
 
 def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Sequence[str]) -> str:
-    """All that is known of a frame, as one line of JSON; boxes are [x, y, width, height] in pixels."""
-    detections = named_entries(tracked.detections, class_names)
+    """Return the results of a frame as one line of JSON; boxes are [x, y, width, height] in pixels."""
+    detections: list[dict[str, object]] = [
+        {**entry} for entry in named_entries(tracked.detections, class_names)
+    ]
     if tracked.tracks is not None:
         for detection, track in zip(detections, tracked.tracks.tolist(), strict=True):
-            detection["track"] = None if track == UNNAMED else track
-    line: dict[str, Any] = {"frame": number, "seconds": round(seconds, 6), "detections": detections}
+            detection["track"] = None if track == NO_TRACK else track
+    line: dict[str, object] = {"frame": number, "seconds": round(seconds, 6), "detections": detections}
     if tracked.crossed is not None:
         line["crossed"] = tracked.crossed
     if tracked.in_zone is not None:
@@ -39,10 +41,10 @@ def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Seque
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Where to write a file that gets its name at the end, if there is one then.
+    """Yield a temporary path beside `path`; a file written there is renamed to `path` at the end.
 
-    What a full disk or an impatient user cuts off stays under the other name, for it can be used; `Stopped`
-    says so for the disk. A defect leaves nothing.
+    After a full disk (`Stopped` then names it) or a second Ctrl+C the partial file is kept under its
+    temporary name, since it can be played. After any other exception it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = unfinished(path)
@@ -52,7 +54,7 @@ def appearing(path: Path) -> Iterator[Path]:
             beside.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Stopped(1, f"{path} could not be written to its end: {reason}; see {beside}") from error
+        raise Stopped(1, f"{path} could not be completed ({reason}); the part written is {beside}") from error
     except Exception:
         beside.unlink(missing_ok=True)
         raise
@@ -60,7 +62,7 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def lines_to(path: Path | None) -> Iterator[IO[str] | None]:
-    """A text file that is written line by line; None without a path."""
+    """Yield a text file that is written line by line; None without a path."""
     if path is None:
         yield None
         return

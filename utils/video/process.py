@@ -1,4 +1,4 @@
-"""Detection on the frames of a video: reading, network, drawing and writing go on at the same time."""
+"""Detection on the frames of a video: reading, network, drawing and writing run at the same time."""
 
 import time
 from collections.abc import Iterator
@@ -10,41 +10,40 @@ from tqdm import tqdm
 
 from utils.data.detections import Detections
 from utils.draw.window import window_if
-from utils.system.pipeline import Stop, ahead
+from utils.system.prefetch import prefetch
+from utils.system.signals import Stop
 from utils.system.stopwatch import Stopwatch
+from utils.system.validation import check_values
 from utils.video.capture import VideoSource
 from utils.video.output import appearing, frame_line, lines_to
-from utils.video.stages import Drawn, Finds, detected, drawn, read, undrawn
+from utils.video.stages import DrawnFrames, PredictorLike, detected, drawn, read, undrawn
 from utils.video.tracking import Scene, Tracked
 from utils.video.writer import VideoWriter, open_writer
 
-AHEAD = 2  # items that may wait between two stages: more take memory, and hide no more
-# What runs in one thread, one after the other.
+DEPTH = 2  # items that may wait between two stages: more take memory and gain no speed
+# Stages that run one after the other in one thread.
 THREADS = (("read",), ("preprocess", "network", "NMS", "track"), ("draw",), ("encode", "show"))
 
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """What to do with the frames.
+    """Which frames are processed, and what becomes of them."""
 
-    save, save_json  files to write: the video with its boxes, and a line of JSON a frame
-    show        frames in a window
-    max_frames  to stop after; 0 goes on to the end
-    every       frames of which one is detected on; the others keep its boxes
-    batch_size  frames that are detected on together
-    """
+    save: Path | None = None  # video file to write: .mp4, .mov, .mkv, .webm or .avi
+    save_json: Path | None = None  # file to write with a line of JSON per frame
+    show: bool = False  # show the frames in a window, q ends; needs a display
+    max_frames: int = 0  # stop after this many frames; 0: no limit
+    every: int = 1  # detect on every nth frame; the frames between keep its boxes
+    batch_size: int = 1  # frames that are detected on together; more is faster on a GPU, with more delay
 
-    save: Path | None = None
-    save_json: Path | None = None
-    show: bool = False
-    max_frames: int = 0
-    every: int = 1
-    batch_size: int = 1
+    def check(self) -> None:
+        """ValueError for a value out of its range."""
+        check_values(vars(self), {"at least 1": ("every", "batch_size"), "at least 0": ("max_frames",)})
 
 
 @dataclass
 class VideoResult:
-    """Frames and objects seen, seconds of the whole and by stage, and what was known at the last frame."""
+    """Number of frames and objects, seconds in all and by stage, and the results of the last frame."""
 
     frames: int = 0
     objects: int = 0
@@ -54,7 +53,7 @@ class VideoResult:
 
 
 def process_video(
-    predictor: Finds,
+    predictor: PredictorLike,
     source: VideoSource,
     settings: VideoSettings,
     stop: Stop,
@@ -62,11 +61,11 @@ def process_video(
 ) -> VideoResult:
     """Detect on every frame of `source` until its end, `stop`, or q in the window.
 
-    Files appear when they are whole, also after `stop`. `Stopped` if they cannot be written to the end.
+    Output files get their name when they are complete, also after `stop`. `Stopped` if the disk is full.
     """
     result = VideoResult()
     start = time.perf_counter()
-    number = min(filter(None, (source.total, settings.max_frames)), default=None)
+    expected = min(filter(None, (source.total, settings.max_frames)), default=None)
     stages = _stages(predictor, source, settings, stop, scene, result.watch)
     with (
         _running(stages, stop),
@@ -74,7 +73,7 @@ def process_video(
         lines_to(settings.save_json) as lines,
         window_if(settings.show) as window,
     ):
-        bar = tqdm(stages, "detecting", number, leave=False, unit="frame", dynamic_ncols=True, disable=None)
+        bar = tqdm(stages, "detecting", expected, leave=False, unit="frame", dynamic_ncols=True, disable=None)
         for frame, tracked, image in bar:
             if video is not None:
                 with result.watch.timed("encode"):
@@ -93,24 +92,25 @@ def process_video(
 
 
 def _stages(
-    predictor: Finds,
+    predictor: PredictorLike,
     source: VideoSource,
     settings: VideoSettings,
     stop: Stop,
     scene: Scene | None,
     watch: Stopwatch,
-) -> Drawn:
-    """Reading, detecting and drawing, each in a thread; writing is left to the one that asks."""
-    frames = ahead(read(source, settings.max_frames, watch), AHEAD, stop)
-    found = ahead(detected(frames, predictor, settings.every, settings.batch_size, scene, watch), AHEAD, stop)
+) -> DrawnFrames:
+    """Reading, detecting and drawing, each in a thread; the caller writes."""
+    frames = prefetch(read(source, settings.max_frames, watch), DEPTH, stop)
+    found = detected(frames, predictor, settings.every, settings.batch_size, scene, watch)
+    found = prefetch(found, DEPTH, stop)
     if settings.save is None and not settings.show:
         return undrawn(found)
-    return ahead(drawn(found, predictor.class_names, scene, watch), AHEAD, stop)
+    return prefetch(drawn(found, predictor.class_names, scene, watch), DEPTH, stop)
 
 
 @contextmanager
-def _running(stages: Drawn, stop: Stop) -> Iterator[None]:
-    """At the end all threads end, whatever they wait for."""
+def _running(stages: DrawnFrames, stop: Stop) -> Iterator[None]:
+    """End all threads at the end of the block, whatever they wait for."""
     try:
         yield
     finally:
@@ -122,7 +122,7 @@ def _running(stages: Drawn, stop: Stop) -> Iterator[None]:
 def _video_to(
     settings: VideoSettings, source: VideoSource, stop: Stop, result: VideoResult
 ) -> Iterator[VideoWriter | None]:
-    """Takes the frames; None if they are not saved. Without any frame there is no file."""
+    """Yield the writer of the frames; None if they are not saved. Without any frame no file is left."""
     if settings.save is None:
         yield None
         return
@@ -131,7 +131,7 @@ def _video_to(
         try:
             yield writer
             with result.watch.timed("encode"):
-                writer.close(complete=not (stop.wanted or settings.max_frames or source.faults))
+                writer.close(complete=not (stop.wanted or settings.max_frames or source.problems))
             if not result.frames:
                 beside.unlink(missing_ok=True)
         except BaseException:
@@ -141,7 +141,7 @@ def _video_to(
 
 
 def describe_speed(result: VideoResult) -> str:
-    """Frames a second of the whole, and beside it what the stages took, alone and together."""
+    """Describe the speed: frames per second in all, and the milliseconds of each stage and thread."""
     frames = max(result.frames, 1)
     each = {stage: 1000 * seconds / frames for stage, seconds in result.watch.seconds.items() if seconds}
     threads = {
@@ -151,7 +151,7 @@ def describe_speed(result: VideoResult) -> str:
     slowest = max(threads, key=lambda thread: threads[thread])
     stages = ", ".join(f"{stage} {milliseconds:.1f}" for stage, milliseconds in each.items())
     return (
-        f"{frames / max(result.seconds, 1e-9):.1f} frames/s; milliseconds of each frame: {stages}\n"
+        f"{frames / max(result.seconds, 1e-9):.1f} frames/s; milliseconds per frame: {stages}\n"
         f"their sum {sum(each.values()):.1f}, the slowest thread {threads[slowest]:.1f} ({slowest}), "
-        f"the whole {1000 * result.seconds / frames:.1f}"
+        f"in all {1000 * result.seconds / frames:.1f}"
     )

@@ -1,53 +1,52 @@
-"""The stages that a frame of a video goes through: read, detected on, drawn on.
+"""The stages that process the frames of a video: reading, detection and drawing.
 
-Each is a generator that takes the one before, so that they run one after the other as they are, and at the
-same time with `utils.system.pipeline.ahead` between them. Frames keep their order, and none is left out.
+Each is a generator over the one before: they run one after the other, or at the same time with `prefetch` of
+utils.system.prefetch between them. Frames keep their order, and none is skipped.
 """
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from utils.data.detections import Detections
+from utils.data.types import Image
 from utils.draw.boxes import draw_boxes
 from utils.system.stopwatch import Stopwatch
 from utils.video.capture import VideoSource
 from utils.video.tracking import Scene, Tracked, named_tracks
 
 
-class Finds(Protocol):
-    """What is asked of a predictor."""
+class PredictorLike(Protocol):
+    """A `Predictor`, or what detects like one."""
 
     @property
     def class_names(self) -> Sequence[str]:
         """The names of the classes, by label."""
 
-    def detect(self, images: Sequence[np.ndarray], watch: Stopwatch | None = None) -> list[Detections]:
-        """Detections on each RGB uint8 image [H, W, 3]; `watch` gets the time of its stages."""
+    def detect(self, images: Sequence[Image], watch: Stopwatch | None = None) -> list[Detections]:
+        """Return the detections on each image; `watch` gets the time of its stages."""
 
 
 class Frame(NamedTuple):
-    """A frame by number, from 0, its seconds since the first, and what it shows: RGB uint8 [H, W, 3]."""
+    """The number of a frame, from 0, its time in seconds since the first, and its image."""
 
     number: int
     seconds: float
-    image: np.ndarray
+    image: Image
 
 
-Read = Generator[Frame, None, None]
+Frames = Generator[Frame, None, None]
 TrackedFrames = Generator[tuple[Frame, Tracked], None, None]
-Drawn = Generator[tuple[Frame, Tracked, np.ndarray], None, None]
+DrawnFrames = Generator[tuple[Frame, Tracked, Image], None, None]
 
 
-def read(source: VideoSource, most: int, watch: Stopwatch) -> Read:
-    """The frames of an open video, the first `most` of them; 0 for all."""
+def read(source: VideoSource, max_frames: int, watch: Stopwatch) -> Frames:
+    """Yield the first `max_frames` frames of an open video; 0 for all."""
     number = 0
-    with closing(source.images):
-        while not most or number < most:
+    with closing(source.frames):
+        while not max_frames or number < max_frames:
             with watch.timed("read"):
-                item = next(source.images, None)
+                item = next(source.frames, None)
             if item is None:
                 return
             yield Frame(number, *item)
@@ -55,11 +54,16 @@ def read(source: VideoSource, most: int, watch: Stopwatch) -> Read:
 
 
 def detected(
-    frames: Read, predictor: Finds, every: int, batch_size: int, scene: Scene | None, watch: Stopwatch
+    frames: Frames,
+    predictor: PredictorLike,
+    every: int,
+    batch_size: int,
+    scene: Scene | None,
+    watch: Stopwatch,
 ) -> TrackedFrames:
-    """Each frame with what is on it: one of `every` is detected on, the others keep what the last one had.
+    """Yield each frame with its objects: those detected on every `every`th frame, kept for those between.
 
-    `batch_size` frames are detected on at a time. With a scene things are followed from one to the next.
+    `batch_size` frames are detected on at a time. With a scene, objects are tracked from frame to frame.
     """
     last = Tracked(Detections.empty())
     waiting: list[Frame] = []
@@ -70,7 +74,7 @@ def detected(
         found = iter(predictor.detect(due, watch) if due else ())
         for frame in waiting:
             if frame.number % every == 0:
-                last = _followed(next(found), scene, watch)
+                last = _tracked(next(found), scene, watch)
             yield frame, last
         waiting.clear()
 
@@ -83,15 +87,17 @@ def detected(
         yield from with_boxes()
 
 
-def _followed(found: Detections, scene: Scene | None, watch: Stopwatch) -> Tracked:
+def _tracked(found: Detections, scene: Scene | None, watch: Stopwatch) -> Tracked:
     if scene is None:
         return Tracked(found)
     with watch.timed("track"):
-        return scene.follow(found)
+        return scene.track(found)
 
 
-def drawn(found: TrackedFrames, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch) -> Drawn:
-    """Each frame with what is on it, and an image that shows it."""
+def drawn(
+    found: TrackedFrames, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch
+) -> DrawnFrames:
+    """Yield each frame with its objects, and the image with their boxes."""
     with closing(found):
         for frame, tracked in found:
             with watch.timed("draw"):
@@ -103,8 +109,8 @@ def drawn(found: TrackedFrames, class_names: Sequence[str], scene: Scene | None,
             yield frame, tracked, image
 
 
-def undrawn(found: TrackedFrames) -> Drawn:
-    """The same without drawing, where nobody looks."""
+def undrawn(found: TrackedFrames) -> DrawnFrames:
+    """Yield each frame with its objects and the image as it is, where no boxes are needed."""
     with closing(found):
         for frame, tracked in found:
             yield frame, tracked, frame.image

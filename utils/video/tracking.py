@@ -1,7 +1,7 @@
-"""Which thing is which from frame to frame, and how many cross a line or are within a zone.
+"""Tracking objects from frame to frame, and counting those that cross a line or are within a zone.
 
 ByteTrack (https://arxiv.org/abs/2110.06864) comes from `trackers` (Apache-2.0), lines and zones from
-`supervision` (MIT). They are an extra: `pip install trackers` brings both, and PyAV, which supervision needs.
+`supervision` (MIT). They are optional: `pip install trackers` installs both, and PyAV, a dependency.
 """
 
 from collections import Counter
@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 
 from utils.data.detections import Detections
+from utils.data.types import Image, Labels
 from utils.draw.boxes import stroke_sizes
 from utils.draw.text import put_text, text_size
 from utils.system.validation import require_packages
 
-UNNAMED = -1  # the number of what has been seen on one frame only: it may be a mistake
-COLOURS = 256  # tracks seen together that have colours of their own
-SURE_SECONDS = 0.2  # a thing is across a line when it stays there for so long; one on the line wavers
-LOST_SECONDS = 1.0  # a thing that is gone for longer comes back under another number
+NO_TRACK = -1  # the track of an object detected on one frame only: it may be a mistake
+TRACK_COLOURS = 256  # tracks on one frame that have colours of their own
+CROSSED_SECONDS = 0.2  # an object has crossed a line once it stays beyond for so long; it may jitter on it
+LOST_SECONDS = 1.0  # an object that is lost for longer gets a new track
 LINE_COLOUR = (255, 255, 255)
 
 CountingLine = tuple[float, float, float, float]
@@ -27,11 +28,11 @@ CountingLine = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Tracked:
-    """What was found on a frame, and what is known of it from the frames before.
+    """The detections on a frame, with their tracks and the counts so far.
 
-    tracks    int64 [N], a number for each detection that stays with the thing; -1 for one that is new
-    crossed   how many have crossed the line so far, by "in" and "out" and class name; None without a line
-    in_zone   how many are within the zone now, by class name; None without a zone
+    tracks    int64 [N], the track of each detection, which stays with the object; -1 for a new one
+    crossed   number of objects that have crossed the line, by "in" and "out" and class name; None without one
+    in_zone   number of objects within the zone now, by class name; None without a zone
     """
 
     detections: Detections
@@ -41,23 +42,23 @@ class Tracked:
 
 
 def check_tracking(line: CountingLine | None, zone: Sequence[float], wanted: bool) -> None:
-    """ValueError for a line or zone that is none, or with what to install."""
+    """ValueError for an invalid line or zone, or with the missing package."""
     if line is not None and line[:2] == line[2:]:
         raise ValueError("--line X1 Y1 X2 Y2: its two ends are the same point")
     if len(zone) % 2 or 0 < len(zone) < 6:
-        raise ValueError(f"--zone X Y X Y X Y ...: it needs three corners or more, not {len(zone)} numbers")
+        raise ValueError(f"--zone X Y X Y X Y ...: it needs at least three corners, not {len(zone)} numbers")
     if wanted:
-        require_packages("following things (--track, --line, --zone)", "trackers")
+        require_packages("tracking (--track, --line, --zone)", "trackers")
 
 
 class Scene:
-    """Follows things through a video.
+    """Tracks objects through a video, and counts them.
 
-    rate        frames a second that are detected on, for how long a lost thing is remembered
-    confidence  least score of a thing that begins to be followed
-    line        from (x1, y1) to (x2, y2) in pixels: going to the right across it, looking from the first
-        point to the second, is "out", going to the left "in"; the middle of the box counts
-    zone        corners x1, y1, x2, y2, ... in pixels; the middle of the box counts
+    rate        frames per second that are detected on; decides how many frames a lost object is kept
+    confidence  least score of a detection that starts a track
+    line        from (x1, y1) to (x2, y2) in pixels: crossing it to the right, seen from the first point to
+        the second, is "out", to the left "in"; the centre of the box counts
+    zone        corners x1, y1, x2, y2, ... in pixels; the centre of the box counts
     """
 
     def __init__(
@@ -74,26 +75,26 @@ class Scene:
         self.class_names = class_names
         self.tracker = ByteTrackTracker(
             frame_rate=rate,
-            lost_track_buffer=round(30 * LOST_SECONDS),  # in frames of a video of 30 a second
+            lost_track_buffer=round(30 * LOST_SECONDS),  # in frames at 30 per second
             track_activation_threshold=confidence,
             high_conf_det_threshold=confidence,
         )
-        middle = (sv.Position.CENTER,)
+        centre = (sv.Position.CENTER,)
         self.corners = np.array(zone).reshape(-1, 2).round().astype(int)
         self.ends = np.array(line or ()).reshape(-1, 2)
-        self.zone = sv.PolygonZone(self.corners, middle) if len(zone) else None
+        self.zone = sv.PolygonZone(self.corners, centre) if len(zone) else None
         points = [sv.Point(x, y) for x, y in self.ends.tolist()]
-        sure = max(1, round(SURE_SECONDS * rate))
-        self.line = sv.LineZone(points[0], points[1], middle, sure) if points else None
+        settled = max(1, round(CROSSED_SECONDS * rate))
+        self.line = sv.LineZone(points[0], points[1], centre, settled) if points else None
 
-    def follow(self, detections: Detections) -> Tracked:
-        """The detections of the next frame with their numbers, and the counts so far."""
+    def track(self, detections: Detections) -> Tracked:
+        """Return the detections of the next frame with their tracks, and the counts so far."""
         found = detections.to_supervision(self.class_names)
-        found.data["place"] = np.arange(len(detections))  # a tracker gives them back in another order
+        found.data["index"] = np.arange(len(detections))  # the tracker changes their order
         found = self.tracker.update(found)
-        tracks = np.full(len(detections), UNNAMED)
+        tracks = np.full(len(detections), NO_TRACK)
         if len(found):
-            tracks[np.asarray(found.data["place"])] = found.tracker_id
+            tracks[np.asarray(found.data["index"])] = found.tracker_id
         crossed = in_zone = None
         if self.line is not None:
             self.line.trigger(found)
@@ -103,16 +104,16 @@ class Scene:
             }
         if self.zone is not None:
             within = np.asarray(self.zone.trigger(found), bool)
-            labels = detections.labels[np.asarray(found.data["place"])[within]] if len(found) else []
+            labels = detections.labels[np.asarray(found.data["index"])[within]] if len(found) else []
             in_zone = self._by_name(Counter(map(int, labels)))
         return Tracked(detections, tracks, crossed, in_zone)
 
     def _by_name(self, counts: Mapping[int | None, int]) -> dict[str, int]:
-        known = sorted((int(label), number) for label, number in counts.items() if label is not None)
-        return {self.class_names[label]: number for label, number in known}
+        known = sorted((int(label), count) for label, count in counts.items() if label is not None)
+        return {self.class_names[label]: count for label, count in known}
 
-    def draw(self, image: np.ndarray, tracked: Tracked) -> None:
-        """Draw line, zone and counts on the RGB uint8 image [H, W, 3], in place."""
+    def draw(self, image: Image, tracked: Tracked) -> None:
+        """Draw line, zone and counts on the image, in place."""
         thickness = stroke_sizes(*image.shape[:2])[0]
         for points, closed in ((self.ends, False), (self.corners, True)):
             if len(points):
@@ -124,35 +125,39 @@ class Scene:
 
 
 def counts_in_words(tracked: Tracked) -> list[str]:
-    """A line for what went across each way, and for what is within the zone."""
-    counts = [(f"across, {way}", number) for way, number in (tracked.crossed or {}).items()]
+    """Return a line of text for each direction across the line, and for the zone."""
+    counts = [(f"crossed, {direction}", by_class) for direction, by_class in (tracked.crossed or {}).items()]
     if tracked.in_zone is not None:
-        counts.append(("within the zone", tracked.in_zone))
+        counts.append(("in the zone", tracked.in_zone))
     return [
-        f"{what}: {', '.join(f'{name} {number}' for name, number in by_class.items()) or '0'}"
+        f"{what}: {', '.join(f'{name} {count}' for name, count in by_class.items()) or '0'}"
         for what, by_class in counts
     ]
 
 
-def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[np.ndarray, list[str]]:
-    """Labels [N] and their names, for drawing: what has a number has a name and a colour of its own."""
+def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[Labels, list[str]]:
+    """Return labels and their names for drawing: each track has a name and a colour of its own."""
     labels = tracked.detections.labels
     if tracked.tracks is None:
         return labels, [*class_names]
-    names = [""] * COLOURS + [*class_names]
-    shown = labels + COLOURS
+    names = [""] * TRACK_COLOURS + [*class_names]
+    shown = labels + TRACK_COLOURS
     taken: set[int] = set()
-    for place, (track, label) in enumerate(zip(tracked.tracks.tolist(), labels.tolist(), strict=True)):
-        if track != UNNAMED and len(taken) < COLOURS:
-            colour = next(n % COLOURS for n in range(track, track + COLOURS) if n % COLOURS not in taken)
+    for index, (track, label) in enumerate(zip(tracked.tracks.tolist(), labels.tolist(), strict=True)):
+        if track != NO_TRACK and len(taken) < TRACK_COLOURS:
+            colour = next(
+                n % TRACK_COLOURS
+                for n in range(track, track + TRACK_COLOURS)
+                if n % TRACK_COLOURS not in taken
+            )
             taken.add(colour)
             names[colour] = f"{class_names[label]} #{track}"
-            shown[place] = colour
+            shown[index] = colour
     return shown, names
 
 
-def _write_row(image: np.ndarray, text: str, row: int) -> None:
-    """Write on black, at the lower left, the rows from below."""
+def _write_row(image: Image, text: str, row: int) -> None:
+    """Write a text on black at the lower left; row 0 is the lowest."""
     letters = stroke_sizes(*image.shape[:2])[1]
     width, height, _ = text_size(text, letters)
     pad = letters // 3

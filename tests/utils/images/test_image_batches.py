@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_goes_on(sources, tmp_path):
 
 def test_large_images_come_in_smaller_batches(sources, monkeypatch):
     """Of 10, 20, ... 100 pixels, at most 100 together or one alone."""
-    monkeypatch.setattr(module, "MOST_PIXELS", 100)
+    monkeypatch.setattr(module, "MAX_BATCH_PIXELS", 100)
     sizes = [sum(image.shape[1] for image in batch.images) for batch in image_batches(sources, 8)]
     assert sizes == [1 + 2 + 3 + 4, 5, 6, 7, 8, 9, 10]
 

@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def names(found, folder):
-    return [Path(image.source).relative_to(folder).as_posix() for image in found]
+    return [Path(image.name).relative_to(folder).as_posix() for image in found]
 
 
 def test_a_folder_is_searched_to_the_bottom(folder):
@@ -57,7 +57,7 @@ def test_a_file_whose_name_looks_like_a_pattern(folder):
 def test_each_image_once_in_the_order_of_the_sources(folder, monkeypatch):
     monkeypatch.chdir(folder)
     found = find_image_sources(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
-    assert [Path(image.source).name for image in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
+    assert [Path(image.name).name for image in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
 
 
 def test_paths_alone(folder):
@@ -90,9 +90,9 @@ def test_a_list_on_standard_input(folder, monkeypatch):
     given_list(monkeypatch, content.encode())
     found = find_image_sources(["-"])
     expected = ["b.jpg", "a.PNG", "deep/er/c.webp", "gone 猫.jpg", "https://example.org/x.jpg"]
-    assert [image.source for image in found] == expected
+    assert [image.name for image in found] == expected
     with pytest.raises(ImageError, match=r"gone 猫\.jpg: no such file"):
-        read_source(found[3].source)
+        read_source(found[3].name)
 
 
 def test_an_empty_list(monkeypatch):
@@ -111,7 +111,7 @@ def test_a_name_that_is_no_utf8(tmp_path, monkeypatch):
         pytest.skip("this file system takes only UTF-8")
     given_list(monkeypatch, bytes(tmp_path) + b"/" + name)
     (image,) = find_image_sources(["-"])
-    assert Path(image.source).is_file()
+    assert Path(image.name).is_file()
 
 
 def test_images_of_files_and_addresses_are_read_alike(tmp_path):
@@ -131,7 +131,7 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
         find_image_sources([f"{folder}/{name}" for name in ("b.jpg", "missing.jpg", "empty", "*.bmp")])
     message = str(error.value)
     assert f"{folder / 'missing.jpg'} does not exist" in message
-    assert f"{folder / 'empty'} has no image in it (known are .jpg" in message
+    assert f"{folder / 'empty'} contains no image (known are .jpg" in message
     assert f"no image matches {folder}/*.bmp" in message
     assert "b.jpg" not in message
 

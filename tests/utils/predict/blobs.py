@@ -7,7 +7,8 @@ import torch
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Candidates
 from utils.inference.detect import DetectSettings
-from utils.predict.predictor import Predictor, TrainedDetector
+from utils.predict.predictor import Predictor
+from utils.predict.trained_detector import TrainedDetector
 
 NAMES = ("red", "green", "blue")
 COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255))

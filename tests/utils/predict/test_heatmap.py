@@ -6,7 +6,7 @@ import torch
 
 from tests.utils.predict.blobs import COLOURS, blob_image, blob_predictor
 from utils.images.letterbox import plan_letterbox
-from utils.predict.heatmap import draw_heat, heat_of
+from utils.predict.heatmap import draw_heatmap, heatmap_of
 
 
 def peak(heat):
@@ -24,8 +24,8 @@ def test_the_peak_lies_on_the_object(centred, size, input_size):
     left, top = int(0.7 * width), int(0.2 * height)
     right, bottom = left + max(8, width // 5), top + max(8, height // 6)
     predictor = blob_predictor(input_size, centred)
-    decoded, letterboxes = predictor.candidates([blob_image(height, width, (1, left, top, right, bottom))])
-    heat = heat_of(decoded.boxes[0], decoded.scores[0].amax(-1), letterboxes[0])
+    candidates, letterboxes = predictor.candidates([blob_image(height, width, (1, left, top, right, bottom))])
+    heat = heatmap_of(candidates.boxes[0], candidates.scores[0].amax(-1), letterboxes[0])
     assert heat.shape == size and heat.dtype == np.uint8
     x, y, highest = peak(heat)
     pixel = max(1, 1 / letterboxes[0].scale_x)  # of the input, on the image
@@ -37,7 +37,7 @@ def test_the_peak_lies_on_the_object(centred, size, input_size):
 
 def one(boxes, scores, plan=None):
     plan = plan or plan_letterbox((64, 64), (64, 64))
-    return heat_of(torch.tensor(boxes).float(), torch.tensor(scores).float(), plan).astype(int)
+    return heatmap_of(torch.tensor(boxes).float(), torch.tensor(scores).float(), plan).astype(int)
 
 
 def test_the_hill_by_hand():
@@ -73,7 +73,7 @@ def test_the_image_is_grey_where_nothing_is_and_bright_where_something_is():
     image = blob_image(40, 60, (0, 0, 0, 30, 40))
     heat = np.zeros((40, 60), np.uint8)
     heat[20:30, 35:50] = 255
-    drawn = draw_heat(image, heat)
+    drawn = draw_heatmap(image, heat)
     assert tuple(drawn[5, 5]) == (76, 76, 76)  # red: .299 * 255
     assert tuple(drawn[5, 50]) == (114, 114, 114)
     hot = drawn[25, 40].astype(int)
@@ -84,5 +84,5 @@ def test_the_image_is_grey_where_nothing_is_and_bright_where_something_is():
 def test_more_heat_looks_brighter_everywhere_on_the_scale():
     """By luminance, on any background: to those who see no colours too."""
     scale = np.tile(np.arange(256, dtype=np.uint8), (2, 1))
-    dark = draw_heat(np.zeros((2, 256, 3), np.uint8), scale)[0] @ [0.299, 0.587, 0.114]
+    dark = draw_heatmap(np.zeros((2, 256, 3), np.uint8), scale)[0] @ [0.299, 0.587, 0.114]
     assert (np.diff(dark) > -1.5).all() and dark[-1] > dark[128] + 40 > dark[20] + 80

@@ -4,41 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from nets import build_detector
-from tests.utils.train.tiny_training import drawn_index
+from tests.utils.predict.predictions import CPU, NAMES, same
 from utils.data.detections import Detections
 from utils.images.image_io import ImageError, read_image
-from utils.predict.predictor import Predictor, explain_empty, load_trained
+from utils.predict.predictor import Predictor, explain_empty
+from utils.predict.settings import PredictSettings
 from utils.system.stopwatch import Stopwatch
-from utils.weights.checkpoint import load_checkpoint, save_checkpoint
+from utils.weights.checkpoint import load_checkpoint
 from utils.weights.thresholds import Thresholds, store_thresholds
-
-NAMES = ("杯子", "left", "right")
-CPU = {"device": "cpu", "amp": "off"}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A checkpoint with all it knows, the same without, and images."""
-    folder = tmp_path_factory.mktemp("predictor")
-    torch.manual_seed(0)
-    state = build_detector("yolox_nano", len(NAMES)).state_dict()
-    entries = {"ema": None, "epoch": 1, "step": 1, "class_names": NAMES}
-    save_checkpoint(folder / "best.pt", model=state, model_name="yolox_nano", image_size=(64, 96), **entries)
-    torch.save(state, folder / "bare.pth")
-    (folder / "classes.txt").write_text("\n".join(NAMES), encoding="utf-8")
-    drawn_index(folder, 3)
-    return folder
-
-
-def same(first: Detections, second: Detections) -> bool:
-    pairs = ((getattr(first, name), getattr(second, name)) for name in ("boxes", "scores", "labels"))
-    return all(np.array_equal(a, b) for a, b in pairs) and first.best_score == second.best_score
-
-
-@pytest.fixture(scope="module")
-def predictor(folder):
-    return Predictor(folder / "best.pt", confidence=0.0, max_detections=20, **CPU)
 
 
 def test_a_checkpoint_says_all_that_is_needed(predictor):
@@ -151,52 +124,20 @@ def test_rectangular_inputs_are_cut_to_the_images(folder):
     assert cut.letterboxed([flat, flat[:, :20]])[0].shape == (2, 3, 64, 96)
 
 
-def test_weights_that_say_nothing_need_classes(folder):
-    with pytest.raises(ValueError, match=r"bare\.pth does not say what its classes .*--classes"):
-        Predictor(folder / "bare.pth", **CPU)
-    known = Predictor(folder / "bare.pth", classes=folder / "classes.txt", confidence=0.0, **CPU)
-    assert known.model.model_name == "yolox_nano"  # recognised by its tensors
-    assert known.model.image_size == (416, 416) and known.class_names == NAMES
-
-
-def test_bare_weights_find_the_same(predictor, folder):
-    settings = {"classes": folder / "classes.txt", "image_size": (64, 96), "max_detections": 20}
-    bare = Predictor(folder / "bare.pth", confidence=0.0, **settings, **CPU)
-    assert same(bare(folder / "2.png"), predictor(folder / "2.png"))
-
-
-def test_another_number_of_classes_is_refused(folder, tmp_path):
-    (tmp_path / "two.txt").write_text("a\nb\n")
-    with pytest.raises(ValueError, match=r"bare\.pth has 3 classes, --classes names 2"):
-        Predictor(folder / "bare.pth", classes=tmp_path / "two.txt", **CPU)
-
-
-def test_another_model_is_refused_with_its_name(folder):
-    with pytest.raises(ValueError, match="--model yolox_nano"):
-        Predictor(folder / "best.pt", model="yolox_tiny", **CPU)
-
-
-def test_weights_of_no_model_need_its_name(tmp_path):
-    torch.save({"layer.weight": torch.zeros(3, 3)}, tmp_path / "other.pth")
-    with pytest.raises(ValueError, match=r"other\.pth does not say which model .*--model"):
-        load_trained(tmp_path / "other.pth", torch.device("cpu"))
-
-
-def test_image_sizes_are_checked(folder):
-    with pytest.raises(ValueError, match=r"--image-size 100 64: .*96 or 128"):
-        Predictor(folder / "best.pt", image_size=(100, 64), **CPU)
-
-
 def test_thresholds_are_checked(folder):
     with pytest.raises(ValueError, match="--confidence"):
         Predictor(folder / "best.pt", confidence=50, **CPU)(folder / "0.png")
 
 
-def test_published_weights_are_used_by_name(folder, monkeypatch):
-    monkeypatch.setattr("utils.predict.predictor.pretrained_weights", lambda model: folder / f"{model}.pth")
-    (folder / "yolox_nano.pth").write_bytes((folder / "bare.pth").read_bytes())
-    options = {"classes": folder / "classes.txt", "image_size": (64, 96)}
-    found = Predictor("pretrained", model="yolox_nano", **options, **CPU)
-    assert found.class_names == NAMES
-    with pytest.raises(ValueError, match="with --model"):
-        Predictor("pretrained", **options, **CPU)
+def test_the_keywords_are_the_fields_of_the_settings(predictor, folder):
+    settings = PredictSettings(folder / "best.pt", confidence=0.0, max_detections=20, **CPU)
+    assert same(Predictor(**vars(settings))(folder / "0.png"), predictor(folder / "0.png"))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'nms'"):
+        Predictor(folder / "best.pt", nms=0.5)
+
+
+def test_values_are_in_their_ranges(folder):
+    with pytest.raises(
+        ValueError, match=r"--nms-iou is from 0 to 1, not 1\.5\n.*--max-detections is at least 1, not 0"
+    ):
+        Predictor(folder / "best.pt", nms_iou=1.5, max_detections=0)

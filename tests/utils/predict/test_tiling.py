@@ -41,8 +41,8 @@ def test_tiles_cover_the_image_and_overlap(size, tile, overlap):
         assert all(pixels >= side * overlap - 1 for pixels in shared)
 
 
-def find(image, input_size=(128, 128), **ways):
-    (found,) = detect_images(blob_predictor(input_size), [image], DetectOptions(tiles=True, **ways))
+def find(image, input_size=(128, 128), **options):
+    (found,) = detect_images(blob_predictor(input_size), [image], DetectOptions(tiles=True, **options))
     return found.detections
 
 
@@ -111,7 +111,7 @@ def test_any_objects_once_each(seed, overlap, augment):
             left = 75 * column + rng.integers(4, 70 - width)
             top = 75 * row + rng.integers(4, 70 - height)
             objects.append((int(rng.integers(3)), int(left), int(top), int(left + width), int(top + height)))
-    found = find(blob_image(300, 450, *objects), overlap=overlap, augment=augment)
+    found = find(blob_image(300, 450, *objects), tile_overlap=overlap, augment=augment)
     agree(found, objects, 5)
 
 
@@ -192,11 +192,11 @@ def test_nothing_anywhere_says_what_came_nearest():
 
 def test_heat_maps_of_tiles_lie_at_their_places():
     image = blob_image(128, 3000, (1, 2000, 40, 2040, 80))
-    (found,) = detect_images(blob_predictor(), [image], DetectOptions(tiles=True, heat=True))
-    assert found.heat.shape == (128, 3000)
-    row, column = np.unravel_index(found.heat.argmax(), found.heat.shape)
+    (found,) = detect_images(blob_predictor(), [image], DetectOptions(tiles=True, heatmap=True))
+    assert found.heatmap.shape == (128, 3000)
+    row, column = np.unravel_index(found.heatmap.argmax(), found.heatmap.shape)
     assert abs(column - 2020) <= 2 and abs(row - 60) <= 2
-    assert found.heat[:, :1900].max() == found.heat[:, 2100:].max() == 0
+    assert found.heatmap[:, :1900].max() == found.heatmap[:, 2100:].max() == 0
 
 
 @needs_shared

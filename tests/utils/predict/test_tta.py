@@ -1,5 +1,7 @@
 """Test-time augmentation: boxes of every view come back to the same place."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,16 +20,16 @@ def test_all_views_say_the_same(centred, size):
         (2, width - 30, height - 50, width - 5, height - 10),
     ]
     predictor = blob_predictor((256, 256), centred)
-    decoded, letterboxes = augmented_candidates(predictor, [blob_image(height, width, *objects)])
-    assert decoded.boxes.shape == (1, 2 * len(VIEWS), 4)
+    candidates, letterboxes = augmented_candidates(predictor, [blob_image(height, width, *objects)])
+    assert candidates.boxes.shape == (1, 2 * len(VIEWS), 4)
     tolerance = 2.5 * max(size) / 256  # pixels of the smallest input, on the image
     for k in range(len(VIEWS)):
-        boxes = letterboxes[0].inverse(decoded.boxes[0, 2 * k : 2 * k + 2].numpy())
-        labels = decoded.scores[0, 2 * k : 2 * k + 2].argmax(-1)
+        boxes = letterboxes[0].inverse(candidates.boxes[0, 2 * k : 2 * k + 2].numpy())
+        labels = candidates.scores[0, 2 * k : 2 * k + 2].argmax(-1)
         for box, label in zip(boxes, labels.tolist(), strict=True):
             expected = next(found[1:] for found in objects if found[0] == label)
             np.testing.assert_allclose(box, expected, atol=tolerance)
-    (found,) = predictor.select(decoded, letterboxes)
+    (found,) = predictor.select(candidates, letterboxes)
     assert len(found) == 2, "the copies go by NMS"
 
 
@@ -43,11 +45,10 @@ def test_sizes_of_the_views():
 
 def test_a_file_of_fixed_size_is_flipped_only():
     predictor = blob_predictor((128, 128))
-    detector = predictor.model.detector
-    detector.facts = type("Facts", (), {"dynamic": False})()
-    decoded, letterboxes = augmented_candidates(predictor, [blob_image(90, 120, (1, 10, 10, 40, 30))])
-    assert [shape[2:] for shape in detector.inputs] == [(128, 128)] * 2
-    (found,) = predictor.select(decoded, letterboxes)
+    predictor.model = replace(predictor.model, dynamic=False)
+    candidates, letterboxes = augmented_candidates(predictor, [blob_image(90, 120, (1, 10, 10, 40, 30))])
+    assert [shape[2:] for shape in predictor.model.detector.inputs] == [(128, 128)] * 2
+    (found,) = predictor.select(candidates, letterboxes)
     np.testing.assert_allclose(as_rectangles(found), [(1, 10, 10, 40, 30)], atol=1)
 
 

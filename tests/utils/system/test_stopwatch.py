@@ -19,9 +19,9 @@ def test_stages_add_up_in_their_order(clock):
         raise KeyError
     assert watch.seconds == {"read": 2, "never": 0, "draw": 1}
     assert watch.describe(2, "frame") == (
-        "0.7 frames/s; milliseconds of each frame: read 1000.0, never 0.0, draw 500.0"
+        "0.7 frames/s; milliseconds per frame: read 1000.0, never 0.0, draw 500.0"
     )
 
 
 def test_nothing_done_is_no_trouble():
-    assert Stopwatch().describe(0, "image") == "0.0 images/s; milliseconds of each image: "
+    assert Stopwatch().describe(0, "image") == "0.0 images/s; milliseconds per image: "

@@ -11,7 +11,7 @@ import pytest
 
 from tests.utils.video.video_cases import HEIGHT, WIDTH, number_of, numbered, write_video
 from utils.images.image_io import save_image
-from utils.system.pipeline import Stop
+from utils.system.signals import Stop
 from utils.video.capture import is_camera, is_images, is_stream_url, rate_of, without_password
 from utils.video.file_source import natural_key
 from utils.video.open_source import open_source
@@ -27,11 +27,11 @@ def test_every_frame_with_its_time(tmp_path, suffix, codec, rate):
     video = opened(write_video(tmp_path / f"街 a{suffix}", 25, rate, codec))
     assert video.size == (HEIGHT, WIDTH) and not video.live
     assert float(video.rate) == pytest.approx(rate, rel=1e-3)
-    frames = [*video.images]
+    frames = [*video.frames]
     assert [number_of(image) for _, image in frames] == [*range(25)]
     # Matroska and AVI round to milliseconds or to the rate.
     assert [seconds for seconds, _ in frames] == pytest.approx([k / rate for k in range(25)], abs=2e-3)
-    assert not video.faults
+    assert not video.problems
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_frames_without_times_follow_at_the_rate(tmp_path):
     with (tmp_path / "raw.mjpeg").open("wb") as file:
         for k in range(6):
             file.write(cv2.imencode(".jpg", numbered(k))[1].tobytes())
-    frames = [*opened(tmp_path / "raw.mjpeg").images]
+    frames = [*opened(tmp_path / "raw.mjpeg").frames]
     assert [number_of(image) for _, image in frames] == [*range(6)]
     assert [seconds for seconds, _ in frames] == pytest.approx([k / 25 for k in range(6)])
 
@@ -71,7 +71,7 @@ def test_times_that_vary_are_kept(tmp_path):
             frame.pts, frame.time_base = time, Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    frames = [*opened(tmp_path / "a.mp4").images]
+    frames = [*opened(tmp_path / "a.mp4").frames]
     assert [number_of(image) for _, image in frames] == [*range(6)]
     assert [seconds for seconds, _ in frames] == pytest.approx([time / 1000 for time in times], abs=1e-4)
 
@@ -87,7 +87,7 @@ def test_the_videos_of_phones_are_turned_upright(tmp_path):
     data[start : start + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30)
     (tmp_path / "a.mp4").write_bytes(data)
     video = opened(tmp_path / "a.mp4")
-    (_, image), *_ = video.images
+    (_, image), *_ = video.frames
     assert video.size == image.shape[:2] == (96, 64)
     assert image[20, 50].min() > 200 and max(image[20, 10].max(), image[80, 50].max()) < 60
 
@@ -96,9 +96,9 @@ def test_a_video_that_is_cut_off_says_so_at_its_end(tmp_path):
     path = write_video(tmp_path / "a.avi", 40)
     path.write_bytes(b"00dc".join(path.read_bytes().split(b"00dc")[:25]))  # headers, index, 23 frames
     video = opened(path)
-    assert [number_of(image) for _, image in video.images] == [*range(23)]
-    (fault,) = video.faults
-    assert f"{path} breaks off: 23 of its 40 frames" in fault
+    assert [number_of(image) for _, image in video.frames] == [*range(23)]
+    (problem,) = video.problems
+    assert f"{path} is truncated: only 23 of its 40 frames" in problem
 
 
 def test_what_is_no_video(tmp_path):
@@ -122,7 +122,7 @@ def test_a_video_without_frames(tmp_path, monkeypatch):
         opened(path)
     empty = SimpleNamespace(read=lambda: (False, None))
     monkeypatch.setattr("utils.video.open_source.open_capture", lambda source: empty)
-    with pytest.raises(ValueError, match="it opens, but gives no frame"):
+    with pytest.raises(ValueError, match="it opens, but contains no frame"):
         opened(path)
 
 
@@ -130,11 +130,11 @@ def test_a_folder_in_the_order_of_its_numbers(tmp_path):
     for k in (0, 1, 2, 9, 10, 11):
         save_image(tmp_path / "frames" / f"f{k}.png", numbered(k))
     video = opened(tmp_path / "frames", fps=12.5)
-    frames = [*video.images]
+    frames = [*video.frames]
     assert [number_of(image) for _, image in frames] == [0, 1, 2, 9, 10, 11]
     assert [seconds for seconds, _ in frames] == [k / 12.5 for k in range(6)]
     assert (video.rate, video.total, video.live) == (Fraction(25, 2), 6, False)
-    pattern = [*opened(tmp_path / "frames" / "f1*.png").images]
+    pattern = [*opened(tmp_path / "frames" / "f1*.png").frames]
     assert [number_of(image) for _, image in pattern] == [1, 10, 11]
 
 
@@ -144,12 +144,12 @@ def test_images_that_differ_fit_into_the_first_and_broken_ones_are_named(tmp_pat
     (tmp_path / "f3.png").write_bytes(b"")
     shutil.copy(tmp_path / "f1.png", tmp_path / "f4.png")
     video = opened(tmp_path)
-    (_, first), (_, tall), (seconds, last) = video.images
+    (_, first), (_, tall), (seconds, last) = video.frames
     assert first.shape == tall.shape == last.shape == (40, 60, 3) and first.min() == 200
     # 120 x 60 becomes 40 x 20, in the middle.
     assert tall[:, 20:40].min() == 200 and tall[:, :20].max() == tall[:, 40:].max() == 0
     assert seconds == 2 / 25, "the one after the broken one follows at once"
-    assert len(video.faults) == 1 and "f3.png: the file is empty" in video.faults[0]
+    assert len(video.problems) == 1 and "f3.png: the file is empty" in video.problems[0]
 
 
 def test_a_folder_without_an_image_that_can_be_read(tmp_path):
@@ -157,7 +157,7 @@ def test_a_folder_without_an_image_that_can_be_read(tmp_path):
     with pytest.raises(ValueError, match="none of its images can be read"):
         opened(tmp_path)
     (tmp_path / "a.png").unlink()
-    with pytest.raises(ValueError, match="has no image"):
+    with pytest.raises(ValueError, match="contains no image"):
         opened(tmp_path)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.utils.video.stream_server import stream_server
 from tests.utils.video.video_cases import number_of, numbered
-from utils.system.pipeline import Stop
+from utils.system.signals import Stop
 from utils.video import live_source as video_live
 from utils.video.live_source import live_source
 from utils.video.open_source import open_source
@@ -16,8 +16,8 @@ from utils.video.open_source import open_source
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(video_live, "FIRST_WAIT", 0.05)
-    monkeypatch.setattr(video_live, "LONGEST_WAIT", 0.15)
+    monkeypatch.setattr(video_live, "FIRST_DELAY", 0.05)
+    monkeypatch.setattr(video_live, "MAX_DELAY", 0.15)
 
 
 class Camera:
@@ -43,22 +43,22 @@ class Camera:
 def test_a_stream_that_is_cut_twice_goes_on_without_a_frame_lost_or_doubled(capsys):
     with stream_server(20, 15, 25) as server:
         video = open_source(server.address, None, 2, Stop())
-        frames = [*video.images]
+        frames = [*video.frames]
         assert [number_of(image) for _, image in frames] == [*range(60)] == [*range(server.number)]
         assert server.requests == 5, "three that gave frames, two that failed at the end"
     seconds = [seconds for seconds, _ in frames]
     assert seconds == sorted(seconds) and seconds[0] < 0.5
-    assert video.live and video.total is None and video.passed_over == 0
+    assert video.live and video.total is None and video.dropped == 0
     output = capsys.readouterr().out
-    assert output.count("is there again") == 2 and "secret" not in output + video.name
+    assert output.count("connected again") == 2 and "secret" not in output + video.name
     assert "trying again in 0.05 s (1 of 2)" in output and "trying again in 0.1 s (2 of 2)" in output
-    assert len(video.faults) == 1 and "2 attempts to reach it again failed" in video.faults[0]
+    assert len(video.problems) == 1 and "2 attempts to reconnect failed" in video.problems[0]
 
 
 def test_no_attempt_if_none_is_wanted():
     with stream_server(4, 4) as server:
         video = open_source(server.address, None, 0, Stop())
-        assert len([*video.images]) == 4
+        assert len([*video.frames]) == 4
         assert server.requests == 1
 
 
@@ -66,7 +66,7 @@ def test_waits_double_up_to_the_longest(capsys, monkeypatch):
     monkeypatch.setattr(video_live, "open_capture", lambda source: None)
     camera = Camera([])
     camera.closed.set()
-    assert len([*live_source("0", camera, numbered(0), 4, Stop()).images]) == 1
+    assert len([*live_source("0", camera, numbered(0), 4, Stop()).frames]) == 1
     output = capsys.readouterr().out
     assert [line.split(" in ")[1].split(" s ")[0] for line in output.splitlines()] == [
         "0.05",
@@ -83,7 +83,7 @@ def test_another_size_after_a_cut_fits_into_the_first(monkeypatch):
     first = Camera([])
     first.closed.set()
     video = live_source("0", first, np.full((48, 80, 3), 200, np.uint8), 1, Stop())
-    images = video.images
+    images = video.frames
     (_, before), (_, after) = next(images), next(images)
     assert before.shape == after.shape == (48, 80, 3)
     assert after[:, 30:50].min() == 200 and after[:, :30].max() == after[:, 50:].max() == 0
@@ -96,20 +96,20 @@ def test_colours_are_rgb():
     blue = np.zeros((48, 80, 3), np.uint8)
     blue[..., 0] = 255  # OpenCV's order
     video = live_source("0", camera, blue, 0, Stop())
-    assert next(video.images)[1][0, 0].tolist() == [0, 0, 255]
+    assert next(video.frames)[1][0, 0].tolist() == [0, 0, 255]
     camera.closed.set()
-    video.images.close()
+    video.frames.close()
 
 
-def test_old_frames_are_passed_over_where_newer_ones_wait(monkeypatch):
-    monkeypatch.setattr(video_live, "LAG_SECONDS", 0.2)
+def test_old_frames_are_dropped_where_newer_ones_wait(monkeypatch):
+    monkeypatch.setattr(video_live, "MAX_LAG_SECONDS", 0.2)
     camera = Camera([numbered(k) for k in range(1, 10)])
     video = live_source("0", camera, numbered(0), 0, Stop())
-    images = video.images
+    images = video.frames
     assert number_of(next(images)[1]) == 0
     time.sleep(0.4)  # the network takes longer than the lag that is allowed
-    assert number_of(next(images)[1]) == 9, "the newest is never passed over"
-    assert video.passed_over == 8
+    assert number_of(next(images)[1]) == 9, "the newest is never dropped"
+    assert video.dropped == 8
     camera.closed.set()
     assert [*images] == []
 
@@ -118,26 +118,26 @@ def test_a_burst_is_worked_off_whole():
     camera = Camera([numbered(k) for k in range(1, 60)])
     camera.closed.set()
     video = live_source("0", camera, numbered(0), 0, Stop())
-    assert [number_of(image) for _, image in video.images] == [*range(60)] and video.passed_over == 0
+    assert [number_of(image) for _, image in video.frames] == [*range(60)] and video.dropped == 0
 
 
 def test_frames_beyond_the_memory_are_passed_over(monkeypatch):
-    monkeypatch.setattr(video_live, "WAITING_BYTES", 3 * numbered(0).nbytes)
+    monkeypatch.setattr(video_live, "MAX_WAITING_BYTES", 3 * numbered(0).nbytes)
     camera = Camera([numbered(k) for k in range(1, 10)])
     video = live_source("0", camera, numbered(0), 0, Stop())
-    images = video.images
+    images = video.frames
     next(images)
     time.sleep(0.2)
     camera.closed.set()
     rest = [number_of(image) for _, image in images]
-    assert len(rest) + video.passed_over == 9 and len(rest) <= 4 and rest == sorted(rest)
+    assert len(rest) + video.dropped == 9 and len(rest) <= 4 and rest == sorted(rest)
 
 
 def test_stop_ends_the_waiting_for_a_silent_camera():
     camera, stop = Camera([]), Stop()
     video = live_source("0", camera, numbered(0), 5, stop)
-    next(video.images)
+    next(video.frames)
     stop.signal.number = 2
     threading.Timer(0.2, camera.closed.set).start()
-    assert next(video.images, None) is None
+    assert next(video.frames, None) is None
     assert camera.released

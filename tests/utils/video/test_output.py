@@ -45,7 +45,7 @@ def test_a_full_disk_leaves_what_there_is_and_a_defect_nothing(tmp_path):
     path = tmp_path / "a.mp4"
     with (
         pytest.raises(
-            Stopped, match=r"a\.mp4 could not be written to its end: .*; see .*a\.tmp\.mp4"
+            Stopped, match=r"a\.mp4 could not be completed .*; the part written is .*a\.tmp\.mp4"
         ) as stopped,
         appearing(path) as beside,
     ):
@@ -71,7 +71,7 @@ def test_nothing_is_overwritten_unasked(tmp_path):
     path = tmp_path / "a.mp4"
     check_free(path, False, "--save")
     unfinished(path).touch()
-    with pytest.raises(ValueError, match=r"a\.tmp\.mp4 was left by a run that was killed: .*--overwrite"):
+    with pytest.raises(ValueError, match=r"a\.tmp\.mp4 is left from a run that was killed: .*--overwrite"):
         check_free(path, False, "--save")
     path.touch()
     with pytest.raises(ValueError, match=r"--save: .*a\.mp4 exists: .*--overwrite"):

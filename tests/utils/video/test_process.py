@@ -11,8 +11,7 @@ import pytest
 
 from tests.utils.video.stream_server import stream_server
 from tests.utils.video.video_cases import Finder, detections, frames_of, number_of, numbers_in, write_video
-from utils.system.pipeline import Stop
-from utils.system.signals import Stopped
+from utils.system.signals import Stop, Stopped
 from utils.video import live_source as video_live
 from utils.video import process as video
 from utils.video.open_source import open_source
@@ -130,7 +129,7 @@ def test_a_full_disk_says_so_and_leaves_what_plays(tmp_path, small_disk, workers
         def detect(self, images, watch=None):
             return [detections([]) for _ in images]
 
-    with pytest.raises(Stopped, match=r"out\.mp4 could not be written to its end: No space left") as stopped:
+    with pytest.raises(Stopped, match=r"out\.mp4 could not be completed \(No space left") as stopped:
         run(tmp_path / "noise.avi", Blind(), save=small_disk / "out.mp4")
     assert stopped.value.exit_status == 1 and workers() == []
     capture = cv2.VideoCapture(str(small_disk / "out.tmp.mp4"))
@@ -143,12 +142,12 @@ def test_a_cut_video_is_kept_as_far_as_it_goes(path, tmp_path):
     stop = Stop()
     source = open_source(str(cut), None, 0, stop)
     result = process_video(Finder(), source, VideoSettings(save=tmp_path / "out.mp4"), stop)
-    assert result.frames == 20 and len(source.faults) == 1
+    assert result.frames == 20 and len(source.problems) == 1
     assert numbers_in(tmp_path / "out.mp4") == [*range(20)]
 
 
 def test_a_stream_that_is_cut_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_live, "FIRST_WAIT", 0.05)
+    monkeypatch.setattr(video_live, "FIRST_DELAY", 0.05)
     with stream_server(9, 8, 7) as server:
         result = run(server.address, save=tmp_path / "out.mp4", max_frames=24)
     assert result.frames == 24 and numbers_in(tmp_path / "out.mp4") == [*range(24)]
@@ -191,9 +190,9 @@ def test_the_speed_in_words():
         "encode": 0.9,
     }
     assert describe_speed(result) == (
-        "50.0 frames/s; milliseconds of each frame: "
+        "50.0 frames/s; milliseconds per frame: "
         "read 5.0, preprocess 2.0, network 10.0, NMS 1.0, draw 3.0, encode 9.0\n"
-        "their sum 30.0, the slowest thread 13.0 (preprocess + network + NMS), the whole 20.0"
+        "their sum 30.0, the slowest thread 13.0 (preprocess + network + NMS), in all 20.0"
     )
 
 
@@ -202,7 +201,7 @@ def test_frames_are_read_while_the_network_works(path):
     went_on, numbers = threading.Event(), []
     stop = Stop()
     source = open_source(str(path), None, 0, stop)
-    images = source.images
+    images = source.frames
 
     def watched():
         for item in images:
@@ -211,7 +210,7 @@ def test_frames_are_read_while_the_network_works(path):
                 went_on.set()
             yield item
 
-    source.images = watched()
+    source.frames = watched()
 
     def act(frame):
         assert went_on.wait(20)

@@ -12,7 +12,7 @@ from utils.video.stages import detected, drawn, read, undrawn
 
 def source_of(number):
     source = VideoSource("test", (96, 160), FALLBACK_RATE, number, False)
-    source.images = ((k / 25, numbered(k)) for k in range(number))
+    source.frames = ((k / 25, numbered(k)) for k in range(number))
     return source
 
 
@@ -36,7 +36,7 @@ def test_every_frame_once_in_order_with_the_boxes_of_the_last_detected_on(number
 def test_frames_between_do_not_wait_for_a_batch():
     """Frame 1 comes before frame 2 is asked for: a live image must not lag."""
     source, asked = source_of(5), []
-    source.images = (asked.append(k) or (k / 25, numbered(k)) for k in range(5))
+    source.frames = (asked.append(k) or (k / 25, numbered(k)) for k in range(5))
     found = detected(read(source, 0, Stopwatch()), Finder(), 2, 1, None, Stopwatch())
     for k in range(5):
         assert next(found)[0].number == k == asked[-1]
@@ -65,4 +65,4 @@ def test_closing_closes_the_source():
     )
     next(found)
     found.close()
-    assert source.images.gi_frame is None
+    assert source.frames.gi_frame is None

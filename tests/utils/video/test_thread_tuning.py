@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from utils.data.detections import Detections
-from utils.video.thread_tuning import TRIALS, ThreadChoice
+from utils.video.thread_tuning import TRIALS, ThreadTuned
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_faster_number_is_kept(two_threads, slow):
         time.sleep(0.01 if used[-1] == slow else 0)
         return [Detections.empty() for _ in images]
 
-    choice = ThreadChoice(SimpleNamespace(detect=detect, class_names=("a",)))
+    choice = ThreadTuned(SimpleNamespace(detect=detect, class_names=("a",)))
     for _ in range(2 * TRIALS + 5):
         assert len(choice.detect([None])) == 1
     assert used[: 2 * TRIALS] == [1, 2] * TRIALS, "both are tried alike"
@@ -38,7 +38,7 @@ def test_one_thread_is_no_choice():
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     used = []
-    choice = ThreadChoice(SimpleNamespace(detect=lambda images, watch: used.append(1), class_names=("a",)))
+    choice = ThreadTuned(SimpleNamespace(detect=lambda images, watch: used.append(1), class_names=("a",)))
     for _ in range(TRIALS + 2):
         choice.detect([None])
     assert torch.get_num_threads() == 1 and len(used) == TRIALS + 2

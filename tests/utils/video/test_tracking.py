@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from tests.utils.video.video_cases import detections
-from utils.video.tracking import COLOURS, Scene, Tracked, check_tracking, counts_in_words, named_tracks
+from utils.video.tracking import (
+    TRACK_COLOURS,
+    Scene,
+    Tracked,
+    check_tracking,
+    counts_in_words,
+    named_tracks,
+)
 
 NAMES = ("car", "dog")
 
@@ -23,7 +30,7 @@ def scene(**options):
 def follow(scene, *frames):
     """What is known after each frame; a frame is boxes with labels, by their centres."""
     return [
-        scene.follow(detections([box(x, y) for x, y, _ in things], [label for *_, label in things]))
+        scene.track(detections([box(x, y) for x, y, _ in things], [label for *_, label in things]))
         for things in frames
     ]
 
@@ -75,8 +82,8 @@ def test_a_zone_counts_what_is_within_it_now():
 
 def test_names_and_colours_by_number():
     found = detections([box(20, 20)] * 4, [0, 1, 0, 1])
-    labels, names = named_tracks(Tracked(found, np.array([5, 5 + COLOURS, -1, 6])), NAMES)
-    assert [names[label] for label in labels] == ["car #5", f"dog #{5 + COLOURS}", "car", "dog #6"]
+    labels, names = named_tracks(Tracked(found, np.array([5, 5 + TRACK_COLOURS, -1, 6])), NAMES)
+    assert [names[label] for label in labels] == ["car #5", f"dog #{5 + TRACK_COLOURS}", "car", "dog #6"]
     assert labels[0] == 5 and len({*labels.tolist()}) == 4, "no two share a colour"
     labels, names = named_tracks(Tracked(found), NAMES)
     assert labels.tolist() == [0, 1, 0, 1] and names == [*NAMES]
@@ -90,7 +97,7 @@ def test_line_zone_and_counts_are_drawn():
     assert image[100, 200].min() > 200 and image[10, 35].min() > 200 and image[60, 35].min() > 200
     assert image[150, 200].tolist() == [90] * 3
     assert (image[220:, :120] == 0).mean() > 0.2 and (image[220:, :120] > 200).mean() > 0.01
-    assert counts_in_words(tracked) == ["across, in: 0", "across, out: 0", "within the zone: car 1"]
+    assert counts_in_words(tracked) == ["crossed, in: 0", "crossed, out: 0", "in the zone: car 1"]
     assert counts_in_words(Tracked(detections([]))) == []
 
 
@@ -98,7 +105,7 @@ def test_flags_that_make_no_line_or_zone():
     with pytest.raises(ValueError, match=r"--line .* the same point"):
         check_tracking((1, 2, 1, 2), (), True)
     for zone in ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6, 7)):
-        with pytest.raises(ValueError, match=r"--zone .* three corners or more"):
+        with pytest.raises(ValueError, match=r"--zone .* at least three corners"):
             check_tracking(None, zone, True)
     check_tracking((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), False)
 

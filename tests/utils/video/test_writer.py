@@ -18,10 +18,10 @@ from tests.utils.video.video_cases import (
     numbers_in,
     write_video,
 )
-from utils.system.pipeline import Stop
+from utils.system.signals import Stop
 from utils.video.capture import VideoSource
 from utils.video.open_source import open_source
-from utils.video.writer import CODECS, check_suffix, open_writer
+from utils.video.writer import OPENCV_CODECS, check_suffix, open_writer
 
 RATE = Fraction(30000, 1001)
 
@@ -104,7 +104,7 @@ def test_the_last_frame_lasts_as_long_as_in_the_source(av, tmp_path):
             container.mux(packet)
     video = open_source(str(path), None, 0, Stop())
     assert times_of(av, path)[1] == pytest.approx(0.84)
-    frames = [*video.images]
+    frames = [*video.frames]
     for complete, end in ((True, 0.84), (False, 0.14 + float(1 / video.rate))):
         writer = open_writer(tmp_path / "a.mp4", video)
         for seconds, image in frames:
@@ -164,7 +164,7 @@ def sound_of(av, path):
 def test_sound_is_copied_and_ends_with_the_images(av, tmp_path):
     write_with_sound(av, tmp_path / "source.mp4", 4)
     video = open_source(str(tmp_path / "source.mp4"), None, 0, Stop())
-    times = [seconds for seconds, _ in video.images]
+    times = [seconds for seconds, _ in video.frames]
     assert len(times) == 100
     before = [packet for packet in sound_of(av, tmp_path / "source.mp4") if 0 <= packet[0] < 4]
     assert len(before) > 180
@@ -179,7 +179,7 @@ def test_sound_is_copied_and_ends_with_the_images(av, tmp_path):
 def test_sound_that_mp4_cannot_hold_is_left_out(av, tmp_path):
     write_with_sound(av, tmp_path / "source.avi", 1, "wmav2")
     video = open_source(str(tmp_path / "source.avi"), None, 0, Stop())
-    write(tmp_path / "a.mp4", [seconds for seconds, _ in video.images], video)
+    write(tmp_path / "a.mp4", [seconds for seconds, _ in video.frames], video)
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert not container.streams.audio
     assert numbers_in(tmp_path / "a.mp4") == [*range(25)]
@@ -208,7 +208,7 @@ os.kill(os.getpid(), signal.{"SIGKILL" if sys.platform != "win32" else "SIGTERM"
     assert numbers == [*range(len(numbers))] and len(numbers) >= 100, "all but the last seconds"
 
 
-@pytest.mark.parametrize("suffix", [*CODECS])
+@pytest.mark.parametrize("suffix", [*OPENCV_CODECS])
 def test_without_pyav_opencv_writes(without_av, tmp_path, capsys, suffix):
     rate = Fraction(25, 2)
     path = write(tmp_path / f"a{suffix}", [float(k / rate) for k in range(40)], source_like(rate))
@@ -240,7 +240,7 @@ def test_a_full_disk_is_noticed_without_pyav(without_av, small_disk):
 
 
 def test_an_unknown_kind_of_video(tmp_path):
-    for suffix in CODECS:
+    for suffix in OPENCV_CODECS:
         check_suffix(tmp_path / f"a{suffix.upper()}")
     with pytest.raises(ValueError, match=r"--save: videos are written as \.mp4, .*, not '\.gif'"):
         check_suffix(tmp_path / "out.gif")
