@@ -43,9 +43,7 @@ class Config:
     """Write a detector for other runtimes."""
 
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
-    format: ExportFormat = (
-        "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX, and the command that builds it
-    )
+    format: ExportFormat = "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX and a build command
     output: Path | None = None  # the file, or for OpenVINO the folder; by default beside the weights
     check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; else drawn images
     dynamic: bool = False  # take any number of images of any size, rather than one of --image-size

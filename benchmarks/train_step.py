@@ -40,7 +40,7 @@ from utils.system.device import Amp, autocasting, choose_autocast, choose_device
 from utils.system.memory import keep_freed_memory
 from utils.train.optimizer import OptimizerName
 from utils.train.phases import Phase
-from utils.train.settings import TrainSettings
+from utils.train.settings import MachineSettings, OptimizerSettings, TrainSettings
 from utils.train.trainer import Trainer
 
 CLASSES = 80
@@ -116,15 +116,8 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
     settings = TrainSettings(
         image_size=(case.size, case.size),
         smallest=preset(case.model).smallest,
-        optimizer=optimizer,
-        momentum=0.9,
-        weight_decay=5e-4,
-        lr_decay="cosine",
-        warmup_epochs=0.0,
-        clip=0.0,
-        ema=True,
-        seed=0,
-        workers=0,
+        optimization=OptimizerSettings(optimizer, weight_decay=5e-4, warmup_epochs=0.0),
+        machine=MachineSettings(workers=0),
         detect=DetectSettings(autocast=choose_autocast(amp, device)),
     )
     trainer = Trainer(build_detector(case.model, CLASSES), index, [phase], settings, device)

@@ -20,7 +20,43 @@ MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for path in [*ROOT.glob("*.py"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))]
 }
-MOST_LINES = 300
+MAX_LINES = 250
+MAX_FILES = 20  # in a folder
+
+# A folder imports those before it only. `nets` itself re-exports the zoo.
+LAYERS = (
+    "nets.common",
+    "nets.layers",
+    "nets.assigners",
+    "nets.backbones",
+    "nets.inspect",
+    "nets.necks",
+    "nets.heads",
+    "nets.losses",
+    "nets.zoo",
+    "nets",
+    "nets.published",
+    "utils.system",
+    "utils.images",
+    "utils.data",
+    "utils.augment",
+    "utils.draw",
+    "utils.formats",
+    "utils.doctor",
+    "utils.evaluate",
+    "utils.loader",
+    "utils.sample",
+    "utils.analysis",
+    "utils.models",
+    "utils.weights",
+    "utils.report",
+    "utils.inference",
+    "utils.export",
+    "utils.predict",
+    "utils.train",
+    "utils.run",
+    "utils.video",
+)
 
 
 def imports_of(source):
@@ -61,6 +97,44 @@ def test_imports_go_one_way(folder, forbidden):
     assert len(modules) > 5
     wrong = {m: found for m in modules if (found := {name.split(".")[0] for name in imports(m)} & forbidden)}
     assert not wrong
+
+
+def folder_of(module):
+    """The folder that a module of nets or utils lies in, such as utils.data; nets for nets/__init__.py."""
+    folder = ".".join(module.split(".")[:2])
+    return folder if folder in LAYERS else module.split(".")[0]
+
+
+def test_every_folder_has_its_layer_and_says_what_it_holds():
+    packages = [path.parent for root in ("nets", "utils") for path in (ROOT / root).glob("*/__init__.py")]
+    assert {f"{path.parent.name}.{path.name}" for path in packages} == {*LAYERS} - {"nets"}
+    for path in packages:
+        assert ast.get_docstring(ast.parse((path / "__init__.py").read_text("utf-8"))), path
+    loose = [path.name for root in ("nets", "utils") for path in (ROOT / root).glob("*.py")]
+    assert loose == ["__init__.py"] * 2, "a module belongs into a folder"
+
+
+def test_folders_import_those_below_them_only():
+    upwards = [
+        f"{module} imports {name}"
+        for module in [*inside("nets"), *inside("utils")]
+        if module != "utils.__init__"
+        for name in imports(module)
+        if folder_of(name) in LAYERS and LAYERS.index(folder_of(name)) > LAYERS.index(folder_of(module))
+    ]
+    assert not upwards
+
+
+@pytest.mark.parametrize("folder", [*LAYERS, "tests.scripts", "benchmarks"])
+def test_folders_are_small(folder):
+    path = ROOT / folder.replace(".", "/")
+    assert len([*path.glob("*.py")]) <= MAX_FILES, f"divide {folder}: nobody finds a file among so many"
+
+
+def test_tests_mirror_the_folders():
+    """A test of a module lies where the module lies; what tests share, and wider tests, have other names."""
+    for path in (ROOT / "tests").glob("*/*/*.py"):
+        assert (ROOT / path.parent.relative_to(ROOT / "tests")).is_dir(), path
 
 
 def test_nets_need_torch_alone():
@@ -105,7 +179,7 @@ def test_no_module_imports_itself_round_a_corner():
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith("tests")])
 def test_files_are_short_and_say_what_they_are(module):
     text = MODULES[module].read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= MOST_LINES, f"split {module}: nobody reads {MOST_LINES} lines at once"
+    assert len(text.splitlines()) <= MAX_LINES, f"split {module}: nobody reads {MAX_LINES} lines at once"
     assert not text or ast.get_docstring(ast.parse(text)), "a docstring is missing"
 
 

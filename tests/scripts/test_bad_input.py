@@ -96,7 +96,7 @@ def test_missing_and_broken_weights(train, tmp_path):
 
 @pytest.mark.parametrize("flag", ["--batch-size", "--freeze-batch-size", "--eval-period"])
 def test_a_batch_of_nothing(train, flag):
-    assert f"{flag} is at least 1, not 0" in train(flag, 0)
+    assert f"{flag} must be at least 1, not 0" in train(flag, 0)
 
 
 def test_more_frozen_epochs_than_epochs(train):
@@ -111,7 +111,7 @@ def test_freezing_what_there_is_not_or_everything(train):
 
 @pytest.mark.parametrize("value", [0, 1.5, "nan"])
 def test_a_layer_decay_out_of_its_range(train, value):
-    assert "--layer-decay is above 0 and at most 1" in train("--layer-decay", value)
+    assert "--layer-decay must be above 0 and at most 1" in train("--layer-decay", value)
 
 
 def test_weights_of_classes_that_there_are_not(train, tmp_path):

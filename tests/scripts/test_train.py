@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from train import Config, complete, read_all_data
 from utils.run.folder import read_config
+from utils.system.settings import flat_values
 from utils.weights.pretrained import SOURCES
 
 LOSSES = ("box", "objectness", "class", "l1")
@@ -279,12 +279,12 @@ def test_runs_from_before_there_could_be_several_data_sets_go_on(several):
     (several / "config.json").write_text(json.dumps({"config": saved}))
     config = read_config(several, Config)
     assert (config.train, config.val, config.test) == (("/d/one.json:/d",), ("/d/val.txt",), ())
-    assert config.classes == Path("/d/c.txt") and config.lr == 0.5
+    assert config.classes == Path("/d/c.txt") and config.optimization.lr == 0.5
 
 
 def test_what_is_saved_is_read_again(several, monkeypatch):
     monkeypatch.chdir(several)
     config = complete(Config(train=("one.json", "two.json"), val=("val.json:.",)))
     assert config.train == (str(several / "one.json"), str(several / "two.json"))
-    (several / "config.json").write_text(json.dumps({"config": asdict(config)}, default=str))
+    (several / "config.json").write_text(json.dumps({"config": flat_values(config)}, default=str))
     assert read_config(several, Config) == config

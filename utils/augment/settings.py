@@ -1,19 +1,19 @@
 """The settings of data augmentation."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-FRACTIONS = (
-    "mosaic",
-    "mixup",
-    "translate",
-    "flip",
-    "hue",
-    "saturation",
-    "brightness",
-    "copy_paste",
-    "cut_out",
-    "min_visibility",
-)
+from tyro.conf import Fixed, Suppress
+
+from utils.system.settings import Fraction, NonNegativeFloat, Range, check_ranges
+
+Scale = Annotated[
+    tuple[float, float],
+    Range("the smaller zoom first, both above 0", lambda scale: 0 < scale[0] <= scale[1]),
+]
+Rotation = Annotated[float, Range("from 0 to 180", lambda degrees: 0 <= degrees <= 180)]
+Shear = Annotated[float, Range("from 0 to below 60", lambda degrees: 0 <= degrees < 60)]
+SizeChange = Annotated[float, Range("from 0 to below 1", lambda change: 0 <= change < 1)]
 
 
 @dataclass(frozen=True)
@@ -23,34 +23,24 @@ class Augmentation:
     Rotation and shear are around the image's centre, scale is on top of the letterbox.
     """
 
-    mosaic: float = 1.0  # probability of combining four images into one training sample
-    mixup: float = 0.0  # probability of blending a mosaic half and half with another image
-    scale: tuple[float, float] = (0.5, 1.5)  # range of the random zoom: smallest and largest factor
-    translate: float = 0.1  # largest random shift, as a fraction of the input size
-    flip: float = 0.5  # probability of flipping a sample horizontally
-    hue: float = 0.015  # largest random hue shift, as a fraction of the colour circle
-    saturation: float = 0.7  # largest relative change of the saturation
-    brightness: float = 0.4  # largest relative change of the brightness
-    rotation: float = 0.0  # largest random rotation in either direction, in degrees
-    shear: float = 0.0  # largest random shear in either direction, in degrees
-    copy_paste: float = 0.0  # probability of pasting objects of other samples of the batch into a sample
-    cut_out: float = 0.0  # probability of covering a rectangle of a sample (cutout)
-    multi_scale: float = 0.0  # largest relative change of the input size from batch to batch
-    min_visibility: float = 0.2  # drop boxes of which less than this fraction of the area remains visible
-    min_size: float = 2.0  # drop boxes narrower or shorter than this, in pixels of the input
+    mosaic: Fraction = 1.0  # probability of combining four images into one training sample
+    mixup: Fraction = 0.0  # probability of blending a mosaic half and half with another image
+    scale: Scale = (0.5, 1.5)  # range of the random zoom: smallest and largest factor
+    translate: Fraction = 0.1  # largest random shift, as a fraction of the input size
+    rotation: Rotation = 0.0  # largest random rotation in either direction, in degrees
+    shear: Shear = 0.0  # largest random shear in either direction, in degrees
+    flip: Fraction = 0.5  # probability of flipping a sample horizontally
+    hue: Fraction = 0.015  # largest random hue shift, as a fraction of the colour circle
+    saturation: Fraction = 0.7  # largest relative change of the saturation
+    brightness: Fraction = 0.4  # largest relative change of the brightness
+    copy_paste: Fraction = 0.0  # probability of pasting objects of other samples of the batch into a sample
+    cut_out: Fraction = 0.0  # probability of covering a rectangle of a sample (cutout)
+    multi_scale: SizeChange = 0.0  # largest relative change of the input size from batch to batch
+    min_visibility: Suppress[Fixed[Fraction]] = 0.2  # drop boxes of which less is visible
+    min_size: Suppress[Fixed[NonNegativeFloat]] = 2.0  # drop boxes with shorter sides, in input pixels
 
     def __post_init__(self) -> None:
-        for name in FRACTIONS:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; choose a value from 0 to 1")
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale is {self.scale}; give the smaller zoom first, both above 0")
-        if not 0 <= self.rotation <= 180:
-            raise ValueError(f"rotation is {self.rotation}; choose from 0 to 180 degrees")
-        if not 0 <= self.shear < 60:
-            raise ValueError(f"shear is {self.shear}; choose from 0 to below 60 degrees")
-        if not 0 <= self.multi_scale < 1:
-            raise ValueError(f"multi_scale is {self.multi_scale}; choose from 0 to below 1")
+        check_ranges(self)
 
 
 NO_AUGMENTATION = Augmentation(

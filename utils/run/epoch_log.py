@@ -18,8 +18,9 @@ from utils.run.loggers import open_experiments
 from utils.run.notices import Conditions, new_notices
 from utils.run.plot import plot_run
 from utils.run.preview import save_batch_image
-from utils.run.resume import Progress, RunSettings
+from utils.run.resume import Progress
 from utils.run.run_evaluation import Evaluation
+from utils.run.settings import Run
 from utils.system.device import usable_cores
 from utils.train.epoch_state import EpochResult, EpochState
 from utils.train.phases import Phase
@@ -117,10 +118,10 @@ class RunLog(AbstractContextManager["RunLog"]):
     Use it as a context: experiment trackers are told whether the run came to its end.
     """
 
-    def __init__(self, trainer: Trainer, run: RunSettings, epochs_done: int) -> None:
+    def __init__(self, trainer: Trainer, run: Run, epochs_done: int) -> None:
         self.trainer, self.run = trainer, run
         self.first = trainer.processes.first
-        self.experiments = open_experiments(run.log if self.first else (), run.folder, epochs_done)
+        self.experiments = open_experiments(run.settings.log if self.first else (), run.folder, epochs_done)
         self.total_epochs = sum(phase.epochs for phase in trainer.phases)
         self.epochs_before, self.started = epochs_done, time.perf_counter()
         self.rows = 0  # printed since the last phase began
@@ -229,8 +230,8 @@ def _conditions(trainer: Trainer) -> Conditions:
     epochs = [phase.epochs for phase in trainer.phases]
     return Conditions(
         starts=tuple(accumulate(epochs[:-1], initial=0)),
-        warmup_epochs=trainer.settings.warmup_epochs,
-        workers=trainer.settings.workers,
+        warmup_epochs=trainer.settings.optimization.warmup_epochs,
+        workers=trainer.settings.machine.workers or 0,
         cores=usable_cores() // trainer.processes.here,
         on_gpu=trainer.device.type == "cuda",
         cached=trainer.cache is not None,

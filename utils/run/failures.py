@@ -18,7 +18,7 @@ LOST = "CUDA error"  # begins what PyTorch says of a GPU that fails, in any vers
 def require_room(trainer: Trainer, folder: Path, more: int = 0) -> None:
     """ValueError if the disk of a run's folder has no room for its checkpoints, `more` than usual."""
     weights = sum(value.numel() * value.element_size() for value in trainer.detector.state_dict().values())
-    copies = 1 + (trainer.ema is not None) + (2 if trainer.settings.optimizer == "adamw" else 1)
+    copies = 1 + (trainer.ema is not None) + (2 if trainer.settings.optimization.optimizer == "adamw" else 1)
     needed = weights * copies * (FILES + more)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(there).free

@@ -9,8 +9,9 @@ from utils.data.index import DatasetIndex
 from utils.run.epoch_log import RunLog
 from utils.run.failures import explain_failures
 from utils.run.preview import save_bad_batch
-from utils.run.resume import LAST, Progress, RunSettings, save_run
+from utils.run.resume import LAST, Progress, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_run
+from utils.run.settings import Run
 from utils.system.signals import Stopped, StopSignal, status_of
 from utils.train.data_wait import idle_timer
 from utils.train.epoch_state import EpochState
@@ -22,7 +23,7 @@ REVIEW_EVERY = 10  # steps between looks at what the device has computed: only t
 MAX_BAD_BATCHES = 3  # that a run keeps
 
 
-def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: Progress) -> Progress:
+def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress) -> Progress:
     """Train from `progress` to the last epoch, and write the run's folder with the best and the last weights.
 
     Raises `Stopped` after Ctrl+C or SIGTERM, when the step is done and everything is saved. All processes
@@ -48,7 +49,7 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: 
                     log.show_means(state)
                 if asked_to_stop(stop, trainer, state):
                     save_and_stop(trainer, run, progress, stop)
-                if run.save_steps and trainer.steps % run.save_steps == 0:
+                if run.settings.save_steps and trainer.steps % run.settings.save_steps == 0:
                     save(trainer, run, progress, LAST)
                 idle.step_ended()
             review_steps(trainer, run, phase, epoch, state)
@@ -69,15 +70,15 @@ def remaining_epochs(phases: Sequence[Phase], done: int) -> Iterator[tuple[Phase
         yield epochs[epoch], epoch
 
 
-def early_stopping(run: RunSettings, progress: Progress) -> bool:
+def early_stopping(run: Run, progress: Progress) -> bool:
     """Whether the mAP has not improved for as many evaluations as --patience allows; reports it."""
-    stops = 0 < run.patience <= progress.evaluations_since_best
+    stops = 0 < run.settings.patience <= progress.evaluations_since_best
     if stops:
-        print(f"early stopping: no better mAP in {run.patience} evaluations")
+        print(f"early stopping: no better mAP in {run.settings.patience} evaluations")
     return stops
 
 
-def review_steps(trainer: Trainer, run: RunSettings, phase: Phase, epoch: int, state: EpochState) -> None:
+def review_steps(trainer: Trainer, run: Run, phase: Phase, epoch: int, state: EpochState) -> None:
     """Save the batches of skipped steps, the first few of a run; ValueError if the training has diverged."""
     skipped = trainer.review_steps(state)
     if not skipped:
@@ -90,11 +91,11 @@ def review_steps(trainer: Trainer, run: RunSettings, phase: Phase, epoch: int, s
 
 
 def evaluate_if_due(
-    trainer: Trainer, validation: DatasetIndex, run: RunSettings, progress: Progress, stop: StopSignal
+    trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress, stop: StopSignal
 ) -> Evaluation | None:
     """Evaluate every --eval-period epochs, and after the last; a signal stops it, and the run, at once."""
     epoch, total = progress.epoch + 1, sum(phase.epochs for phase in trainer.phases)
-    if epoch % run.eval_period and epoch < total:
+    if epoch % run.settings.eval_period and epoch < total:
         return None
     try:
         with stop.stopping_at_once():
@@ -112,25 +113,25 @@ def asked_to_stop(stop: StopSignal, trainer: Trainer, state: EpochState) -> bool
     return state.batches % REVIEW_EVERY == 0 and trainer.processes.largest(stop.number) != 0
 
 
-def save(trainer: Trainer, run: RunSettings, progress: Progress, name: str) -> None:
+def save(trainer: Trainer, run: Run, progress: Progress, name: str) -> None:
     """Write a checkpoint into the run's folder."""
     if trainer.processes.first:
         save_run(run.folder / name, trainer, run.model, progress)
 
 
-def save_epoch(trainer: Trainer, run: RunSettings, progress: Progress, is_best: bool) -> None:
+def save_epoch(trainer: Trainer, run: Run, progress: Progress, is_best: bool) -> None:
     """Write the checkpoints of an epoch that is done.
 
     last.pt comes last: until it is there, a resumed run does the epoch again and writes the others again.
     """
     if is_best:
         save(trainer, run, progress, "best.pt")
-    if run.save_period and progress.epoch % run.save_period == 0:
+    if run.settings.save_period and progress.epoch % run.settings.save_period == 0:
         save(trainer, run, progress, f"epoch_{progress.epoch:03d}.pt")
     save(trainer, run, progress, LAST)
 
 
-def save_and_stop(trainer: Trainer, run: RunSettings, progress: Progress, stop: StopSignal) -> NoReturn:
+def save_and_stop(trainer: Trainer, run: Run, progress: Progress, stop: StopSignal) -> NoReturn:
     """Save, and raise `Stopped` with the command that resumes the run."""
     save(trainer, run, progress, LAST)
     raise Stopped(

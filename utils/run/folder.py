@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin
 
 import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.system.files import replacing
+from utils.system.settings import flat_types, with_values
 
 C = TypeVar("C")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
@@ -71,8 +72,8 @@ def _read(folder: Path) -> dict[str, Any]:
 def read_config(folder: Path, kind: type[C]) -> C:
     """What a run was started with, as the dataclass `kind`; fields that are new since have their defaults."""
     saved = _read(folder)["config"]
-    hints = get_type_hints(kind)
-    return kind(**{name: _as_type(saved[name], hint) for name, hint in hints.items() if name in saved})
+    values = {name: _as_type(saved[name], hint) for name, hint in flat_types(kind).items() if name in saved}
+    return with_values(kind(), values)
 
 
 def _as_type(value: Any, hint: Any) -> Any:

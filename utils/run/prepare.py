@@ -11,34 +11,16 @@ from utils.data.readable import require_readable
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
-from utils.system.validation import Preflight, check_values
+from utils.run.failures import require_room
+from utils.run.folder import changed_data, create_run_folder, write_config
+from utils.run.resume import Progress, restore_run
+from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
+from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import WORD, pretrained_weights, source_of
 from utils.weights.read_weights import read_weights
-
-RANGES = {
-    "at least 1": ("epochs", "batch_parts", "batch_size", "freeze_batch_size", "eval_period"),
-    "at least 0": (
-        "freeze_epochs",
-        "warmup_epochs",
-        "clip",
-        "workers",
-        "save_period",
-        "save_steps",
-        "patience",
-        "seed",
-    ),
-    "from 0 to 1": (
-        *("mosaic", "mixup", "clean_share", "translate", "flip", "label_smoothing"),
-        *("copy_paste", "cut_out", "hue", "saturation", "brightness"),
-    ),
-    "above 0": ("lr",),
-    "above 0 and at most 1": ("layer_decay",),
-    "above 0 and below 1": ("momentum",),
-    "a plain name": ("name",),
-}
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -93,6 +75,26 @@ def read_run_data(
     return data
 
 
-def check_settings(settings: Mapping[str, Any]) -> None:
-    """ValueError that names every setting of train.py that is out of its range."""
-    check_values(settings, RANGES)
+def open_folder(
+    trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
+) -> tuple[Path, Progress]:
+    """Make the folder of a new run, or restore the run in `folder`; all processes get the same.
+
+    The settings are those of train.py; all are written to config.json.
+    """
+    processes, progress = trainer.processes, Progress()
+    if folder:
+        changed = changed_data(folder, data)
+        for name in changed:
+            print(f"note: the {name} data has changed since the run started")
+        progress = restore_run(trainer, folder, same_images="train" not in changed)
+    elif processes.first:
+        epochs, period = sum(phase.epochs for phase in trainer.phases), settings["save_period"]
+        require_room(trainer, settings["output"], more=epochs // period if period else 0)
+        folder = create_run_folder(settings["output"], settings["name"])
+    if folder and processes.first:
+        write_config(folder, settings, data)
+    folder = processes.from_first(folder)
+    assert folder is not None
+    print(f"run folder: {folder}")
+    return folder, progress

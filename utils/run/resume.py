@@ -12,7 +12,6 @@ import torch
 
 from nets import Preset, parts_of
 from utils.run.folder import truncate_metrics
-from utils.run.loggers import LogName
 from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
 from utils.train.phases import phase_at
@@ -31,27 +30,6 @@ WHY_NOT = {
     "the order of the images follows from it": ("seed",),
 }
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What is written when.
-
-    eval_period  epochs between evaluations; the last epoch is always evaluated
-    save_period  epochs between `epoch_NNN.pt`; 0 keeps only the best and the last
-    save_steps   steps between saves of `last.pt` within an epoch; 0 saves it after each epoch alone
-    patience     evaluations without a better mAP after which the run stops; 0 never stops it
-    log          where figures go beside the folder
-    """
-
-    folder: Path
-    model: Preset
-    eval_period: int
-    save_period: int
-    save_steps: int
-    patience: int
-    eval_batch_size: int
-    log: tuple[LogName, ...] = ("tensorboard",)
 
 
 # Fields that checkpoints of earlier versions call otherwise.
@@ -98,6 +76,7 @@ class Progress:
 
 def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) -> None:
     """Write a checkpoint; where it is `last.pt`, the one before is kept as `previous.pt`."""
+    parts = trainer.gradients.parts
     save_checkpoint(
         path,
         keep=path.with_name(PREVIOUS) if path.name == LAST else None,
@@ -106,7 +85,7 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
         optimizer=trainer.optimizer.state_dict(),
         scaler=trainer.scaler.state_dict(),
         step=trainer.steps,
-        parts=trainer.gradients.parts if trainer.gradients.parts > trainer.settings.batch_parts else 0,
+        parts=parts if parts > trainer.settings.machine.batch_parts else 0,
         rate_factor=trainer.lr_factor,
         class_names=trainer.train_index.class_names,
         model_name=model.name,
@@ -145,7 +124,7 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
     trainer.scaler.load_state_dict(state["scaler"])
     trainer.steps = trainer.schedule.step_at(state["epoch"], within.batches)
     trainer.lr_factor = state["rate_factor"]
-    trainer.gradients.parts = max(trainer.settings.batch_parts, state["parts"])
+    trainer.gradients.parts = max(trainer.settings.machine.batch_parts, state["parts"])
     if trainer.ema is not None:
         trainer.ema.module.load_state_dict(state["ema"])
         trainer.ema.steps = trainer.steps

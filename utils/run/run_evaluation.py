@@ -12,7 +12,7 @@ from utils.report.data import Report
 from utils.report.page import write_report
 from utils.run.folder import read_metrics
 from utils.run.preview import save_predictions_image
-from utils.run.resume import RunSettings
+from utils.run.settings import Run
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint
 
@@ -24,7 +24,7 @@ class Evaluation(NamedTuple):
     losses: dict[str, float]
 
 
-def evaluate_run(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Evaluation:
+def evaluate_run(trainer: Trainer, data: DatasetIndex, run: Run) -> Evaluation:
     """Measure the weights as they are; the figures are those that get_map.py gives.
 
     Every process detects on its share of the images, and gets what the first one makes of them all.
@@ -36,7 +36,7 @@ def evaluate_run(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Eval
     return evaluation
 
 
-def conclude(trainer: Trainer, data: DatasetIndex, run: RunSettings) -> Metrics | None:
+def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
     """Measure the best weights on `data`, write the report, and say what can be done with them.
 
     Of several processes the first does this; the others, which help it to detect, return None.
@@ -81,16 +81,14 @@ next:
     return metrics
 
 
-def _detect(
-    trainer: Trainer, data: DatasetIndex, run: RunSettings, with_losses: bool = False
-) -> DatasetDetections:
+def _detect(trainer: Trainer, data: DatasetIndex, run: Run, with_losses: bool = False) -> DatasetDetections:
     settings = trainer.settings
     return detect_dataset(
         for_inference(trainer.evaluated, settings.detect.autocast),
         data,
         settings.image_size,
         run.eval_batch_size,
-        settings.workers,
+        settings.machine.workers or 0,
         settings.detect,
         with_losses,
         trainer.processes,

@@ -2,9 +2,8 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import tyro
 
@@ -17,13 +16,6 @@ C = TypeVar("C")
 
 class IncompleteError(Exception):
     """The work is done, but for what could not be and was named; the text says how much that is."""
-
-
-def alike(config: object, settings: type) -> dict[str, Any]:
-    """The values of a configuration whose names are also those of the dataclass `settings`."""
-    return {
-        field.name: getattr(config, field.name) for field in fields(settings) if hasattr(config, field.name)
-    }
 
 
 def absolute_file(name: str) -> str:

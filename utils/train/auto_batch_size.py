@@ -1,6 +1,7 @@
 """The batch size that suits a machine, by measurement: `--batch-size auto`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -8,11 +9,13 @@ import torch
 from nets.common.detector import Detector
 from nets.common.structures import Targets
 from nets.inspect.summary import summarise
+from utils.data.types import Size
 from utils.loader.batch import Batch
 from utils.system.distributed import Processes
 from utils.system.memory import available_memory
 from utils.train.auto_workers import measure_step
 from utils.train.gradient_accumulation import is_out_of_memory
+from utils.train.settings import PhaseSettings
 
 LARGEST = 256
 STEPS = 20  # that an epoch should have at least: each of them learns
@@ -52,9 +55,26 @@ def choose_batch_size(measure: Callable[[int], float | None], most: int) -> list
     return [*speeds, chosen]
 
 
+def with_measured_batch_sizes(
+    settings: PhaseSettings,
+    detector: Detector,
+    image_size: Size,
+    autocast: torch.dtype | None,
+    images: int,
+    processes: Processes,
+) -> PhaseSettings:
+    """The settings with measured numbers for batch sizes that are "auto"."""
+    batch, frozen = settings.batch_size, settings.freeze_batch_size
+    if "auto" in (batch, frozen):
+        measured = measured_batch_size(detector, image_size, autocast, images, processes)
+        batch = measured if batch == "auto" else batch
+        frozen = 2 * measured if frozen == "auto" else frozen
+    return replace(settings, batch_size=batch, freeze_batch_size=frozen)
+
+
 def measured_batch_size(
     detector: Detector,
-    image_size: tuple[int, int],
+    image_size: Size,
     autocast: torch.dtype | None,
     images: int,
     processes: Processes,

@@ -35,6 +35,22 @@ def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
     return min(range(min(MOST, cores - 1) + 1), key=seconds)
 
 
+def measured_workers(
+    dataset: DetectionDataset,
+    batches: Sequence[Sequence[SampleKey]],
+    detector: Detector,
+    autocast: torch.dtype | None,
+    cores: int,
+) -> int:
+    """The number of worker processes by the time that loading and training take on this machine."""
+    device = detector.device
+    load, batch = measure_loading(dataset, batches)
+    step = measure_step(detector, batch, device, autocast)
+    workers = choose_workers(load, step, cores, device.type == "cuda")
+    print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
+    return workers
+
+
 def measure_loading(dataset: DetectionDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:
     """Seconds that this process takes for the fastest of some batches, and the last of them."""
     assert batches

@@ -3,14 +3,12 @@
 import math
 from collections.abc import Sequence
 from itertools import takewhile
-from typing import Literal
 
 import torch
 
 from utils.train.freezing import is_frozen
 from utils.train.phases import Phase
-
-Decay = Literal["cosine", "step", "constant"]
+from utils.train.settings import Decay
 
 
 def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from torch import nn
 
@@ -11,6 +12,7 @@ from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.train.defaults import suggest_epochs, suggest_freeze_epochs
 from utils.train.freezing import describe_frozen, freeze
 from utils.train.optimizer import OptimizerName
+from utils.train.settings import OptimizerSettings, PhaseSettings
 
 
 @dataclass(frozen=True)
@@ -108,55 +110,33 @@ def _strengths(augmentation: Augmentation, *names: str) -> list[str]:
     return [f"{name.replace('_', '-')} {value:g}" for name, value in values.items() if value]
 
 
-@dataclass(frozen=True)
-class PlanSettings:
-    """What phases are made from; None lets the number of images decide.
-
-    weights      "none", or what the run starts from
-    freeze       what the first `freeze_epochs` freeze
-    clean_share  share of the epochs, the last ones, without mosaic and its like
-    lr           peak learning rate for a batch of 64
-    """
-
-    weights: str
-    epochs: int | None
-    freeze_epochs: int | None
-    freeze: tuple[str, ...]
-    freeze_batch_size: int
-    batch_size: int
-    clean_share: float
-    optimizer: OptimizerName
-    lr: float
-    layer_decay: float
-
-
-def plan_run(settings: PlanSettings, augmentation: Augmentation, images: int) -> tuple[Phase, ...]:
-    """The phases of a run on so many images; says what it has chosen."""
+def plan_run(
+    settings: PhaseSettings,
+    optimization: OptimizerSettings,
+    augmentation: Augmentation,
+    images: int,
+    from_weights: bool,
+) -> tuple[Phase, ...]:
+    """Plan the phases of a run on so many images, `from_weights` or from scratch; reports what it chooses."""
     epochs, frozen_epochs = settings.epochs, settings.freeze_epochs
     if epochs is None:
         epochs = suggest_epochs(images)
         print(f"--epochs is not set: {epochs} for {images} images")
     if frozen_epochs is None:
-        frozen_epochs = suggest_freeze_epochs(epochs, settings.weights != "none")
-    frozen = _phase("frozen", settings, settings.freeze_batch_size, settings.freeze, augmentation, images)
-    unfrozen = _phase("unfrozen", settings, settings.batch_size, (), augmentation, images)
-    decay = f", and by {settings.layer_decay:g} for each stage from the head" * (settings.layer_decay != 1)
-    print(f"learning rate: {settings.lr:g} for a batch of 64, scaled by each phase's batch{decay}")
+        frozen_epochs = suggest_freeze_epochs(epochs, from_weights)
+    factor = optimization.layer_decay
+    decay = f", and by {factor:g} for each stage from the head" * (factor != 1)
+    print(f"learning rate: {optimization.peak_lr:g} for a batch of 64, scaled by each phase's batch{decay}")
+
+    def phase(name: str, batch_size: int | Literal["auto"], frozen: tuple[str, ...]) -> Phase:
+        assert batch_size != "auto", "it was measured before"
+        batch = min(batch_size, images)
+        peak = scale_learning_rate(optimization.peak_lr, batch, optimization.optimizer)
+        return Phase(name, 0, batch, peak, frozen, augmentation)
+
+    frozen = phase("frozen", settings.freeze_batch_size, settings.freeze)
+    unfrozen = phase("unfrozen", settings.batch_size, ())
     return plan_phases(epochs, frozen_epochs, settings.clean_share, frozen, unfrozen)
-
-
-def _phase(
-    name: str,
-    settings: PlanSettings,
-    batch_size: int,
-    parts: tuple[str, ...],
-    augmentation: Augmentation,
-    images: int,
-) -> Phase:
-    batch = min(batch_size, images)
-    return Phase(
-        name, 0, batch, scale_learning_rate(settings.lr, batch, settings.optimizer), parts, augmentation
-    )
 
 
 def scale_learning_rate(

@@ -1,38 +1,94 @@
-"""The settings of the training loop."""
+"""The settings of training, in groups that train.py has as flags: help, default and range in one place."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+from utils.data.types import Size
 from utils.inference.detect import DetectSettings
-from utils.system.device import Compiling
-from utils.train.lr_schedule import Decay
+from utils.loader.image_cache import Cache
+from utils.system.device import Amp, Compiling
+from utils.system.settings import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    OpenFraction,
+    PositiveFloat,
+    PositiveFraction,
+    PositiveInt,
+)
+from utils.train.defaults import DEFAULT_LEARNING_RATE, DEFAULT_WEIGHT_DECAY
 from utils.train.optimizer import OptimizerName
+
+Decay = Literal["cosine", "step", "constant"]
+
+
+@dataclass(frozen=True)
+class PhaseSettings:
+    """How long a run trains, on batches of which size, and what is frozen at first."""
+
+    epochs: PositiveInt | None = None  # passes over the training data; default: by the number of images
+    freeze_epochs: NonNegativeInt | None = None  # epochs with frozen parts; default: a fifth, 0 from scratch
+    freeze: tuple[str, ...] = (
+        "backbone",
+    )  # frozen parts: backbone, neck, head; backbone:2 is its first 2 stages
+    batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: measure what is fast and fits
+    freeze_batch_size: PositiveInt | Literal["auto"] = 16  # while parts are frozen; auto: twice --batch-size
+    clean_share: Fraction = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cutout
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """The optimizer, the learning rate schedule and the average of the weights."""
+
+    optimizer: OptimizerName = "adamw"  # sgd, adamw or muon
+    lr: PositiveFloat | None = None  # peak learning rate for a batch size of 64; default: by the optimizer
+    layer_decay: PositiveFraction = 1.0  # layer-wise learning rate decay: factor per stage away from the head
+    momentum: OpenFraction = 0.9  # momentum of SGD and Muon, beta1 of AdamW
+    weight_decay: float | None = None  # weight decay, not on BatchNorm and biases; default: by the optimizer
+    lr_decay: Decay = "cosine"  # learning rate schedule: cosine, step or constant
+    warmup_epochs: NonNegativeFloat = 1.0  # epochs of learning rate warm-up when a part starts to train
+    clip: NonNegativeFloat = 0.0  # gradient clipping: largest norm; 0 for none
+    ema: bool = True  # evaluate and save an exponential moving average (EMA) of the weights
+
+    def complete(self) -> "OptimizerSettings":
+        """The settings with the optimizer's own learning rate and weight decay where none is set."""
+        return replace(self, lr=self.peak_lr, weight_decay=self.decay)
+
+    @property
+    def peak_lr(self) -> float:
+        """The learning rate for a batch size of 64."""
+        return DEFAULT_LEARNING_RATE[self.optimizer] if self.lr is None else self.lr
+
+    @property
+    def decay(self) -> float:
+        """The weight decay."""
+        return DEFAULT_WEIGHT_DECAY[self.optimizer] if self.weight_decay is None else self.weight_decay
+
+
+@dataclass(frozen=True)
+class MachineSettings:
+    """How the machine is used: these change the speed, and results only by rounding."""
+
+    device: str = "auto"  # auto, cpu, cuda or cuda:0
+    amp: Amp = "auto"  # mixed precision: auto (where it is fast), off, bf16 or fp16
+    workers: NonNegativeInt | None = None  # processes that load data; default: as many as measured to help
+    cache: Cache = "auto"  # cache of decoded images: ram, disk, off, or auto (in memory if they fit)
+    batch_parts: PositiveInt = 1  # gradient accumulation: parts per batch; more where memory runs out
+    sync_bn: bool = True  # synchronised BatchNorm: statistics over the batches of all processes
+    compile: Compiling = "off"  # torch.compile: off, on, or graphs (with CUDA graphs, on a GPU)
+    deterministic: bool = False  # on a GPU, only deterministic kernels, if slower
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What the loop needs to know beside model, data and phases.
+    """What a `Trainer` needs beside the model, the data and the phases.
 
-    sync_bn        whether BatchNorm's statistics are of all processes' parts of a batch
-    warmup_epochs  how long a part's learning rate rises when it starts to train
-    layer_decay    what the rates of parts and stages are multiplied by for each step away from the head
-    batch_parts    in how many parts a batch is worked through, one after the other
-    clip           largest norm of the gradient; 0 does not clip
-    smallest       least side of the input that the model can take
+    smallest  least side of the input that the model takes
     """
 
-    image_size: tuple[int, int]
+    image_size: Size
     smallest: int
-    optimizer: OptimizerName
-    momentum: float
-    weight_decay: float
-    lr_decay: Decay
-    warmup_epochs: float
-    clip: float
-    ema: bool
-    seed: int
-    workers: int
-    detect: DetectSettings
-    sync_bn: bool = True
-    batch_parts: int = 1
-    layer_decay: float = 1.0
-    compile: Compiling = "off"
+    seed: int = 0
+    detect: DetectSettings = field(default_factory=DetectSettings)
+    optimization: OptimizerSettings = OptimizerSettings()
+    machine: MachineSettings = MachineSettings()

@@ -8,7 +8,6 @@ data (utils/loader).
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -26,7 +25,8 @@ from utils.loader.worker_recovery import RecoveringLoader
 from utils.system.device import to_device, usable_cores
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
-from utils.train.auto_workers import choose_workers, measure_loading, measure_step
+from utils.system.settings import with_values
+from utils.train.auto_workers import measured_workers
 from utils.train.ema import EMA
 from utils.train.epoch_state import EpochResult, EpochState
 from utils.train.freezing import stages_frozen
@@ -62,8 +62,9 @@ class Trainer:
         device: torch.device,
         processes: Processes | None = None,
     ) -> None:
+        optimization, machine = settings.optimization, settings.machine
         self.processes = processes or Processes()
-        if self.processes.size > 1 and settings.sync_bn:
+        if self.processes.size > 1 and machine.sync_bn:
             synchronise_batch_norm(detector, device)
         self.detector = to_device(detector, device)
         self.train_index = train_index
@@ -71,13 +72,15 @@ class Trainer:
         self.settings = settings
         self.device = device
         self.autocast = settings.detect.autocast
-        self.schedule = LRSchedule(phases, len(train_index), settings.warmup_epochs, settings.lr_decay)
+        self.schedule = LRSchedule(
+            phases, len(train_index), optimization.warmup_epochs, optimization.lr_decay
+        )
         self.optimizer = build_optimizer(
             detector,
-            settings.optimizer,
-            settings.momentum,
-            settings.weight_decay,
-            settings.layer_decay,
+            optimization.optimizer,
+            optimization.momentum,
+            optimization.decay,
+            optimization.layer_decay,
             by_stage=any(stages_frozen(phase.frozen) for phase in phases),
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
@@ -87,11 +90,11 @@ class Trainer:
             self.autocast,
             self.scaler,
             self.processes,
-            settings.batch_parts,
-            settings.compile,
+            machine.batch_parts,
+            machine.compile,
         )
         self.guard = NonfiniteGuard(self.detector)
-        self.ema = EMA(detector, self.schedule.total_steps) if settings.ema else None
+        self.ema = EMA(detector, self.schedule.total_steps) if optimization.ema else None
         self.steps, self.lr_factor = 0, 1.0
         self.phase: Phase | None = None
         self.loader: tuple[RecoveringLoader[SampleKey], EpochBatches] | None = None
@@ -112,9 +115,9 @@ class Trainer:
         nonfinite = self.guard.check(losses, batch.indices, with_gradients=not scaled)
         if not scaled:
             skip_step(self.optimizer, nonfinite)
-        if self.settings.clip:
+        if self.settings.optimization.clip:
             self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.clip)
+            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), self.settings.optimization.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
@@ -212,12 +215,11 @@ class Trainer:
 
     def open_loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
         """A new loader of a phase, and the sampler that says which images make up its batches."""
-        share, pinned = self.processes.share(phase.batch_size), self.device.type == "cuda"
         return training_loader(
             self.dataset(phase),
-            share,
-            self.settings.workers,
-            pinned,
+            self.processes.share(phase.batch_size),
+            self.settings.machine.workers or 0,
+            self.device.type == "cuda",
             self.processes.rank,
             self.processes.size,
         )
@@ -241,12 +243,8 @@ class Trainer:
                 path.unlink(missing_ok=True)
 
     def measure_workers(self) -> None:
-        """Choose the number of worker processes by the time that loading and training take here."""
-        phase = self.phases[0]
-        _, sampler = self.open_loader(phase)
-        load, batch = measure_loading(self.dataset(phase), list(islice(sampler, 4)))
-        step = measure_step(self.detector, batch, self.device, self.autocast)
-        cores = max(1, usable_cores() // self.processes.here)
-        workers = choose_workers(load, step, cores, self.device.type == "cuda")
-        print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
-        self.settings = replace(self.settings, workers=workers)
+        """Set the number of worker processes that this machine's speed suggests."""
+        phase, cores = self.phases[0], max(1, usable_cores() // self.processes.here)
+        batches = list(islice(self.open_loader(phase)[1], 4))
+        workers = measured_workers(self.dataset(phase), batches, self.detector, self.autocast, cores)
+        self.settings = with_values(self.settings, {"workers": workers})

@@ -19,7 +19,8 @@ from utils.augment.settings import NO_AUGMENTATION, Augmentation
     ],
 )
 def test_strengths_out_of_range_are_named(wrong, allowed):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is .*{allowed}"):
+    (name,) = wrong
+    with pytest.raises(ValueError, match=f"--{name.replace('_', '-')} must be .*{allowed}"):
         Augmentation(**wrong)
 
 

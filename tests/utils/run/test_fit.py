@@ -18,8 +18,9 @@ from utils.run import fit as training_loop
 from utils.run.fit import fit
 from utils.run.folder import read_metrics
 from utils.run.loggers import Experiments
-from utils.run.resume import Progress, RunSettings, find_run, restore_run, save_run
+from utils.run.resume import Progress, find_run, restore_run, save_run
 from utils.run.run_evaluation import Evaluation, conclude
+from utils.run.settings import Run, RunSettings
 from utils.train.epoch_state import EpochState
 from utils.weights.checkpoint import load_checkpoint
 
@@ -33,7 +34,7 @@ def index(tmp_path_factory):
 
 def run_in(folder, **changes):
     folder.mkdir(exist_ok=True)
-    return replace(RunSettings(folder, preset("yolox_nano"), 1, 0, 0, 0, 2), **changes)
+    return Run(folder, preset("yolox_nano"), eval_batch_size=2, settings=RunSettings(**changes))
 
 
 @pytest.fixture(scope="module")

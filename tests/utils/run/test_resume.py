@@ -1,18 +1,18 @@
 """What a run may change when it goes on."""
 
-from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
 
 from train import Config
 from utils.run.resume import NOT_OF_THE_PLAN, WHY_NOT, plan_changes
+from utils.system.settings import flat_values, with_values
 
 FOLDER = Path("logs") / "run"
 
 
 def changes(**after):
-    return plan_changes(asdict(Config()), asdict(replace(Config(), **after)), FOLDER)
+    return plan_changes(flat_values(Config()), flat_values(with_values(Config(), after)), FOLDER)
 
 
 def test_nothing_changed():
@@ -41,11 +41,13 @@ def test_another_network_or_measure_is_another_run(name):
 
 
 def test_settings_that_are_new_since_are_no_change():
-    before = asdict(Config())
+    before = flat_values(Config())
     del before["mosaic"]
-    assert plan_changes(before, asdict(replace(Config(), mosaic=0.1)), FOLDER) == []
+    assert plan_changes(before, flat_values(with_values(Config(), {"mosaic": 0.1})), FOLDER) == []
 
 
 def test_the_names_are_those_of_settings():
-    names = {field.name for field in fields(Config)}
-    assert names >= {*NOT_OF_THE_PLAN, *(name for group in WHY_NOT.values() for name in group)}
+    assert flat_values(Config()).keys() >= {
+        *NOT_OF_THE_PLAN,
+        *(name for group in WHY_NOT.values() for name in group),
+    }

@@ -11,30 +11,19 @@ from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_tra
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.train.phases import (
     Phase,
-    PlanSettings,
     apply_freezing,
     phase_at,
     plan_phases,
     plan_run,
     scale_learning_rate,
 )
+from utils.train.settings import OptimizerSettings, PhaseSettings
 
 VARIED = Augmentation(mosaic=1.0, mixup=0.5)
 FROZEN = Phase("frozen", 0, 16, 0.02, ("backbone",), VARIED)
 UNFROZEN = Phase("unfrozen", 0, 8, 0.01, (), VARIED)
 
-SETTINGS = PlanSettings(
-    weights="none",
-    epochs=None,
-    freeze_epochs=None,
-    freeze=("backbone",),
-    freeze_batch_size=16,
-    batch_size=8,
-    clean_share=0.3,
-    optimizer="sgd",
-    lr=0.08,
-    layer_decay=1.0,
-)
+SGD = OptimizerSettings("sgd")  # .08 for a batch of 64
 
 
 def plan(epochs, freeze_epochs, clean_share):
@@ -144,7 +133,7 @@ def test_what_newly_trains_warms_up_again(index):
 
 
 def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_images(capsys):
-    phases = plan_run(SETTINGS, Augmentation(), 200)  # 12,000 shown in all
+    phases = plan_run(PhaseSettings(), SGD, Augmentation(), 200, from_weights=False)  # 12,000 shown in all
     assert [(phase.name, phase.epochs) for phase in phases] == [("unfrozen", 42), ("unfrozen, clean", 18)]
     said = capsys.readouterr().out
     assert "--epochs is not set: 60 for 200 images" in said
@@ -152,8 +141,8 @@ def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_images(capsys):
 
 
 def test_from_weights_a_fifth_is_frozen(capsys):
-    settings = replace(SETTINGS, weights="a.pt", epochs=10, layer_decay=0.8)
-    phases = plan_run(settings, Augmentation(), 200)
+    optimization = replace(SGD, layer_decay=0.8)
+    phases = plan_run(PhaseSettings(epochs=10), optimization, Augmentation(), 200, from_weights=True)
     assert [(phase.name, phase.epochs) for phase in phases] == [
         ("frozen", 2),
         ("unfrozen", 5),
@@ -166,7 +155,7 @@ def test_from_weights_a_fifth_is_frozen(capsys):
 
 
 def test_a_batch_is_no_larger_than_the_data():
-    phases = plan_run(replace(SETTINGS, epochs=4, freeze_epochs=2), Augmentation(), 5)
+    phases = plan_run(PhaseSettings(epochs=4, freeze_epochs=2), SGD, Augmentation(), 5, from_weights=True)
     assert {phase.batch_size for phase in phases} == {5}
     assert phases[0].learning_rate == pytest.approx(0.08 * 5 / 64)
 

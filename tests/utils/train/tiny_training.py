@@ -1,6 +1,5 @@
 """A few drawn images, and trainers that learn them in seconds."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,11 +9,11 @@ import torch
 from nets import build_detector
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import DatasetIndex, ImageRecord, build_index
-from utils.inference.detect import DetectSettings
 from utils.run.fit import remaining_epochs
+from utils.system.settings import with_values
 from utils.train.epoch_state import EpochResult, EpochState
 from utils.train.phases import Phase
-from utils.train.settings import TrainSettings
+from utils.train.settings import MachineSettings, OptimizerSettings, TrainSettings
 from utils.train.trainer import Trainer
 
 SIDE = 64
@@ -23,16 +22,8 @@ PHASE = Phase("all", 1, 2, 0.01, (), NO_AUGMENTATION)
 SETTINGS = TrainSettings(
     image_size=(SIDE, SIDE),
     smallest=1,
-    optimizer="sgd",
-    momentum=0.9,
-    weight_decay=0.05,
-    lr_decay="cosine",
-    warmup_epochs=1.0,
-    clip=0.0,
-    ema=True,
-    seed=0,
-    workers=0,
-    detect=DetectSettings(),
+    optimization=OptimizerSettings("sgd", weight_decay=0.05),
+    machine=MachineSettings(workers=0),
 )
 
 
@@ -54,7 +45,7 @@ def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, processes
     """A trainer of the smallest network, with the settings above changed."""
     torch.manual_seed(weights_seed)
     detector = build_detector("yolox_nano", len(index.class_names))
-    return Trainer(detector, index, tuple(phases), replace(SETTINGS, **changes), CPU, processes)
+    return Trainer(detector, index, tuple(phases), with_values(SETTINGS, changes), CPU, processes)
 
 
 def train(trainer: Trainer) -> list[dict[str, float]]:

@@ -1,0 +1,29 @@
+"""The settings of a run: when it evaluates, saves and stops, and where its metrics go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from nets import Preset
+from utils.run.loggers import LogName
+from utils.system.settings import NonNegativeInt, PositiveInt
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """When a run evaluates, saves and stops, and where its metrics go."""
+
+    eval_period: PositiveInt = 1  # epochs between evaluations; the last epoch is always evaluated
+    save_period: NonNegativeInt = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
+    save_steps: NonNegativeInt = 0  # steps between saves of last.pt within an epoch; 0: after each epoch only
+    patience: NonNegativeInt = 0  # early stopping: evaluations without a better mAP; 0 never stops early
+    log: tuple[LogName, ...] = ("tensorboard",)  # experiment trackers: tensorboard, wandb, mlflow, or none
+
+
+class Run(NamedTuple):
+    """A run on disk: its folder, its model, the batch size of evaluation, and its settings."""
+
+    folder: Path
+    model: Preset
+    eval_batch_size: int
+    settings: RunSettings = RunSettings()
