@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from utils.data.boxes import intersection, iou
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import Matched, OverlappingPairs, overlapping_pairs
 
@@ -150,10 +151,5 @@ def _same_place(one: Suspect, other: Suspect) -> bool:
     """Whether two doubts are about the same thing: boxes of one image that overlap by half."""
     if one.image != other.image:
         return False
-    a, b = one.box or one.suggested_box, other.box or other.suggested_box
-    assert a and b, "of a label and a detection there is one at least"
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if min(width, height) <= 0:
-        return False
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
-    return width * height >= ENOUGH * (sum(areas) - width * height)
+    first, second = (np.array(suspect.box or suspect.suggested_box) for suspect in (one, other))
+    return bool(intersection(first, second) > 0 and iou(first, second) >= ENOUGH)

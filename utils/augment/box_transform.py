@@ -7,6 +7,7 @@ import numpy as np
 
 from utils.augment.placement import Placement
 from utils.augment.settings import Augmentation
+from utils.data.boxes import area
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects
 
@@ -70,11 +71,9 @@ def visible_boxes(
     """Clip boxes [N, 4] to an area [N, 4] each, and say of which (bool [N]) enough is left."""
     lowest, highest = np.tile(areas[:, :2], 2), np.tile(areas[:, 2:], 2)
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
-    sides = clipped[:, 2:] - clipped[:, :2]
-    whole = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    shorter = sides.min(axis=1)
+    shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
     seen = (shorter > 0) & (shorter >= settings.min_size)
-    return clipped, seen & (sides.prod(axis=1) >= settings.min_visibility * whole)
+    return clipped, seen & (area(clipped) >= settings.min_visibility * area(boxes))
 
 
 def _rows_of(index: DatasetIndex, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

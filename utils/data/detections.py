@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 
-
-def corner_and_sides(boxes: np.ndarray) -> np.ndarray:
-    """Boxes xyxy [N, 4] as COCO's x, y, width, height."""
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
+from utils.data.boxes import xyxy_to_xywh
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Detections:
 
         category_ids  COCO's number of each class; by default 1, 2, 3, ...
         """
-        bboxes = corner_and_sides(self.boxes)
+        bboxes = xyxy_to_xywh(self.boxes)
         return [
             {
                 "image_id": image_id,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.data.boxes import area
 from utils.data.mapped_array import MappedArray, map_array, place_of
 
 PATHS_AT_ONCE = 10_000
@@ -139,7 +140,7 @@ def flat_index(
         labels=labels.astype(np.int32),
         difficult=nothing if difficult is None else difficult.astype(bool),
         crowd=nothing if crowd is None else crowd.astype(bool),
-        areas=(_box_areas(boxes) if areas is None else areas).astype(np.float32),
+        areas=(area(boxes) if areas is None else areas).astype(np.float32),
     )
 
 
@@ -213,16 +214,12 @@ def _joined(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
     return np.concatenate([np.asarray(part, dtype) for part in parts]) if parts else np.zeros(0, dtype)
 
 
-def _box_areas(boxes: np.ndarray) -> np.ndarray:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-
-
 def _or_false(flags: np.ndarray | None, record: ImageRecord) -> np.ndarray:
     return np.zeros(len(record.labels), bool) if flags is None else flags
 
 
 def _or_box_areas(record: ImageRecord) -> np.ndarray:
-    return _box_areas(record.boxes) if record.areas is None else record.areas
+    return area(record.boxes) if record.areas is None else record.areas
 
 
 def count_objects(index: DatasetIndex) -> np.ndarray:

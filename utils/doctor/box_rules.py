@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from utils.data.boxes import area, iou
 from utils.data.index import DatasetIndex
 from utils.doctor.file_checks import BEYOND, exif_fit
 from utils.doctor.splits import Split
@@ -58,7 +59,8 @@ def overlapping_boxes(index: DatasetIndex) -> tuple[np.ndarray, np.ndarray]:
     same, different = np.zeros(len(index.boxes), bool), np.zeros(len(index.boxes), bool)
     for image in np.flatnonzero(np.diff(index.box_offsets) > 1).tolist():
         span = index.span(image)
-        near = pairwise_iou(index.boxes[span]) > DOUBLED_IOU
+        boxes = index.boxes[span]
+        near = iou(boxes[:, None], boxes) > DOUBLED_IOU
         near &= ~(index.crowd[span][:, None] | index.crowd[span])
         equal = index.labels[span][:, None] == index.labels[span]
         same[span] = np.tril(near & equal, -1).any(axis=1)
@@ -66,15 +68,7 @@ def overlapping_boxes(index: DatasetIndex) -> tuple[np.ndarray, np.ndarray]:
     return same, different
 
 
-def pairwise_iou(boxes: np.ndarray) -> np.ndarray:
-    """IoU of each box [N, 4] with each: [N, N]."""
-    corners = np.minimum(boxes[:, None, 2:], boxes[:, 2:]) - np.maximum(boxes[:, None, :2], boxes[:, :2])
-    common = corners.clip(0).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return common / (areas[:, None] + areas - common)
-
-
 def training_sides(split: Split, image_size: tuple[int, int]) -> np.ndarray:
     """The square root of each box's area in pixels of the network's input: float64 [M]."""
     scale = (np.array(image_size) / true_sizes(split)).min(axis=1)
-    return np.sqrt(box_sides(split.index).prod(axis=1)) * scale[box_owners(split.index)]
+    return np.sqrt(area(split.index.boxes)) * scale[box_owners(split.index)]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from utils.data.boxes import area, intersection
+
 # What a place costs. To hide another tag is worst, for then a name is lost.
 TAG = 4.0  # times the share of the tag that lies on tags placed before
 OBJECT = 1.0  # times the share of each box that the tag hides
@@ -20,10 +22,10 @@ def place_tags(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) ->
     places = _places(boxes, sizes, height, width)
     tags = np.concatenate([places, places + sizes[:, None]], axis=2)
     costs = _hidden(tags, boxes) + ORDER * np.arange(places.shape[1])
-    area = np.maximum(sizes.prod(axis=1), 1)
+    tag_area = np.maximum(sizes.prod(axis=1), 1)
     chosen = np.zeros((len(boxes), 4))
     for k, choices in enumerate(tags):
-        covered = _overlaps(choices, chosen[:k]).sum(axis=1) / area[k]
+        covered = intersection(choices[:, None], chosen[:k]).sum(axis=1) / tag_area[k]
         chosen[k] = choices[np.argmin(costs[k] + TAG * covered)]
     return chosen[:, :2].astype(int)
 
@@ -50,17 +52,8 @@ def _places(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np
 def _hidden(tags: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """What each place of [N, P, 4] costs for the boxes [N, 4] that it hides, [N, P]."""
     number, places = tags.shape[:2]
-    overlap = _overlaps(tags.reshape(-1, 4), boxes)
-    box_area = np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1)
-    tag_area = np.maximum((tags[..., 2:] - tags[..., :2]).prod(axis=2), 1).reshape(-1)
-    cost = OBJECT * (overlap / box_area).sum(axis=1) + BACKGROUND * overlap.max(axis=1) / tag_area
+    shared = intersection(tags.reshape(-1, 1, 4), boxes)
+    box_area = np.maximum(area(boxes), 1)
+    tag_area = np.maximum(area(tags), 1).reshape(-1)
+    cost = OBJECT * (shared / box_area).sum(axis=1) + BACKGROUND * shared.max(axis=1) / tag_area
     return cost.reshape(number, places)
-
-
-def _overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Areas that boxes [N, 4] and [M, 4] share, [N, M]."""
-    left, top, right, bottom = first.T[..., None]
-    wide = np.minimum(right, second[:, 2]) - np.maximum(left, second[:, 0])
-    high = np.minimum(bottom, second[:, 3]) - np.maximum(top, second[:, 1])
-    shared: np.ndarray = np.maximum(wide, 0) * np.maximum(high, 0)
-    return shared

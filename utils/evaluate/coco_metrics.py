@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.data.boxes import area
 from utils.evaluate.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
@@ -33,11 +34,11 @@ def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: Overlapping
     classes = len(truth.class_names)
     precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
-    for area, limits in enumerate(AREAS.values()):
+    for row, limits in enumerate(AREAS.values()):
         objects = np.bincount(truth.labels[~_ignored(truth, limits)], minlength=classes)
         for threshold, verdict in enumerate(coco_verdicts(found, truth, pairs, limits)):
-            precision[area, :, threshold] = _precisions(verdict, found.class_starts, objects)
-            recall[area, :, threshold] = _recalls(verdict, found, objects)
+            precision[row, :, threshold] = _precisions(verdict, found.class_starts, objects)
+            recall[row, :, threshold] = _recalls(verdict, found, objects)
     return CocoFigures(precision, recall)
 
 
@@ -54,7 +55,7 @@ def coco_verdicts(
     first_hundred = found.place < MAX_DETECTIONS[-1]
     pairs = OverlappingPairs(*(column[first_hundred[pairs.detection]] for column in pairs))
     matched, matched_ignored = match_coco(pairs, found, _ignored(truth, limits), truth.crowd)
-    size = (found.boxes[:, 2] - found.boxes[:, 0]) * (found.boxes[:, 3] - found.boxes[:, 1])
+    size = area(found.boxes)
     other_size = (size < limits[0]) | (size > limits[1])
     for threshold in range(len(COCO_THRESHOLDS)):
         hit = (matched >> threshold & 1).astype(bool)

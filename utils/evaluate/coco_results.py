@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from utils.data.boxes import xywh_to_xyxy
 from utils.data.index import LARGEST
 from utils.evaluate.ground_truth import FlatDetections
 from utils.system.files import read_text
@@ -59,8 +60,7 @@ def read_coco_results(path: Path, by_id: Join, by_name: Join) -> FlatDetections:
         parts.append(columns)
         first += len(entries)
     images, boxes, scores, labels = (np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True))
-    boxes[:, 2:] += boxes[:, :2]
-    return FlatDetections(images, boxes, scores, labels)
+    return FlatDetections(images, xywh_to_xyxy(boxes), scores, labels)
 
 
 def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.data.boxes import area, intersection
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections, position_in_run
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -200,24 +201,13 @@ def _keep_overlapping(
     detection: np.ndarray, obj: np.ndarray, found: RankedDetections, truth: GroundTruth, least: float
 ) -> OverlappingPairs:
     """The given pairs that overlap by at least `least`."""
-    width = _shared_side(found.boxes, detection, truth.boxes, obj, axis=0)
-    touch = np.flatnonzero(width > 0)  # the others have no overlap, or no area at all
-    detection, obj, width = detection[touch], obj[touch], width[touch]
-    height = _shared_side(found.boxes, detection, truth.boxes, obj, axis=1)
-    touch = np.flatnonzero(height > 0)
-    detection, obj = detection[touch], obj[touch]
-    a, b = found.boxes[detection].T, truth.boxes[obj].T
-    intersection = width[touch] * height[touch]
-    area = (a[2] - a[0]) * (a[3] - a[1])
-    iou = intersection / (area + (b[2] - b[0]) * (b[3] - b[1]) - intersection)
-    covered = np.where(truth.crowd[obj], intersection / area, iou)
+    for low, high in ((0, 2), (1, 3)):  # most pairs are apart along x: no need to look at the rest of them
+        end = np.minimum(found.boxes[detection, high], truth.boxes[obj, high])
+        touch = np.flatnonzero(end > np.maximum(found.boxes[detection, low], truth.boxes[obj, low]))
+        detection, obj = detection[touch], obj[touch]
+    boxes, objects = found.boxes[detection], truth.boxes[obj]
+    shared, area_found = intersection(boxes, objects), area(boxes)
+    iou = shared / (area_found + area(objects) - shared)
+    covered = np.where(truth.crowd[obj], shared / area_found, iou)
     keep = np.maximum(iou, covered) >= least
     return OverlappingPairs(detection[keep], obj[keep], iou[keep], covered[keep])
-
-
-def _shared_side(
-    a: np.ndarray, rows_a: np.ndarray, b: np.ndarray, rows_b: np.ndarray, axis: int
-) -> np.ndarray:
-    """How far boxes of `a` and of `b` [N, 4] overlap along x (axis 0) or y; negative where they are apart."""
-    end = np.minimum(a[rows_a, axis + 2], b[rows_b, axis + 2])
-    return end - np.maximum(a[rows_a, axis], b[rows_b, axis])

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.data.boxes import area
 from utils.data.index import LARGEST
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.system.files import read_text
@@ -76,7 +77,6 @@ def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
 
 def text_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
     """Those lines as objects; images are in the order of their names."""
-    left, top, right, bottom = boxes.numbers.T
     return GroundTruth(
         class_names=tuple(class_names),
         num_images=len(boxes.ids),
@@ -85,7 +85,7 @@ def text_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
         labels=_labels(boxes, class_names),
         difficult=boxes.difficult,
         crowd=np.zeros(len(boxes.owner), bool),
-        areas=(right - left) * (bottom - top),
+        areas=area(boxes.numbers),
     )
 
 

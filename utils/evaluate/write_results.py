@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.data.detections import corner_and_sides
+from utils.data.boxes import xyxy_to_xywh
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.evaluate.text_results import DIFFICULT
 from utils.images.output_names import output_names
@@ -20,7 +20,7 @@ def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> No
 
     names  of the images' files. The flag of difficult objects is a key of our own.
     """
-    boxes = corner_and_sides(truth.boxes)
+    boxes = xyxy_to_xywh(truth.boxes)
     columns = zip(truth.image, truth.labels, boxes, truth.areas, truth.crowd, truth.difficult, strict=True)
     content = {
         "images": [{"id": number, "file_name": name} for number, name in enumerate(names, 1)],
@@ -43,7 +43,7 @@ def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> No
 
 def write_coco_results(path: Path, found: FlatDetections) -> None:
     """Write a COCO result file for that annotation file."""
-    columns = zip(found.image, found.labels, corner_and_sides(found.boxes), found.scores, strict=True)
+    columns = zip(found.image, found.labels, xyxy_to_xywh(found.boxes), found.scores, strict=True)
     content = [
         {
             "image_id": int(image) + 1,

@@ -13,6 +13,7 @@ from warnings import warn
 
 import numpy as np
 
+from utils.data.boxes import xywh_to_xyxy
 from utils.data.class_names import names_to_paste, names_with_counts
 from utils.data.index import LARGEST, DatasetIndex, flat_index, sound_boxes
 from utils.system.files import read_text
@@ -149,8 +150,7 @@ def refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, kn
 
 def coco_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
     """COCO's x, y, width, height as xyxy float64 [N, 4]."""
-    boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
-    return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+    return xywh_to_xyxy(_table("bbox", [annotation["bbox"] for annotation in annotations], columns=4))
 
 
 def coco_areas(annotations: list[dict[str, Any]]) -> np.ndarray:

@@ -10,7 +10,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from utils.data.detections import Detections, corner_and_sides
+from utils.data.boxes import xyxy_to_xywh
+from utils.data.detections import Detections
 from utils.data.types import Image
 from utils.images.image_io import save_image
 from utils.system.files import safe_file_name, write_text
@@ -68,7 +69,7 @@ def results_json(
 
 def named_entries(found: Detections, class_names: Sequence[str]) -> list[DetectionEntry]:
     """Return an entry for each detection."""
-    bboxes = corner_and_sides(found.boxes.astype(np.float64)).tolist()
+    bboxes = xyxy_to_xywh(found.boxes.astype(np.float64)).tolist()
     return [
         {"category": class_names[label], "bbox": bbox, "score": score}
         for bbox, score, label in zip(bboxes, found.scores.tolist(), found.labels, strict=True)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from utils.data.boxes import area, intersection
 from utils.data.detections import Detections
 from utils.data.types import Boxes, Labels, Size
 from utils.inference.nms import suppress
@@ -143,11 +144,9 @@ def _covered(boxes: _Boxes, by: np.ndarray, agnostic: bool) -> np.ndarray:
 
 def _covers(boxes: _Boxes) -> np.ndarray:
     """Whether box i lies, with most of its area, in another box j: bool [N, N]."""
-    low = np.maximum(boxes.boxes[:, None, :2], boxes.boxes[:, :2])
-    high = np.minimum(boxes.boxes[:, None, 2:], boxes.boxes[:, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=2)
-    area = (boxes.boxes[:, 2:] - boxes.boxes[:, :2]).prod(axis=1)
-    covers: np.ndarray = (shared >= COVERED * area[:, None]) & ~np.eye(len(area), dtype=bool)
+    corners = boxes.boxes
+    shared = intersection(corners[:, None], corners)
+    covers: np.ndarray = (shared >= COVERED * area(corners)[:, None]) & ~np.eye(len(corners), dtype=bool)
     return covers
 
 

@@ -8,7 +8,6 @@ from utils.doctor.box_rules import (
     beyond_border,
     box_owners,
     overlapping_boxes,
-    pairwise_iou,
     tiny,
     training_sides,
     whole,
@@ -59,12 +58,6 @@ def test_boxes_drawn_before_exif_turned_the_image_are_another_finding():
     assert beyond_border(split("a", image_case((85, 10, 95, 99), **turned))).tolist() == [
         True
     ]  # fits neither
-
-
-def test_iou_by_hand():
-    # 20 x 20 and the same moved by 10: 200 in common of 600; no overlap; itself.
-    boxes = np.array([(0, 0, 20, 20), (10, 0, 30, 20), (50, 50, 60, 60)], np.float32)
-    assert pairwise_iou(boxes) == pytest.approx(np.array([[1, 1 / 3, 0], [1 / 3, 1, 0], [0, 0, 1]]))
 
 
 def test_doubled_marks_the_later_and_conflicting_both():
