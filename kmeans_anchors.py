@@ -1,7 +1,7 @@
 """Choose anchors for a data set: python kmeans_anchors.py --data 2007_train.txt --model yolov3
 
-Says how well the model's own anchors fit the boxes, finds anchors that fit them better, and writes those to a
-file that `train.py --anchors` takes. Give the image size that you train with.
+Prints how well the model's own anchors fit the boxes, finds better ones by k-means, and writes them to a file
+for `train.py --anchors`. Give the image size that you train with.
 """
 
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ from utils.system.validation import check_image_size, check_values
 class Config:
     """Choose anchors for a data set."""
 
-    data: str = str(ROOT / "2007_train.txt")  # training data: list, VOCdevkit/VOC2007:train, a.json:images/
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
-    model: str = "yolov3"  # the model that the anchors are for; a wrong name lists them all
-    backbone: str = ""  # another backbone for the model
-    neck: str = ""  # another neck
-    head: str = ""  # another head
+    data: str = str(ROOT / "2007_train.txt")  # training data: list file, VOC2007:train, a.json:images/
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
+    model: str = "yolov3"  # model that the anchors are for; an unknown name lists all models
+    backbone: str = ""  # replace the backbone of the model
+    neck: str = ""  # replace its neck
+    head: str = ""  # replace its head
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
-    output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # the file to write
-    overwrite: bool = False  # replace the file if there is one
-    seed: int = 0  # another seed may find slightly better or worse anchors
+    output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # file to write
+    overwrite: bool = False  # replace an existing file
+    seed: int = 0  # random seed of k-means; another may find slightly better or worse anchors
 
 
 def main(config: Config) -> None:
-    """Measure the model's anchors, find better ones, and say whether they are worth it."""
+    """Evaluate the model's anchors, find better ones, and say whether they are worth a change."""
     check_values(vars(config), {"at least 0": ("seed",)})
     if config.output.exists() and not config.overwrite:
         raise ValueError(f"{config.output} exists: choose another --output, or replace it with --overwrite")
@@ -47,7 +47,7 @@ def main(config: Config) -> None:
     require_boxes(index, config.data)
     sizes = box_sizes(index, image_size)
     if len(sizes) == 0:
-        raise ValueError(f"{config.data}: no image with a box can be read, so its size is not known")
+        raise ValueError(f"{config.data}: no image with a box can be read, so their sizes are not known")
     print(f"{len(sizes):,} boxes of {len(index):,} images, at {image_size[0]} x {image_size[1]}")
 
     found = to_levels(kmeans_anchors(sizes, len(to_array(own)), config.seed), len(own))

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from utils.evaluate.evaluator import evaluate
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
-from utils.evaluate.read_results import read_measured
-from utils.evaluate.write_results import write_coco_results, write_coco_truth
+from utils.evaluate.read_results import read_ground_truth_and_results
+from utils.evaluate.write_results import write_coco_ground_truth, write_coco_results
 from utils.system.cli import run
 
 CLASSES = 80
@@ -95,12 +95,12 @@ def in_own_process(name: str, folder: Path) -> dict[str, Any]:
 def run_ours(folder: Path) -> dict[str, Any]:
     """Our evaluator: all figures of COCO and VOC, and the curves."""
     start = time.perf_counter()
-    files, (found,) = read_measured(str(folder / "gt.json"), [folder / "dets.json"])
+    files, (found,) = read_ground_truth_and_results(str(folder / "gt.json"), [folder / "dets.json"])
     read = time.perf_counter()
-    metrics = evaluate(found, files.truth)
+    metrics = evaluate(found, files.ground_truth)
     end = time.perf_counter()
     return {
-        "size": f"{files.truth.num_images} images, {len(found.scores)} detections",
+        "size": f"{files.ground_truth.num_images} images, {len(found.scores)} detections",
         "seconds": end - start,
         "evaluating": end - read,
         "figures": [metrics.coco[name] for name in FIGURES],
@@ -172,7 +172,7 @@ def write_random_data(config: Config, folder: Path) -> Path:
         rng.random(len(near) + len(far)),
         np.concatenate([labels[near], palette[far, rng.integers(0, 4, len(far))]]),
     )
-    write_coco_truth(folder / "gt.json", truth, [f"{row}.jpg" for row in range(config.images)])
+    write_coco_ground_truth(folder / "gt.json", truth, [f"{row}.jpg" for row in range(config.images)])
     write_coco_results(folder / "dets.json", found)
     return folder
 

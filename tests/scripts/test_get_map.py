@@ -48,7 +48,7 @@ def test_what_it_prints_and_writes(measured):
         f"{n}.png" for n in ("precision", "recall", "f1", "pr")
     }
     assert len((folder / "images.csv").read_text("utf-8").splitlines()) == 7
-    assert "what errors cost in VOC mAP" in output and "95 % interval of 1000 resamples" in output
+    assert "VOC mAP lost to each kind of error" in output and "(bootstrap, 1000 resamples)" in output
 
 
 def test_the_report_holds_the_figures_and_the_images(trained_run, measured):
@@ -145,7 +145,7 @@ def test_the_example_of_pycocotools_to_all_digits(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ([], "what is to be measured? Give --weights, or --ground-truth and --detections"),
+        ([], "nothing to evaluate: give --weights, or --ground-truth and --detections"),
         (["--detections", "a.json"], "go together"),
         (["--ground-truth", "a.json"], "go together"),
         (["--weights", "a.pt", "--ground-truth", "a", "--detections", "b"], "leave --weights out"),
@@ -184,7 +184,7 @@ def test_a_file_cut_in_half_is_refused_in_a_sentence(saved, capsys, tmp_path):
     for truth, found in ((tmp_path, saved[1]), (saved[1], tmp_path)):
         files = ["--ground-truth", truth / "ground_truth.json", "--detections", found / "detections.json"]
         message = refused(capsys, "get_map.py", *files, "--output", tmp_path / "out")
-        assert "is not whole JSON" in message and message.count("\n") == 1
+        assert "is not complete JSON" in message and message.count("\n") == 1
 
 
 def test_neither_batches_nor_parts_change_the_figures(trained_run, measured, tmp_path, monkeypatch, capsys):

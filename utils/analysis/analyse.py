@@ -1,4 +1,4 @@
-"""What lies behind the figures of an evaluation: which errors, on which images, how sure."""
+"""The analysis of an evaluation: kinds of error, confusion, calibration, intervals and label errors."""
 
 import math
 from collections.abc import Sequence
@@ -10,45 +10,45 @@ import numpy as np
 from utils.analysis.bootstrap import Interval, affordable_resamples, intervals
 from utils.analysis.calibration import Calibration, calibration
 from utils.analysis.confusion_matrix import confusion_matrix
-from utils.analysis.label_errors import Suspect, suspect_labels
-from utils.analysis.per_image import ImageFigures, image_figures
+from utils.analysis.label_errors import LabelError, find_label_errors
+from utils.analysis.per_image import ImageCounts, count_per_image
 from utils.analysis.tide import KINDS, ErrorKinds, error_kinds
 from utils.evaluate.matching import Matched
-from utils.evaluate.metrics import figure, plain
+from utils.evaluate.metrics import metric_text, none_if_nan
 
-MOST_CONFUSED = 5  # pairs of classes named in the text
+MAX_CONFUSED_PAIRS = 5  # of classes, named in the text
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything that is counted beside the metrics.
+    """Everything that is computed besides the metrics.
 
-    confidence   the score from which detections are shown in `confusion` and `images`
-    resamples    of which the intervals were made, 0 where there are none
+    confidence  the confidence threshold of `confusion` and `image_counts`
+    resamples   the number of bootstrap resamples behind `intervals`, 0 for no intervals
     """
 
     confidence: float
     confusion: np.ndarray
-    images: ImageFigures
+    image_counts: ImageCounts
     errors: ErrorKinds
     calibration: Calibration
-    suspects: list[Suspect]
+    label_errors: list[LabelError]
     intervals: dict[str, Interval]
     resamples: int
 
     def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """All of it as plain data; None where a figure is not defined."""
+        """Return all of it as plain data; None where a value is not defined."""
         return {
             "confidence": self.confidence,
             "confusion": {"classes": [*class_names, "background"], "matrix": self.confusion.tolist()},
             "errors": {
                 kind: {
                     "number": int(self.errors.number[k].sum()),
-                    "ap_cost": plain(self.errors.cost[k]),
+                    "ap_cost": none_if_nan(self.errors.cost[k]),
                     "per_class": {
                         name: {
                             "number": int(self.errors.number[k, label]),
-                            "ap_cost": plain(self.errors.class_cost[k, label]),
+                            "ap_cost": none_if_nan(self.errors.class_cost[k, label]),
                         }
                         for label, name in enumerate(class_names)
                     },
@@ -58,42 +58,40 @@ class Analysis:
             "calibration": {
                 "edges": self.calibration.edges.tolist(),
                 "number": self.calibration.number.tolist(),
-                "score": [*map(plain, self.calibration.score)],
-                "correct": [*map(plain, self.calibration.correct)],
-                "error": plain(self.calibration.error),
+                "score": [*map(none_if_nan, self.calibration.score)],
+                "correct": [*map(none_if_nan, self.calibration.correct)],
+                "error": none_if_nan(self.calibration.error),
             },
             "intervals": {
-                name: {key: plain(value) for key, value in interval._asdict().items()}
+                name: {key: none_if_nan(value) for key, value in interval._asdict().items()}
                 for name, interval in self.intervals.items()
             },
             "resamples": self.resamples,
-            "suspects": [_suspect(suspect, class_names) for suspect in self.suspects],
+            "suspects": [_label_error(error, class_names) for error in self.label_errors],
         }
 
     def text(self, class_names: Sequence[str]) -> str:
-        """The most important of it, to read in a terminal."""
+        """Return the most important results as text for the terminal."""
         return "\n".join(
             [
                 *self._interval_lines(),
                 *self._error_lines(),
                 *self._confusion_lines(class_names),
-                f"scores and correctness differ by {figure(self.calibration.error)} on average "
-                "(expected calibration error)",
+                f"expected calibration error {metric_text(self.calibration.error)}: "
+                "the mean difference between scores and the share of correct detections",
             ]
         )
 
     def _interval_lines(self) -> list[str]:
         names = {"map": "mAP50-95", "map50": "mAP50"}
         spans = [
-            f"{text} {figure(found.value)} ({figure(found.low)} to {figure(found.high)})"
+            f"{text} {metric_text(found.value)} ({metric_text(found.low)} to {metric_text(found.high)})"
             for name, text in names.items()
             if (found := self.intervals.get(name))
         ]
         if not spans:
             return []
-        return [
-            f"on other images like these, 95 % interval of {self.resamples} resamples: {', '.join(spans)}"
-        ]
+        return [f"95 % confidence intervals (bootstrap, {self.resamples} resamples): {', '.join(spans)}"]
 
     def _error_lines(self) -> list[str]:
         parts = [
@@ -101,38 +99,49 @@ class Analysis:
             for kind, cost, number in zip(KINDS, self.errors.cost, self.errors.number.sum(1), strict=True)
             if not math.isnan(cost)
         ]
-        return [f"what errors cost in VOC mAP (and how many there are): {', '.join(parts)}"] if parts else []
+        if not parts:
+            return []
+        return [f"VOC mAP lost to each kind of error (and number of errors): {', '.join(parts)}"]
 
     def _confusion_lines(self, class_names: Sequence[str]) -> list[str]:
         between = self.confusion[:-1, :-1].copy()
         np.fill_diagonal(between, 0)
-        order = np.argsort(-between, axis=None, kind="stable")[:MOST_CONFUSED]
+        order = np.argsort(-between, axis=None, kind="stable")[:MAX_CONFUSED_PAIRS]
         pairs = [
-            f"{class_names[row]} taken for {class_names[column]} ({between[row, column]})"
+            f"{class_names[row]} detected as {class_names[column]} ({between[row, column]})"
             for row, column in zip(*np.unravel_index(order, between.shape), strict=True)
             if between[row, column]
         ]
-        return [f"most confused at confidence {self.confidence:.2f}: {', '.join(pairs)}"] if pairs else []
+        if not pairs:
+            return []
+        return [f"most confused classes at confidence {self.confidence:.2f}: {', '.join(pairs)}"]
 
 
 def analyse(matched: Matched, confidence: float, resamples: int = 1000, seed: int = 0) -> Analysis:
-    """Count all of it. Fewer resamples are made where so many would take long, none for `resamples` of 0."""
+    """Run all analyses. Fewer `resamples` are drawn where that many would take too long; 0 draws none."""
     affordable = affordable_resamples(len(matched.found.scores), resamples)
     return Analysis(
         confidence=confidence,
         confusion=confusion_matrix(matched, confidence),
-        images=image_figures(matched, confidence),
+        image_counts=count_per_image(matched, confidence),
         errors=error_kinds(matched),
         calibration=calibration(matched),
-        suspects=suspect_labels(matched),
+        label_errors=find_label_errors(matched),
         intervals=intervals(matched, affordable, seed) if resamples else {},
         resamples=affordable if resamples else 0,
     )
 
 
-def _suspect(suspect: Suspect, class_names: Sequence[str]) -> dict[str, Any]:
-    names = {
-        key: None if label < 0 else class_names[label]
-        for key, label in (("label", suspect.label), ("suggested", suspect.suggested))
+def _label_error(error: LabelError, class_names: Sequence[str]) -> dict[str, Any]:
+    def name(label: int) -> str | None:
+        return None if label < 0 else class_names[label]
+
+    return {
+        "kind": error.kind,
+        "image": error.image_number,
+        "score": error.score,
+        "label": name(error.label),
+        "suggested": name(error.suggested),
+        "box": error.box,
+        "suggested_box": error.suggested_box,
     }
-    return suspect._asdict() | names

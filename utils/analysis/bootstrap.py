@@ -1,15 +1,15 @@
-"""How far figures would move on other images of the same kind: intervals by resampling the images.
+"""Bootstrap confidence intervals of the metrics, by resampling the images.
 
-Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals, corrected for bias (a
-resample has fewer different images, on which the mean over classes comes out a little higher).
+Efron and Tibshirani, "An Introduction to the Bootstrap", 1993: percentile intervals with bias correction (a
+resample has fewer different images, on which the mean over classes is slightly higher).
 
-A resample is the data set in which image k occurs as often as it was drawn. Its figures are exactly those
-that evaluating such a data set would give, counted with weights rather than copies; but for equal scores on
-one image, between which copies would alternate.
+A resample is the data set in which image k occurs as often as it was drawn. Its metrics are exactly those of
+evaluating that data set, computed with weights rather than copies; except for equal scores on one image,
+between which copies would alternate.
 
-How often the interval of mAP50 of a sample holds the value of the 5000 images that it was drawn from, where
-95 % is meant: 92 % of 300 samples of 100 images with 3 classes; with 80 classes 95 % of 40 samples of 1000
-images, but 67 % of 150 samples of 200. There, with 18 objects a class, mAP itself comes out .03 too high.
+Measured coverage of the 95 % interval of mAP50, by samples from 5000 images: 92 % of 300 samples of 100
+images with 3 classes; with 80 classes 95 % of 40 samples of 1000 images, but 67 % of 150 samples of 200.
+There, with 18 objects per class, mAP itself is .03 too high.
 """
 
 from collections.abc import Mapping
@@ -19,17 +19,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from utils.data.types import Labels
 from utils.evaluate.average_precision import COCO_RECALLS, VOC07_RECALLS
 from utils.evaluate.coco_metrics import coco_verdicts
 from utils.evaluate.matching import Matched, Verdict
 
 NORMAL = NormalDist()
-BLOCK = 100  # resamples at once: bounds the memory
-MOST_WORK = 500_000_000  # detections times resamples: about 10 s on one core
+RESAMPLES_AT_ONCE = 100  # bounds the memory
+MAX_WORK = 500_000_000  # detections times resamples: about 10 s on one core
 
 
 class Interval(NamedTuple):
-    """A figure and where it lies in 95 of 100 resamples; NaN where not defined."""
+    """A metric and its 95 % confidence interval; NaN where not defined."""
 
     value: float
     low: float
@@ -37,16 +38,16 @@ class Interval(NamedTuple):
 
 
 def intervals(matched: Matched, resamples: int = 1000, seed: int = 0) -> dict[str, Interval]:
-    """95 % intervals of map, map50, map75, voc_area and voc07_11point."""
-    values = resampled_figures(matched, draw_weights(matched.truth.num_images, resamples, seed))
-    once = resampled_figures(matched, np.ones((matched.truth.num_images, 1), np.uint8))
+    """Return 95 % confidence intervals of map, map50, map75, voc_area and voc07_11point."""
+    values = resampled_metrics(matched, draw_weights(matched.ground_truth.num_images, resamples, seed))
+    once = resampled_metrics(matched, np.ones((matched.ground_truth.num_images, 1), np.uint8))
     return {name: interval(float(once[name][0]), values[name]) for name in once}
 
 
 def interval(value: float, values: np.ndarray) -> Interval:
-    """The interval of resampled values around a figure; undefined ones are left out.
+    """Return the bias-corrected 95 % interval of a metric from its resampled values; NaN values are ignored.
 
-    Where half of the resamples lie below the figure, from their 2.5th to their 97.5th percentile.
+    If half of the resamples lie below the metric, from their 2.5th to their 97.5th percentile.
     """
     defined = values[~np.isnan(values)]
     if not len(defined) or np.isnan(value):
@@ -59,12 +60,12 @@ def interval(value: float, values: np.ndarray) -> Interval:
 
 
 def affordable_resamples(num_detections: int, wanted: int = 1000) -> int:
-    """How many resamples take a bearable time, at least 100 of them."""
-    return min(wanted, max(100, MOST_WORK // max(num_detections, 1)))
+    """Return how many of the wanted resamples take an acceptable time, at least 100."""
+    return min(wanted, max(100, MAX_WORK // max(num_detections, 1)))
 
 
 def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each image occurs in each resample of `num_images` draws; uint8 [N, R]."""
+    """Return how often each image occurs in each resample of `num_images` draws; uint8 [N, R]."""
     rng = np.random.default_rng(seed)
     weights = np.empty((num_images, resamples), np.uint8)
     for column in range(resamples):
@@ -73,28 +74,32 @@ def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
     return weights
 
 
-def resampled_figures(matched: Matched, weights: np.ndarray) -> Mapping[str, np.ndarray]:
-    """The figures of the data sets in which image k occurs `weights[k]` times (uint8 [N, R]); each [R]."""
-    verdicts = [matched.verdict, *coco_verdicts(matched.found, matched.truth, matched.pairs)]
+def resampled_metrics(matched: Matched, weights: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Return the metrics, each [R], of data sets with image k `weights[k]` times (uint8 [N, R])."""
+    verdicts = [matched.verdict, *coco_verdicts(matched.found, matched.ground_truth, matched.pairs)]
     parts = [
-        _figures(matched, verdicts, weights[:, start : start + BLOCK])
-        for start in range(0, weights.shape[1], BLOCK)
+        _metrics(matched, verdicts, weights[:, start : start + RESAMPLES_AT_ONCE])
+        for start in range(0, weights.shape[1], RESAMPLES_AT_ONCE)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _figures(matched: Matched, verdicts: list[Verdict], weights: np.ndarray) -> dict[str, np.ndarray]:
-    truth, classes = matched.truth, len(matched.truth.class_names)
+def _metrics(matched: Matched, verdicts: list[Verdict], weights: np.ndarray) -> dict[str, np.ndarray]:
+    ground_truth, classes = matched.ground_truth, len(matched.ground_truth.class_names)
     shape = (classes, weights.shape[1])
     area, eleven = np.full(shape, np.nan), np.full(shape, np.nan)
     coco = np.full((len(verdicts) - 1, *shape), np.nan)
-    images_of = _by_label(truth.labels[~truth.uncounted], truth.image[~truth.uncounted], classes)
+    images_of = _by_label(
+        ground_truth.labels[~ground_truth.uncounted],
+        ground_truth.image_numbers[~ground_truth.uncounted],
+        classes,
+    )
     for label, (start, end) in enumerate(pairwise(matched.found.class_starts.tolist())):
         objects = weights[images_of[label]].sum(0, dtype=np.int64)
         if not objects.any():
             continue
         here = [Verdict(v.correct[start:end], v.counted[start:end]) for v in verdicts]
-        curves = _curves(matched.found.image[start:end], here, weights)
+        curves = _curves(matched.found.image_numbers[start:end], here, weights)
         with np.errstate(invalid="ignore", divide="ignore"):  # 0 objects in a resample: not defined there
             area[label] = _area(*curves[0], objects)
             eleven[label] = _sampled(*curves[0], objects, VOC07_RECALLS)
@@ -104,18 +109,20 @@ def _figures(matched: Matched, verdicts: list[Verdict], weights: np.ndarray) -> 
     return {name: _mean_of_defined(values) for name, values in (by_class | {"voc07_11point": eleven}).items()}
 
 
-def _by_label(labels: np.ndarray, images: np.ndarray, classes: int) -> list[np.ndarray]:
-    """The images of the objects of each class."""
+def _by_label(labels: Labels, image_numbers: np.ndarray, classes: int) -> list[np.ndarray]:
+    """The image numbers of the objects of each class."""
     order = np.argsort(labels, kind="stable")
-    return np.split(images[order], np.searchsorted(labels[order], np.arange(1, classes)))[: classes or None]
+    return np.split(image_numbers[order], np.searchsorted(labels[order], np.arange(1, classes)))[
+        : classes or None
+    ]
 
 
 def _curves(
-    image: np.ndarray, verdicts: list[Verdict], weights: np.ndarray
+    image_numbers: np.ndarray, verdicts: list[Verdict], weights: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each verdict on the detections of one class: correct and all counted ones up to each correct one.
+    """For each verdict on the detections of one class: weights of correct and of all counted ones so far.
 
-    Both int32 [H, R], with weights. Only detections up to a correct one matter, so those between are summed.
+    Both int32 [H, R], at each true positive. Only the sums there matter, so those between are summed first.
     """
     any_hit = np.logical_or.reduce([verdict.correct for verdict in verdicts])
     ends = np.flatnonzero(any_hit)
@@ -123,7 +130,7 @@ def _curves(
         nothing = np.zeros((0, weights.shape[1]), np.int32)
         return [(nothing, nothing)] * len(verdicts)
     starts = np.append(0, ends[:-1] + 1)
-    upto = weights[image[: ends[-1] + 1]]
+    upto = weights[image_numbers[: ends[-1] + 1]]
     total = np.cumsum(np.add.reduceat(upto, starts, axis=0, dtype=np.int32), axis=0)
     curves = []
     for correct, counted in verdicts:
@@ -132,15 +139,15 @@ def _curves(
         left_out = np.zeros((len(aside) + 1, weights.shape[1]), np.int32)
         np.cumsum(upto[aside], axis=0, out=left_out[1:])
         counts = total[np.searchsorted(ends, hits)] - left_out[np.searchsorted(aside, hits)]
-        curves.append((np.cumsum(weights[image[hits]], axis=0, dtype=np.int32), counts))
+        curves.append((np.cumsum(weights[image_numbers[hits]], axis=0, dtype=np.int32), counts))
     return curves
 
 
 def _raised(correct: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Precision raised to the best at any later hit.
+    """Interpolated precision: the highest at each true positive or any later one.
 
-    Of the copies of an image the last is the hit with the highest precision, so that the others, before it,
-    are raised at least to it. A hit that does not occur (weight 0) is below the one before it.
+    Of the copies of an image the last is the one with the highest precision, so that the others, before it,
+    are raised at least to it. One that does not occur (weight 0) is below the one before it.
     """
     precision = np.divide(correct, counted, out=np.zeros(correct.shape), where=counted > 0)
     return np.maximum.accumulate(precision[::-1], axis=0)[::-1]
@@ -154,7 +161,7 @@ def _area(correct: np.ndarray, counted: np.ndarray, objects: np.ndarray) -> np.n
 def _sampled(
     correct: np.ndarray, counted: np.ndarray, objects: np.ndarray, recalls: np.ndarray
 ) -> np.ndarray:
-    """Each hit stands for the recalls that it is the first to reach."""
+    """Each true positive stands for the recalls that it is the first to reach."""
     reached = _number_up_to(recalls, correct / objects)
     weight = np.diff(reached, axis=0, prepend=0)
     mean = (_raised(correct, counted) * weight).sum(0) / len(recalls)
@@ -164,7 +171,7 @@ def _sampled(
 def _number_up_to(recalls: np.ndarray, values: np.ndarray) -> np.ndarray:
     """How many of the evenly spaced `recalls` are at most each value (up to 1); a faster searchsorted.
 
-    1 where a value is not defined.
+    1 where a value is NaN.
     """
     steps = len(recalls) - 1
     guess = np.fmax(values * steps, 0).astype(np.int64)  # fmax: 0 rather than NaN
@@ -174,7 +181,7 @@ def _number_up_to(recalls: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Over the classes [C, R] that a resample has objects of; NaN where it has none."""
+    """Mean over the classes [C, R] that a resample has objects of; NaN where it has none."""
     defined = ~np.isnan(values)
     number = defined.sum(0)
     total = np.where(defined, values, 0).sum(0)

@@ -1,7 +1,7 @@
-"""Whether scores are to be believed: of the detections of a score of .7, are 70 % correct?
+"""Calibration: whether of the detections with a score of .7, 70 % are correct.
 
 Kueppers et al., "Multivariate Confidence Calibration for Object Detection", CVPR Workshops 2020,
-https://arxiv.org/abs/2004.13546, over the score alone.
+https://arxiv.org/abs/2004.13546, by the score alone.
 """
 
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from utils.evaluate.matching import Matched
 
 
 class Calibration(NamedTuple):
-    """Detections by their score.
+    """Detections in bins by their score.
 
     edges    float64 [B + 1], of the bins; a score on an edge belongs to the upper bin
-    number   int64 [B], how many detections there are
+    number   int64 [B], the number of detections
     score    float64 [B], their mean score, NaN where there are none
-    correct  float64 [B], the share of them that is correct, NaN where there are none
-    error    the expected calibration error: how far share and score are apart, on average over detections
+    correct  float64 [B], the share that is correct, NaN where there are none
+    error    the expected calibration error: mean difference between share and score over all detections
     """
 
     edges: np.ndarray
@@ -29,7 +29,7 @@ class Calibration(NamedTuple):
 
 
 def calibration(matched: Matched, bins: int = 10) -> Calibration:
-    """Compare scores with what is correct at the overlap of `matched`, of all that counts."""
+    """Compare the scores of all counted detections with their correctness at the IoU of `matched`."""
     found, _, _, verdict, _ = matched
     edges = np.arange(bins + 1) / bins
     scores = found.scores[verdict.counted]

@@ -1,8 +1,8 @@
-"""The labels most likely wrong: where a confident detection and the labels disagree.
+"""Find likely label errors: where confident detections and the labels disagree.
 
 Tkachenko, Thyagarajan and Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection
 Data", 2023, https://arxiv.org/abs/2309.00832, look for three of these kinds: overlooked, swapped and badly
-located. Look at them: a detector that is confident can be wrong as well.
+located. They need a look: a confident detector can be wrong too.
 """
 
 from typing import Literal, NamedTuple
@@ -14,27 +14,29 @@ from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import Matched, OverlappingPairs, overlapping_pairs
 
 LabelErrorKind = Literal["missing", "class", "box", "nothing there"]
-LEAST_OVERLAP = 0.1  # with less, a detection and an object have nothing to do with each other
-ENOUGH = 0.5  # from here on, a box is meant to be the same
-LEAST_SCORE = 0.1  # detections below say nothing about labels
-USUAL_FAULTS = 0.01  # share of labels with nothing there; where more were not detected, some were overlooked
+MIN_RELATED_IOU = 0.1  # below, a detection and an object are unrelated
+SAME_BOX_IOU = 0.5  # from here on, two boxes are of the same object
+MIN_CONFIDENT_SCORE = 0.1  # detections below are ignored
+USUAL_FAULTS = (
+    0.01  # usual share of labels with nothing there; if more are undetected, the detector missed some
+)
 
 
-class Suspect(NamedTuple):
+class LabelError(NamedTuple):
     """A label that may be wrong.
 
-    kind           "missing": nothing is labelled; "class": another was detected; "box": it lies elsewhere;
-        "nothing there": nothing was detected
-    image          which image
-    score          between 0 and 1, how sure the detections are
-    label          the class labelled, -1 where nothing is
-    suggested      the class detected, -1 where nothing was
-    box            what is labelled, xyxy pixels; None where nothing is
-    suggested_box  what was detected; None where nothing was
+    kind           "missing": nothing is labelled; "class": another class was detected; "box": the box is
+        elsewhere; "nothing there": nothing was detected
+    image_number   the image it is on
+    score          between 0 and 1, the confidence that the label is wrong
+    label          the labelled class, -1 for none
+    suggested      the detected class, -1 for none
+    box            the labelled box, xyxy pixels; None for none
+    suggested_box  the detected box; None for none
     """
 
     kind: LabelErrorKind
-    image: int
+    image_number: int
     score: float
     label: int
     suggested: int
@@ -42,114 +44,116 @@ class Suspect(NamedTuple):
     suggested_box: tuple[float, ...] | None
 
 
-class _Claims(NamedTuple):
-    """Doubts of one kind: detection, object (each -1 for none) and how sure, all [K]."""
+class _Candidates(NamedTuple):
+    """Possible label errors of one kind: detection, object (each -1 for none) and score, all [K]."""
 
     detection: np.ndarray
     object: np.ndarray
     score: np.ndarray
 
 
-def suspect_labels(matched: Matched, limit: int = 50) -> list[Suspect]:
-    """Up to `limit` labels that confident detections deny, the surest first.
+def find_label_errors(matched: Matched, limit: int = 50) -> list[LabelError]:
+    """Return up to `limit` labels that confident detections contradict, by descending score.
 
-    missing  a detection overlaps no object of any class by .1; how sure: its score
-    class    a detection overlaps an object of another class by .5, and none of its own; its score, less that
-        of the best detection of the object's own class there
-    box      a detection overlaps an object of its class by .1 but less than .5, and no other; its score times
-        the share that does not overlap, less the score of the best detection that fits the box
-    nothing there  no detection of any class overlaps an object by .1; the mean score with which objects of
-        its class were found; if more than one in a hundred of the class is such, less by as much
+    missing  a detection has an IoU below .1 with every object; score: that of the detection
+    class    a detection has an IoU of .5 with an object of another class, and with none of its own; score:
+        its score minus that of the best detection of the object's own class there
+    box      a detection has an IoU of .1 but less than .5 with an object of its class, and overlaps no other;
+        score: its score times (1 - IoU), minus that of the best detection that fits the box
+    nothing there  no detection of any class has an IoU of .1 with an object; score: the mean score with which
+        objects of its class were found, reduced if more than one in a hundred objects of the class is such
     """
-    found = matched.found.keep(matched.found.scores >= LEAST_SCORE)
-    truth = matched.truth
-    pairs = overlapping_pairs(found, truth, LEAST_OVERLAP, any_class=True)
-    own = found.labels[pairs.detection] == truth.labels[pairs.object]
-    counted = ~truth.uncounted[pairs.object]
-    # How sure detections are that an object is what its label says.
-    agreed = np.zeros(len(truth.labels))
-    fits = own & (pairs.iou >= ENOUGH)
+    found = matched.found.keep(matched.found.scores >= MIN_CONFIDENT_SCORE)
+    ground_truth = matched.ground_truth
+    pairs = overlapping_pairs(found, ground_truth, MIN_RELATED_IOU, any_class=True)
+    own = found.labels[pairs.detection] == ground_truth.labels[pairs.object]
+    counted = ~ground_truth.uncounted[pairs.object]
+    # The highest score of a detection that confirms each label.
+    agreed = np.zeros(len(ground_truth.labels))
+    fits = own & (pairs.iou >= SAME_BOX_IOU)
     np.maximum.at(agreed, pairs.object[fits], found.scores[pairs.detection[fits]])
 
-    kinds: dict[LabelErrorKind, _Claims] = {
+    kinds: dict[LabelErrorKind, _Candidates] = {
         "missing": _missing(pairs, found.scores),
         "class": _other_class(pairs, own, counted, found.scores, agreed),
-        "box": _other_place(pairs, own & counted, found.scores, agreed),
-        "nothing there": _nothing(pairs, truth, agreed),
+        "box": _other_box(pairs, own & counted, found.scores, agreed),
+        "nothing there": _nothing(pairs, ground_truth, agreed),
     }
     rows = [
         (-float(score), kind, int(detection), int(obj))
-        for kind, claims in kinds.items()
-        for detection, obj, score in zip(*_surest(claims, 4 * limit), strict=True)
+        for kind, candidates in kinds.items()
+        for detection, obj, score in zip(*_highest_scoring(candidates, 4 * limit), strict=True)
     ]
-    suspects: list[Suspect] = []
+    label_errors: list[LabelError] = []
     for score, kind, detection, obj in sorted(rows):
-        image = int(found.image[detection] if obj < 0 else truth.image[obj])
-        label, box = _label_and_box(truth, obj)
+        image_number = int(found.image_numbers[detection] if obj < 0 else ground_truth.image_numbers[obj])
+        label, box = _label_and_box(ground_truth, obj)
         suggested, suggested_box = _label_and_box(found, detection)
-        suspect = Suspect(kind, image, -score, label, suggested, box, suggested_box)
-        if not any(_same_place(suspect, other) for other in suspects):
-            suspects.append(suspect)
-        if len(suspects) == limit:
+        error = LabelError(kind, image_number, -score, label, suggested, box, suggested_box)
+        if not any(_is_same_object(error, other) for other in label_errors):
+            label_errors.append(error)
+        if len(label_errors) == limit:
             break
-    return suspects
+    return label_errors
 
 
-def _missing(pairs: OverlappingPairs, scores: np.ndarray) -> _Claims:
+def _missing(pairs: OverlappingPairs, scores: np.ndarray) -> _Candidates:
     alone = np.ones(len(scores), bool)
     alone[pairs.detection] = False
     detection = np.flatnonzero(alone)
-    return _Claims(detection, np.full(len(detection), -1), scores[detection])
+    return _Candidates(detection, np.full(len(detection), -1), scores[detection])
 
 
 def _other_class(
     pairs: OverlappingPairs, own: np.ndarray, counted: np.ndarray, scores: np.ndarray, agreed: np.ndarray
-) -> _Claims:
+) -> _Candidates:
     at_home = np.zeros(len(scores), bool)
-    at_home[pairs.detection[own & (pairs.iou >= ENOUGH)]] = True
-    use = ~own & counted & (pairs.iou >= ENOUGH) & ~at_home[pairs.detection]
+    at_home[pairs.detection[own & (pairs.iou >= SAME_BOX_IOU)]] = True
+    use = ~own & counted & (pairs.iou >= SAME_BOX_IOU) & ~at_home[pairs.detection]
     detection, obj = pairs.detection[use], pairs.object[use]
-    return _Claims(detection, obj, scores[detection] - agreed[obj])
+    return _Candidates(detection, obj, scores[detection] - agreed[obj])
 
 
-def _other_place(pairs: OverlappingPairs, own: np.ndarray, scores: np.ndarray, agreed: np.ndarray) -> _Claims:
+def _other_box(
+    pairs: OverlappingPairs, own: np.ndarray, scores: np.ndarray, agreed: np.ndarray
+) -> _Candidates:
     neighbours = np.bincount(pairs.detection, minlength=len(scores))
-    use = own & (pairs.iou < ENOUGH) & (neighbours[pairs.detection] == 1)
+    use = own & (pairs.iou < SAME_BOX_IOU) & (neighbours[pairs.detection] == 1)
     detection, obj = pairs.detection[use], pairs.object[use]
-    return _Claims(detection, obj, scores[detection] * (1 - pairs.iou[use]) - agreed[obj])
+    return _Candidates(detection, obj, scores[detection] * (1 - pairs.iou[use]) - agreed[obj])
 
 
-def _nothing(pairs: OverlappingPairs, truth: GroundTruth, agreed: np.ndarray) -> _Claims:
-    """Objects without any detection, as sure as a detection of their class would have been."""
-    alone = ~truth.uncounted
+def _nothing(pairs: OverlappingPairs, ground_truth: GroundTruth, agreed: np.ndarray) -> _Candidates:
+    """Objects without any detection, scored like the detections of their class."""
+    alone = ~ground_truth.uncounted
     alone[pairs.object] = False
     objects = np.flatnonzero(alone)
-    labels, total = truth.labels[objects], np.bincount(truth.labels[~truth.uncounted])
-    mean = np.bincount(truth.labels, agreed * ~truth.uncounted)[labels] / total[labels]
+    labels, total = ground_truth.labels[objects], np.bincount(ground_truth.labels[~ground_truth.uncounted])
+    mean = np.bincount(ground_truth.labels, agreed * ~ground_truth.uncounted)[labels] / total[labels]
     invented = np.minimum(1, USUAL_FAULTS * total[labels] / np.bincount(labels)[labels])
-    return _Claims(np.full(len(objects), -1), objects, mean * invented)
+    return _Candidates(np.full(len(objects), -1), objects, mean * invented)
 
 
-def _surest(claims: _Claims, limit: int) -> _Claims:
-    """The best of them for each object, and of those the first `limit`."""
-    order = np.argsort(-claims.score, kind="stable")
-    order = order[claims.score[order] > 0]
-    labelled = claims.object[order] >= 0
-    first = np.unique(claims.object[order], return_index=True)[1]
+def _highest_scoring(candidates: _Candidates, limit: int) -> _Candidates:
+    """The highest-scoring candidate for each object, and of those the first `limit`."""
+    order = np.argsort(-candidates.score, kind="stable")
+    order = order[candidates.score[order] > 0]
+    labelled = candidates.object[order] >= 0
+    first = np.unique(candidates.object[order], return_index=True)[1]
     once = np.zeros(len(order), bool)
     once[first] = True
     order = order[once | ~labelled][:limit]
-    return _Claims(*(column[order] for column in claims))
+    return _Candidates(*(column[order] for column in candidates))
 
 
 def _label_and_box(boxes: GroundTruth | RankedDetections, row: int) -> tuple[int, tuple[float, ...] | None]:
-    """Of one detection or object; -1 and None for row -1."""
+    """Label and box of one detection or object; -1 and None for row -1."""
     return (int(boxes.labels[row]), tuple(boxes.boxes[row].tolist())) if row >= 0 else (-1, None)
 
 
-def _same_place(one: Suspect, other: Suspect) -> bool:
-    """Whether two doubts are about the same thing: boxes of one image that overlap by half."""
-    if one.image != other.image:
+def _is_same_object(one: LabelError, other: LabelError) -> bool:
+    """Whether two label errors are about the same object: boxes of one image with an IoU of .5."""
+    if one.image_number != other.image_number:
         return False
-    first, second = (np.array(suspect.box or suspect.suggested_box) for suspect in (one, other))
-    return bool(intersection(first, second) > 0 and iou(first, second) >= ENOUGH)
+    first, second = (np.array(error.box or error.suggested_box) for error in (one, other))
+    return bool(intersection(first, second) > 0 and iou(first, second) >= SAME_BOX_IOU)

@@ -1,4 +1,4 @@
-"""How well a detector does on each image: what it found there, invented and missed."""
+"""Counts of correct, wrong and missed for each image."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ from utils.evaluate.matching import Matched
 from utils.system.files import write_text
 
 
-class ImageFigures(NamedTuple):
-    """Counts for each image, of detections from some confidence on.
+class ImageCounts(NamedTuple):
+    """Counts for each image, of detections above a confidence threshold.
 
-    correct  int64 [N], detections that found an object
-    wrong    int64 [N], detections that found none, or one that was found already
-    missed   int64 [N], objects that were not found
-    f1       float64 [N], NaN for an image without objects on which nothing was found
+    correct  int64 [N], true positives
+    wrong    int64 [N], false positives
+    missed   int64 [N], false negatives
+    f1       float64 [N], NaN for an image without objects and detections
     """
 
     correct: np.ndarray
@@ -28,28 +28,28 @@ class ImageFigures(NamedTuple):
     f1: np.ndarray
 
 
-def image_figures(matched: Matched, confidence: float) -> ImageFigures:
-    """Count by VOC's rule at the overlap of `matched`; what counts neither way is left out."""
-    found, truth, _, verdict, _ = matched
+def count_per_image(matched: Matched, confidence: float) -> ImageCounts:
+    """Count by VOC's rule at the IoU of `matched`, without ignored objects and detections."""
+    found, ground_truth, _, verdict, _ = matched
     shown = found.scores >= confidence
     correct, counted, objects = (
-        np.bincount(images, minlength=truth.num_images)
-        for images in (
-            found.image[shown & verdict.correct],
-            found.image[shown & verdict.counted],
-            truth.image[~truth.uncounted],
+        np.bincount(image_numbers, minlength=ground_truth.num_images)
+        for image_numbers in (
+            found.image_numbers[shown & verdict.correct],
+            found.image_numbers[shown & verdict.counted],
+            ground_truth.image_numbers[~ground_truth.uncounted],
         )
     )
     both = counted + objects
     f1 = np.divide(2.0 * correct, both, out=np.full(len(both), np.nan), where=both > 0)
-    return ImageFigures(correct, counted - correct, objects - correct, f1)
+    return ImageCounts(correct, counted - correct, objects - correct, f1)
 
 
-def write_image_figures(path: Path, figures: ImageFigures, names: Sequence[str]) -> None:
-    """Write a table with a row for each image, as CSV; F1 is empty where it is not defined."""
+def write_image_counts(path: Path, counts: ImageCounts, names: Sequence[str]) -> None:
+    """Write a CSV table with a row for each image; F1 is empty where it is not defined."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["image", *ImageFigures._fields])
-    for name, *counts, f1 in zip(names, *(column.tolist() for column in figures), strict=True):
-        writer.writerow([name, *counts, "" if math.isnan(f1) else f1])
+    writer.writerow(["image", *ImageCounts._fields])
+    for name, *numbers, f1 in zip(names, *(column.tolist() for column in counts), strict=True):
+        writer.writerow([name, *numbers, "" if math.isnan(f1) else f1])
     write_text(path, table.getvalue())

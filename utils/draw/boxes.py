@@ -15,7 +15,9 @@ from utils.draw.text import put_text, text_size
 # Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE = 0.002
 LETTERS = 0.0125
-LARGE = 2000  # pixels of height and width together from which lines and letters grow with the root alone
+LARGE_IMAGE = (
+    2000  # pixels of height and width together from which lines and letters grow with the root alone
+)
 THIN = 6  # times the shorter side is what an image that is very long counts for
 LEAST_LINE = 2  # pixels; of a thinner one its black or white casing would leave little to see
 LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
@@ -61,7 +63,7 @@ def draw_boxes(
 def stroke_sizes(height: int, width: int) -> tuple[int, int]:
     """How many pixels wide lines are, and how high letters, on an image of that size."""
     size = float(min(height + width, THIN * min(height, width)))
-    size = size if size < LARGE else math.sqrt(LARGE * size)
+    size = size if size < LARGE_IMAGE else math.sqrt(LARGE_IMAGE * size)
     return max(LEAST_LINE, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
 
 

@@ -27,7 +27,7 @@ DEUTERANOPIA = np.array(
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
 )
 DIFFERENT = 256  # classes with colours of their own; the colours of more begin again
-STEPS = 12  # values of each channel that are tried
+CHANNEL_STEPS = 12  # values of each channel that are tried
 LIGHTNESS = (25, 95)  # of CIELAB: neither near black nor near white
 
 
@@ -49,7 +49,7 @@ def _table() -> tuple[Colour, ...]:
 
     The least distance (CIE76) is 17 among the first 8, 19 among 20, 7.9 among 80, as many as COCO has.
     """
-    levels = np.linspace(0, 255, STEPS).round()
+    levels = np.linspace(0, 255, CHANNEL_STEPS).round()
     tried = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
     lightness = as_seen(tried)[0, :, 0]
     tried = tried[(lightness > LIGHTNESS[0]) & (lightness < LIGHTNESS[1])]

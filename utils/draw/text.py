@@ -19,8 +19,8 @@ from utils.draw.palette import Colour
 
 FONT = "uni"
 FROM_RIGHT = ("R", "AL")  # Unicode's classes of letters that are written from right to left
-MISSING = "?"  # what OpenCV writes in place of a letter that it lacks
-FIGURES = ".0123456789"  # those of scores
+REPLACEMENT = "?"  # what OpenCV writes in place of a letter that it lacks
+SCORE_CHARACTERS = ".0123456789"  # those of scores
 SAMPLE_SIZE = 20  # pixels of a letter that is tried
 
 
@@ -83,7 +83,7 @@ def _better_font(special: str) -> str:
     turned = any(unicodedata.bidirectional(letter) in FROM_RIGHT for letter in special)
     if known == len(special) and not (turned and features.check("raqm")):
         return ""
-    path = _found_font(special + FIGURES)
+    path = _found_font(special + SCORE_CHARACTERS)
     has = len(set(special) & _letters_of(path))
     return path if has > known or (turned and has == known) else ""
 
@@ -95,7 +95,7 @@ def _open_font(path: str, letters: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _is_known(letter: str) -> bool:
-    return letter == MISSING or letter.isspace() or _drawn(letter) != _drawn(MISSING)
+    return letter == REPLACEMENT or letter.isspace() or _drawn(letter) != _drawn(REPLACEMENT)
 
 
 def _drawn(letter: str) -> bytes:

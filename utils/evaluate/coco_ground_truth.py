@@ -1,7 +1,7 @@
 """COCO instance annotations as ground truth, number for number as pycocotools reads them.
 
-`utils/formats/coco.py` reads the same files for training, with float32 boxes and without those that no
-network can learn from. Here nothing is rounded or left out, so that figures are those of pycocotools.
+`utils/formats/coco.py` reads the same files for training, as float32 and without boxes that no network can
+learn from. Here nothing is rounded or dropped, so that the metrics are those of pycocotools.
 """
 
 from collections.abc import Mapping
@@ -15,25 +15,25 @@ from utils.evaluate.ground_truth import GroundTruth
 from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
 
 
-class CocoTruth(NamedTuple):
-    """Ground truth, and what joins results to it.
+class CocoGroundTruth(NamedTuple):
+    """Ground truth, and the ids that results refer to.
 
-    rows        image ids -> image numbers, in the order of the ids: it decides between equal scores
+    rows        image ids -> image numbers, in the order of the ids, which breaks ties between equal scores
     labels      category ids -> labels, in the order of the ids
     file_names  of the images, in the order of their numbers
     """
 
-    truth: GroundTruth
+    ground_truth: GroundTruth
     rows: Mapping[Any, int]
     labels: Mapping[Any, int]
     file_names: list[str]
 
 
-def read_coco_truth(path: Path) -> CocoTruth:
-    """Read a COCO instances JSON. Crowds and, by a key of our own, difficult objects count neither way.
+def read_coco_ground_truth(path: Path) -> CocoGroundTruth:
+    """Read a COCO instances JSON. Crowds and, by a key of our own, difficult objects are ignored.
 
-    Raises ValueError if the file is no such JSON, or an annotation names an unknown image or category. Boxes
-    without area stay, as objects that nothing can find; a warning counts them.
+    Raises ValueError if the file is no such JSON, or an annotation has an unknown image or category id. Boxes
+    without area stay, as objects that are always missed; a warning gives their number.
     """
     content = load_coco(path)
     try:
@@ -43,7 +43,7 @@ def read_coco_truth(path: Path) -> CocoTruth:
         raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
 
 
-def _read(path: Path, content: dict[str, Any]) -> CocoTruth:
+def _read(path: Path, content: dict[str, Any]) -> CocoGroundTruth:
     images = sorted(content["images"], key=lambda image: image["id"])
     categories = sorted(content["categories"], key=lambda category: category["id"])
     rows = {image["id"]: row for row, image in enumerate(images)}
@@ -58,15 +58,17 @@ def _read(path: Path, content: dict[str, Any]) -> CocoTruth:
         raise ValueError(f"{path} has a box with a coordinate that is not a finite number")
     flat = int((boxes[:, 2:] <= boxes[:, :2]).any(axis=1).sum())
     if flat:
-        warn(f"{path}: {flat} boxes have no area; they count as objects that were missed", stacklevel=3)
-    truth = GroundTruth(
+        warn(f"{path}: {flat} boxes have no area; they count as missed objects", stacklevel=3)
+    ground_truth = GroundTruth(
         class_names=checked_names(path, [str(category["name"]) for category in categories]),
         num_images=len(images),
-        image=np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64),
+        image_numbers=np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64),
         boxes=boxes,
         labels=np.array([labels[annotation["category_id"]] for annotation in annotations], np.int64),
         difficult=np.array([bool(annotation.get("difficult", 0)) for annotation in annotations], bool),
         crowd=np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], bool),
         areas=coco_areas(annotations),
     )
-    return CocoTruth(truth, rows, labels, [str(image.get("file_name", image["id"])) for image in images])
+    return CocoGroundTruth(
+        ground_truth, rows, labels, [str(image.get("file_name", image["id"])) for image in images]
+    )

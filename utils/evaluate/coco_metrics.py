@@ -1,7 +1,7 @@
-"""The COCO figures: average precision and recall over ten overlap thresholds, by object size.
+"""COCO metrics: average precision and recall over ten IoU thresholds, by object size.
 
-Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pycocotools to 1e-9. Objects
-marked difficult are ignored like those that COCO ignores: found or missed, they count neither way.
+Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pycocotools to 1e-9. Difficult
+objects are ignored, like those that COCO ignores.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
-MAX_DETECTIONS = (1, 10, 100)  # of one class on one image
+MAX_DETECTIONS = (1, 10, 100)  # per class and image
 
 
-class CocoFigures(NamedTuple):
-    """By area range (in the order of AREAS), class and overlap threshold; NaN for classes without objects.
+class CocoMetrics(NamedTuple):
+    """Metrics by area range (the order of AREAS), class and IoU threshold; NaN for classes without objects.
 
-    precision  float64 [4, C, 10], average precision with up to 100 detections of a class on an image
+    precision  float64 [4, C, 10], average precision with up to 100 detections per class and image
     recall     float64 [4, C, 10, 3], the highest recall with up to 1, 10 and 100 of them
     """
 
@@ -29,43 +29,45 @@ class CocoFigures(NamedTuple):
     recall: np.ndarray
 
 
-def coco_figures(found: RankedDetections, truth: GroundTruth, pairs: OverlappingPairs) -> CocoFigures:
-    """Match and count for every area range. `pairs` are those with an overlap of .5 or more, at least."""
-    classes = len(truth.class_names)
+def compute_coco_metrics(
+    found: RankedDetections, ground_truth: GroundTruth, pairs: OverlappingPairs
+) -> CocoMetrics:
+    """Match and count for every area range. `pairs` must include all with an IoU of .5 or more."""
+    classes = len(ground_truth.class_names)
     precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
     for row, limits in enumerate(AREAS.values()):
-        objects = np.bincount(truth.labels[~_ignored(truth, limits)], minlength=classes)
-        for threshold, verdict in enumerate(coco_verdicts(found, truth, pairs, limits)):
+        objects = np.bincount(ground_truth.labels[~_ignored(ground_truth, limits)], minlength=classes)
+        for threshold, verdict in enumerate(coco_verdicts(found, ground_truth, pairs, limits)):
             precision[row, :, threshold] = _precisions(verdict, found.class_starts, objects)
             recall[row, :, threshold] = _recalls(verdict, found, objects)
-    return CocoFigures(precision, recall)
+    return CocoMetrics(precision, recall)
 
 
 def coco_verdicts(
     found: RankedDetections,
-    truth: GroundTruth,
+    ground_truth: GroundTruth,
     pairs: OverlappingPairs,
     limits: tuple[float, float] = AREAS["all"],
 ) -> Iterator[Verdict]:
-    """What the detections turned out to be by COCO's rule, one after the other for its ten thresholds.
+    """Yield the verdict on all detections by COCO's rule, for each of its ten IoU thresholds in turn.
 
-    limits  the least and the largest area, in square pixels, of the objects that count
+    limits  the smallest and largest area, in square pixels, of the objects that count
     """
-    first_hundred = found.place < MAX_DETECTIONS[-1]
+    first_hundred = found.rank < MAX_DETECTIONS[-1]
     pairs = OverlappingPairs(*(column[first_hundred[pairs.detection]] for column in pairs))
-    matched, matched_ignored = match_coco(pairs, found, _ignored(truth, limits), truth.crowd)
-    size = area(found.boxes)
-    other_size = (size < limits[0]) | (size > limits[1])
+    matched, matched_ignored = match_coco(pairs, found, _ignored(ground_truth, limits), ground_truth.crowd)
+    areas = area(found.boxes)
+    other_size = (areas < limits[0]) | (areas > limits[1])
     for threshold in range(len(COCO_THRESHOLDS)):
         hit = (matched >> threshold & 1).astype(bool)
         aside = (matched_ignored >> threshold & 1).astype(bool)
         yield Verdict(hit & ~aside, first_hundred & ~aside & (hit | ~other_size))
 
 
-def summarise_coco(figures: CocoFigures) -> dict[str, float]:
-    """The twelve figures that COCO prints; NaN where no class has objects of that size."""
-    precision, recall = figures
+def summarise_coco(metrics: CocoMetrics) -> dict[str, float]:
+    """Return the twelve summary metrics of COCO; NaN where no class has objects of that size."""
+    precision, recall = metrics
     areas = dict(zip(AREAS, range(len(AREAS)), strict=True))
     summary = {
         "map": mean_of_defined(precision[0]),
@@ -80,13 +82,13 @@ def summarise_coco(figures: CocoFigures) -> dict[str, float]:
 
 
 def mean_of_defined(values: np.ndarray) -> float:
-    """The mean of what is not NaN; NaN if nothing is left."""
+    """Return the mean of the values that are not NaN; NaN if there is none."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
 
-def _ignored(truth: GroundTruth, limits: tuple[float, float]) -> np.ndarray:
-    return truth.uncounted | (truth.areas < limits[0]) | (truth.areas > limits[1])
+def _ignored(ground_truth: GroundTruth, limits: tuple[float, float]) -> np.ndarray:
+    return ground_truth.uncounted | (ground_truth.areas < limits[0]) | (ground_truth.areas > limits[1])
 
 
 def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray) -> list[float]:
@@ -96,6 +98,6 @@ def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray)
 
 def _recalls(verdict: Verdict, found: RankedDetections, objects: np.ndarray) -> np.ndarray:
     """[C, 3]"""
-    labels, place = found.labels[verdict.correct], found.place[verdict.correct]
-    hits = [np.bincount(labels[place < limit], minlength=len(objects)) for limit in MAX_DETECTIONS]
+    labels, rank = found.labels[verdict.correct], found.rank[verdict.correct]
+    hits = [np.bincount(labels[rank < limit], minlength=len(objects)) for limit in MAX_DETECTIONS]
     return np.stack(hits, 1) / np.where(objects > 0, objects, np.nan)[:, None]

@@ -1,7 +1,7 @@
-"""Detections in COCO's result format: a JSON list of {"image_id", "category_id", "bbox", "score"}.
+"""Read detections in COCO's result format: a JSON list of {"image_id", "category_id", "bbox", "score"}.
 
-A file of half a million is read in 1.2 s, block by block: as one list of dicts it would take five times its
-size in memory.
+Half a million detections are read in 1.2 s, block by block: one list of dicts would take five times the
+file's size in memory.
 """
 
 import json
@@ -18,7 +18,7 @@ from utils.data.index import LARGEST
 from utils.evaluate.ground_truth import FlatDetections
 from utils.system.files import read_text
 
-BLOCK = 1 << 17  # characters parsed at once
+CHARACTERS_AT_ONCE = 1 << 17  # of the JSON text parsed together
 
 Entry = dict[str, Any]
 # Image numbers int64 [K], boxes (x, y, width, height) float64 [K, 4], scores float64 [K], labels int64 [K];
@@ -28,24 +28,24 @@ _NOTHING: _Columns = (np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.z
 
 
 class Join(NamedTuple):
-    """What the entries of a file call images and classes.
+    """How the entries of a file name their image and class.
 
-    image, category  the keys of an entry that say them
-    row, label       what makes an image number and a label of their values, -1 if there is none
+    image_key, category_key  the keys of an entry
+    row, label               convert their values to an image number and a label, -1 if unknown
     """
 
-    image: str
-    category: str
+    image_key: str
+    category_key: str
     row: Callable[[Any], int]
     label: Callable[[Any], int]
 
 
 def read_coco_results(path: Path, by_id: Join, by_name: Join) -> FlatDetections:
-    """Read all detections; which of the two ways an entry is joined is decided by the first one.
+    """Read all detections; the first entry decides whether images and classes are given by id or by name.
 
     Boxes become xyxy in pixels. Raises ValueError, which names the entry, for an unknown image or category,
-    for a score that is no finite number, and for a box that is not four, or has a negative side; and for
-    a file that is cut off or is another kind of JSON.
+    a non-finite score, and a box that is not four finite numbers or has a negative side; and for a file that
+    is truncated or another kind of JSON.
     """
     parts: list[_Columns] = []
     join, first = None, 0
@@ -55,21 +55,21 @@ def read_coco_results(path: Path, by_id: Join, by_name: Join) -> FlatDetections:
             columns = _columns(entries, join)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             columns = None
-        if columns is None or not _are_sound(columns):
+        if columns is None or not _are_valid(columns):
             raise ValueError(_complaint(path, entries, first, join))
         parts.append(columns)
         first += len(entries)
-    images, boxes, scores, labels = (np.concatenate(column) for column in zip(_NOTHING, *parts, strict=True))
-    return FlatDetections(images, xywh_to_xyxy(boxes), scores, labels)
+    image_numbers, boxes, scores, labels = map(np.concatenate, zip(_NOTHING, *parts, strict=True))
+    return FlatDetections(image_numbers, xywh_to_xyxy(boxes), scores, labels)
 
 
 def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
-    """The entries in lists of some thousands; ValueError if the text is no whole JSON list of objects."""
+    """Yield the entries in lists of some thousands; ValueError if the text is no complete JSON list."""
     position = len(text) - len(text.lstrip())
     if text[position : position + 1] != "[":
         raise ValueError(_not_a_list(path, text))
     position += 1
-    size = BLOCK
+    size = CHARACTERS_AT_ONCE
     while True:
         end = text.find("},", position + size)
         last = end < 0
@@ -79,7 +79,7 @@ def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
         except JSONDecodeError as error:
             if last:
                 raise ValueError(_not_whole(path, text, position, error)) from None
-            size *= 2  # it was cut within an entry that holds other objects, or is not sound further on
+            size *= 2  # the cut was within an entry with nested objects, or the text is not valid further on
             continue
         except (RecursionError, ValueError):
             raise ValueError(f"{path} cannot be read as a list of detections") from None
@@ -87,14 +87,14 @@ def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
             yield entries
         if last:
             return
-        position, size = end + 2, BLOCK
+        position, size = end + 2, CHARACTERS_AT_ONCE
 
 
 def _not_a_list(path: Path, text: str) -> str:
     what = "is empty" if not text.strip() else "is no JSON list"
     if text.lstrip().startswith("{"):
         what = "is a JSON object"
-    if '"annotations"' in text[:BLOCK] or '"images"' in text[:BLOCK]:
+    if '"annotations"' in text[:CHARACTERS_AT_ONCE] or '"images"' in text[:CHARACTERS_AT_ONCE]:
         what += " (an annotation file? that is for --ground-truth)"
     return f'{path} {what}: detections are a list of {{"image_id", "category_id", "bbox", "score"}}'
 
@@ -104,36 +104,36 @@ def _not_whole(path: Path, text: str, position: int, error: JSONDecodeError) -> 
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, max(at, 0))
     return (
-        f"{path} is not whole JSON (line {line}, column {column}: {error.msg}): "
-        "was it cut off while downloading or copying?"
+        f"{path} is not complete JSON (line {line}, column {column}: {error.msg}): "
+        "was it truncated in a download or copy?"
     )
 
 
 def _choose(path: Path, entry: Any, by_id: Join, by_name: Join) -> Join:
     for join in (by_id, by_name):
-        if isinstance(entry, dict) and join.image in entry and join.category in entry:
+        if isinstance(entry, dict) and join.image_key in entry and join.category_key in entry:
             return join
-    keys = " and ".join(f'"{join.image}", "{join.category}"' for join in (by_id, by_name))
-    raise ValueError(f"{path}: entry 1 says neither image nor class; the keys are {keys}")
+    keys = " and ".join(f'"{join.image_key}", "{join.category_key}"' for join in (by_id, by_name))
+    raise ValueError(f"{path}: entry 1 has no image and class; the keys are {keys}")
 
 
 def _columns(entries: list[Entry], join: Join) -> _Columns:
-    """The columns of some entries; errors of any kind where one is not sound."""
+    """Return the columns of some entries; raises errors of any kind for an invalid one."""
     scores = [entry["score"] for entry in entries]
     boxes = [entry["bbox"] for entry in entries]
     if {*map(type, scores), *map(type, chain.from_iterable(boxes))} - {float, int}:
-        raise TypeError("NumPy would take text for numbers")
+        raise TypeError("NumPy would convert text to numbers")
     return (
-        np.array([join.row(entry[join.image]) for entry in entries], np.int64),
+        np.array([join.row(entry[join.image_key]) for entry in entries], np.int64),
         np.array(boxes, np.float64).reshape(-1, 4),
         np.array(scores, np.float64),
-        np.array([join.label(entry[join.category]) for entry in entries], np.int64),
+        np.array([join.label(entry[join.category_key]) for entry in entries], np.int64),
     )
 
 
-def _are_sound(columns: _Columns) -> bool:
-    images, boxes, scores, labels = columns
-    known = (images >= 0).all() and (labels >= 0).all()
+def _are_valid(columns: _Columns) -> bool:
+    image_numbers, boxes, scores, labels = columns
+    known = (image_numbers >= 0).all() and (labels >= 0).all()
     return bool(known and _finite(scores) and _finite(boxes) and (boxes[:, 2:] >= 0).all())
 
 
@@ -142,21 +142,21 @@ def _finite(values: np.ndarray) -> bool:
 
 
 def _complaint(path: Path, entries: list[Entry], first: int, join: Join) -> str:
-    """What is wrong with the first entry that is not sound."""
+    """Say what is wrong with the first invalid entry."""
     for number, entry in enumerate(entries, first + 1):
         problem = _problem(entry, join)
         if problem:
             return f"{path}: entry {number} {problem}"
-    raise AssertionError("an entry is not sound")
+    raise AssertionError("an entry is invalid")
 
 
 def _problem(entry: Any, join: Join) -> str:
     if not isinstance(entry, dict):
         return "is no JSON object"
-    missing = [key for key in (join.image, join.category, "bbox", "score") if key not in entry]
+    missing = [key for key in (join.image_key, join.category_key, "bbox", "score") if key not in entry]
     if missing:
         return f"has no {', '.join(missing)}"
-    for key, number in ((join.image, join.row), (join.category, join.label)):
+    for key, number in ((join.image_key, join.row), (join.category_key, join.label)):
         value = entry[key]
         if isinstance(value, list | dict) or number(value) < 0:
             return f"has the {key} {value!r}, which the ground truth does not have"

@@ -1,8 +1,8 @@
 """Evaluation: VOC and COCO average precision, precision, recall and F1 of detections against ground truth.
 
-One evaluator for training, get_map and files, in three pure steps on flat arrays: match detections with
-objects (matching.py), count by class (average_precision.py, coco_metrics.py, pr_curves.py), and summarise
-(metrics.py).
+One evaluator for training, get_map.py and result files, in three pure steps on flat arrays: match detections
+with objects (matching.py), count by class (average_precision.py, coco_metrics.py, pr_curves.py), and
+summarise (metrics.py).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from utils.evaluate.average_precision import (
     log_average_miss_rate,
     sampled_ap,
 )
-from utils.evaluate.coco_metrics import CocoFigures, coco_figures, summarise_coco
+from utils.evaluate.coco_metrics import CocoMetrics, compute_coco_metrics, summarise_coco
 from utils.evaluate.ground_truth import (
     FlatDetections,
     GroundTruth,
@@ -29,22 +29,22 @@ from utils.evaluate.ground_truth import (
 )
 from utils.evaluate.matching import COCO_THRESHOLDS, Matched, match_voc, overlapping_pairs
 from utils.evaluate.metrics import Metrics
-from utils.evaluate.pr_curves import best_f1, curves, figures_at
+from utils.evaluate.pr_curves import best_f1, curves, metrics_at
 
 __all__ = ["GroundTruth", "Matched", "Metrics", "compute_metrics", "evaluate", "match_detections"]
 
 
 class Counts(NamedTuple):
-    """The second step's result, by class.
+    """The result of the second step, by class.
 
-    objects  int64 [C], how many there are to be found: neither difficult nor crowds
-    at_hits  for each class int64, at each correct detection how many counted ones there are up to it
-    coco     average precision and recall by size, class and overlap
+    objects  int64 [C], number of objects, without difficult ones and crowds
+    at_hits  for each class int64: at each true positive, the number of counted detections up to it
+    coco     average precision and recall by size, class and IoU threshold
     """
 
     objects: np.ndarray
     at_hits: list[np.ndarray]
-    coco: CocoFigures
+    coco: CocoMetrics
 
 
 def evaluate(
@@ -54,27 +54,26 @@ def evaluate(
     min_overlap: float = 0.5,
     score_threshold: float = 0.5,
 ) -> Metrics:
-    """Measure detections against the objects that are there.
+    """Compute all metrics of the detections against the ground truth.
 
     detections       one element for each image of the ground truth, in its order, or all of them flat; xyxy
-        pixels of the original image; with scores from a small threshold on (.001), since average precision is
-        measured over all thresholds
-    min_overlap      the intersection over union that a match needs, for all figures but COCO's
-    score_threshold  the confidence at which precision, recall and F1 are reported
+        pixels of the original image; from a low confidence threshold (.001), since average precision is
+        computed over all thresholds
+    min_overlap      the IoU that a match needs, for all metrics but COCO's
+    score_threshold  the confidence threshold at which precision, recall and F1 are reported
 
-    VOC figures follow the devkit's rules: a detection belongs to the object that it overlaps best, the second
-    detection of an object is a false positive, difficult objects count neither way. Areas are plain areas of
-    float boxes; the devkit adds a pixel to each side, because its coordinates are of whole pixels. Crowds are
-    treated like difficult objects there, and difficult objects like ignored ones in the COCO figures.
+    VOC metrics follow the devkit: a detection is assigned to the object of highest IoU, further detections of
+    an object are false positives, difficult objects are ignored. Areas are plain areas of float boxes; the
+    devkit adds a pixel to each side, because its coordinates are whole pixels. VOC metrics treat crowds like
+    difficult objects, COCO metrics treat difficult objects like ignored ones.
 
-    Raises ValueError for another number of images, for scores or boxes that are not finite and for labels
-    beyond the classes.
+    Raises ValueError for another number of images, for non-finite scores or boxes, for labels out of range.
     """
     return compute_metrics(match_detections(detections, ground_truth, min_overlap), score_threshold)
 
 
 def compute_metrics(matched: Matched, score_threshold: float = 0.5) -> Metrics:
-    """The figures of what `match_detections` returned; see `evaluate`."""
+    """Compute the metrics of what `match_detections` returned; see `evaluate`."""
     return to_metrics(matched, accumulate(matched), score_threshold)
 
 
@@ -83,44 +82,47 @@ def match_detections(
     ground_truth: DatasetIndex | GroundTruth,
     min_overlap: float = 0.5,
 ) -> Matched:
-    """The first step: which detection found which object. Arguments and errors are those of `evaluate`."""
-    truth = GroundTruth.from_index(ground_truth) if isinstance(ground_truth, DatasetIndex) else ground_truth
+    """The first step: match detections with objects. Arguments and errors are those of `evaluate`."""
+    if isinstance(ground_truth, DatasetIndex):
+        ground_truth = GroundTruth.from_index(ground_truth)
     if not isinstance(detections, FlatDetections):
-        if len(detections) != truth.num_images:
+        if len(detections) != ground_truth.num_images:
             raise ValueError(
                 f"there are detections for {len(detections)} images, but ground truth for "
-                f"{truth.num_images}; give one element for each image, an empty one where nothing was found"
+                f"{ground_truth.num_images}; give one element per image, an empty one where nothing was found"
             )
         detections = flatten_detections(detections)
     if not 0 < min_overlap <= 1:
         raise ValueError(f"min_overlap must be above 0 and at most 1, not {min_overlap}")
-    check_ground_truth(truth)
-    found = rank_detections(detections, truth.num_images, len(truth.class_names))
-    pairs = overlapping_pairs(found, truth, least=min(min_overlap, COCO_THRESHOLDS[0]))
-    verdict = match_voc(pairs, truth.uncounted, len(found.scores), min_overlap)
-    return Matched(found, truth, pairs, verdict, min_overlap)
+    check_ground_truth(ground_truth)
+    found = rank_detections(detections, ground_truth.num_images, len(ground_truth.class_names))
+    pairs = overlapping_pairs(found, ground_truth, least=min(min_overlap, COCO_THRESHOLDS[0]))
+    verdict = match_voc(pairs, ground_truth.uncounted, len(found.scores), min_overlap)
+    return Matched(found, ground_truth, pairs, verdict, min_overlap)
 
 
 def accumulate(matched: Matched) -> Counts:
     """The second step: count by class."""
-    found, truth, pairs, verdict, _ = matched
+    found, ground_truth, pairs, verdict, _ = matched
     return Counts(
-        objects=np.bincount(truth.labels[~truth.uncounted], minlength=len(truth.class_names)),
+        objects=np.bincount(
+            ground_truth.labels[~ground_truth.uncounted], minlength=len(ground_truth.class_names)
+        ),
         at_hits=counted_at_hits(verdict, found.class_starts),
-        coco=coco_figures(found, truth, pairs),
+        coco=compute_coco_metrics(found, ground_truth, pairs),
     )
 
 
 def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metrics:
-    """The third step: the figures that are reported."""
-    found, truth, _, verdict, min_overlap = matched
+    """The third step: the metrics that are reported."""
+    found, ground_truth, _, verdict, min_overlap = matched
     objects, coco = counts.objects, counts.coco
     hits = list(zip(counts.at_hits, objects.tolist(), strict=True))
-    precision, recall, f1 = figures_at(np.array([score_threshold]), found, verdict, objects)
+    precision, recall, f1 = metrics_at(np.array([score_threshold]), found, verdict, objects)
     confidence, best = best_f1(found, verdict, objects)
     return Metrics(
-        class_names=truth.class_names,
-        num_images=truth.num_images,
+        class_names=ground_truth.class_names,
+        num_images=ground_truth.num_images,
         objects=objects,
         detections=np.diff(found.class_starts),
         lowest_score=float(found.scores.min()) if len(found.scores) else float("nan"),
@@ -128,7 +130,7 @@ def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metr
         score_threshold=score_threshold,
         voc07=np.array([sampled_ap(counted, number, VOC07_RECALLS) for counted, number in hits]),
         voc_area=np.array([area_ap(counted, number) for counted, number in hits]),
-        miss_rate=np.array([log_average_miss_rate(c, number, truth.num_images) for c, number in hits]),
+        miss_rate=np.array([log_average_miss_rate(c, number, ground_truth.num_images) for c, number in hits]),
         coco=summarise_coco(coco),
         coco_ap=coco.precision[0].mean(-1),
         coco_ap50=coco.precision[0, :, 0],

@@ -1,10 +1,10 @@
-"""The first step of evaluation: which detection found which object.
+"""The first step of evaluation: match detections with ground-truth objects.
 
 VOC   Everingham et al., "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010, and its devkit
 COCO  Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its evaluation code
 
-Only detections and objects of the same image and class can match, and only where they overlap enough.
-These pairs are few, so both rules work on a list of pairs rather than on a matrix for each image.
+Only detections and objects of the same image and class can match, and only with enough IoU. Such pairs are
+few, so both rules work on a list of pairs rather than on a matrix per image.
 """
 
 from itertools import pairwise
@@ -21,12 +21,12 @@ _PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes a pair
 
 
 class OverlappingPairs(NamedTuple):
-    """Overlapping detections and objects of the same image, by detection and then by object.
+    """Overlapping detections and objects of the same image, sorted by detection, then by object.
 
-    detection  int64 [P], which of the ranked detections
-    object     int64 [P], which object of the ground truth
+    detection  int64 [P], index into the ranked detections
+    object     int64 [P], index into the ground truth
     iou        float64 [P], intersection over union
-    covered    float64 [P], the same, but on a crowd the part of the detection that lies inside the crowd
+    covered    float64 [P], the IoU, but for a crowd the share of the detection inside the crowd
     """
 
     detection: np.ndarray
@@ -36,10 +36,10 @@ class OverlappingPairs(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the detections turned out to be. One that counts and is not correct is a false positive.
+    """Which detections are true positives. A counted detection that is not correct is a false positive.
 
-    correct  bool [D], found an object that counts and that no better detection had found
-    counted  bool [D], false for those that found something that counts neither way
+    correct  bool [D], true positive: matched with a counted object that no higher-scoring detection took
+    counted  bool [D], false for detections that are ignored
     """
 
     correct: np.ndarray
@@ -47,33 +47,34 @@ class Verdict(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """Detections and objects of a data set, and which found which: what all figures are counted from.
+    """Detections matched with ground truth: what all metrics are computed from.
 
-    found        the detections in the order in which they are counted
-    truth        the objects
-    pairs        the overlaps of detections and objects of one class, of .5 or of `min_overlap` on, if that is
-        less
-    verdict      what each detection turned out to be by VOC's rule, at `min_overlap`
-    min_overlap  the intersection over union that a match needs
+    found         the detections, sorted by class and score
+    ground_truth  the objects
+    pairs         detections and objects of one class with an IoU of at least .5, or `min_overlap` if lower
+    verdict       the verdict on each detection by VOC's rule, at `min_overlap`
+    min_overlap   the IoU that a match needs
     """
 
     found: RankedDetections
-    truth: GroundTruth
+    ground_truth: GroundTruth
     pairs: OverlappingPairs
     verdict: Verdict
     min_overlap: float
 
 
 def overlapping_pairs(
-    found: RankedDetections, truth: GroundTruth, least: float, any_class: bool = False
+    found: RankedDetections, ground_truth: GroundTruth, least: float, any_class: bool = False
 ) -> OverlappingPairs:
-    """All pairs of the same image, and of the same class unless `any_class`, that overlap by `least` or more.
+    """Return all pairs of the same image, and of the same class unless `any_class`, that overlap enough.
 
-    `least` is above 0.
+    least  the minimum IoU, above 0; for a crowd also the minimum share of the detection inside it
     """
-    classes = 0 if any_class else len(truth.class_names)
-    key = truth.image * classes + truth.labels if classes else truth.image
-    wanted = found.image * classes + found.labels if classes else found.image
+    classes = 0 if any_class else len(ground_truth.class_names)
+    key, wanted = (
+        boxes.image_numbers * classes + boxes.labels if classes else boxes.image_numbers
+        for boxes in (ground_truth, found)
+    )
     keys, number = np.unique(key, return_counts=True)
     by_key = np.argsort(key, kind="stable")
     first = np.cumsum(number) - number
@@ -86,22 +87,24 @@ def overlapping_pairs(
         repeated_first = np.repeat(first[slot[start:end]], times)
         nth = np.arange(len(repeated_first)) - np.repeat(np.cumsum(times) - times, times)
         objects = by_key[repeated_first + nth]
-        parts.append(_keep_overlapping(np.repeat(detections[start:end], times), objects, found, truth, least))
+        parts.append(
+            _keep_overlapping(np.repeat(detections[start:end], times), objects, found, ground_truth, least)
+        )
     return OverlappingPairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def match_voc(
     pairs: OverlappingPairs, uncounted: np.ndarray, num_detections: int, min_overlap: float
 ) -> Verdict:
-    """VOC's rule: each detection is judged by the object it overlaps best, whether or not that is taken.
+    """Match by VOC's rule: each detection is assigned to the object of highest IoU, taken or not.
 
-    Correct is the best-scored detection of an object; others of the same object are false positives. A
-    detection of an object in `uncounted` (bool [M]: difficult or crowd) counts neither way. Of objects
-    overlapped equally, the first is meant; an overlap of exactly `min_overlap` is enough.
+    The highest-scoring detection of an object is correct; others of the same object are false positives. A
+    detection of an object in `uncounted` (bool [M]: difficult or crowd) is ignored. Of objects with equal IoU
+    the first is taken; an IoU of exactly `min_overlap` is enough.
     """
     objects = best_overlaps(pairs, pairs.iou >= min_overlap, num_detections)[1]
     detection = np.flatnonzero(objects >= 0)
-    obj = objects[detection]  # by rank, so an object's first claim is its best-scored one
+    obj = objects[detection]  # by descending score, so an object's first claim is its highest-scoring one
     first_claim = position_in_run(obj) == 0
     correct, counted = np.zeros(num_detections, bool), np.ones(num_detections, bool)
     correct[detection] = first_claim & ~uncounted[obj]
@@ -112,21 +115,20 @@ def match_voc(
 def match_coco(
     pairs: OverlappingPairs, found: RankedDetections, ignored: np.ndarray, crowd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """COCO's rule, for its ten thresholds at once.
+    """Match by COCO's rule, for its ten IoU thresholds at once.
 
-    On each image and class the detections choose in the order of their scores: the free object that
-    counts and that they overlap best, or else the best that is ignored; of equal ones the last. A crowd
-    is never used up.
+    On each image and class the detections choose by descending score: the free counted object of highest
+    IoU, or else the ignored one of highest IoU; of equal ones the last. A crowd can be matched many times.
 
     ignored, crowd  bool [M], of the objects
-    Returns (matched, matched_ignored), uint16 [D]: bit t tells of threshold t.
+    Returns (matched, matched_ignored), uint16 [D]: bit t is for threshold t.
 
-    A detection takes the first free object of its list of preferences. So it is enough to look at the
-    pairs one by one, by detection and then by preference.
+    A detection takes the first free object in its order of preference, so it is enough to go through the
+    pairs sorted by detection and then by preference.
     """
     order = np.lexsort((-pairs.object, -pairs.covered, ignored[pairs.object], pairs.detection))
     ranked = pairs.detection[order]
-    group = found.image[ranked] * len(found.class_starts) + found.labels[ranked]
+    group = found.image_numbers[ranked] * len(found.class_starts) + found.labels[ranked]
     detection, obj = pairs.detection[order], pairs.object[order]
     reached = ((1 << np.searchsorted(COCO_THRESHOLDS, pairs.covered[order], "right")) - 1).astype(np.uint16)
     used_up = np.where(crowd, 0, _ALL_THRESHOLDS).astype(np.uint16)[obj]
@@ -141,13 +143,13 @@ def match_coco(
 def claims(
     detection: np.ndarray, obj: np.ndarray, group: np.ndarray, reached: np.ndarray, used_up: np.ndarray
 ) -> np.ndarray:
-    """Which pairs become matches when each, in the order given, takes what is still free on both sides.
+    """Match greedily: each pair, in the order given, becomes a match if both of its sides are still free.
 
     detection, obj  int64 [P], of the pairs
     group           int64 [P]; pairs of different groups have no detection or object in common
-    reached         uint16 [P], bit t: whether the pair's overlap is enough for threshold t
-    used_up         uint16 [P], bit t: whether a match uses the object up
-    Returns uint16 [P]. Step k looks at the k-th pair of all groups at once.
+    reached         uint16 [P], bit t: whether the pair's IoU reaches threshold t
+    used_up         uint16 [P], bit t: whether a match makes the object unavailable
+    Returns uint16 [P]. Step k handles the k-th pair of all groups at once.
     """
     step = position_in_run(group)
     order = np.argsort(step, kind="stable")
@@ -165,11 +167,11 @@ def claims(
 
 
 def found_by(matched: Matched) -> np.ndarray:
-    """int64 [M], the correct detection of each object, by VOC's rule; -1 for none."""
-    found, truth, pairs, verdict, enough = matched
+    """Return the correct detection of each object by VOC's rule, int64 [M]; -1 for none."""
+    found, ground_truth, pairs, verdict, enough = matched
     use = (pairs.iou >= enough) & verdict.correct[pairs.detection]
     _, objects = best_overlaps(pairs, use, len(found.scores))
-    finder = np.full(len(truth.labels), -1)
+    finder = np.full(len(ground_truth.labels), -1)
     finder[objects[verdict.correct]] = np.flatnonzero(verdict.correct)
     return finder
 
@@ -177,7 +179,7 @@ def found_by(matched: Matched) -> np.ndarray:
 def best_overlaps(
     pairs: OverlappingPairs, use: np.ndarray, num_detections: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The highest overlap of each detection among some of the pairs, and its object; 0 and -1 for none."""
+    """Return the highest IoU of each detection among some of the pairs, and its object; 0 and -1 for none."""
     detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
     order = np.lexsort((obj, -iou, detection))
     best = order[np.diff(detection[order], prepend=-1) != 0]
@@ -191,23 +193,23 @@ def _no_pairs() -> OverlappingPairs:
 
 
 def _blocks(sizes: np.ndarray, limit: int) -> list[tuple[int, int]]:
-    """Cut a list of things of these sizes into runs of about `limit` together."""
+    """Split items of these sizes into runs of about `limit` in total, as (start, end)."""
     total = np.cumsum(sizes)
     cuts = np.searchsorted(total, np.arange(limit, total[-1] if len(total) else 0, limit), "right")
     return list(pairwise([0, *np.unique(cuts[cuts > 0]), len(sizes)]))
 
 
 def _keep_overlapping(
-    detection: np.ndarray, obj: np.ndarray, found: RankedDetections, truth: GroundTruth, least: float
+    detection: np.ndarray, obj: np.ndarray, found: RankedDetections, ground_truth: GroundTruth, least: float
 ) -> OverlappingPairs:
-    """The given pairs that overlap by at least `least`."""
+    """Keep the pairs with an IoU, or share inside a crowd, of at least `least`."""
     for low, high in ((0, 2), (1, 3)):  # most pairs are apart along x: no need to look at the rest of them
-        end = np.minimum(found.boxes[detection, high], truth.boxes[obj, high])
-        touch = np.flatnonzero(end > np.maximum(found.boxes[detection, low], truth.boxes[obj, low]))
+        end = np.minimum(found.boxes[detection, high], ground_truth.boxes[obj, high])
+        touch = np.flatnonzero(end > np.maximum(found.boxes[detection, low], ground_truth.boxes[obj, low]))
         detection, obj = detection[touch], obj[touch]
-    boxes, objects = found.boxes[detection], truth.boxes[obj]
+    boxes, objects = found.boxes[detection], ground_truth.boxes[obj]
     shared, area_found = intersection(boxes, objects), area(boxes)
     iou = shared / (area_found + area(objects) - shared)
-    covered = np.where(truth.crowd[obj], shared / area_found, iou)
+    covered = np.where(ground_truth.crowd[obj], shared / area_found, iou)
     keep = np.maximum(iou, covered) >= least
     return OverlappingPairs(detection[keep], obj[keep], iou[keep], covered[keep])

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, and how they are written: as JSON and as a table to read."""
+"""The metrics of an evaluation, and how they are written: as JSON and as a text table."""
 
 import math
 import unicodedata
@@ -12,13 +12,13 @@ from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.pr_curves import Curves
 
 _SUMMARY = (
-    ("map", "COCO AP    overlap .50 to .95"),
-    ("map50", "COCO AP50  overlap .50"),
-    ("map75", "COCO AP75  overlap .75"),
+    ("map", "COCO AP    IoU .50 to .95"),
+    ("map50", "COCO AP50  IoU .50"),
+    ("map75", "COCO AP75  IoU .75"),
     ("small", "COCO AP of small objects, under 32x32 pixels"),
     ("medium", "COCO AP of medium objects"),
     ("large", "COCO AP of large objects, over 96x96 pixels"),
-    ("ar1", "COCO AR    1 detection of a class on an image"),
+    ("ar1", "COCO AR    1 detection per class and image"),
     ("ar10", "COCO AR   10 detections"),
     ("ar100", "COCO AR  100 detections"),
     ("ar_small", "COCO AR of small objects"),
@@ -29,22 +29,22 @@ _SUMMARY = (
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """All figures between 0 and 1; NaN where not defined. [C]: one for each class, NaN without objects.
+    """All metrics, between 0 and 1; NaN where not defined. [C]: one for each class, NaN without objects.
 
-    class_names, num_images, objects [C], detections [C]  what was compared; difficult objects and crowds are
-        not among `objects`
-    lowest_score      the lowest score among the detections, NaN without any
-    min_overlap       the overlap a match needs in all but the COCO figures
-    score_threshold   the confidence that `precision`, `recall` and `f1` are for
+    class_names, num_images, objects [C], detections [C]  what was compared; `objects` does not count
+        difficult ones and crowds
+    lowest_score      the lowest score of all detections, NaN without any
+    min_overlap       the IoU that a match needs in all but the COCO metrics
+    score_threshold   the confidence threshold of `precision`, `recall` and `f1`
     voc07, voc_area   average precision [C] of VOC 2007 (11 points) and of VOC 2010 and later (area)
     miss_rate         log-average miss rate [C]; lower is better
-    coco              the twelve summary figures: map, map50, map75, small, medium, large, ar1, ar10, ar100,
+    coco              the twelve summary metrics: map, map50, map75, small, medium, large, ar1, ar10, ar100,
         ar_small, ar_medium, ar_large
-    coco_ap, coco_ap50  COCO average precision [C] over all overlaps and at .5
-    coco_ap_by_size   the same over all overlaps [3, C], of small, medium and large objects
-    precision, recall, f1  [C] at `score_threshold`; precision is NaN too where no detection reaches it
-    best_f1, best_confidence  [C] each class's best F1 and the confidence that gives it
-    mean_best_f1, best_f1_confidence  the best mean F1 that one confidence for all classes gives, and it
+    coco_ap, coco_ap50  COCO average precision [C] over all IoU thresholds and at .5
+    coco_ap_by_size   the same over all IoU thresholds [3, C], of small, medium and large objects
+    precision, recall, f1  [C] at `score_threshold`; precision is also NaN where no detection reaches it
+    best_f1, best_confidence  [C] each class's best F1 and the confidence threshold that gives it
+    mean_best_f1, best_f1_confidence  the best mean F1 at one threshold for all classes, and that threshold
     curves            precision, recall and F1 against confidence, precision against recall
     """
 
@@ -78,7 +78,7 @@ class Metrics:
 
     @property
     def map50_95(self) -> float:
-        """COCO AP over the overlaps .50 to .95; NaN where there is no object at all."""
+        """COCO AP over the IoU thresholds .50 to .95; NaN where there is no object at all."""
         return self.coco["map"]
 
     @property
@@ -87,54 +87,54 @@ class Metrics:
         return self.best_f1_confidence if self.best_f1_confidence > 0 else self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
-        """Everything but the curves as plain data; None where a figure is not defined."""
+        """Return everything but the curves as plain data; None where a metric is not defined."""
         return {
             "voc07_11point": self._map(self.voc07),
             "voc_area": self._map(self.voc_area),
-            "coco": {name: plain(value) for name, value in self.coco.items()}
+            "coco": {name: none_if_nan(value) for name, value in self.coco.items()}
             | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)}
             | {
                 f"per_class_{size}": self._by_class(values)
                 for size, values in zip(("small", "medium", "large"), self.coco_ap_by_size, strict=True)
             },
             "log_average_miss_rate": {
-                "mean": plain(mean_of_defined(self.miss_rate)),
+                "mean": none_if_nan(mean_of_defined(self.miss_rate)),
                 "per_class": self._by_class(self.miss_rate),
             },
-            "precision": plain(mean_of_defined(self.precision)),
-            "recall": plain(mean_of_defined(self.recall)),
-            "f1": plain(mean_of_defined(self.f1)),
-            "best_f1": plain(self.mean_best_f1),
-            "best_f1_confidence": plain(self.best_f1_confidence),
+            "precision": none_if_nan(mean_of_defined(self.precision)),
+            "recall": none_if_nan(mean_of_defined(self.recall)),
+            "f1": none_if_nan(mean_of_defined(self.f1)),
+            "best_f1": none_if_nan(self.mean_best_f1),
+            "best_f1_confidence": none_if_nan(self.best_f1_confidence),
             "min_overlap": self.min_overlap,
             "score_threshold": self.score_threshold,
-            "lowest_score": plain(self.lowest_score),
+            "lowest_score": none_if_nan(self.lowest_score),
             "images": self.num_images,
             "per_class": {
                 name: {
                     "objects": int(self.objects[label]),
                     "detections": int(self.detections[label]),
-                    "precision": plain(self.precision[label]),
-                    "recall": plain(self.recall[label]),
-                    "f1": plain(self.f1[label]),
-                    "best_f1": plain(self.best_f1[label]),
-                    "best_f1_confidence": plain(self.best_confidence[label]),
+                    "precision": none_if_nan(self.precision[label]),
+                    "recall": none_if_nan(self.recall[label]),
+                    "f1": none_if_nan(self.f1[label]),
+                    "best_f1": none_if_nan(self.best_f1[label]),
+                    "best_f1_confidence": none_if_nan(self.best_confidence[label]),
                 }
                 for label, name in enumerate(self.class_names)
             },
         }
 
     def table(self, class_names: Sequence[str] | None = None) -> str:
-        """All figures as text to read; `class_names` to show other names, translated ones for example."""
+        """Return all metrics as a text table; `class_names` to show other names, such as translated ones."""
         names = tuple(class_names or self.class_names)
         assert len(names) == len(self.class_names), "one name for each class"
         return "\n".join([*self._summary(), "", *self._class_rows(names), *self._notes(names)])
 
     def _summary(self) -> list[str]:
-        overlap, confidence = f"{self.min_overlap:.2f}", f"{self.score_threshold:.2f}"
+        iou, confidence = f"{self.min_overlap:.2f}", f"{self.score_threshold:.2f}"
         lines = [
-            (f"VOC 2007 mAP, 11 points, overlap {overlap}", mean_of_defined(self.voc07)),
-            (f"VOC mAP, area under the curve, overlap {overlap}", mean_of_defined(self.voc_area)),
+            (f"VOC 2007 mAP, 11 points, IoU {iou}", mean_of_defined(self.voc07)),
+            (f"VOC mAP, area under the curve, IoU {iou}", mean_of_defined(self.voc_area)),
             *((text, self.coco[name]) for name, text in _SUMMARY),
             (f"mean precision at confidence {confidence}", mean_of_defined(self.precision)),
             (f"mean recall at confidence {confidence}", mean_of_defined(self.recall)),
@@ -143,7 +143,7 @@ class Metrics:
             ("confidence of the best mean F1", self.best_f1_confidence),
             ("mean log-average miss rate (lower is better)", mean_of_defined(self.miss_rate)),
         ]
-        return [f"{text:<50}{figure(value):>8}" for text, value in lines]
+        return [f"{text:<50}{metric_text(value):>8}" for text, value in lines]
 
     def _class_rows(self, names: Sequence[str]) -> list[str]:
         average = (self.voc07, self.voc_area, self.coco_ap)
@@ -153,41 +153,41 @@ class Metrics:
         rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
         for label, name in enumerate(names):
             counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
-            rows.append(_pad(name, width) + counts + "".join(f"{figure(c[label]):>9}" for c in columns))
+            rows.append(_pad(name, width) + counts + "".join(f"{metric_text(c[label]):>9}" for c in columns))
         return rows
 
     def _notes(self, names: Sequence[str]) -> list[str]:
-        notes = ["", f"{self.num_images} images. Difficult objects and crowds count neither way."]
+        notes = ["", f"{self.num_images} images. Difficult objects and crowds are ignored."]
         if not math.isnan(self.lowest_score):
             notes.append(
-                f"AP is measured on all detections, here from a score of {self.lowest_score:.4f} on: "
-                "evaluation uses a small threshold of its own.\nPrecision (P), recall (R) and F1 are those "
-                f"at confidence {self.score_threshold:.2f}, as when predicting."
+                f"AP is computed over all detections, here with scores from {self.lowest_score:.4f}: "
+                "evaluation uses a low confidence threshold.\nPrecision (P), recall (R) and F1 are those "
+                f"at confidence {self.score_threshold:.2f}, as in prediction."
             )
         absent = [name for name, number in zip(names, self.objects, strict=True) if number == 0]
         if absent:
-            notes.append(f"No objects, so left out of all means: {', '.join(absent)}.")
+            notes.append(f"Without objects, so excluded from all means: {', '.join(absent)}.")
         return notes
 
     def _by_class(self, values: np.ndarray) -> dict[str, float | None]:
-        return {name: plain(value) for name, value in zip(self.class_names, values, strict=True)}
+        return {name: none_if_nan(value) for name, value in zip(self.class_names, values, strict=True)}
 
     def _map(self, values: np.ndarray) -> dict[str, Any]:
-        return {"map": plain(mean_of_defined(values)), "per_class": self._by_class(values)}
+        return {"map": none_if_nan(mean_of_defined(values)), "per_class": self._by_class(values)}
 
 
-def plain(value: float) -> float | None:
-    """For JSON: None where a figure is not defined."""
+def none_if_nan(value: float) -> float | None:
+    """Return a value for JSON: None where it is not defined."""
     return None if math.isnan(value) else float(value)
 
 
-def figure(value: float) -> str:
-    """To read: four digits, a dash where a figure is not defined."""
+def metric_text(value: float) -> str:
+    """Format a metric: four decimals, a dash where it is not defined."""
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def _width(text: str) -> int:
-    """Columns of a terminal: Chinese characters take two."""
+    """Terminal columns of a text: Chinese characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 

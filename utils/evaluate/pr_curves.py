@@ -1,7 +1,7 @@
 """Precision, recall and F1 as functions of the confidence threshold, and the threshold with the best F1.
 
-A threshold keeps the detections whose score is at least as high. Without any detection left, precision is
-not defined (NaN), recall and F1 are 0. Without objects nothing is defined.
+A threshold keeps the detections with at least that score. Without any detection left, precision is not
+defined (NaN), recall and F1 are 0. Without objects nothing is defined.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ CURVE_RECALLS = np.linspace(0, 1, 1001)
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """What the images show: one row a class, NaN where not defined.
+    """The curves that are drawn: one row per class, NaN where not defined.
 
     precision, recall, f1  float64 [C, S], at the S values of CURVE_CONFIDENCES
-    precision_at_recall    float64 [C, R], the raised curve at the R values of CURVE_RECALLS
+    precision_at_recall    float64 [C, R], interpolated precision at the R values of CURVE_RECALLS
     """
 
     precision: np.ndarray
@@ -31,12 +31,12 @@ class Curves:
     precision_at_recall: np.ndarray
 
 
-def figures_at(
+def metrics_at(
     confidences: np.ndarray, found: RankedDetections, verdict: Verdict, objects: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 by class at each of the confidences [S]; each float64 [C, S].
+    """Return precision, recall and F1 by class at each of the confidences [S]; each float64 [C, S].
 
-    objects  int64 [C], how many of each class there are to be found
+    objects  int64 [C], number of objects of each class
     """
     shape = (len(objects), len(confidences))
     correct, kept = np.zeros(shape), np.zeros(shape)
@@ -51,20 +51,20 @@ def figures_at(
 
 
 def curves(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> Curves:
-    """The curves of all classes."""
+    """Return the curves of all classes."""
     by_recall = np.full((len(objects), len(CURVE_RECALLS)), np.nan)
     for label, counted in enumerate(counted_at_hits(verdict, found.class_starts)):
         if objects[label]:
             by_recall[label] = precision_at(counted, int(objects[label]), CURVE_RECALLS)
-    return Curves(*figures_at(CURVE_CONFIDENCES, found, verdict, objects), by_recall)
+    return Curves(*metrics_at(CURVE_CONFIDENCES, found, verdict, objects), by_recall)
 
 
 def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The confidence at which each class has its best F1, and that F1; each float64 [C + 1].
+    """Return the confidence threshold of each class's best F1, and that F1; each float64 [C + 1].
 
     The last element is for all classes together: the one threshold with the best mean F1 over the classes
-    that have objects. Of equally good thresholds it is the highest, and NaN where every one gives 0. The F1
-    is NaN for a class without objects.
+    with objects. Of equally good thresholds the highest is returned, NaN where all give 0. The F1 is NaN for
+    a class without objects.
     """
     use = verdict.counted & (objects[found.labels] > 0)
     scores, labels, correct = found.scores[use], found.labels[use], verdict.correct[use]
@@ -84,7 +84,7 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
 
 
 def _highest(scores: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Score and value where the value is highest; only after the last of equal scores is it a threshold."""
+    """Score and value where the value is highest; of equal scores only the last is a threshold."""
     last = np.flatnonzero(np.diff(scores, append=-np.inf) != 0)
     if not values[last].any():
         return np.nan, 0.0

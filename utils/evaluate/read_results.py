@@ -1,4 +1,4 @@
-"""Ground truth and detections that were written to files, by any program, brought together to be measured."""
+"""Read ground truth and detections from files that any program wrote, for evaluation."""
 
 import re
 from collections import Counter
@@ -8,76 +8,80 @@ from typing import Any, NamedTuple
 
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
-from utils.evaluate.coco_ground_truth import read_coco_truth
+from utils.evaluate.coco_ground_truth import read_coco_ground_truth
 from utils.evaluate.coco_results import Join, read_coco_results
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
-from utils.evaluate.text_results import TextBoxes, read_text_boxes, text_results, text_truth
+from utils.evaluate.text_results import TextBoxes, read_text_boxes, text_ground_truth, text_results
 from utils.formats.read_data import read_data
 
 
-class TruthFiles(NamedTuple):
+class GroundTruthFiles(NamedTuple):
     """Ground truth from files.
 
     names  of the images: file names, or the names of text files
-    paths  where the images are, if that is known
-    ids    image ids and category ids -> image numbers and labels, where the files have any
+    paths  of the images, if known
+    ids    image ids -> image numbers, and category ids -> labels; empty where the files have none
     """
 
-    truth: GroundTruth
+    ground_truth: GroundTruth
     names: list[str]
     paths: list[Path] | None
     ids: tuple[Mapping[Any, int], Mapping[Any, int]]
 
 
-def files_of_index(index: DatasetIndex) -> TruthFiles:
-    """Ground truth from a data set; ids are numbers from 1, as `write_results.py` writes them."""
+def files_of_index(index: DatasetIndex) -> GroundTruthFiles:
+    """Return the ground truth of a data set; ids count from 1, as `write_results.py` writes them."""
     paths = [*map(Path, index.paths())]
-    truth = GroundTruth.from_index(index)
-    ids = ({number + 1: number for number in range(size)} for size in (len(paths), len(truth.class_names)))
-    return TruthFiles(truth, [str(path) for path in paths], paths, (next(ids), next(ids)))
+    ground_truth = GroundTruth.from_index(index)
+    ids = (
+        {number + 1: number for number in range(size)} for size in (len(paths), len(ground_truth.class_names))
+    )
+    return GroundTruthFiles(ground_truth, [str(path) for path in paths], paths, (next(ids), next(ids)))
 
 
-def read_measured(
+def read_ground_truth_and_results(
     ground_truth: str, detections: Sequence[Path], classes: Path | None = None
-) -> tuple[TruthFiles, list[FlatDetections]]:
-    """Read ground truth, and one or more results for it.
+) -> tuple[GroundTruthFiles, list[FlatDetections]]:
+    """Read ground truth, and one or more result files for it.
 
-    ground_truth  COCO JSON, with `:images/` or without; a folder of text files; or anything that `read_data`
+    ground_truth  COCO JSON, with or without `:images/`; a folder of text files; or anything that `read_data`
         takes
     detections    COCO results, the JSON of predict.py, or folders of text files
     classes       class names, for data without any; by default those in the files
 
-    Raises ValueError with the fix for what cannot be read or does not belong together.
+    Raises ValueError with the fix for files that cannot be read or do not fit together.
     """
     texts = {path: read_text_boxes(path, with_scores=True) for path in detections if path.is_dir()}
     names = None if classes is None else read_classes(classes)
-    files = _read_truth(ground_truth, names, list(texts.values()))
+    files = _read_ground_truth(ground_truth, names, list(texts.values()))
     return files, [_join(path, texts.get(path), files) for path in detections]
 
 
-def read_results(path: Path, files: TruthFiles) -> FlatDetections:
-    """Read more results for ground truth that is there: a file, or a folder of text files."""
+def read_results(path: Path, files: GroundTruthFiles) -> FlatDetections:
+    """Read another result file, or folder of text files, for the same ground truth."""
     return _join(path, read_text_boxes(path, with_scores=True) if path.is_dir() else None, files)
 
 
-def _read_truth(spec: str, names: Sequence[str] | None, results: Sequence[TextBoxes]) -> TruthFiles:
+def _read_ground_truth(
+    spec: str, names: Sequence[str] | None, results: Sequence[TextBoxes]
+) -> GroundTruthFiles:
     folder = Path(spec)
     if folder.is_dir() and any(folder.glob("*.txt")):
         boxes = read_text_boxes(folder, with_scores=False)
-        truth = text_truth(boxes, names or _all_names(boxes, results))
-        return TruthFiles(truth, boxes.ids, None, ({}, {}))
+        ground_truth = text_ground_truth(boxes, names or _all_names(boxes, results))
+        return GroundTruthFiles(ground_truth, boxes.ids, None, ({}, {}))
     if ".json" in spec.lower():
         if names is not None:
-            raise ValueError(f"{spec} names its own classes: leave out --classes")
+            raise ValueError(f"{spec} has class names of its own: remove --classes")
         file, images = _split_json(spec)
-        coco = read_coco_truth(file)
+        coco = read_coco_ground_truth(file)
         paths = [images / name for name in coco.file_names] if images else None
-        return TruthFiles(coco.truth, coco.file_names, paths, (coco.rows, coco.labels))
+        return GroundTruthFiles(coco.ground_truth, coco.file_names, paths, (coco.rows, coco.labels))
     return files_of_index(read_data(spec, names))
 
 
 def _split_json(spec: str) -> tuple[Path, Path | None]:
-    """`instances.json:images/` in its parts; a colon may also follow a Windows drive."""
+    """Split `instances.json:images/`; a colon may also follow a Windows drive."""
     end = spec.lower().rindex(".json") + len(".json")
     file, rest = Path(spec[:end]), spec[end:]
     if not rest:
@@ -89,20 +93,20 @@ def _split_json(spec: str) -> tuple[Path, Path | None]:
 
 
 def _all_names(boxes: TextBoxes, results: Sequence[TextBoxes]) -> list[str]:
-    """The classes of the objects, and those that were only detected, in the order of a dictionary."""
+    """The classes of the objects and those that were only detected, sorted."""
     labelled = set(boxes.names)
     detected = {name for result in results for name in result.names}
     if detected and labelled and not detected & labelled:
         raise ValueError(
             f"no class of {results[0].folder} ({', '.join(sorted(detected)[:5])}) is one of {boxes.folder} "
-            f"({', '.join(sorted(labelled)[:5])}): class names have to be written alike"
+            f"({', '.join(sorted(labelled)[:5])}): class names must be spelled the same"
         )
     return sorted(labelled | detected)
 
 
-def _join(path: Path, text: TextBoxes | None, files: TruthFiles) -> FlatDetections:
+def _join(path: Path, text: TextBoxes | None, files: GroundTruthFiles) -> FlatDetections:
     rows, labels = files.ids
-    class_names = files.truth.class_names
+    class_names = files.ground_truth.class_names
     if text is not None:
         return text_results(text, _stems(files.names) | _once(files.names), class_names)
     by_id = Join("image_id", "category_id", _number_of(rows), _number_of(labels))
@@ -120,7 +124,7 @@ def _number_of(numbers: Mapping[Any, int]) -> Callable[[Any], int]:
 
 
 def _file_number(names: Sequence[str]) -> Callable[[Any], int]:
-    """Which image a path means: by its file name, or by that without extension."""
+    """Return a function from a path to its image number, by file name with or without extension."""
     full, stems = _once([_base(name) for name in names]), _stems(names)
 
     def number(path: Any) -> int:
@@ -136,7 +140,7 @@ def _stems(names: Sequence[str]) -> dict[str, int]:
 
 
 def _once(names: Sequence[str]) -> dict[str, int]:
-    """Numbers of those names that occur once."""
+    """Positions of the names that occur once."""
     counts = Counter(names)
     return {name: number for number, name in enumerate(names) if counts[name] == 1}
 

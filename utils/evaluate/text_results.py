@@ -1,9 +1,9 @@
-"""Ground truth and detections as folders of text files, one an image, as the classic mAP scripts have them.
+"""Read ground truth and detections as folders of text files, one per image, as classic mAP scripts do.
 
     ground-truth/ID.txt       class left top right bottom [difficult]
     detection-results/ID.txt  class score left top right bottom
 
-Pixels of the image; a class name may hold spaces.
+Coordinates are pixels of the image; a class name may contain spaces.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,85 +14,82 @@ import numpy as np
 
 from utils.data.boxes import area
 from utils.data.index import LARGEST
+from utils.data.types import Labels
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.system.files import read_text
 
 DIFFICULT = "difficult"
-TRUTH_LINE = "class left top right bottom [difficult]"
+GROUND_TRUTH_LINE = "class left top right bottom [difficult]"
 RESULT_LINE = "class score left top right bottom"
 
 
 class TextBoxes(NamedTuple):
     """The lines of all files of a folder.
 
-    folder     where they are
-    ids        the names of the files without extension, in order
-    owner      int64 [K], which file each line is of
-    names      the class of each line
-    numbers    float64 [K, 4], left top right bottom, or [K, 5] with the score before
-    difficult  bool [K]
+    folder         their folder
+    ids            the names of the files without extension, sorted
+    image_numbers  int64 [K], the file of each line
+    names          the class of each line
+    numbers        float64 [K, 4], left top right bottom, or [K, 5] with the score first
+    difficult      bool [K]
     """
 
     folder: Path
     ids: list[str]
-    owner: np.ndarray
+    image_numbers: np.ndarray
     names: list[str]
     numbers: np.ndarray
     difficult: np.ndarray
 
 
 def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
-    """Read the files of a folder; ValueError, which names file and line, for what cannot be read."""
+    """Read the files of a folder; ValueError, which names file and line, for an invalid one."""
     files = sorted(folder.glob("*.txt"))
     if not files:
-        raise ValueError(f"{folder.absolute()} holds no .txt files: one an image is expected")
-    count, form = (5, RESULT_LINE) if with_scores else (4, TRUTH_LINE)
-    owner: list[int] = []
+        raise ValueError(f"{folder.absolute()} has no .txt files: one per image is expected")
+    count, form = (5, RESULT_LINE) if with_scores else (4, GROUND_TRUTH_LINE)
+    image_numbers: list[int] = []
     names: list[str] = []
     numbers: list[list[float]] = []
     difficult: list[bool] = []
-    for image, file in enumerate(files):
+    for image_number, file in enumerate(files):
         for number, line in enumerate(read_text(file).split("\n"), 1):
             if not line or line.isspace():
                 continue
             is_difficult = not with_scores and line.endswith(DIFFICULT)
-            words = (
-                line.removesuffix(DIFFICULT).rsplit(maxsplit=count)
-                if is_difficult
-                else (line.rsplit(maxsplit=count))
-            )
+            words = (line.removesuffix(DIFFICULT) if is_difficult else line).rsplit(maxsplit=count)
             numbers.append(_numbers(words, count, f"{file}, line {number}", form))
             names.append(words[0].strip())
-            owner.append(image)
+            image_numbers.append(image_number)
             difficult.append(is_difficult)
     return TextBoxes(
         folder,
         [file.stem for file in files],
-        np.array(owner, np.int64),
+        np.array(image_numbers, np.int64),
         names,
         np.array(numbers, np.float64).reshape(-1, count),
         np.array(difficult, bool),
     )
 
 
-def text_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
-    """Those lines as objects; images are in the order of their names."""
+def text_ground_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
+    """Return the lines as ground truth; images are in the order of their names."""
     return GroundTruth(
         class_names=tuple(class_names),
         num_images=len(boxes.ids),
-        image=boxes.owner,
+        image_numbers=boxes.image_numbers,
         boxes=boxes.numbers,
         labels=_labels(boxes, class_names),
         difficult=boxes.difficult,
-        crowd=np.zeros(len(boxes.owner), bool),
+        crowd=np.zeros(len(boxes.image_numbers), bool),
         areas=area(boxes.numbers),
     )
 
 
 def text_results(boxes: TextBoxes, rows: Mapping[str, int], class_names: Sequence[str]) -> FlatDetections:
-    """Those lines as detections; `rows` says which image each file name is.
+    """Return the lines as detections; `rows` maps file names to image numbers.
 
-    ValueError for a file that belongs to no image, so that none is lost.
+    ValueError for a file that belongs to no image, so that no detection is lost.
     """
     strange = [name for name in boxes.ids if name not in rows]
     if strange:
@@ -100,8 +97,12 @@ def text_results(boxes: TextBoxes, rows: Mapping[str, int], class_names: Sequenc
             f"{boxes.folder / strange[0]}.txt belongs to no image of the ground truth, whose first is "
             f"{next(iter(rows), 'missing')}; so do {len(strange)} of {len(boxes.ids)} files"
         )
-    image = np.array([rows[name] for name in boxes.ids], np.int64)[boxes.owner]
-    return FlatDetections(image, boxes.numbers[:, 1:], boxes.numbers[:, 0], _labels(boxes, class_names))
+    return FlatDetections(
+        image_numbers=np.array([rows[name] for name in boxes.ids], np.int64)[boxes.image_numbers],
+        boxes=boxes.numbers[:, 1:],
+        scores=boxes.numbers[:, 0],
+        labels=_labels(boxes, class_names),
+    )
 
 
 def _numbers(words: Sequence[str], count: int, where: str, form: str) -> list[float]:
@@ -118,12 +119,12 @@ def _numbers(words: Sequence[str], count: int, where: str, form: str) -> list[fl
     return numbers
 
 
-def _labels(boxes: TextBoxes, class_names: Sequence[str]) -> np.ndarray:
+def _labels(boxes: TextBoxes, class_names: Sequence[str]) -> Labels:
     label_of = {name: label for label, name in enumerate(class_names)}
     strange = sorted(set(boxes.names) - label_of.keys())
     if strange:
         raise ValueError(
-            f"{boxes.folder} has the classes {', '.join(strange[:10])}, which are not among those of "
-            "the ground truth or of --classes"
+            f"{boxes.folder} has the classes {', '.join(strange[:10])}, which are neither in the ground "
+            "truth nor in --classes"
         )
     return np.array([label_of[name] for name in boxes.names], np.int64)

@@ -1,4 +1,4 @@
-"""Ground truth and detections written to files, with every digit, for other programs and for later."""
+"""Write ground truth and detections to files, in full precision, for other programs and later evaluation."""
 
 import json
 from collections.abc import Sequence
@@ -15,16 +15,26 @@ from utils.system.files import write_text
 FOLDERS = ("ground-truth", "detection-results")
 
 
-def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> None:
+def write_coco_ground_truth(path: Path, ground_truth: GroundTruth, names: Sequence[str]) -> None:
     """Write a COCO annotation file; image ids are image numbers, category ids labels, both from 1.
 
-    names  of the images' files. The flag of difficult objects is a key of our own.
+    names  file names of the images. The flag of difficult objects is a key of our own.
     """
-    boxes = xyxy_to_xywh(truth.boxes)
-    columns = zip(truth.image, truth.labels, boxes, truth.areas, truth.crowd, truth.difficult, strict=True)
+    boxes = xyxy_to_xywh(ground_truth.boxes)
+    columns = zip(
+        ground_truth.image_numbers,
+        ground_truth.labels,
+        boxes,
+        ground_truth.areas,
+        ground_truth.crowd,
+        ground_truth.difficult,
+        strict=True,
+    )
     content = {
         "images": [{"id": number, "file_name": name} for number, name in enumerate(names, 1)],
-        "categories": [{"id": number, "name": name} for number, name in enumerate(truth.class_names, 1)],
+        "categories": [
+            {"id": number, "name": name} for number, name in enumerate(ground_truth.class_names, 1)
+        ],
         "annotations": [
             {
                 "id": number,
@@ -42,8 +52,8 @@ def write_coco_truth(path: Path, truth: GroundTruth, names: Sequence[str]) -> No
 
 
 def write_coco_results(path: Path, found: FlatDetections) -> None:
-    """Write a COCO result file for that annotation file."""
-    columns = zip(found.image, found.labels, xyxy_to_xywh(found.boxes), found.scores, strict=True)
+    """Write a COCO result file that fits the file of `write_coco_ground_truth`."""
+    columns = zip(found.image_numbers, found.labels, xyxy_to_xywh(found.boxes), found.scores, strict=True)
     content = [
         {
             "image_id": int(image) + 1,
@@ -56,32 +66,36 @@ def write_coco_results(path: Path, found: FlatDetections) -> None:
     write_text(path, json.dumps(content) + "\n")
 
 
-def write_text_folders(folder: Path, truth: GroundTruth, found: FlatDetections, names: Sequence[str]) -> None:
-    """Write `ground-truth/` and `detection-results/`, a text file for each image in both.
+def write_text_folders(
+    folder: Path, ground_truth: GroundTruth, found: FlatDetections, names: Sequence[str]
+) -> None:
+    """Write `ground-truth/` and `detection-results/`, with one text file per image in each.
 
-    They are called after the images' files; no two alike. Crowds are written as difficult: they too count
-    neither way. ValueError if other text files are in these folders: they would be read with them.
+    They are named after the image files, each name once. Crowds are written as difficult: both are ignored.
+    ValueError if these folders hold other text files, which would be read with them.
     """
     files = [f"{name}.txt" for name in output_names([Path(name) for name in names])]
     for kind in FOLDERS:
         others = {file.name for file in (folder / kind).glob("*.txt")} - set(files)
         if others:
             raise ValueError(
-                f"{folder / kind} holds text files of other images, {min(others)} for example: "
+                f"{folder / kind} holds text files of other images, for example {min(others)}: "
                 "choose another --output, or remove them"
             )
-    flags = [f" {DIFFICULT}" if flag else "" for flag in truth.difficult | truth.crowd]
+    flags = [f" {DIFFICULT}" if flag else "" for flag in ground_truth.difficult | ground_truth.crowd]
     objects = [
-        f"{truth.class_names[label]} {_numbers(box)}{flag}\n"
-        for label, box, flag in zip(truth.labels, truth.boxes, flags, strict=True)
+        f"{ground_truth.class_names[label]} {_numbers(box)}{flag}\n"
+        for label, box, flag in zip(ground_truth.labels, ground_truth.boxes, flags, strict=True)
     ]
     detections = [
-        f"{truth.class_names[label]} {float(score)!r} {_numbers(box)}\n"
+        f"{ground_truth.class_names[label]} {float(score)!r} {_numbers(box)}\n"
         for label, score, box in zip(found.labels, found.scores, found.boxes, strict=True)
     ]
-    for kind, image, lines in zip(FOLDERS, (truth.image, found.image), (objects, detections), strict=True):
-        texts = [""] * truth.num_images
-        for number, line in zip(image.tolist(), lines, strict=True):
+    for kind, image_numbers, lines in zip(
+        FOLDERS, (ground_truth.image_numbers, found.image_numbers), (objects, detections), strict=True
+    ):
+        texts = [""] * ground_truth.num_images
+        for number, line in zip(image_numbers.tolist(), lines, strict=True):
             texts[number] += line
         for file, text in zip(files, texts, strict=True):
             write_text(folder / kind / file, text)

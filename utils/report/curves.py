@@ -1,4 +1,4 @@
-"""Images of precision, recall and F1 against confidence and of precision against recall, by class."""
+"""Plots of precision, recall and F1 against confidence and of precision against recall, by class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, Curves
 from utils.system.files import replacing
 
-MOST_NAMED = 20  # with more classes than this only the mean is named
-# Fonts with Chinese, Japanese and Korean glyphs; matplotlib brings none. The first that is installed is used.
+MAX_CLASSES_NAMED = 20  # with more classes the legend has only the mean
+# Fonts with Chinese, Japanese and Korean glyphs, which matplotlib lacks. The first installed one is used.
 CJK_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -27,19 +27,18 @@ CJK_FONTS = (
 
 
 def write_curves(curves: Curves, class_names: Sequence[str], folder: Path) -> list[Path]:
-    """Draw `precision.png`, `recall.png`, `f1.png` and `pr.png` into `folder`; returns their paths.
+    """Write `precision.png`, `recall.png`, `f1.png` and `pr.png` into `folder`; return their paths.
 
-    One thin line a class that has objects, in the legend up to 20 of them, and a thick one for the mean.
+    One thin line per class with objects, up to 20 of them in the legend, and a thick one for the mean.
     """
-    confidence = ("confidence", CURVE_CONFIDENCES)
-    images = {
-        "precision": (curves.precision, "precision", *confidence),
-        "recall": (curves.recall, "recall", *confidence),
-        "f1": (curves.f1, "F1", *confidence),
+    plots = {
+        "precision": (curves.precision, "precision", "confidence", CURVE_CONFIDENCES),
+        "recall": (curves.recall, "recall", "confidence", CURVE_CONFIDENCES),
+        "f1": (curves.f1, "F1", "confidence", CURVE_CONFIDENCES),
         "pr": (curves.precision_at_recall, "precision", "recall", CURVE_RECALLS),
     }
     paths = []
-    for name, (values, y_name, x_name, x) in images.items():
+    for name, (values, y_name, x_name, x) in plots.items():
         figure = draw_curves(values, class_names, x, x_name, y_name)
         path = folder / f"{name}.png"
         with replacing(path) as temporary:
@@ -51,34 +50,34 @@ def write_curves(curves: Curves, class_names: Sequence[str], folder: Path) -> li
 def draw_curves(
     values: np.ndarray, class_names: Sequence[str], x: np.ndarray, x_name: str, y_name: str
 ) -> Figure:
-    """A figure of one line a class; `values` float64 [C, S] at the S values of `x`, NaN where not defined."""
+    """Plot one line per class; `values` float64 [C, S] at the S values of `x`, NaN where not defined."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots()
     shown = np.flatnonzero(~np.isnan(values).all(1)).tolist()
     for number, label in enumerate(shown):
-        named = len(shown) <= MOST_NAMED
+        named = len(shown) <= MAX_CLASSES_NAMED
         name = legend_name(class_names[label], label) if named else ""
         axes.plot(x, values[label], color=_colour(number, len(shown)), linewidth=1, label=name)
     if len(shown):
         axes.plot(x, mean_curve(values), color="black", linewidth=2.5, label=f"mean of {len(shown)} classes")
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=8, prop={"family": _families()})
     else:
-        axes.text(0.5, 0.5, "no objects to be found", ha="center")
+        axes.text(0.5, 0.5, "no objects", ha="center")
     axes.set(xlabel=x_name, ylabel=y_name, xlim=(0, 1), ylim=(0, 1.02), title=f"{y_name} against {x_name}")
     axes.grid(alpha=0.3)
     return figure
 
 
 def legend_name(name: str, label: int) -> str:
-    """The class name as matplotlib shows it; the class number where no installed font has its characters."""
+    """Return the class name for matplotlib; the class number where no installed font has its characters."""
     if not drawable(name):
         return f"class {label}"
-    # matplotlib reads text between "$" as a formula and leaves names that start with "_" out of the legend.
+    # matplotlib reads text between "$" as a formula, and hides names that start with "_" from the legend.
     return ("\u200a" + name if name.startswith("_") else name).replace("$", r"\$")
 
 
 def mean_curve(values: np.ndarray) -> np.ndarray:
-    """The mean over the classes that are defined at each point; NaN where none is. [C, S] -> [S]"""
+    """Return the mean at each point over the classes defined there, [C, S] -> [S]; NaN where none is."""
     defined = ~np.isnan(values)
     number = defined.sum(0)
     total = np.where(defined, values, 0).sum(0)
@@ -92,7 +91,7 @@ def drawable(text: str) -> bool:
 
 
 def _colour(number: int, total: int) -> tuple[float, float, float, float]:
-    if total <= MOST_NAMED:
+    if total <= MAX_CLASSES_NAMED:
         return colormaps["tab10" if total <= 10 else "tab20"](number)
     return colormaps["turbo"](number / total)
 

@@ -1,4 +1,4 @@
-"""What a report shows, as plain data that a page can hold; None where a figure is not defined."""
+"""The content of a report as plain data for the page; None where a value is not defined."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,22 @@ from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import Metrics
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
 from utils.report.curves import mean_curve
-from utils.report.images import suspect_images, worst_images
+from utils.report.images import label_error_images, worst_images
 
-EVERY = 5  # of the 1001 points of a curve one is kept
+CURVE_STEP = 5  # every fifth of the 1001 points of a curve is kept
 DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What a report is made of.
+    """The content of a report.
 
     title        the heading
-    paths        where the images are; None where that is not known
-    facts        what was measured, and how: lines of a name and a value
+    paths        of the images; None if not known
+    facts        what was evaluated, and how: pairs of a name and a value
     comparisons  sentences about other results
     history      the columns of metrics.csv, for a training run
-    names        of the images, for a report without images: it then lists them
+    names        of the images, which a report without paths lists
     """
 
     title: str
@@ -45,9 +45,9 @@ class Report:
 
 
 def report_data(report: Report) -> dict[str, Any]:
-    """All of it but the texts."""
+    """Return the data of the page, without its texts."""
     metrics, analysis = report.metrics, report.analysis
-    places = report.paths or report.names
+    sources = report.paths or report.names
     return {
         "title": report.title,
         "facts": [list(fact) for fact in report.facts],
@@ -57,10 +57,10 @@ def report_data(report: Report) -> dict[str, Any]:
         "minOverlap": metrics.min_overlap,
         "scoreThreshold": metrics.score_threshold,
         "confidence": analysis.confidence,
-        "summary": summary_figures(metrics),
+        "summary": summary_metrics(metrics),
         "intervals": {name: _plain(found[1:]) for name, found in analysis.intervals.items()},
         "resamples": analysis.resamples,
-        "perClass": class_figures(metrics),
+        "perClass": class_metrics(metrics),
         "curves": _curves(metrics),
         "confusion": analysis.confusion.tolist(),
         "errors": {
@@ -77,25 +77,28 @@ def report_data(report: Report) -> dict[str, Any]:
             "correct": _plain(analysis.calibration.correct),
             "error": _plain(analysis.calibration.error),
         },
-        "worstImages": worst_images(report.matched, analysis, places) if places else [],
-        "suspects": suspect_images(analysis.suspects, places) if places else [],
+        "worstImages": worst_images(report.matched, analysis, sources) if sources else [],
+        "suspects": label_error_images(analysis.label_errors, sources) if sources else [],
         "history": {name: _significant(values) for name, values in report.history.items()},
     }
 
 
-def summary_figures(metrics: Metrics) -> dict[str, float | None]:
-    """The figures of the whole, by name."""
-    figures = dict(metrics.coco)
-    figures |= {"voc07": mean_of_defined(metrics.voc07), "voc_area": mean_of_defined(metrics.voc_area)}
-    figures |= {
-        name: mean_of_defined(getattr(metrics, name)) for name in ("precision", "recall", "f1", "miss_rate")
+def summary_metrics(metrics: Metrics) -> dict[str, float | None]:
+    """Return the summary metrics by name."""
+    summary = dict(metrics.coco)
+    summary |= {"voc07": mean_of_defined(metrics.voc07), "voc_area": mean_of_defined(metrics.voc_area)}
+    summary |= {
+        "precision": mean_of_defined(metrics.precision),
+        "recall": mean_of_defined(metrics.recall),
+        "f1": mean_of_defined(metrics.f1),
+        "miss_rate": mean_of_defined(metrics.miss_rate),
     }
-    figures |= {"best_f1": metrics.mean_best_f1, "best_confidence": metrics.best_f1_confidence}
-    return {name: _plain(value) for name, value in figures.items()}
+    summary |= {"best_f1": metrics.mean_best_f1, "best_confidence": metrics.best_f1_confidence}
+    return {name: _plain(value) for name, value in summary.items()}
 
 
-def class_figures(metrics: Metrics) -> dict[str, list[Any]]:
-    """The columns of the class table, by name."""
+def class_metrics(metrics: Metrics) -> dict[str, list[Any]]:
+    """Return the columns of the class table by name."""
     small, medium, large = metrics.coco_ap_by_size
     columns = {
         "ap": metrics.coco_ap,
@@ -125,23 +128,23 @@ def _curves(metrics: Metrics) -> dict[str, Any]:
         "pr": curves.precision_at_recall,
     }
     with_mean = {
-        name: [_plain(row[::EVERY]) for row in (*values, mean_curve(values))]
+        name: [_plain(row[::CURVE_STEP]) for row in (*values, mean_curve(values))]
         for name, values in named.items()
     }
     return {
-        "confidence": _plain(CURVE_CONFIDENCES[::EVERY]),
-        "recalls": _plain(CURVE_RECALLS[::EVERY]),
+        "confidence": _plain(CURVE_CONFIDENCES[::CURVE_STEP]),
+        "recalls": _plain(CURVE_RECALLS[::CURVE_STEP]),
         **with_mean,
     }
 
 
 def _significant(values: Sequence[float]) -> list[float | None]:
-    """Six digits that count, wherever the point is: learning rates are small."""
+    """Six significant digits: learning rates are small."""
     return [None if math.isnan(value) else float(f"{value:.6g}") for value in values]
 
 
 def _plain(values: Any) -> Any:
-    """Numbers to four digits, in lists as they are nested."""
+    """Numbers rounded to four decimals, in lists nested like `values`."""
     if isinstance(values, np.ndarray | list | tuple):
         return [_plain(value) for value in values]
     number = float(values)

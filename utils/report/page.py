@@ -1,7 +1,6 @@
-"""The report: one HTML file that needs nothing else, with figures, curves and images to look at.
+"""The report: one self-contained HTML file with metrics, curves and images.
 
-Figures and the class table stand in the page as HTML; `assets/script.js` draws the rest from data that
-the page holds as JSON.
+Metrics and the class table are HTML; `assets/script.js` draws the rest from JSON embedded in the page.
 """
 
 import json
@@ -13,11 +12,11 @@ from typing import Any
 from utils.report.data import Report, report_data
 from utils.system.files import read_text, write_text
 
-PAGE = Path(__file__).parent / "assets"
-TILES = (  # key, name, what it is
-    ("map", "mAP50-95", "overlap .50 to .95"),
-    ("map50", "mAP50", "overlap .50"),
-    ("map75", "mAP75", "overlap .75"),
+ASSETS = Path(__file__).parent / "assets"
+TILES = (  # key, name, description
+    ("map", "mAP50-95", "IoU .50 to .95"),
+    ("map50", "mAP50", "IoU .50"),
+    ("map75", "mAP75", "IoU .75"),
     ("small", "AP", "small objects"),
     ("medium", "AP", "medium objects"),
     ("large", "AP", "large objects"),
@@ -31,7 +30,7 @@ TILES = (  # key, name, what it is
     ("best_confidence", "confidence", "confidence of the best mean F1"),
     ("miss_rate", "MR", "log-average miss rate, lower is better"),
 )
-INTERVALS = {"voc07": "voc07_11point"}  # where the interval has another name than the figure
+INTERVAL_NAMES = {"voc07": "voc07_11point"}  # where the interval has another name than the metric
 COLUMNS = (  # key, head
     ("objects", "objects"),
     ("detections", "detections"),
@@ -51,11 +50,11 @@ COLUMNS = (  # key, head
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the page; the file appears whole or not at all."""
+    """Write the HTML page; the file appears complete or not at all."""
     data = report_data(report)
     parts = {
         "title": escape(report.title),
-        "style": read_text(PAGE / "style.css"),
+        "style": read_text(ASSETS / "style.css"),
         "verdict": _verdict(data),
         "facts": "".join(
             f"<dt data-text>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in report.facts
@@ -63,11 +62,11 @@ def write_report(path: Path, report: Report) -> None:
         "comparisons": "".join(f"<p>{escape(sentence)}.</p>" for sentence in report.comparisons),
         "tiles": "".join(_tile(data, *tile) for tile in TILES),
         "class_table": _class_table(data),
-        "texts": _embedded(json.loads(read_text(PAGE / "texts.json"))),
-        "script": read_text(PAGE / "script.js"),
+        "texts": _embedded(json.loads(read_text(ASSETS / "texts.json"))),
+        "script": read_text(ASSETS / "script.js"),
         "data": _embedded(data),
     }
-    pieces = read_text(PAGE / "page.html").split("[[")
+    pieces = read_text(ASSETS / "page.html").split("[[")
     page = [pieces[0]]
     for piece in pieces[1:]:  # rather than replacing one name after another: a part may hold "[["
         name, _, rest = piece.partition("]]")
@@ -76,7 +75,7 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def _embedded(content: Any) -> str:
-    """JSON that can stand within a page: no class name can end the element."""
+    """JSON that is safe within a <script> element: no class name can end it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -93,7 +92,7 @@ def _verdict(data: dict[str, Any]) -> str:
 
 
 def _interval(data: dict[str, Any], name: str) -> str:
-    low, high = data["intervals"].get(INTERVALS.get(name, name), (None, None))
+    low, high = data["intervals"].get(INTERVAL_NAMES.get(name, name), (None, None))
     return "" if low is None or high is None else f" ({low:.3f}–{high:.3f})"
 
 
@@ -114,7 +113,7 @@ def _class_table(data: dict[str, Any]) -> str:
         f'<tr><th scope="row">{escape(name)}</th>{_cells(data["perClass"], label)}</tr>'
         for label, name in enumerate(data["classes"])
     )
-    caption = "<caption data-text>Figures of each class; press a head to sort</caption>"
+    caption = "<caption data-text>Metrics of each class; click a column head to sort</caption>"
     return f'<table id="class-table">{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
 

@@ -23,12 +23,12 @@ def analysis():
 def test_text_says_the_most_important(analysis):
     text = analysis.text(["cup", "鱼"])
     assert "mAP50-95 0.5000 (0.5000 to 0.5000), mAP50 0.5000 (0.5000 to 0.5000)" in text
-    assert "95 % interval of 50 resamples" in text
+    assert "95 % confidence intervals (bootstrap, 50 resamples)" in text
     assert "class 0.500 (10)" in text and "background 0.000 (10)" in text
-    assert "most confused at confidence 0.50: 鱼 taken for cup (10)" in text
-    assert "cup taken for 鱼" not in text
+    assert "most confused classes at confidence 0.50: 鱼 detected as cup (10)" in text
+    assert "cup detected as 鱼" not in text
     # Scores .9, .8, .7 are correct in 1, 0, 0 of 1.
-    assert f"differ by {(0.1 + 0.8 + 0.7) / 3:.4f} on average" in text
+    assert f"expected calibration error {(0.1 + 0.8 + 0.7) / 3:.4f}" in text
 
 
 def test_json_is_plain_and_whole(analysis):

@@ -11,7 +11,7 @@ from utils.analysis.bootstrap import (
     draw_weights,
     interval,
     intervals,
-    resampled_figures,
+    resampled_metrics,
 )
 from utils.data.detections import Detections
 from utils.evaluate.coco_metrics import mean_of_defined
@@ -22,7 +22,7 @@ from utils.evaluate.ground_truth import GroundTruth
 def copied(truth: GroundTruth, detections: list[Detections], times: np.ndarray):
     """The data set with image k so many times, its copies side by side."""
     order = np.repeat(np.arange(truth.num_images), times)
-    rows = [np.flatnonzero(truth.image == image) for image in order]
+    rows = [np.flatnonzero(truth.image_numbers == image) for image in order]
     flat = np.concatenate([np.zeros(0, int), *rows])
     image = np.repeat(np.arange(len(order)), [*map(len, rows)])
     columns = (truth.boxes, truth.labels, truth.difficult, truth.crowd, truth.areas)
@@ -38,7 +38,7 @@ def test_figures_are_those_of_the_copied_images(seed):
     # Equal scores on different images stay; on one image, copies would alternate between them.
     detections = [replace(d, scores=d.scores + rng.permutation(len(d)) / 1e4) for d in detections]
     times = rng.integers(0, 4, (truth.num_images, 5))
-    figures = resampled_figures(match_detections(detections, truth), times.astype(np.uint8))
+    figures = resampled_metrics(match_detections(detections, truth), times.astype(np.uint8))
     for column in range(5):
         metrics = evaluate(*reversed(copied(truth, detections, times[:, column])))
         expected = {name: metrics.coco[name] for name in ("map", "map50", "map75")}
@@ -51,9 +51,9 @@ def test_figures_are_those_of_the_copied_images(seed):
 def test_blocks_change_nothing(monkeypatch):
     truth, detections = random_case(np.random.default_rng(3))
     matched, weights = match_detections(detections, truth), draw_weights(truth.num_images, 23, 0)
-    whole = resampled_figures(matched, weights)
-    monkeypatch.setattr("utils.analysis.bootstrap.BLOCK", 7)
-    np.testing.assert_equal(resampled_figures(matched, weights), whole)
+    whole = resampled_metrics(matched, weights)
+    monkeypatch.setattr("utils.analysis.bootstrap.RESAMPLES_AT_ONCE", 7)
+    np.testing.assert_equal(resampled_metrics(matched, weights), whole)
 
 
 def test_draws():

@@ -3,7 +3,7 @@ import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.analysis.confusion_matrix import confusion_matrix
-from utils.analysis.per_image import image_figures
+from utils.analysis.per_image import count_per_image
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import match_detections
 
@@ -62,4 +62,4 @@ def test_sums_are_those_of_objects_and_detections(seed):
         if not truth.uncounted.any():
             np.testing.assert_array_equal(matrix[:, :-1].sum(0), shown)
         # A detection may here take a second object that it overlaps, where VOC's rule has only the best.
-        assert np.trace(matrix) >= image_figures(matched, confidence).correct.sum()
+        assert np.trace(matrix) >= count_per_image(matched, confidence).correct.sum()

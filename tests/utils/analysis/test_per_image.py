@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
-from utils.analysis.per_image import ImageFigures, image_figures, write_image_figures
+from utils.analysis.per_image import ImageCounts, count_per_image, write_image_counts
 from utils.data.detections import Detections
 from utils.evaluate.evaluator import evaluate, match_detections
 
@@ -19,7 +19,7 @@ def test_by_hand():
         Detections.empty(),
         found((UNIT, 0.5)),
     ]
-    figures = image_figures(match_detections(detections, truth), 0.5)
+    figures = count_per_image(match_detections(detections, truth), 0.5)
     assert figures.correct.tolist() == [1, 0, 0, 0]
     assert figures.wrong.tolist() == [1, 0, 0, 1]
     assert figures.missed.tolist() == [1, 0, 0, 0]
@@ -29,7 +29,7 @@ def test_by_hand():
 @pytest.mark.parametrize("seed", range(10))
 def test_sums_give_the_recall_of_all(seed):
     truth, detections = random_case(np.random.default_rng(seed))
-    figures = image_figures(match_detections(detections, truth), 0.5)
+    figures = count_per_image(match_detections(detections, truth), 0.5)
     metrics = evaluate(detections, truth, score_threshold=0.5)
     found_by_class = np.nan_to_num(metrics.recall) * metrics.objects
     assert figures.correct.sum() == pytest.approx(found_by_class.sum())
@@ -37,7 +37,7 @@ def test_sums_give_the_recall_of_all(seed):
 
 
 def test_a_row_for_each_image(tmp_path):
-    figures = ImageFigures(*(np.array(column) for column in ([1, 0], [2, 0], [0, 0], [0.5, np.nan])))
-    write_image_figures(tmp_path / "images.csv", figures, ["a, b.jpg", "树.png"])
+    figures = ImageCounts(*(np.array(column) for column in ([1, 0], [2, 0], [0, 0], [0.5, np.nan])))
+    write_image_counts(tmp_path / "images.csv", figures, ["a, b.jpg", "树.png"])
     expected = "image,correct,wrong,missed,f1\n" + '"a, b.jpg",1,2,0,0.5\n' + "树.png,0,0,0,\n"
     assert (tmp_path / "images.csv").read_text("utf-8") == expected

@@ -28,7 +28,7 @@ def objects(
     return GroundTruth(
         class_names=tuple(f"class{label}" for label in range(classes)),
         num_images=len(images),
-        image=np.repeat(np.arange(len(images)), [len(boxes) for boxes in images]),
+        image_numbers=np.repeat(np.arange(len(images)), [len(boxes) for boxes in images]),
         boxes=boxes,
         labels=flat(labels),
         difficult=flat(difficult).astype(bool),
@@ -64,7 +64,7 @@ def random_case(rng: np.random.Generator) -> tuple[GroundTruth, list[Detections]
     truth = GroundTruth(
         class_names=tuple(f"class{label}" for label in range(classes + 1)),  # the last one stays empty
         num_images=images,
-        image=np.repeat(np.arange(images), numbers),
+        image_numbers=np.repeat(np.arange(images), numbers),
         boxes=boxes,
         labels=rng.integers(0, classes, total),
         difficult=rng.random(total) < 0.15,
@@ -84,7 +84,7 @@ def _random_boxes(rng: np.random.Generator, number: int) -> np.ndarray:
 
 def _random_detections(rng: np.random.Generator, truth: GroundTruth, image: int, crowded: bool) -> Detections:
     """Some near objects, some anywhere; few different scores."""
-    here = np.flatnonzero(truth.image == image)
+    here = np.flatnonzero(truth.image_numbers == image)
     near = rng.choice(here, int(rng.integers(0, 130 if crowded else 12))) if len(here) else here
     moved = truth.boxes[near] + rng.integers(-2, 3, (len(near), 4)) * rng.choice([0, 0.25, 4, 8])
     anywhere = _random_boxes(rng, int(rng.integers(0, 4)))

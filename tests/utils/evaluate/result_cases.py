@@ -18,7 +18,7 @@ def coco_dicts(truth: GroundTruth, detections: list[Detections]) -> tuple[dict, 
         "annotations": [
             {
                 "id": row + 1,
-                "image_id": 7 + 3 * int(truth.image[row]),
+                "image_id": 7 + 3 * int(truth.image_numbers[row]),
                 "category_id": 5 * int(truth.labels[row]) + 2,
                 "bbox": boxes[row].tolist(),
                 "area": float(truth.areas[row]),

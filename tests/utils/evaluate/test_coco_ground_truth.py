@@ -3,7 +3,7 @@ import pytest
 
 from tests.utils.evaluate.evaluation_cases import random_case
 from tests.utils.evaluate.result_cases import coco_dicts, write_json
-from utils.evaluate.coco_ground_truth import read_coco_truth
+from utils.evaluate.coco_ground_truth import read_coco_ground_truth
 
 
 def small(**changes):
@@ -22,12 +22,12 @@ def small(**changes):
 
 def test_nothing_is_rounded_or_left_out(tmp_path):
     with pytest.warns(UserWarning, match="1 boxes have no area"):
-        coco = read_coco_truth(write_json(tmp_path / "a.json", small()))
-    truth = coco.truth
+        coco = read_coco_ground_truth(write_json(tmp_path / "a.json", small()))
+    truth = coco.ground_truth
     assert truth.class_names == ("cup", "鱼") and truth.num_images == 2
     assert coco.file_names == ["a.jpg", "b.jpg"] and coco.rows == {3: 0, 9: 1} and coco.labels == {2: 0, 4: 1}
     assert truth.boxes.tolist() == [[0.1, 0.2, 0.1 + 0.3, 0.2 + 0.4], [5, 5, 5, 12]]
-    assert truth.image.tolist() == [1, 0] and truth.labels.tolist() == [1, 0]
+    assert truth.image_numbers.tolist() == [1, 0] and truth.labels.tolist() == [1, 0]
     assert truth.areas.tolist() == [0.05, 0] and truth.areas.dtype == np.float64
     assert truth.crowd.tolist() == [False, True] == truth.difficult.tolist()
 
@@ -36,8 +36,10 @@ def test_nothing_is_rounded_or_left_out(tmp_path):
 @pytest.mark.parametrize("seed", range(5))
 def test_hard_cases_come_back(tmp_path, seed):
     truth, detections = random_case(np.random.default_rng(seed))
-    read = read_coco_truth(write_json(tmp_path / "a.json", coco_dicts(truth, detections)[0])).truth
-    for name in ("image", "boxes", "labels", "crowd", "difficult", "areas"):
+    read = read_coco_ground_truth(
+        write_json(tmp_path / "a.json", coco_dicts(truth, detections)[0])
+    ).ground_truth
+    for name in ("image_numbers", "boxes", "labels", "crowd", "difficult", "areas"):
         np.testing.assert_array_equal(getattr(read, name), getattr(truth, name), name)
 
 
@@ -57,5 +59,5 @@ def test_hard_cases_come_back(tmp_path, seed):
 def test_bad_files_are_refused_in_a_sentence(tmp_path, changes, complaint):
     path = write_json(tmp_path / "a.json", small(**changes))
     with pytest.raises(ValueError, match=complaint) as error:
-        read_coco_truth(path)
+        read_coco_ground_truth(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)

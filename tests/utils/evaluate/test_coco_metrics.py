@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 from tests.helpers import SHARED, needs_shared
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects, random_case, shifted
 from utils.data.detections import Detections
-from utils.evaluate.coco_metrics import coco_figures, summarise_coco
+from utils.evaluate.coco_metrics import compute_coco_metrics, summarise_coco
 from utils.evaluate.evaluator import evaluate
 from utils.evaluate.ground_truth import GroundTruth, flatten_detections, rank_detections
 from utils.evaluate.matching import overlapping_pairs
@@ -41,7 +41,7 @@ def peer_figures(truth: GroundTruth, detections: list[Detections]) -> COCOeval:
         "annotations": [
             {
                 "id": number + 1,  # 0 would mean "not matched" there
-                "image_id": int(truth.image[number]),
+                "image_id": int(truth.image_numbers[number]),
                 "category_id": int(truth.labels[number]),
                 "bbox": boxes[number].tolist(),
                 "area": float(truth.areas[number]),
@@ -72,7 +72,7 @@ def peer_figures(truth: GroundTruth, detections: list[Detections]) -> COCOeval:
 
 def our_figures(truth: GroundTruth, detections: list[Detections]):
     ranked = rank_detections(flatten_detections(detections), truth.num_images, len(truth.class_names))
-    return coco_figures(ranked, truth, overlapping_pairs(ranked, truth, 0.5))
+    return compute_coco_metrics(ranked, truth, overlapping_pairs(ranked, truth, 0.5))
 
 
 @pytest.mark.parametrize("block", range(10))
@@ -103,7 +103,10 @@ def test_random_cases_are_hard():
     ]
     assert sum(count > 100 for count in counts) > 5
     assert sum(truth.crowd.any() for truth, _ in cases) > 50
-    assert sum((np.bincount(truth.image, minlength=truth.num_images) == 0).any() for truth, _ in cases) > 20
+    assert (
+        sum((np.bincount(truth.image_numbers, minlength=truth.num_images) == 0).any() for truth, _ in cases)
+        > 20
+    )
     assert sum((truth.boxes[:, 0] == truth.boxes[:, 2]).any() for truth, _ in cases) > 20
     figures = [summarise_coco(our_figures(*case))["map"] for case in cases]
     assert np.mean([0.1 < figure < 0.9 for figure in figures]) > 0.6
@@ -147,7 +150,7 @@ def coco_example(content: dict, results: list[dict]) -> tuple[GroundTruth, list[
     truth = GroundTruth(
         class_names=tuple(category["name"] for category in categories),
         num_images=len(images),
-        image=np.array([images[item["image_id"]] for item in items]),
+        image_numbers=np.array([images[item["image_id"]] for item in items]),
         boxes=corners([item["bbox"] for item in items]),
         labels=np.array([labels[item["category_id"]] for item in items]),
         difficult=np.zeros(len(items), bool),

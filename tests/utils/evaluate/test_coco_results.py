@@ -22,7 +22,7 @@ def read(path):
 def test_boxes_become_corners_and_keep_every_digit(tmp_path):
     entries = [GOOD, {"score": 1, "bbox": [0.1, 0.2, 0.3, 0], "category_id": 10, "image_id": "x", "id": 5}]
     found = read(write_json(tmp_path / "a.json", entries))
-    assert found.image.tolist() == [0, 2] and found.labels.tolist() == [1, 0]
+    assert found.image_numbers.tolist() == [0, 2] and found.labels.tolist() == [1, 0]
     assert found.scores.tolist() == [0.1, 1]
     assert found.boxes.tolist() == [[1, 2.5, 4, 6.5], [0.1, 0.2, 0.1 + 0.3, 0.2]]
 
@@ -30,7 +30,7 @@ def test_boxes_become_corners_and_keep_every_digit(tmp_path):
 def test_entries_with_names_are_joined_by_them(tmp_path):
     entry = {"image": "a.jpg", "category": "cup", "bbox": [1, 2, 3, 4], "score": 0.5}
     found = read(write_json(tmp_path / "a.json", [entry]))
-    assert (found.image.tolist(), found.labels.tolist()) == ([0], [0])
+    assert (found.image_numbers.tolist(), found.labels.tolist()) == ([0], [0])
 
 
 @pytest.mark.parametrize("text", ["[]", " [ ] \n", "\ufeff[]"])
@@ -38,14 +38,14 @@ def test_no_detections(tmp_path, text):
     path = tmp_path / "a.json"
     path.write_text(text, encoding="utf-8")
     found = read(path)
-    assert found.boxes.shape == (0, 4) and found.image.dtype == np.int64
+    assert found.boxes.shape == (0, 4) and found.image_numbers.dtype == np.int64
 
 
 @pytest.mark.parametrize("options", [{}, {"indent": 2}, {"separators": (",", ":")}])
 @pytest.mark.parametrize("block", [1, 40, 300, 1 << 20])
 def test_blocks_may_be_cut_anywhere(tmp_path, monkeypatch, options, block):
     """Within nested objects, and within text that looks like the end of an entry."""
-    monkeypatch.setattr(coco_results, "BLOCK", block)
+    monkeypatch.setattr(coco_results, "CHARACTERS_AT_ONCE", block)
     extra = {"segmentation": {"size": [3, 4], "counts": 'a},{"}, {'}, "keypoints": [{"x": 1}, {"x": 2}]}
     entries = [GOOD | {"score": k / 64} | (extra if k % 3 else {}) for k in range(50)]
     found = read(write_json(tmp_path / "a.json", entries, **options))
@@ -92,7 +92,7 @@ def test_a_missing_key_is_named(tmp_path, key):
 
 
 def test_a_bad_entry_in_a_later_block_is_counted_through(tmp_path, monkeypatch):
-    monkeypatch.setattr(coco_results, "BLOCK", 50)
+    monkeypatch.setattr(coco_results, "CHARACTERS_AT_ONCE", 50)
     with pytest.raises(ValueError, match="entry 31 has the score nan"):
         read(write_json(tmp_path / "a.json", [GOOD] * 30 + [GOOD | {"score": float("nan")}] + [GOOD] * 5))
 
@@ -103,10 +103,10 @@ def test_a_bad_entry_in_a_later_block_is_counted_through(tmp_path, monkeypatch):
         ("", "is empty: detections are a list"),
         ("5", "is no JSON list"),
         ('{"images": [], "annotations": []}', r"is a JSON object \(an annotation file\? .*--ground-truth"),
-        ("[5]", "entry 1 says neither image nor class"),
-        ('[{"bbox": [1, 2, 3, 4]}]', 'entry 1 says neither .*"image_id", "category_id"'),
+        ("[5]", "entry 1 has no image and class"),
+        ('[{"bbox": [1, 2, 3, 4]}]', 'entry 1 has no image and class.*"image_id", "category_id"'),
         (json.dumps([GOOD, 5]), "entry 2 is no JSON object"),
-        ("[" * 100_000, "cannot be read|is not whole"),
+        ("[" * 100_000, "cannot be read|is not complete"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, complaint):
@@ -118,12 +118,12 @@ def test_other_files_are_refused(tmp_path, text, complaint):
 
 @pytest.mark.parametrize("block", [30, 1 << 20])
 def test_a_file_cut_anywhere_is_said_to_be_cut(tmp_path, monkeypatch, block):
-    monkeypatch.setattr(coco_results, "BLOCK", block)
+    monkeypatch.setattr(coco_results, "CHARACTERS_AT_ONCE", block)
     path = write_json(tmp_path / "a.json", [GOOD] * 4, indent=1)
     whole = path.read_text("utf-8")
     for length in range(2, len(whole) - 1, 7):
         path.write_text(whole[:length], encoding="utf-8")
-        with pytest.raises(ValueError, match=r"is not whole JSON \(line \d+, column \d+: .*cut off"):
+        with pytest.raises(ValueError, match=r"is not complete JSON \(line \d+, column \d+: .*truncated"):
             read(path)
     path.write_text(whole[:200], encoding="utf-8")
     with pytest.raises(ValueError, match=f"line {whole[:200].count(chr(10)) + 1}, column"):

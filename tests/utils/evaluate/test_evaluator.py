@@ -115,12 +115,12 @@ def test_bad_input_is_one_sentence(arguments, complaint):
 def test_flat_detections_give_the_same_in_any_order_of_images():
     truth, detections = random_case(np.random.default_rng(5))
     flat = flatten_detections(detections)
-    order = np.argsort(-flat.image, kind="stable")
+    order = np.argsort(-flat.image_numbers, kind="stable")
     shuffled = FlatDetections(*(column[order] for column in flat))
     assert evaluate(shuffled, truth).to_json() == evaluate(flat, truth).to_json()
     assert evaluate(flat, truth).to_json() == evaluate(detections, truth).to_json()
     with pytest.raises(ValueError, match="is on none of the"):
-        evaluate(flat._replace(image=flat.image + truth.num_images), truth)
+        evaluate(flat._replace(image_numbers=flat.image_numbers + truth.num_images), truth)
 
 
 @pytest.mark.parametrize("overlap", [0, -1, 1.5, float("nan")])
@@ -155,7 +155,7 @@ def slow_voc(truth: GroundTruth, detections: list[Detections], label: int) -> tu
     for _, _, image, box in sorted(ranked, key=lambda item: item[:2]):
         best, best_row = -1.0, -1
         for row in range(len(truth.labels)):
-            if truth.image[row] == image and truth.labels[row] == label:
+            if truth.image_numbers[row] == image and truth.labels[row] == label:
                 overlap = slow_overlap(box, truth.boxes[row])
                 if overlap > best:
                     best, best_row = overlap, row

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from tests.utils.fuzzing import fuzz, mutated, quickly, read_or_refuse
 from utils.evaluate.evaluator import evaluate
-from utils.evaluate.read_results import read_measured
+from utils.evaluate.read_results import read_ground_truth_and_results
 
 TRUTH = {
     "images": [{"id": k, "file_name": f"图 {k}.jpg"} for k in range(3)],
@@ -32,8 +32,8 @@ def as_json(content: object) -> bytes:
 
 def measured(path, spec, detections):
     """What evaluation makes of the files; `path` is the damaged one, which a refusal names."""
-    files, (found,) = read_measured(spec, [detections])
-    return evaluate(found, files.truth).to_json()
+    files, (found,) = read_ground_truth_and_results(spec, [detections])
+    return evaluate(found, files.ground_truth).to_json()
 
 
 @fuzz
@@ -87,4 +87,4 @@ def test_hostile_results_take_no_longer_than_their_length(tmp_path, content):
     truth.write_bytes(as_json(TRUTH))
     path.write_bytes(content)
     with quickly(), pytest.raises(ValueError, match=r"results\.json"):
-        read_measured(str(truth), [path])
+        read_ground_truth_and_results(str(truth), [path])

@@ -23,7 +23,7 @@ def test_the_index_becomes_flat_arrays():
     )
     truth = GroundTruth.from_index(build_index([ImageRecord("a.jpg"), record], ["cat", "dog"]))
     assert truth.num_images == 2
-    assert truth.image.tolist() == [1, 1]
+    assert truth.image_numbers.tolist() == [1, 1]
     assert truth.labels.tolist() == [1, 0]
     assert truth.areas.tolist() == [12, 4]
     assert truth.uncounted.tolist() == [True, False]
@@ -36,8 +36,8 @@ def test_ranking_is_by_class_then_score_then_input():
     ranked = rank_detections(flatten_detections([first, second]), 2, 3)
     assert ranked.labels.tolist() == [0, 1, 1, 1, 1]
     assert ranked.scores.tolist() == [0.5, 0.9, 0.7, 0.5, 0.5]
-    assert ranked.image.tolist() == [0, 0, 1, 0, 1]
-    assert ranked.place.tolist() == [0, 0, 0, 1, 1]  # within the image and class
+    assert ranked.image_numbers.tolist() == [0, 0, 1, 0, 1]
+    assert ranked.rank.tolist() == [0, 0, 0, 1, 1]  # within the image and class
     assert ranked.class_starts.tolist() == [0, 1, 5, 5]
 
 

@@ -103,7 +103,7 @@ def test_pairs_are_those_of_a_plain_loop(seed, monkeypatch):
         for o, other in enumerate(truth.boxes):
             overlap = plain_iou(box, other)
             covered = plain_covered(box, other) if truth.crowd[o] else overlap
-            same = (ranked.image[d], ranked.labels[d]) == (truth.image[o], truth.labels[o])
+            same = (ranked.image_numbers[d], ranked.labels[d]) == (truth.image_numbers[o], truth.labels[o])
             if same and max(overlap, covered) >= 0.5:
                 expected.append((d, o, overlap, covered))
     pairs = overlapping_pairs(ranked, truth, 0.5)

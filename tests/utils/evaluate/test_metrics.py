@@ -43,13 +43,13 @@ def test_a_threshold_that_nothing_reaches_has_no_precision(metrics):
 def test_table_names_every_figure(metrics):
     text = metrics.table()
     rows = {line[:50].strip(): line[50:].strip() for line in text.splitlines()[:20]}
-    assert rows["VOC 2007 mAP, 11 points, overlap 0.50"] == "0.5000"
-    assert rows["COCO AP    overlap .50 to .95"] == "0.3500"
+    assert rows["VOC 2007 mAP, 11 points, IoU 0.50"] == "0.5000"
+    assert rows["COCO AP    IoU .50 to .95"] == "0.3500"
     assert rows["COCO AP of medium objects"] == "-"
     assert rows["confidence of the best mean F1"] == "0.9000"
-    assert "from a score of 0.0010 on: evaluation uses a small threshold of its own" in text
+    assert "with scores from 0.0010: evaluation uses a low confidence threshold" in text
     assert "those at confidence 0.50" in text
-    assert "left out of all means: class2." in text
+    assert "excluded from all means: class2." in text
     assert "nan" not in text
 
 

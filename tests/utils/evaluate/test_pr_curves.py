@@ -6,7 +6,7 @@ import pytest
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.evaluate.ground_truth import RankedDetections, flatten_detections, rank_detections
 from utils.evaluate.matching import Verdict, match_voc, overlapping_pairs
-from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, figures_at
+from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, best_f1, curves, metrics_at
 
 FAR = (500, 500, 510, 510)
 
@@ -28,7 +28,7 @@ def two_classes():
 
 
 def test_figures_at_a_threshold(two_classes):
-    precision, recall, f1 = figures_at(np.array([0.5, 0.3, 0.95]), *two_classes)
+    precision, recall, f1 = metrics_at(np.array([0.5, 0.3, 0.95]), *two_classes)
     nan = np.nan
     # At .5: class 0 keeps two, one correct, of two objects; class 1 keeps one, false.
     np.testing.assert_allclose(precision, [[1 / 2, 2 / 3, nan], [0, 1 / 2, nan], [nan, nan, nan]])
@@ -37,7 +37,7 @@ def test_figures_at_a_threshold(two_classes):
 
 
 def test_a_score_on_the_threshold_is_kept(two_classes):
-    precision, _, _ = figures_at(np.array([0.6, np.nextafter(0.6, 1)]), *two_classes)
+    precision, _, _ = metrics_at(np.array([0.6, np.nextafter(0.6, 1)]), *two_classes)
     assert precision[0].tolist() == [1 / 2, 1]
 
 
@@ -74,7 +74,7 @@ def test_nothing_correct_gives_no_threshold():
 def test_the_best_of_all_thresholds_is_found_by_trying_them_all(two_classes):
     ranked, _, _ = two_classes
     thresholds = np.unique(ranked.scores)
-    _, _, f1 = figures_at(thresholds, *two_classes)
+    _, _, f1 = metrics_at(thresholds, *two_classes)
     confidence, value = best_f1(*two_classes)
     mean = f1[:2].mean(0)
     assert value[-1] == pytest.approx(mean.max())

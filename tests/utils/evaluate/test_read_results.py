@@ -13,7 +13,7 @@ from tests.utils.evaluate.result_cases import coco_dicts, write_json
 from tests.utils.evaluate.test_coco_metrics import NAMES, peer_figures
 from utils.data.index import ImageRecord, build_index
 from utils.evaluate.evaluator import evaluate
-from utils.evaluate.read_results import files_of_index, read_measured, read_results
+from utils.evaluate.read_results import files_of_index, read_ground_truth_and_results, read_results
 
 
 @pytest.mark.filterwarnings("ignore:.*no area")
@@ -34,8 +34,8 @@ def test_two_hundred_hard_cases_in_files_equal_pycocotools(tmp_path, block):
         images = rng.permutation(truth.num_images)  # each image's own order decides between equal scores
         results = [entry for image in images for entry in results if entry["image_id"] == 7 + 3 * image]
         paths = write_json(tmp_path / "t.json", content), write_json(tmp_path / "d.json", results)
-        files, (found,) = read_measured(str(paths[0]), [paths[1]])
-        figures = [evaluate(found, files.truth).coco[name] for name in NAMES]
+        files, (found,) = read_ground_truth_and_results(str(paths[0]), [paths[1]])
+        figures = [evaluate(found, files.ground_truth).coco[name] for name in NAMES]
         expected = peer_figures(truth, sound).stats
         np.testing.assert_allclose(np.nan_to_num(figures, nan=-1), expected, atol=1e-9, rtol=0)
         compared += 1
@@ -58,53 +58,55 @@ def truth_json(path):
 @pytest.mark.parametrize("name", ["sub/b.c.jpg", "/elsewhere/b.c.jpg", "C:\\photos\\b.c.png", "b.c"])
 def test_images_are_joined_by_their_file_names(tmp_path, name):
     found = write_json(tmp_path / "d.json", [entry(name)])
-    files, (detections,) = read_measured(str(truth_json(tmp_path)), [found])
-    assert detections.image.tolist() == [1] and files.paths is None
-    assert evaluate(detections, files.truth).map50 == 1
+    files, (detections,) = read_ground_truth_and_results(str(truth_json(tmp_path)), [found])
+    assert detections.image_numbers.tolist() == [1] and files.paths is None
+    assert evaluate(detections, files.ground_truth).map50 == 1
 
 
 def test_text_for_coco_and_the_other_way_round(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
     (results / "b.c.txt").write_text("cup 0.9 0 0 10 10\n", "utf-8")
-    files, (detections,) = read_measured(str(truth_json(tmp_path)), [results])
-    assert evaluate(detections, files.truth).map50 == 1
+    files, (detections,) = read_ground_truth_and_results(str(truth_json(tmp_path)), [results])
+    assert evaluate(detections, files.ground_truth).map50 == 1
     objects = tmp_path / "objects"
     objects.mkdir()
     (objects / "b.c.txt").write_text("cup 0 0 10 10\n", "utf-8")
     (objects / "a.txt").write_text("", "utf-8")
-    files, (detections,) = read_measured(
+    files, (detections,) = read_ground_truth_and_results(
         str(objects), [write_json(tmp_path / "d.json", [entry("x/b.c.png")])]
     )
-    assert files.truth.num_images == 2 and evaluate(detections, files.truth).map50 == 1
+    assert files.ground_truth.num_images == 2 and evaluate(detections, files.ground_truth).map50 == 1
 
 
 def test_with_the_folder_of_the_images_their_paths_are_known(tmp_path):
     path = truth_json(tmp_path)
     found = write_json(tmp_path / "d.json", [])
-    files, _ = read_measured(f"{path}:{tmp_path}", [found])
+    files, _ = read_ground_truth_and_results(f"{path}:{tmp_path}", [found])
     assert files.paths == [tmp_path / "sub/a.jpg", tmp_path / "sub/b.c.jpg"]
     with pytest.raises(ValueError, match=r"the image folder .*gone does not exist"):
-        read_measured(f"{path}:{tmp_path / 'gone'}", [found])
+        read_ground_truth_and_results(f"{path}:{tmp_path / 'gone'}", [found])
 
 
 def test_coco_files_name_their_own_classes(tmp_path):
     classes = tmp_path / "classes.txt"
     classes.write_text("cup\n", "utf-8")
-    with pytest.raises(ValueError, match="names its own classes: leave out --classes"):
-        read_measured(str(truth_json(tmp_path)), [write_json(tmp_path / "d.json", [])], classes)
+    with pytest.raises(ValueError, match="has class names of its own: remove --classes"):
+        read_ground_truth_and_results(
+            str(truth_json(tmp_path)), [write_json(tmp_path / "d.json", [])], classes
+        )
 
 
 def test_classes_of_text_are_those_labelled_and_those_detected(tmp_path):
     for name, text in (("t", "cup 0 0 9 9\n"), ("d", "ant 0.5 0 0 9 9\ncup 0.9 0 0 9 9\n")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.txt").write_text(text, "utf-8")
-    files, (found,) = read_measured(str(tmp_path / "t"), [tmp_path / "d"])
-    assert files.truth.class_names == ("ant", "cup") and found.labels.tolist() == [0, 1]
-    assert evaluate(found, files.truth).map50 == 1  # ants do not count: there are none
+    files, (found,) = read_ground_truth_and_results(str(tmp_path / "t"), [tmp_path / "d"])
+    assert files.ground_truth.class_names == ("ant", "cup") and found.labels.tolist() == [0, 1]
+    assert evaluate(found, files.ground_truth).map50 == 1  # ants do not count: there are none
     (tmp_path / "d" / "1.txt").write_text("Cup 0.9 0 0 9 9\n", "utf-8")
     with pytest.raises(ValueError, match=r"no class of .*d \(Cup\) is one of .* \(cup\)"):
-        read_measured(str(tmp_path / "t"), [tmp_path / "d"])
+        read_ground_truth_and_results(str(tmp_path / "t"), [tmp_path / "d"])
 
 
 def test_a_name_that_two_images_share_is_not_guessed(tmp_path):
@@ -115,7 +117,7 @@ def test_a_name_that_two_images_share_is_not_guessed(tmp_path):
     }
     path = write_json(tmp_path / "t.json", content)
     with pytest.raises(ValueError, match=r"entry 1 has the image 'a\.jpg', which"):
-        read_measured(str(path), [write_json(tmp_path / "d.json", [entry("a.jpg")])])
+        read_ground_truth_and_results(str(path), [write_json(tmp_path / "d.json", [entry("a.jpg")])])
 
 
 def test_a_data_set_numbers_its_images_and_classes_from_one(tmp_path):
@@ -128,8 +130,8 @@ def test_a_data_set_numbers_its_images_and_classes_from_one(tmp_path):
         tmp_path / "d.json", [{"image_id": 2, "category_id": 2, "bbox": [0, 0, 10, 10], "score": 1}]
     )
     detections = read_results(found, files)
-    assert (detections.image.tolist(), detections.labels.tolist()) == ([1], [1])
-    assert evaluate(detections, files.truth).map50 == 1
+    assert (detections.image_numbers.tolist(), detections.labels.tolist()) == ([1], [1])
+    assert evaluate(detections, files.ground_truth).map50 == 1
 
 
 @needs_shared
@@ -155,10 +157,10 @@ def test_a_hundred_voc_images_as_text(tmp_path):
         rows = [line.split() for line in file.read_text("utf-8").splitlines()]
         text = "".join(f"{names[int(row[0])]} {' '.join(row[1:])}\n" for row in rows)
         (results / file.name).write_text(text, "utf-8")
-    files, (found,) = read_measured(str(objects), [results])
-    metrics = evaluate(found, files.truth)
+    files, (found,) = read_ground_truth_and_results(str(objects), [results])
+    metrics = evaluate(found, files.ground_truth)
     assert np.nanmean(metrics.voc_area) == pytest.approx(0.6109, abs=5e-5)
     assert np.nanmean(metrics.voc07) == pytest.approx(0.5990, abs=5e-5)
     shutil.rmtree(results)
     with pytest.raises(ValueError, match="does not exist"):
-        read_measured(str(objects), [results])
+        read_ground_truth_and_results(str(objects), [results])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.evaluate.text_results import read_text_boxes, text_results, text_truth
+from utils.evaluate.text_results import read_text_boxes, text_ground_truth, text_results
 
 
 def folder(path, **files):
@@ -14,9 +14,9 @@ def folder(path, **files):
 def test_objects(tmp_path):
     texts = {"b": "cup 1 2 3.5 4\nred fish 1 2 3 4 difficult\n", "a": "", "c.d": "\ufeffcup 0 0 9 9\r\n\r\n"}
     boxes = read_text_boxes(folder(tmp_path / "t", **texts), with_scores=False)
-    truth = text_truth(boxes, ["red fish", "cup"])
+    truth = text_ground_truth(boxes, ["red fish", "cup"])
     assert boxes.ids == ["a", "b", "c.d"] and truth.num_images == 3
-    assert truth.image.tolist() == [1, 1, 2] and truth.labels.tolist() == [1, 0, 1]
+    assert truth.image_numbers.tolist() == [1, 1, 2] and truth.labels.tolist() == [1, 0, 1]
     assert truth.boxes.tolist() == [[1, 2, 3.5, 4], [1, 2, 3, 4], [0, 0, 9, 9]]
     assert truth.difficult.tolist() == [False, True, False]
     assert truth.areas.tolist() == [5, 4, 81] and not truth.crowd.any()
@@ -30,7 +30,11 @@ def test_a_class_may_be_called_difficult(tmp_path):
 def test_detections_keep_every_digit(tmp_path):
     results = read_text_boxes(folder(tmp_path / "d", b="a 杯 0.1 .2 1e-3 3 4.25\n"), with_scores=True)
     found = text_results(results, {"a": 0, "b": 1}, ["a 杯"])
-    assert found.image.tolist() == [1] and found.scores.tolist() == [0.1] and found.labels.tolist() == [0]
+    assert (
+        found.image_numbers.tolist() == [1]
+        and found.scores.tolist() == [0.1]
+        and found.labels.tolist() == [0]
+    )
     assert found.boxes.tolist() == [[0.2, 1e-3, 3, 4.25]] and found.boxes.dtype == np.float64
 
 
@@ -58,8 +62,8 @@ def test_files_and_classes_that_are_not_known(tmp_path):
     boxes = read_text_boxes(path, with_scores=True)
     with pytest.raises(ValueError, match=r"z\.txt belongs to no image .* first is a; so do 1 of 2 files"):
         text_results(boxes, {"a": 0}, ["cup"])
-    with pytest.raises(ValueError, match="has the classes cup, which are not among"):
+    with pytest.raises(ValueError, match="has the classes cup, which are neither in"):
         text_results(boxes, {"a": 0, "z": 1}, ["fish"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"empty holds no \.txt files"):
+    with pytest.raises(ValueError, match=r"empty has no \.txt files"):
         read_text_boxes(tmp_path / "empty", with_scores=True)

@@ -61,7 +61,7 @@ def draw_images(folder: Path, truth: GroundTruth) -> list[Path]:
     paths = []
     for number in range(truth.num_images):
         image = np.full((150, 200, 3), 60, np.uint8)
-        for x1, y1, x2, y2 in truth.boxes[truth.image == number].astype(int):
+        for x1, y1, x2, y2 in truth.boxes[truth.image_numbers == number].astype(int):
             image[y1:y2, x1:x2] = (220, 180, 120)
         paths.append(folder / f"图 {number}.png")
         paths[-1].write_bytes(cv2.imencode(".png", image)[1].tobytes())

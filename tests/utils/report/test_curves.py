@@ -5,7 +5,14 @@ from matplotlib.image import imread
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.evaluate.evaluator import evaluate
 from utils.report import curves as curves_module
-from utils.report.curves import MOST_NAMED, draw_curves, drawable, legend_name, mean_curve, write_curves
+from utils.report.curves import (
+    MAX_CLASSES_NAMED,
+    draw_curves,
+    drawable,
+    legend_name,
+    mean_curve,
+    write_curves,
+)
 
 X = np.array([0, 0.5, 1])
 
@@ -29,7 +36,7 @@ def test_one_line_a_class_with_objects_and_one_for_the_mean():
 
 
 def test_many_classes_are_drawn_but_not_named():
-    number = MOST_NAMED + 1
+    number = MAX_CLASSES_NAMED + 1
     figure = draw_curves(np.full((number, 3), 0.5), ["x"] * number, X, "confidence", "F1")
     assert legend(figure) == [f"mean of {number} classes"]
     assert len(figure.axes[0].get_lines()) == number + 1

@@ -11,7 +11,7 @@ import pytest
 
 from tests.utils.report.report_cases import HISTORY, NAMES, drawn_report
 from utils.report.data import report_data
-from utils.report.page import PAGE, write_report
+from utils.report.page import ASSETS, write_report
 
 VOID = {"meta", "img", "br", "input"}
 
@@ -92,7 +92,7 @@ def test_data_are_those_of_the_evaluation(report, text):
 
 def test_images_have_their_boxes_and_the_worst_come_first(report, text):
     images = embedded(text)["worstImages"]
-    figures = report.analysis.images
+    figures = report.analysis.image_counts
     mistakes = [int((figures.wrong + figures.missed)[int(p["name"][2])]) for p in images]
     assert mistakes == sorted(mistakes, reverse=True) and mistakes[-1] > 0
     first = images[0]
@@ -108,16 +108,16 @@ def test_images_have_their_boxes_and_the_worst_come_first(report, text):
 
 
 def test_doubtful_labels_show_their_surroundings(report, text):
-    suspects = embedded(text)["suspects"]
-    assert [s["score"] for s in suspects] == [
-        round(s.score, 4) for s in report.analysis.suspects[: len(suspects)]
+    errors = embedded(text)["suspects"]
+    assert [s["score"] for s in errors] == [
+        round(s.score, 4) for s in report.analysis.label_errors[: len(errors)]
     ]
-    for suspect in suspects:
-        left, top, width, height = suspect["view"]
-        for x1, y1, x2, y2 in filter(None, (suspect["box"], suspect["suggestedBox"])):
+    for error in errors:
+        left, top, width, height = error["view"]
+        for x1, y1, x2, y2 in filter(None, (error["box"], error["suggestedBox"])):
             assert left <= max(x1, 0) and top <= max(y1, 0)
             assert left + width >= min(x2, 200) and top + height >= min(y2, 150)
-    assert any(suspect["suggestedBox"] is None for suspect in suspects)  # that too can be shown
+    assert any(error["suggestedBox"] is None for error in errors)  # that too can be shown
 
 
 def test_same_input_same_bytes(report, text, tmp_path):
@@ -160,8 +160,8 @@ def test_eighty_classes_stay_small(tmp_path):
 
 
 def test_every_text_has_its_chinese(text):
-    chinese = json.loads((PAGE / "texts.json").read_text("utf-8"))
-    script = (PAGE / "script.js").read_text("utf-8")
+    chinese = json.loads((ASSETS / "texts.json").read_text("utf-8"))
+    script = (ASSETS / "script.js").read_text("utf-8")
     same = {"AP", "AP50", "VOC", "VOC07", "AP S", "AP M", "AP L", "P", "R", "F1", "best.pt & more"}
     wanted = {part for part in Page(text).texts if part.strip()} - same
     wanted |= set(re.findall(r'text\("([^"]+)"\)', script))

@@ -233,12 +233,12 @@ function countShown() {
 }
 
 const ADVICE = {
-  class: "Look at the confusion matrix; label the two classes more clearly, or add images of them.",
-  localisation: "Boxes are loose: look whether labels are, train longer, or raise --image-size.",
-  both: "Something else was found, at the wrong place.",
+  class: "See the confusion matrix; label the two classes more consistently, or add images of them.",
+  localisation: "Boxes do not fit tightly: check whether the labels do, train longer, or raise --image-size.",
+  both: "Both the class and the box are wrong.",
   duplicate: "Lower --nms-iou, unless objects stand close together.",
-  background: "Add images of such places without objects; a higher --confidence hides the weak ones.",
-  missed: "Add images of what is missed; for small objects raise --image-size. Are labels complete?",
+  background: "Add images of such backgrounds without objects; a higher --confidence removes low-scoring ones.",
+  missed: "Add images of the missed objects; for small ones raise --image-size. Are the labels complete?",
 };
 
 function drawErrors() {
@@ -278,7 +278,7 @@ function drawCalibration() {
   const { edges, number, score, correct, error } = data.calibration;
   if (error === null) return;
   const x = (value) => LEFT + value * (WIDTH - LEFT - RIGHT), y = (value) => HEIGHT - BOTTOM - value * (HEIGHT - TOP - BOTTOM);
-  const drawing = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": text("Are scores to be believed?") });
+  const drawing = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": text("Calibration") });
   for (const value of [0, 0.25, 0.5, 0.75, 1]) {
     drawing.append(element("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }),
       element("text", { class: "axis", x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, tickText(value)),
@@ -347,8 +347,8 @@ function drawImages() {
       }
     }
     if (!counts.correct && !counts.wrong && !counts.missed && state.shown.size < data.classes.length) return [];
-    const told = Object.entries(counts).map(([kind, count]) => `${text(kind)} ${count}`).join(" · ");
-    const caption = element("figcaption", {}, image.name, element("span", { class: "counts" }, told));
+    const reported = Object.entries(counts).map(([kind, count]) => `${text(kind)} ${count}`).join(" · ");
+    const caption = element("figcaption", {}, image.name, element("span", { class: "counts" }, reported));
     const shown = element("figure", {});
     shown.append(...stageOf(image, [...others, ...shapes]), caption);
     return [shown];
@@ -359,8 +359,8 @@ function drawImages() {
 
 const DOUBTS = {
   missing: "Nothing is labelled here.",
-  class: "Labelled as something else.",
-  box: "The box lies elsewhere.",
+  class: "Labelled as another class.",
+  box: "The labelled box does not fit.",
   "nothing there": "Nothing was detected here.",
 };
 
@@ -370,8 +370,8 @@ function drawSuspects() {
     const named = (what, label) => label < 0 ? [] : [`${text(what)} ${data.classes[label]}`];
     const shapes = suspect.box && suspect.view ? [boxShape("label", suspect.box, "", suspect.view)] : [];
     if (suspect.suggestedBox && suspect.view) shapes.push(boxShape("wrong", suspect.suggestedBox, data.classes[suspect.suggested], suspect.view));
-    const told = [suspect.name, ...named("labelled", suspect.label), ...named("detected", suspect.suggested), suspect.score.toFixed(2)].join(" · ");
-    const caption = element("figcaption", {}, element("b", {}, text(DOUBTS[suspect.kind])), element("span", { class: "counts" }, told));
+    const reported = [suspect.name, ...named("labelled", suspect.label), ...named("detected", suspect.suggested), suspect.score.toFixed(2)].join(" · ");
+    const caption = element("figcaption", {}, element("b", {}, text(DOUBTS[suspect.kind])), element("span", { class: "counts" }, reported));
     const shown = element("figure", {});
     shown.append(...stageOf(suspect, shapes), caption);
     return shown;
