@@ -148,7 +148,7 @@ def test_the_example_of_pycocotools_to_all_digits(tmp_path, capsys):
         ([], "nothing to evaluate: give --weights, or --ground-truth and --detections"),
         (["--detections", "a.json"], "go together"),
         (["--ground-truth", "a.json"], "go together"),
-        (["--weights", "a.pt", "--ground-truth", "a", "--detections", "b"], "leave --weights out"),
+        (["--weights", "a.pt", "--ground-truth", "a", "--detections", "b"], "remove --weights"),
         (["--ground-truth", "a", "--detections", "b", "--store-thresholds"], "--store-thresholds"),
         (["--ground-truth", "gone.json", "--detections", "gone.json"], "gone.json does not exist"),
     ],

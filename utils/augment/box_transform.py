@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.augment.placement import Placement
 from utils.augment.settings import Augmentation
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects
 
@@ -73,7 +73,7 @@ def visible_boxes(
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
     shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
     seen = (shorter > 0) & (shorter >= settings.min_size)
-    return clipped, seen & (area(clipped) >= settings.min_visibility * area(boxes))
+    return clipped, seen & (box_area(clipped) >= settings.min_visibility * box_area(boxes))
 
 
 def _rows_of(index: DatasetIndex, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

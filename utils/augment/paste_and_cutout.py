@@ -6,7 +6,7 @@ Copy-paste, here of whole boxes: https://arxiv.org/abs/2012.07177. Cut-out: http
 import numpy as np
 
 from utils.augment.settings import Augmentation
-from utils.data.boxes import area, intersection
+from utils.data.boxes import box_area, intersection
 from utils.data.targets import Objects
 
 COPIES = 3  # at most so many objects are pasted into a sample
@@ -74,7 +74,7 @@ def cut_out(
 
 def hidden_shares(boxes: np.ndarray, cover: np.ndarray) -> np.ndarray:
     """Which share of the area of each of the boxes [N, 4] lies under `cover` [4]."""
-    return intersection(boxes, cover[None]) / area(boxes)
+    return intersection(boxes, cover[None]) / box_area(boxes)
 
 
 def _free_place(

@@ -8,7 +8,7 @@ import numpy as np
 from utils.data.types import Boxes
 
 
-def area(boxes: Boxes) -> np.ndarray:
+def box_area(boxes: Boxes) -> np.ndarray:
     """Areas of boxes [..., 4] in square pixels: [...]."""
     result: np.ndarray = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
     return result
@@ -31,7 +31,7 @@ def iou(first: Boxes, second: Boxes) -> np.ndarray:
     Two boxes without area give NaN and NumPy's warning.
     """
     shared = intersection(first, second)
-    return shared / (area(first) + area(second) - shared)
+    return shared / (box_area(first) + box_area(second) - shared)
 
 
 def xyxy_to_xywh(boxes: Boxes) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.data.mapped_array import MappedArray, map_array, place_of
 
 PATHS_AT_ONCE = 10_000
@@ -140,7 +140,7 @@ def flat_index(
         labels=labels.astype(np.int32),
         difficult=nothing if difficult is None else difficult.astype(bool),
         crowd=nothing if crowd is None else crowd.astype(bool),
-        areas=(area(boxes) if areas is None else areas).astype(np.float32),
+        areas=(box_area(boxes) if areas is None else areas).astype(np.float32),
     )
 
 
@@ -219,7 +219,7 @@ def _or_false(flags: np.ndarray | None, record: ImageRecord) -> np.ndarray:
 
 
 def _or_box_areas(record: ImageRecord) -> np.ndarray:
-    return area(record.boxes) if record.areas is None else record.areas
+    return box_area(record.boxes) if record.areas is None else record.areas
 
 
 def count_objects(index: DatasetIndex) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from utils.data.boxes import area, iou
+from utils.data.boxes import box_area, iou
 from utils.data.index import DatasetIndex
 from utils.doctor.file_checks import BEYOND, exif_fit
 from utils.doctor.splits import Split
@@ -71,4 +71,4 @@ def overlapping_boxes(index: DatasetIndex) -> tuple[np.ndarray, np.ndarray]:
 def training_sides(split: Split, image_size: tuple[int, int]) -> np.ndarray:
     """The square root of each box's area in pixels of the network's input: float64 [M]."""
     scale = (np.array(image_size) / true_sizes(split)).min(axis=1)
-    return np.sqrt(area(split.index.boxes)) * scale[box_owners(split.index)]
+    return np.sqrt(box_area(split.index.boxes)) * scale[box_owners(split.index)]

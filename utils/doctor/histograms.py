@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.doctor.box_rules import box_owners, box_sides, training_sides, true_sizes
 from utils.doctor.splits import Split
 
@@ -97,7 +97,7 @@ def _bin_names(edges: Sequence[float], percent: bool, whole: bool) -> list[str]:
 def _relative_sides(split: Split) -> np.ndarray:
     """The square root of each box's share of its image's area."""
     areas = true_sizes(split).prod(axis=1)[box_owners(split.index)]
-    return np.sqrt(area(split.index.boxes) / areas)
+    return np.sqrt(box_area(split.index.boxes) / areas)
 
 
 def _aspects(split: Split) -> np.ndarray:

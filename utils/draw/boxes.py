@@ -1,4 +1,4 @@
-"""Draws boxes and their labels on images."""
+"""Draw boxes and their labels on images."""
 
 import math
 from collections.abc import Sequence
@@ -8,104 +8,110 @@ import cv2
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.draw.label_placement import place_tags
+from utils.data.types import Boxes, Image, Labels
+from utils.draw.label_placement import place_labels
 from utils.draw.palette import Colour, class_colours, text_colour
 from utils.draw.text import put_text, text_size
 
-# Shares of height and width together: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
-LINE = 0.002
-LETTERS = 0.0125
+# Shares of height plus width: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
+LINE_WIDTH = 0.002
+TEXT_HEIGHT = 0.0125
 LARGE_IMAGE = (
     2000  # pixels of height and width together from which lines and letters grow with the root alone
 )
 THIN = 6  # times the shorter side is what an image that is very long counts for
-LEAST_LINE = 2  # pixels; of a thinner one its black or white casing would leave little to see
-LEAST_LETTERS = 10  # pixels; smaller ones cannot be read
+MIN_LINE_WIDTH = 2  # pixels; the black or white outline would hide most of a thinner one
+MIN_TEXT_HEIGHT = 10  # pixels; smaller text is not legible
 
 
-def draw_detections(image: np.ndarray, detections: Detections, class_names: Sequence[str]) -> np.ndarray:
-    """A copy of the RGB uint8 image [H, W, 3] with every detection's box, class and score."""
+def draw_detections(image: Image, detections: Detections, class_names: Sequence[str]) -> Image:
+    """Return a copy of the image with the box, class name and score of every detection."""
     return draw_boxes(image, detections.boxes, detections.labels, class_names, detections.scores)
 
 
 def draw_boxes(
-    image: np.ndarray,
-    boxes: np.ndarray,
-    labels: np.ndarray,
+    image: Image,
+    boxes: Boxes,
+    labels: Labels,
     class_names: Sequence[str],
     scores: np.ndarray | None = None,
-) -> np.ndarray:
-    """A copy of the RGB uint8 image [H, W, 3] with the boxes [N, 4] (xyxy pixels) and their names.
+) -> Image:
+    """Return a copy of the image with the boxes [N, 4] (xyxy pixels), their class names and scores.
 
-    Lines and letters grow with the image. The first boxes, which are the best of detections, lie on top and
-    have the first choice of a place for their name.
+    Lines and text grow with the image. The first boxes, of detections the highest-scoring, are on top, and
+    their labels choose their location first.
     """
     canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
-    line, letters = stroke_sizes(height, width)
+    line, text_height = stroke_sizes(height, width)
     colours = class_colours(len(class_names))
     visible = [k for k in range(len(boxes)) if _is_visible(boxes[k], height, width)]
     drawn = np.array([_drawable(boxes[k], height, width, line) for k in visible]).reshape(-1, 4)
     strokes = [colours[labels[k]] for k in visible]
     for (left, top, right, bottom), colour in zip(drawn[::-1].tolist(), strokes[::-1], strict=True):
         corners = (left, top), (right - 1, bottom - 1)
-        cv2.rectangle(canvas, *corners, text_colour(colour), line + 2)  # seen on any background
+        cv2.rectangle(canvas, *corners, text_colour(colour), line + 2)  # visible on any background
         cv2.rectangle(canvas, *corners, colour, line)
     names = [class_names[labels[k]] for k in visible]
     if scores is not None:
         names = [f"{name} {scores[k]:.2f}" for name, k in zip(names, visible, strict=True)]
     half = line // 2 + 1
     outer = drawn + np.array([-half, -half, half, half])
-    _draw_tags(canvas, outer, [_tag(name, letters) for name in names], strokes)
+    _draw_labels(canvas, outer, [_label(name, text_height) for name in names], strokes)
     return canvas
 
 
 def stroke_sizes(height: int, width: int) -> tuple[int, int]:
-    """How many pixels wide lines are, and how high letters, on an image of that size."""
+    """Return the width of lines and the height of text, in pixels, for an image of that size."""
     size = float(min(height + width, THIN * min(height, width)))
     size = size if size < LARGE_IMAGE else math.sqrt(LARGE_IMAGE * size)
-    return max(LEAST_LINE, round(LINE * size)), max(LEAST_LETTERS, round(LETTERS * size))
+    return max(MIN_LINE_WIDTH, round(LINE_WIDTH * size)), max(MIN_TEXT_HEIGHT, round(TEXT_HEIGHT * size))
 
 
-class Tag(NamedTuple):
-    """A text on its background, in pixels."""
+class TextLabel(NamedTuple):
+    """A text on its background; all sizes in pixels."""
 
     text: str
-    letters: int
+    text_height: int
     width: int
     height: int
     pad: int
 
 
-def _tag(text: str, letters: int) -> Tag:
-    size, pad = text_size(text, letters), max(2, letters // 5)
-    return Tag(text, letters, size.width + 2 * pad, size.height + pad, pad)
+def _label(text: str, text_height: int) -> TextLabel:
+    size, pad = text_size(text, text_height), max(2, text_height // 5)
+    return TextLabel(text, text_height, size.width + 2 * pad, size.height + pad, pad)
 
 
 def _is_visible(box: np.ndarray, height: int, width: int) -> bool:
     left, top, right, bottom = box
-    # False for NaN too: no comparison with it holds.
+    # False for NaN too: every comparison with it is false.
     return bool(
         left < width and top < height and right > 0 and bottom > 0 and left <= right and top <= bottom
     )
 
 
 def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
-    """The box in whole pixels. What lies far outside is brought near, for OpenCV's integers are short, but
-    stays outside: no edge is drawn where the image merely ends."""
+    """The box in whole pixels.
+
+    Sides far outside are moved near the image, since OpenCV's integers are short, but stay outside: no edge
+    is drawn where the image ends.
+    """
     beyond = 2 * line + 4
     limits = [width + beyond, height + beyond] * 2
     return [round(float(value)) for value in np.clip(box, -beyond, limits)]
 
 
-def _draw_tags(image: np.ndarray, boxes: np.ndarray, tags: Sequence[Tag], colours: Sequence[Colour]) -> None:
-    """Write each tag's text on a rectangle of its box's colour, the first on top."""
+def _draw_labels(image: Image, boxes: Boxes, labels: Sequence[TextLabel], colours: Sequence[Colour]) -> None:
+    """Draw each label on a rectangle of its box's colour, the first on top; in place."""
     height, width = image.shape[:2]
-    if any(2 * tag.height > height for tag in tags):
+    if any(2 * label.height > height for label in labels):
         return  # they would hide the image
-    sizes = np.array([(tag.width, tag.height) for tag in tags]).reshape(-1, 2)
-    places = place_tags(boxes, sizes, height, width).tolist()
-    for tag, (left, top), colour in reversed(list(zip(tags, places, colours, strict=True))):
-        corner = (left + tag.width - 1, top + tag.height - 1)
+    sizes = np.array([(label.width, label.height) for label in labels]).reshape(-1, 2)
+    corners = place_labels(boxes, sizes, height, width).tolist()
+    for label, (left, top), colour in reversed(list(zip(labels, corners, colours, strict=True))):
+        corner = (left + label.width - 1, top + label.height - 1)
         cv2.rectangle(image, (left, top), corner, colour, cv2.FILLED)
-        put_text(image, tag.text, left + tag.pad, top + tag.pad // 2, tag.letters, text_colour(colour))
+        put_text(
+            image, label.text, left + label.pad, top + label.pad // 2, label.text_height, text_colour(colour)
+        )

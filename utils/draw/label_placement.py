@@ -1,41 +1,42 @@
-"""Where the tag of each box goes on an image: beside its box, off other tags and objects where it can be."""
+"""Place the label of each box on an image: at its box, clear of other labels and objects where possible."""
 
 import numpy as np
 
-from utils.data.boxes import area, intersection
+from utils.data.boxes import box_area, intersection
+from utils.data.types import Boxes
 
-# What a place costs. To hide another tag is worst, for then a name is lost.
-TAG = 4.0  # times the share of the tag that lies on tags placed before
-OBJECT = 1.0  # times the share of each box that the tag hides
-BACKGROUND = 0.1  # times the share of the tag that lies on any box
-ORDER = 0.03  # for each place that comes before in the list: habit is worth something to the eye
+# The cost of a location. To hide another label is worst, for then a name is lost.
+LABEL_COST = 4.0  # times the share of the label that covers labels placed before
+OBJECT_COST = 1.0  # times the share of each box that the label hides
+BACKGROUND_COST = 0.1  # times the share of the label that covers any box
+ORDER_COST = 0.03  # for each location earlier in the list: usual locations are easier to read
 
 
-def place_tags(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left and top of each tag, int [N, 2], in whole pixels; it lies within the image if it fits in there.
+def place_labels(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return left and top of each label, int [N, 2], in whole pixels; within the image if it fits.
 
-    boxes  [N, 4] xyxy pixels, as drawn; the first chooses first
-    sizes  int [N, 2], width and height of the tags
+    boxes  [N, 4] xyxy pixels, as drawn; the first has the first choice
+    sizes  int [N, 2], width and height of the labels
     """
     if not len(boxes):
         return np.zeros((0, 2), int)
-    places = _places(boxes, sizes, height, width)
-    tags = np.concatenate([places, places + sizes[:, None]], axis=2)
-    costs = _hidden(tags, boxes) + ORDER * np.arange(places.shape[1])
-    tag_area = np.maximum(sizes.prod(axis=1), 1)
+    corners = _locations(boxes, sizes, height, width)
+    labels = np.concatenate([corners, corners + sizes[:, None]], axis=2)
+    costs = _hiding_costs(labels, boxes) + ORDER_COST * np.arange(corners.shape[1])
+    label_areas = np.maximum(sizes.prod(axis=1), 1)
     chosen = np.zeros((len(boxes), 4))
-    for k, choices in enumerate(tags):
-        covered = intersection(choices[:, None], chosen[:k]).sum(axis=1) / tag_area[k]
-        chosen[k] = choices[np.argmin(costs[k] + TAG * covered)]
+    for k, choices in enumerate(labels):
+        covered = intersection(choices[:, None], chosen[:k]).sum(axis=1) / label_areas[k]
+        chosen[k] = choices[np.argmin(costs[k] + LABEL_COST * covered)]
     return chosen[:, :2].astype(int)
 
 
-def _places(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left and top of the places that a tag may take, [N, 8, 2], best first, moved into the image."""
+def _locations(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Left and top of the possible locations of each label, [N, 8, 2], best first, moved into the image."""
     left, top, right, bottom = np.clip(boxes, 0, [width, height, width, height]).T
     wide, high = sizes.T
     above, below = top - high, bottom
-    places = [
+    corners = [
         (left, above),
         (right - wide, above),
         (left, top),  # within the box
@@ -46,14 +47,14 @@ def _places(boxes: np.ndarray, sizes: np.ndarray, height: int, width: int) -> np
         (right, top),  # beside it
     ]
     inside = np.maximum([width, height] - sizes, 0)[:, None]
-    return np.clip(np.array(places).transpose(2, 0, 1).round(), 0, inside)
+    return np.clip(np.array(corners).transpose(2, 0, 1).round(), 0, inside)
 
 
-def _hidden(tags: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """What each place of [N, P, 4] costs for the boxes [N, 4] that it hides, [N, P]."""
-    number, places = tags.shape[:2]
-    shared = intersection(tags.reshape(-1, 1, 4), boxes)
-    box_area = np.maximum(area(boxes), 1)
-    tag_area = np.maximum(area(tags), 1).reshape(-1)
-    cost = OBJECT * (shared / box_area).sum(axis=1) + BACKGROUND * shared.max(axis=1) / tag_area
-    return cost.reshape(number, places)
+def _hiding_costs(labels: Boxes, boxes: Boxes) -> np.ndarray:
+    """The cost of each location [N, P, 4] for the boxes [N, 4] that it hides, [N, P]."""
+    shared = intersection(labels.reshape(-1, 1, 4), boxes)
+    object_areas = np.maximum(box_area(boxes), 1)
+    label_areas = np.maximum(box_area(labels), 1).reshape(-1)
+    hidden = (shared / object_areas).sum(axis=1)
+    cost = OBJECT_COST * hidden + BACKGROUND_COST * shared.max(axis=1) / label_areas
+    return cost.reshape(labels.shape[:2])

@@ -1,4 +1,4 @@
-"""A colour for each class, distinguishable too by those who see red and green alike (8 % of men)."""
+"""A colour for each class, distinguishable with red-green colour blindness too (8 % of men)."""
 
 from functools import cache
 
@@ -7,7 +7,7 @@ import numpy as np
 
 Colour = tuple[int, int, int]
 
-# Okabe and Ito, "Color Universal Design", 2008; black comes last here, for it is lost in the shadows.
+# Okabe and Ito, "Color Universal Design", 2008; black comes last here, since it is lost in shadows.
 OKABE_ITO: tuple[Colour, ...] = (
     (230, 159, 0),  # orange
     (86, 180, 233),  # sky blue
@@ -18,7 +18,7 @@ OKABE_ITO: tuple[Colour, ...] = (
     (204, 121, 167),  # reddish purple
     (0, 0, 0),
 )
-# How linear RGB looks without the cones for red, and for green: Machado, Oliveira and Fernandes, "A
+# Linear RGB as seen without red cones, and without green ones: Machado, Oliveira and Fernandes, "A
 # Physiologically-based Model for Simulation of Color Vision Deficiency", 2009, severity 1.
 PROTANOPIA = np.array(
     [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
@@ -26,28 +26,28 @@ PROTANOPIA = np.array(
 DEUTERANOPIA = np.array(
     [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
 )
-DIFFERENT = 256  # classes with colours of their own; the colours of more begin again
+DISTINCT_COLOURS = 256  # with more classes the colours repeat
 CHANNEL_STEPS = 12  # values of each channel that are tried
 LIGHTNESS = (25, 95)  # of CIELAB: neither near black nor near white
 
 
 def class_colours(number: int) -> list[Colour]:
-    """An RGB colour for each class; a class has the same one whatever their number."""
+    """Return an RGB colour for each class; that of a class does not depend on the number of classes."""
     table = _table()
     return [table[index % len(table)] for index in range(number)]
 
 
 def text_colour(colour: Colour) -> Colour:
-    """Black or white, whichever stands out from the colour (by the luminance of television, ITU-R BT.601)."""
+    """Return black or white, whichever contrasts more with the colour (luma of ITU-R BT.601)."""
     r, g, b = colour
     return (0, 0, 0) if 0.299 * r + 0.587 * g + 0.114 * b > 135 else (255, 255, 255)
 
 
 @cache
 def _table() -> tuple[Colour, ...]:
-    """Okabe and Ito's, then each time the colour that is farthest from all before, for every kind of eye.
+    """Okabe and Ito's colours, then each time the one farthest from all before in every kind of vision.
 
-    The least distance (CIE76) is 17 among the first 8, 19 among 20, 7.9 among 80, as many as COCO has.
+    The minimum distance (CIE76) is 17 among the first 8, 19 among 20, 7.9 among 80, as many as COCO has.
     """
     levels = np.linspace(0, 255, CHANNEL_STEPS).round()
     tried = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
@@ -56,7 +56,7 @@ def _table() -> tuple[Colour, ...]:
     seen = as_seen(tried)
     nearest = np.full(len(tried), np.inf)
     colours = [*OKABE_ITO]
-    for number in range(DIFFERENT):
+    for number in range(DISTINCT_COLOURS):
         if number == len(colours):
             r, g, b = tried[nearest.argmax()].astype(int).tolist()
             colours.append((r, g, b))
@@ -66,7 +66,7 @@ def _table() -> tuple[Colour, ...]:
 
 
 def as_seen(colours: np.ndarray) -> np.ndarray:
-    """CIELAB [3, N, 3] of RGB colours [N, 3] (0 to 255), as seen normally, without red, without green."""
+    """Return RGB colours [N, 3] (0 to 255) in CIELAB [3, N, 3], as seen with all, no red, no green cones."""
     share = colours / 255
     linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
     eyes = np.stack([linear, linear @ PROTANOPIA.T, linear @ DEUTERANOPIA.T]).clip(0, 1)

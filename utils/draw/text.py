@@ -1,8 +1,8 @@
-"""Text on images, in any script: OpenCV's own font, and for what it lacks one that is found on the system.
+"""Text on images, in any script: OpenCV's own font, or one of the system for scripts that it lacks.
 
-OpenCV 5 carries a font ("uni") with Latin, Greek, Cyrillic, Chinese, Japanese and Korean, and writes a label
-in 5 us. It has no Thai, Devanagari, Georgian or Armenian, and writes Hebrew and Arabic from left to right:
-those are written by Pillow.
+OpenCV 5 has a font ("uni") with Latin, Greek, Cyrillic, Chinese, Japanese and Korean, and draws a label in
+5 us. It has no Thai, Devanagari, Georgian or Armenian, and draws Hebrew and Arabic from left to right: those
+are drawn by Pillow.
 """
 
 import re
@@ -13,46 +13,50 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, features
+import PIL.features
+import PIL.Image
+import PIL.ImageDraw
+import PIL.ImageFont
 
+from utils.data.types import Image
 from utils.draw.palette import Colour
 
 FONT = "uni"
-FROM_RIGHT = ("R", "AL")  # Unicode's classes of letters that are written from right to left
-REPLACEMENT = "?"  # what OpenCV writes in place of a letter that it lacks
-SCORE_CHARACTERS = ".0123456789"  # those of scores
-SAMPLE_SIZE = 20  # pixels of a letter that is tried
+RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes
+REPLACEMENT = "?"  # what OpenCV draws for a letter that its font lacks
+SCORE_CHARACTERS = ".0123456789"  # in scores
+SAMPLE_SIZE = 20  # text height in pixels to test whether a letter can be drawn
 
 
 class TextSize(NamedTuple):
-    """Pixels that a line of text takes; `rise` is from its upper edge to the base line."""
+    """The size of a line of text in pixels; `ascent` is from its upper edge to the baseline."""
 
     width: int
     height: int
-    rise: int
+    ascent: int
 
 
-def text_size(text: str, letters: int) -> TextSize:
-    """The size of a line in letters of so many pixels."""
+def text_size(text: str, text_height: int) -> TextSize:
+    """Return the size of a line of text of height `text_height` in pixels."""
     text = unicodedata.normalize("NFC", text)
-    if (font := _font_of(text, letters)) is not None:
+    if (font := _font_of(text, text_height)) is not None:
         ascent, descent = font.getmetrics()
         return TextSize(round(font.getlength(text)), ascent + descent, ascent)
-    _, top, width, height = cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace(FONT), letters)
+    _, top, width, height = cv2.getTextSize((0, 0), text, (0, 0), cv2.FontFace(FONT), text_height)
     return TextSize(width, height, -top)
 
 
-def put_text(image: np.ndarray, text: str, left: int, top: int, letters: int, colour: Colour) -> None:
-    """Write a line on the RGB uint8 image, in place; (left, top) is the corner of its `text_size`."""
+def put_text(image: Image, text: str, left: int, top: int, text_height: int, colour: Colour) -> None:
+    """Draw a line of text on the image, in place; (left, top) is the corner of its `text_size`."""
     text = unicodedata.normalize("NFC", text)
-    font = _font_of(text, letters)
+    font = _font_of(text, text_height)
     if font is None:
-        at = (left, top + text_size(text, letters).rise)
-        cv2.putText(image, text, at, colour, cv2.FontFace(FONT), letters)
+        at = (left, top + text_size(text, text_height).ascent)
+        cv2.putText(image, text, at, colour, cv2.FontFace(FONT), text_height)
         return
-    size = text_size(text, letters)
-    mask = Image.new("L", (max(1, size.width), max(1, size.height)))
-    ImageDraw.Draw(mask).text((0, 0), text, 255, font)
+    size = text_size(text, text_height)
+    mask = PIL.Image.new("L", (max(1, size.width), max(1, size.height)))
+    PIL.ImageDraw.Draw(mask).text((0, 0), text, 255, font)
     below, right = max(0, -top), max(0, -left)
     view = image[max(0, top) : max(0, top + size.height), max(0, left) : max(0, left + size.width)]
     share = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
@@ -60,37 +64,37 @@ def put_text(image: np.ndarray, text: str, left: int, top: int, letters: int, co
 
 
 def missing_letters(text: str) -> str:
-    """The letters that are drawn as question marks: no font that is used for the text has them."""
+    """Return the letters that are drawn as question marks: the font for the text lacks them."""
     font = _font_of(text, SAMPLE_SIZE)
     text = unicodedata.normalize("NFC", text)
     known = _letters_of(str(font.path)).__contains__ if font else _is_known
     return "".join(sorted({letter for letter in text if not letter.isspace() and not known(letter)}))
 
 
-def _font_of(text: str, letters: int) -> ImageFont.FreeTypeFont | None:
-    """The system's font for a text that OpenCV's cannot write; None where that can, or none is better."""
+def _font_of(text: str, text_height: int) -> PIL.ImageFont.FreeTypeFont | None:
+    """The system's font for a text that OpenCV's cannot draw; None where it can, or none is better."""
     if text.isascii():
         return None
     special = "".join(sorted({letter for letter in text if not letter.isascii()}))
     path = _better_font(special)
-    return _open_font(path, letters) if path else None
+    return _open_font(path, text_height) if path else None
 
 
 @lru_cache(512)
 def _better_font(special: str) -> str:
-    """The path of a font of the system that has more of the letters than OpenCV's; "" if there is none."""
+    """The path of a font of the system with more of the letters than OpenCV's; "" if there is none."""
     known = sum(map(_is_known, special))
-    turned = any(unicodedata.bidirectional(letter) in FROM_RIGHT for letter in special)
-    if known == len(special) and not (turned and features.check("raqm")):
+    right_to_left = any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in special)
+    if known == len(special) and not (right_to_left and PIL.features.check("raqm")):
         return ""
     path = _found_font(special + SCORE_CHARACTERS)
     has = len(set(special) & _letters_of(path))
-    return path if has > known or (turned and has == known) else ""
+    return path if has > known or (right_to_left and has == known) else ""
 
 
 @lru_cache(16)
-def _open_font(path: str, letters: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, letters)
+def _open_font(path: str, text_height: int) -> PIL.ImageFont.FreeTypeFont:
+    return PIL.ImageFont.truetype(path, text_height)
 
 
 @cache
@@ -106,11 +110,11 @@ def _drawn(letter: str) -> bytes:
 
 @lru_cache(64)
 def _found_font(letters: str) -> str:
-    """The path of the font that has the most of the letters, upright sans serif before others; "" if none.
+    """The path of the font with the most of the letters, upright sans serif before others; "" if none.
 
-    matplotlib knows where each system keeps its fonts.
+    matplotlib knows the font folders of each system.
     """
-    from matplotlib import font_manager  # a quarter of a second, and hardly ever needed
+    from matplotlib import font_manager  # takes a quarter of a second, and is rarely needed
 
     best, most = "", (0, False, False)
     for path in sorted(font_manager.findSystemFonts()):

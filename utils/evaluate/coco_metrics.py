@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.evaluate.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
@@ -57,7 +57,7 @@ def coco_verdicts(
     first_hundred = found.rank < MAX_DETECTIONS[-1]
     pairs = OverlappingPairs(*(column[first_hundred[pairs.detection]] for column in pairs))
     matched, matched_ignored = match_coco(pairs, found, _ignored(ground_truth, limits), ground_truth.crowd)
-    areas = area(found.boxes)
+    areas = box_area(found.boxes)
     other_size = (areas < limits[0]) | (areas > limits[1])
     for threshold in range(len(COCO_THRESHOLDS)):
         hit = (matched >> threshold & 1).astype(bool)

@@ -16,6 +16,7 @@ import numpy as np
 from utils.data.boxes import xywh_to_xyxy
 from utils.data.index import LARGEST
 from utils.evaluate.ground_truth import FlatDetections
+from utils.formats.coco import incomplete_json
 from utils.system.files import read_text
 
 CHARACTERS_AT_ONCE = 1 << 17  # of the JSON text parsed together
@@ -78,7 +79,7 @@ def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
             entries = json.loads(block)
         except JSONDecodeError as error:
             if last:
-                raise ValueError(_not_whole(path, text, position, error)) from None
+                raise ValueError(_cut_off(path, text, position, error)) from None
             size *= 2  # the cut was within an entry with nested objects, or the text is not valid further on
             continue
         except (RecursionError, ValueError):
@@ -99,14 +100,11 @@ def _not_a_list(path: Path, text: str) -> str:
     return f'{path} {what}: detections are a list of {{"image_id", "category_id", "bbox", "score"}}'
 
 
-def _not_whole(path: Path, text: str, position: int, error: JSONDecodeError) -> str:
+def _cut_off(path: Path, text: str, position: int, error: JSONDecodeError) -> str:
     at = position + error.pos - 1
     line = text.count("\n", 0, at) + 1
     column = at - text.rfind("\n", 0, max(at, 0))
-    return (
-        f"{path} is not complete JSON (line {line}, column {column}: {error.msg}): "
-        "was it truncated in a download or copy?"
-    )
+    return incomplete_json(path, line, column, error.msg)
 
 
 def _choose(path: Path, entry: Any, by_id: Join, by_name: Join) -> Join:

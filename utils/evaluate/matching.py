@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import area, intersection
+from utils.data.boxes import box_area, intersection
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections, position_in_run
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
@@ -208,8 +208,8 @@ def _keep_overlapping(
         touch = np.flatnonzero(end > np.maximum(found.boxes[detection, low], ground_truth.boxes[obj, low]))
         detection, obj = detection[touch], obj[touch]
     boxes, objects = found.boxes[detection], ground_truth.boxes[obj]
-    shared, area_found = intersection(boxes, objects), area(boxes)
-    iou = shared / (area_found + area(objects) - shared)
+    shared, area_found = intersection(boxes, objects), box_area(boxes)
+    iou = shared / (area_found + box_area(objects) - shared)
     covered = np.where(ground_truth.crowd[obj], shared / area_found, iou)
     keep = np.maximum(iou, covered) >= least
     return OverlappingPairs(detection[keep], obj[keep], iou[keep], covered[keep])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.data.index import LARGEST
 from utils.data.types import Labels
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
@@ -82,7 +82,7 @@ def text_ground_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTru
         labels=_labels(boxes, class_names),
         difficult=boxes.difficult,
         crowd=np.zeros(len(boxes.image_numbers), bool),
-        areas=area(boxes.numbers),
+        areas=box_area(boxes.numbers),
     )
 
 

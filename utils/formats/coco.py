@@ -48,10 +48,7 @@ def load_coco(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path} is not whole JSON (line {error.lineno}, column {error.colno}: {error.msg}): "
-            f"was it cut off while downloading or copying?"
-        ) from None
+        raise ValueError(incomplete_json(path, error.lineno, error.colno, error.msg)) from None
     except RecursionError:
         raise ValueError(f"{path} is not a COCO file: it nests too deeply") from None
     except ValueError as error:  # a number of more than 4300 digits
@@ -61,6 +58,14 @@ def load_coco(path: Path) -> dict[str, Any]:
     if missing:
         raise ValueError(f"{path} is not a COCO annotation file: it has no {', '.join(missing)}")
     return content
+
+
+def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
+    """The message about a file that is no complete JSON."""
+    return (
+        f"{path} is not complete JSON (line {line}, column {column}: {problem}): "
+        "was it cut off while downloading or copying?"
+    )
 
 
 def _index(

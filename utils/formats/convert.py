@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.data.index import DatasetIndex, select_boxes, select_images, sound_boxes
 from utils.formats.place_images import How, common_folder, distinct_names, place_images, require_one_folder
 from utils.formats.writers import IMAGE_FOLDERS, WRITERS, DataFormat, Destination
@@ -81,7 +81,7 @@ def fit_format(
     if target not in HAS_DIFFICULT:
         index = _without_difficult(index, target, keep_difficult, changes)
     if target != "coco":
-        other = ~np.isclose(index.areas, area(index.boxes.astype(np.float64)), rtol=1e-4, atol=0)
+        other = ~np.isclose(index.areas, box_area(index.boxes.astype(np.float64)), rtol=1e-4, atol=0)
         changes[f"areas of outlines not kept: {target} has no place for them"] = int(other.sum())
     if target in CUTS_BOXES:
         index = _cut(index, changes)

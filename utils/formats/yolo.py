@@ -17,7 +17,7 @@ from warnings import warn
 
 import numpy as np
 
-from utils.data.boxes import area
+from utils.data.boxes import box_area
 from utils.data.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.system.files import read_text
@@ -89,7 +89,7 @@ def _index(
     sizes, unreadable = _sizes(images, source)
     scale = np.repeat(sizes[:, ::-1], labels.counts, axis=0)  # [M, 2], width and height
     boxes = (labels.table[:, 1:5] * np.tile(scale, 2)).astype(np.float32)
-    areas = np.where(np.isnan(labels.table[:, 5]), area(boxes), labels.table[:, 5] * scale.prod(axis=1))
+    areas = np.where(np.isnan(labels.table[:, 5]), box_area(boxes), labels.table[:, 5] * scale.prod(axis=1))
     index = flat_index(
         class_names, images, labels.counts, boxes, labels.table[:, 0], sizes=sizes, areas=areas
     )

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from utils.data.boxes import area, intersection
+from utils.data.boxes import box_area, intersection
 from utils.data.detections import Detections
 from utils.data.types import Boxes, Labels, Size
 from utils.inference.nms import suppress
@@ -146,7 +146,7 @@ def _covers(boxes: _Boxes) -> np.ndarray:
     """Whether box i lies, with most of its area, in another box j: bool [N, N]."""
     corners = boxes.boxes
     shared = intersection(corners[:, None], corners)
-    covers: np.ndarray = (shared >= COVERED * area(corners)[:, None]) & ~np.eye(len(corners), dtype=bool)
+    covers: np.ndarray = (shared >= COVERED * box_area(corners)[:, None]) & ~np.eye(len(corners), dtype=bool)
     return covers
 
 

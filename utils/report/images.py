@@ -20,12 +20,10 @@ MIN_SHOWN_SCORE = 0.05  # detections below are not in the page
 LABEL_ERROR_MARGIN = 0.6  # shown around a label error, times its size
 
 Box = Sequence[float]
-ImageSource = Path | str  # the path of an image, or only its name
+PathOrName = Path | str  # the path of an image, or only its name
 
 
-def worst_images(
-    matched: Matched, analysis: Analysis, sources: Sequence[ImageSource]
-) -> list[dict[str, Any]]:
+def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrName]) -> list[dict[str, Any]]:
     """Return up to 24 images with the most errors at the confidence of the analysis, most first."""
     counts = analysis.image_counts
     mistakes = counts.wrong + counts.missed
@@ -46,7 +44,7 @@ def worst_images(
 
 
 def label_error_images(
-    label_errors: Sequence[LabelError], sources: Sequence[ImageSource]
+    label_errors: Sequence[LabelError], sources: Sequence[PathOrName]
 ) -> list[dict[str, Any]]:
     """Return crops around up to 24 label errors, by descending score."""
     entries = []
@@ -67,7 +65,7 @@ def label_error_images(
     return entries
 
 
-def _image(source: ImageSource, part: Box | None = None) -> dict[str, Any] | None:
+def _image(source: PathOrName, part: Box | None = None) -> dict[str, Any] | None:
     """An image or part of it as a data URL, and its view: left, top, width, height. None if unreadable."""
     if isinstance(source, str):
         return {"name": source}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.data.boxes import area, intersection, iou, xywh_to_xyxy, xyxy_to_xywh
+from utils.data.boxes import box_area, intersection, iou, xywh_to_xyxy, xyxy_to_xywh
 
 # A square of side 10; the same 5 further right; one that only touches it; one within it; one far away.
 SQUARE = np.array([0, 0, 10, 10], np.float32)
@@ -11,9 +11,9 @@ OTHERS = np.array([[5, 0, 15, 10], [10, 0, 20, 10], [2, 3, 6, 5], [90, 90, 95, 9
 
 
 def test_areas_are_width_times_height():
-    assert area(OTHERS).tolist() == [10 * 10, 10 * 10, 4 * 2, 5 * 9]
-    assert area(SQUARE) == 100
-    assert area(OTHERS.reshape(2, 2, 4)).shape == (2, 2)
+    assert box_area(OTHERS).tolist() == [10 * 10, 10 * 10, 4 * 2, 5 * 9]
+    assert box_area(SQUARE) == 100
+    assert box_area(OTHERS.reshape(2, 2, 4)).shape == (2, 2)
 
 
 def test_intersections_are_the_shared_area():
@@ -42,13 +42,13 @@ def test_each_box_with_each():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_stays(dtype):
     boxes = OTHERS.astype(dtype)
-    results = (area(boxes), intersection(boxes, boxes), iou(boxes, boxes), xyxy_to_xywh(boxes))
+    results = (box_area(boxes), intersection(boxes, boxes), iou(boxes, boxes), xyxy_to_xywh(boxes))
     assert {result.dtype for result in results} == {np.dtype(dtype)}
 
 
 def test_no_boxes():
     nothing = np.zeros((0, 4), np.float32)
-    assert area(nothing).shape == (0,)
+    assert box_area(nothing).shape == (0,)
     assert intersection(nothing[:, None], OTHERS).shape == (0, 4)
     assert iou(OTHERS[:, None], nothing).shape == (4, 0)
     assert xyxy_to_xywh(nothing).shape == xywh_to_xyxy(nothing).shape == (0, 4)

@@ -4,14 +4,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.draw.label_placement import place_tags
+from utils.draw.label_placement import place_labels
 
 SIZE = (40, 12)  # width and height of a tag
 
 
 def places(*boxes, height=400, width=600, size=SIZE):
     sizes = np.array([size] * len(boxes)).reshape(-1, 2)
-    return place_tags(np.array(boxes, float).reshape(-1, 4), sizes, height, width).tolist()
+    return place_labels(np.array(boxes, float).reshape(-1, 4), sizes, height, width).tolist()
 
 
 def shared(first, second):

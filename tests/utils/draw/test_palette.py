@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.draw.palette import DIFFERENT, as_seen, class_colours, text_colour
+from utils.draw.palette import DISTINCT_COLOURS, as_seen, class_colours, text_colour
 
 # Machado, Oliveira and Fernandes 2009, table of deuteranopia (severity 1): green and red fall together.
 DEUTERANOPIA = np.array(
@@ -21,8 +21,8 @@ def least_distance(lab):
 def test_a_class_has_its_colour_whatever_the_number():
     colours = class_colours(80)
     assert class_colours(5) == colours[:5] and class_colours(0) == []
-    assert len(set(class_colours(DIFFERENT))) == DIFFERENT
-    assert class_colours(DIFFERENT + 3)[DIFFERENT:] == colours[:3]
+    assert len(set(class_colours(DISTINCT_COLOURS))) == DISTINCT_COLOURS
+    assert class_colours(DISTINCT_COLOURS + 3)[DISTINCT_COLOURS:] == colours[:3]
 
 
 @pytest.mark.parametrize(("number", "least"), [(8, 17), (20, 17), (80, 7.5)])

@@ -20,5 +20,5 @@ def test_no_display_is_told_instead_of_ending_the_program(monkeypatch, display):
 
 
 def test_a_display_is_taken(monkeypatch):
-    monkeypatch.setattr("utils.draw.window.TRY", "pass")
+    monkeypatch.setattr("utils.draw.window.OPEN_WINDOW", "pass")
     require_display()

@@ -123,7 +123,7 @@ def test_a_file_cut_anywhere_is_said_to_be_cut(tmp_path, monkeypatch, block):
     whole = path.read_text("utf-8")
     for length in range(2, len(whole) - 1, 7):
         path.write_text(whole[:length], encoding="utf-8")
-        with pytest.raises(ValueError, match=r"is not complete JSON \(line \d+, column \d+: .*truncated"):
+        with pytest.raises(ValueError, match=r"is not complete JSON \(line \d+, column \d+: .*cut off"):
             read(path)
     path.write_text(whole[:200], encoding="utf-8")
     with pytest.raises(ValueError, match=f"line {whole[:200].count(chr(10)) + 1}, column"):
