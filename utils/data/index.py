@@ -97,17 +97,17 @@ def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> D
     """Gather the readers' records into flat arrays, in their order."""
     records = list(records)
     assert all(record.boxes.shape == (len(record.labels), 4) for record in records), "one box for each label"
-    boxes = _joined([record.boxes for record in records], np.float32).reshape(-1, 4)
+    boxes = join_arrays([record.boxes for record in records], np.float32).reshape(-1, 4)
     return flat_index(
         class_names,
         [record.path for record in records],
         [len(record.labels) for record in records],
         boxes,
-        _joined([record.labels for record in records], np.int32),
+        join_arrays([record.labels for record in records], np.int32),
         sizes=np.array([record.size for record in records], np.int32).reshape(-1, 2),
-        difficult=_joined([_or_false(record.difficult, record) for record in records], np.bool_),
-        crowd=_joined([_or_false(record.crowd, record) for record in records], np.bool_),
-        areas=_joined([_or_box_areas(record) for record in records], np.float32),
+        difficult=join_arrays([_or_false(record.difficult, record) for record in records], np.bool_),
+        crowd=join_arrays([_or_false(record.crowd, record) for record in records], np.bool_),
+        areas=join_arrays([_or_box_areas(record) for record in records], np.float32),
     )
 
 
@@ -210,7 +210,8 @@ def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
 
 
-def _joined(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+def join_arrays(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    """Return the parts as one array of a dtype; an empty one where there are no parts."""
     return np.concatenate([np.asarray(part, dtype) for part in parts]) if parts else np.zeros(0, dtype)
 
 

@@ -60,18 +60,20 @@ def shared_images(indexes: Mapping[str, DatasetIndex]) -> list[Problem]:
 
 def _aligned(rows: Sequence[tuple[str, Sequence[str]]]) -> str:
     """Names to the left, columns to the right, however wide the script."""
-    first = max(_width(name) for name, _ in rows)
+    first = max(text_width(name) for name, _ in rows)
     widths = [
-        max(_width(cell) for cell in column) for column in zip(*(cells for _, cells in rows), strict=True)
+        max(text_width(cell) for cell in column) for column in zip(*(cells for _, cells in rows), strict=True)
     ]
     return "\n".join(
         name
-        + " " * (first - _width(name))
-        + "".join(" " * (2 + width - _width(cell)) + cell for cell, width in zip(cells, widths, strict=True))
+        + " " * (first - text_width(name))
+        + "".join(
+            " " * (2 + width - text_width(cell)) + cell for cell, width in zip(cells, widths, strict=True)
+        )
         for name, cells in rows
     )
 
 
-def _width(text: str) -> int:
+def text_width(text: str) -> int:
     """Columns in a terminal: Chinese, Japanese and Korean characters take two."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.detections import Detections
-from utils.data.index import DatasetIndex
+from utils.data.index import DatasetIndex, join_arrays
 from utils.data.types import Boxes, Labels
 
 
@@ -111,9 +111,9 @@ def flatten_detections(detections: Sequence[Detections]) -> FlatDetections:
     """Concatenate the detections of all images; element i holds those of image number i."""
     return FlatDetections(
         image_numbers=np.repeat(np.arange(len(detections)), [len(found) for found in detections]),
-        boxes=_concatenated([found.boxes for found in detections]).reshape(-1, 4),
-        scores=_concatenated([found.scores for found in detections]),
-        labels=_concatenated([found.labels for found in detections]).astype(np.int64),
+        boxes=join_arrays([found.boxes for found in detections], np.float64).reshape(-1, 4),
+        scores=join_arrays([found.scores for found in detections], np.float64),
+        labels=join_arrays([found.labels for found in detections], np.int64),
     )
 
 
@@ -168,10 +168,6 @@ def position_in_run(keys: np.ndarray) -> np.ndarray:
     position = np.empty(len(keys), np.int64)
     position[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
     return position
-
-
-def _concatenated(parts: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.asarray(part, np.float64) for part in parts]) if parts else np.zeros(0)
 
 
 def _refuse(wrong: np.ndarray, image_numbers: np.ndarray, complaint: str) -> None:

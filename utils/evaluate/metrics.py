@@ -1,13 +1,13 @@
 """The metrics of an evaluation, and how they are written: as JSON and as a text table."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from utils.data.summary import text_width
 from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.pr_curves import Curves
 
@@ -149,7 +149,7 @@ class Metrics:
         average = (self.voc07, self.voc_area, self.coco_ap)
         columns = (*average, self.precision, self.recall, self.f1, self.best_f1, self.best_confidence)
         heads = ("objects", "detected", "VOC07", "VOC", "COCO", "P", "R", "F1", "best F1", "at conf")
-        width = max([5, *map(_width, names)])
+        width = max([5, *map(text_width, names)])
         rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
         for label, name in enumerate(names):
             counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
@@ -186,10 +186,5 @@ def metric_text(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
-def _width(text: str) -> int:
-    """Terminal columns of a text: Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
 def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
+    return text + " " * (width - text_width(text))
