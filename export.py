@@ -1,7 +1,7 @@
-"""Write a detector for other runtimes: python export.py --weights logs/RUN/best.pt --format onnx
+"""Export a detector to other runtimes: python export.py --weights logs/RUN/best.pt --format onnx
 
-ONNX, OpenVINO, TorchScript and, by way of ONNX, TensorRT. What was written is run and compared before it is
-kept; predict.py, video.py and get_map.py take it as --weights.
+ONNX, OpenVINO, TorchScript, and TensorRT by way of ONNX. The exported file is run and compared with the
+detector before it is kept; predict.py, video.py and get_map.py take it as --weights.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ import torch
 from nets import preset
 from nets.common.detector import Detector
 from utils.export.difference import Difference
-from utils.export.verify import Proof, prove, verify_on
-from utils.export.verify_nms import prove_nms
+from utils.export.verify import Reference, compare_on_data, verify_network
+from utils.export.verify_nms import verify_nms
 from utils.export.write_export import (
     ExportFormat,
     check_exportable,
@@ -33,36 +33,36 @@ from utils.system.files import proving
 from utils.system.validation import check_values
 from utils.weights.file_kind import exported_kind, refuse_exported
 from utils.weights.pretrained import weights_licence
-from utils.weights.thresholds import DEFAULT
+from utils.weights.thresholds import DEFAULT_CONFIDENCE
 
-FLOAT32, FLOAT16 = Difference(1.0, 0.005), Difference(20.0, 0.05)  # allowed, by the format of the weights
+FLOAT32_TOLERANCE, FLOAT16_TOLERANCE = Difference(1.0, 0.005), Difference(20.0, 0.05)
 
 
 @dataclass(frozen=True)
 class Config:
-    """Write a detector for other runtimes."""
+    """Export a detector to other runtimes."""
 
     weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
     format: ExportFormat = "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX and a build command
-    output: Path | None = None  # the file, or for OpenVINO the folder; by default beside the weights
-    check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; else drawn images
-    dynamic: bool = False  # take any number of images of any size, rather than one of --image-size
-    letterbox: bool = False  # take an image of any size, [h, w, 3], and give boxes in its own pixels
-    nms: bool = True  # have outputs after non-maximum suppression too, beside those before it
-    confidence: float | None = None  # least score of a box after NMS; by default the best as stored, else .5
-    nms_iou: float = 0.3  # of two boxes of a class that overlap more than this, the better one stays
-    max_detections: int = 300  # most boxes on one image after NMS
-    half: bool = False  # keep the weights of an OpenVINO folder as float16, in half the space
-    tolerance: tuple[float, float] | None = None  # most pixels, and score, off: 1 .005, with --half 20 .05
-    model: str | None = None  # the model, for weights that do not say it
-    classes: Path | None = None  # class names, one a line, for weights that do not say them
+    output: Path | None = None  # file to write, or folder for OpenVINO; by default beside the weights
+    check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; by default drawn images
+    dynamic: bool = False  # dynamic input shape: any batch size and image size, not one image of --image-size
+    letterbox: bool = False  # letterbox in the graph: take an image of any size, return boxes in its pixels
+    nms: bool = True  # include NMS in the graph: outputs after NMS in addition to the candidates before it
+    confidence: float | None = None  # confidence threshold of the NMS; by default the best as stored, else .5
+    nms_iou: float = 0.3  # NMS removes a box whose IoU with a higher-scoring one of its class is above this
+    max_detections: int = 300  # maximum number of detections on one image after NMS
+    half: bool = False  # store the weights of an OpenVINO folder as float16, which halves its size
+    tolerance: tuple[float, float] | None = None  # allowed pixels, and score, off: 1 .005, --half 20 .05
+    model: str | None = None  # model name, for weights that do not contain it
+    classes: Path | None = None  # file of class names, one a line, for weights that do not contain them
     image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
-    batch_size: int = 8  # images at a time in the comparison
-    device: str = "cpu"  # where TorchScript is to run, cpu or cuda; other formats run on both
+    batch_size: int = 8  # images in a batch of the comparison
+    device: str = "cpu"  # where a TorchScript file is to run, cpu or cuda; other formats run on both
 
 
 def main(config: Config) -> None:
-    """Write the file, run it, compare, and keep it if it is the same detector."""
+    """Write the file, run it, and keep it if its detections are those of the detector."""
     check_values(
         vars(config),
         {
@@ -71,7 +71,7 @@ def main(config: Config) -> None:
             "above 0 and at most 1": ("nms_iou",),
         },
     )
-    tolerance = allowed(config)
+    tolerance = choose_tolerance(config)
     refuse_exported(config.weights, "cannot be exported again")
     path = output_path(config.output, config.weights, config.model, config.format)
     device = choose_device(config.device if config.format == "torchscript" else "cpu")
@@ -80,51 +80,51 @@ def main(config: Config) -> None:
     )
     detector = trained.detector
     assert isinstance(detector, Detector), "exported files were refused"
-    facts = facts_of(config, trained)
-    check_exportable(detector, facts, config.format, config.half)
+    metadata = export_metadata(config, trained)
+    check_exportable(detector, metadata, config.format, config.half)
     inference = for_inference(detector, None)
     if config.format == "openvino":
-        short = for_inference(detector, torch.bfloat16)
-        accurate = is_accurate(inference, short, torch.bfloat16, trained.image_size)
-        facts = replace(facts, bfloat16=accurate)
+        reduced = for_inference(detector, torch.bfloat16)
+        accurate = is_accurate(inference, reduced, torch.bfloat16, trained.image_size)
+        metadata = replace(metadata, bfloat16=accurate)
     index = read_data(config.check, trained.class_names) if config.check else None
     if index is not None:
         require_images(index, config.check)
     with proving(path) as beside:
-        write_export(inference, facts, beside, config.format, config.half)
-        for sentence in run_and_compare(beside, Proof(detector, tolerance, index, config.batch_size)):
+        write_export(inference, metadata, beside, config.format, config.half)
+        for sentence in verify(beside, Reference(detector, tolerance, index, config.batch_size)):
             print(sentence)
     print(f"saved: {path}")
     if config.format == "tensorrt":
-        print("build the engine where it is to run (this was not tried here):")
-        print(trtexec_command(path, facts))
+        print("build the engine on the machine that will run it (the command was not tried here):")
+        print(trtexec_command(path, metadata))
 
 
-def run_and_compare(path: Path, proof: Proof) -> Iterator[str]:
-    """Sentences about what was seen; ValueError where the file is not the same detector."""
-    device = proof.detector.device
+def verify(path: Path, reference: Reference) -> Iterator[str]:
+    """Sentences about the comparison; ValueError if the file is not the same detector."""
+    device = reference.detector.device
     exported = load_exported(path, device, "off")
-    yield from prove(proof, exported)
-    if exported.facts.nms:
-        yield prove_nms(proof, exported)
+    yield from verify_network(reference, exported)
+    if exported.metadata.nms:
+        yield verify_nms(reference, exported)
     if exported_kind(path) == "openvino" and multiplies_bf16(device):
-        shortened = verify_on(proof, load_exported(path, device, "bf16"))
-        chosen = "is used" if exported.facts.bfloat16 else "is not used, since it finds other things,"
-        yield f"in bfloat16, which {chosen} where the CPU has it: {shortened.told}"
+        comparison = compare_on_data(reference, load_exported(path, device, "bf16"))
+        usage = "is the default" if exported.metadata.bfloat16 else "is not used, since detections change,"
+        yield f"in bfloat16, which {usage} where the CPU supports it: {comparison.summary}"
 
 
-def allowed(config: Config) -> Difference:
-    """How far apart the exported file and the detector may be; ValueError for what is no tolerance."""
+def choose_tolerance(config: Config) -> Difference:
+    """The allowed difference between the exported file and the detector; ValueError if it is not above 0."""
     if config.tolerance is None:
-        return FLOAT16 if config.half else FLOAT32
+        return FLOAT16_TOLERANCE if config.half else FLOAT32_TOLERANCE
     if min(config.tolerance) <= 0:
         raise ValueError("--tolerance is two numbers above 0: pixels, and a difference of scores")
     return Difference(*config.tolerance)
 
 
-def facts_of(config: Config, trained: TrainedDetector) -> ExportMetadata:
-    """What the file is to say of itself."""
-    stored = DEFAULT if trained.thresholds is None else trained.thresholds.overall
+def export_metadata(config: Config, trained: TrainedDetector) -> ExportMetadata:
+    """The metadata to write into the file."""
+    stored = DEFAULT_CONFIDENCE if trained.thresholds is None else trained.thresholds.overall
     return ExportMetadata(
         model_name=trained.model_name,
         class_names=trained.class_names,

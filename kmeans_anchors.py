@@ -12,7 +12,7 @@ from utils.data.class_names import read_classes
 from utils.formats.read_data import read_data, require_boxes
 from utils.models.anchor_fit import advice, fit_text
 from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
-from utils.models.choose import anchors_of, choose_model, write_anchors
+from utils.models.choose import anchors_of, anchors_text, choose_model
 from utils.system.cli import ROOT, run
 from utils.system.files import write_text
 from utils.system.validation import check_image_size, check_values
@@ -52,10 +52,10 @@ def main(config: Config) -> None:
 
     found = to_levels(kmeans_anchors(sizes, len(to_array(own)), config.seed), len(own))
     before, after = (anchor_fit(sizes, to_array(anchors)) for anchors in (own, found))
-    print(f"anchors of {model.name}: {fit_text(before)}\n  {write_anchors(own).strip()}")
-    print(f"anchors by k-means: {fit_text(after)}\n  {write_anchors(found).strip()}")
+    print(f"anchors of {model.name}: {fit_text(before)}\n  {anchors_text(own).strip()}")
+    print(f"anchors by k-means: {fit_text(after)}\n  {anchors_text(found).strip()}")
     print(advice(before, after))
-    write_text(config.output, write_anchors(found))
+    write_text(config.output, anchors_text(found))
     print(
         f"wrote {config.output}; to train with them: "
         f"python train.py --model {model.name} --anchors {config.output}"

@@ -46,7 +46,7 @@ from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.stopwatch import Stopwatch
 from utils.system.validation import check_values
-from utils.weights.thresholds import check_names, describe
+from utils.weights.thresholds import check_class_names, describe_confidences
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def main(config: Config) -> None:
     sources = [] if asking else images_to_read(config.source, config.output)
     predictor = Predictor(**vars(config.predict))
     if (name := config.detect.heatmap_class) is not None:
-        check_names("--heatmap-class", [name], predictor.class_names)
-    print(describe(predictor.confidences, predictor.class_names, config.predict.only))
+        check_class_names("--heatmap-class", [name], predictor.class_names)
+    print(describe_confidences(predictor.confidences, predictor.class_names, config.predict.only))
     if config.benchmark:
         return print_speed(config, predictor, sources)
     if config.draw and (unknown := "".join(sorted({*map(missing_letters, predictor.class_names)}))):

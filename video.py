@@ -12,7 +12,6 @@ import torch
 import tyro
 from tyro.conf import OmitArgPrefixes
 
-from nets.common.detector import Detector
 from utils.draw.window import require_display
 from utils.predict.predictor import Predictor
 from utils.predict.settings import PredictSettings
@@ -27,7 +26,7 @@ from utils.video.process import VideoResult, VideoSettings, describe_speed, proc
 from utils.video.thread_tuning import ThreadTuned
 from utils.video.tracking import CountingLine, Scene, check_tracking, counts_in_words
 from utils.video.writer import check_suffix
-from utils.weights.thresholds import describe
+from utils.weights.thresholds import describe_confidences
 
 MAX_PROBLEMS_PRINTED = 10
 
@@ -60,11 +59,11 @@ def main(config: Config) -> None:
     torch.manual_seed(config.seed)
     cv2.setNumThreads(1)  # one for each stage; more would compete with the network for the cores
     predictor = Predictor(**vars(config.predict))
-    print(describe(predictor.confidences, predictor.class_names, config.predict.only))
+    print(describe_confidences(predictor.confidences, predictor.class_names, config.predict.only))
     stop = Stop()
     with stop.signal.listening():
         source = open_source(config.source, config.fps, config.reconnect, stop)
-        on_cpu = isinstance(predictor.model.detector, Detector) and predictor.device.type == "cpu"
+        on_cpu = predictor.model.runtime is None and predictor.device.type == "cpu"
         tuned = ThreadTuned(predictor) if on_cpu else predictor
         result = process_video(tuned, source, config.video, stop, scene_of(config, predictor, source))
     report(config, result, source)

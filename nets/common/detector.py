@@ -43,6 +43,10 @@ class Detector(nn.Module):
         """Where it is."""
         return next(self.parameters()).device
 
+    def accepts(self, size: tuple[int, int]) -> bool:
+        """Whether it takes inputs of this size (height, width)."""
+        return all(side % self.stride == 0 for side in size)
+
     def features(self, images: Tensor) -> Any:
         """uint8 RGB [B, 3, H, W] -> what the neck makes of them, finest level first."""
         return self.neck(self.backbone(prepare_pixels(images, self.pixels)))

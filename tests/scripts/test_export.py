@@ -49,11 +49,17 @@ def test_what_was_compared_is_told(onnx):
 
 
 def test_the_file_knows_what_the_checkpoint_knows(onnx):
-    facts = load_exported(onnx[0]).facts
+    metadata = load_exported(onnx[0]).metadata
     assert (
-        facts.class_names == CLASSES and facts.model_name == "yolox_nano" and facts.thresholds == THRESHOLDS
+        metadata.class_names == CLASSES
+        and metadata.model_name == "yolox_nano"
+        and metadata.thresholds == THRESHOLDS
     )
-    assert facts.image_size == (SIZE, SIZE) and facts.confidence == 0.2 and facts.weights_licence is None
+    assert (
+        metadata.image_size == (SIZE, SIZE)
+        and metadata.confidence == 0.2
+        and metadata.weights_licence is None
+    )
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
@@ -113,14 +119,14 @@ def test_beyond_the_tolerance_nothing_is_kept(weights, tmp_path, capsys):
 def test_torchscript_and_the_command_for_tensorrt(weights, tmp_path, capsys):
     output = tmp_path / "a.torchscript"
     told = accepted(capsys, "export.py", "--weights", weights, "--format", "torchscript", "--output", output)
-    assert "8 drawn images" in told and load_exported(output).facts.device == "cpu"
+    assert "8 drawn images" in told and load_exported(output).metadata.device == "cpu"
     output = tmp_path / "a.onnx"
     options = ["--format", "tensorrt", "--output", output, "--no-nms", "--confidence", 0.3]
     told = accepted(capsys, "export.py", "--weights", weights, *options)
     assert (
         f"trtexec --onnx={output} --saveEngine={tmp_path / 'a.engine'} --fp16" in told and "not tried" in told
     )
-    assert not load_exported(output).facts.nms
+    assert not load_exported(output).metadata.nms
 
 
 @pytest.mark.parametrize(
@@ -129,8 +135,8 @@ def test_torchscript_and_the_command_for_tensorrt(weights, tmp_path, capsys):
         (["--nms-iou", 0], "--nms-iou is above 0 and at most 1"),
         (["--confidence", 2], "--confidence is from 0 to 1"),
         (["--tolerance", 0, 1], "--tolerance is two numbers above 0"),
-        (["--half"], "--half keeps"),
-        (["--output", "a.pt"], "ends in .onnx"),
+        (["--half"], "--half stores"),
+        (["--output", "a.pt"], "must end in .onnx"),
         (["--check", "nowhere.txt"], "nowhere.txt does not exist"),
         (["--letterbox", "--dynamic"], "leave out --dynamic"),
     ],

@@ -1,4 +1,4 @@
-"""How far two detectors are apart, in pixels and scores, on the same images: is an export the same one?"""
+"""How far apart the detections of two detectors are on the same images, in pixels and scores."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,20 +8,21 @@ from torch import Tensor
 
 from nets.common.structures import Candidates
 from nets.common.topk import clip
+from utils.data.types import Size
 from utils.inference.nms import NMSResult, nms
 
-COMPARED = 100  # detections of each image, the best ones
-LEAST, OVERLAP = 0.001, 0.5  # confidence and NMS of those that are compared: as in evaluation
+DETECTIONS_COMPARED = 100  # of each image, the highest-scoring ones
+CONFIDENCE, NMS_IOU = 0.001, 0.5  # which detections are compared: as in evaluation
 
 
 class Difference(NamedTuple):
-    """How far apart at most: sides of boxes in pixels of the network input, and scores."""
+    """Largest differences of box sides, in pixels of the network input, and of scores."""
 
     box: float
     score: float
 
-    def or_more(self, other: "Difference") -> "Difference":
-        """The larger of each."""
+    def larger(self, other: "Difference") -> "Difference":
+        """The larger value of each of the two."""
         return Difference(max(self.box, other.box), max(self.score, other.score))
 
     def within(self, tolerance: "Difference") -> bool:
@@ -32,62 +33,67 @@ class Difference(NamedTuple):
         return f"{self.box:.2g} pixels and {self.score:.2g} in the score"
 
 
-NONE = Difference(0.0, 0.0)
+NO_DIFFERENCE = Difference(0.0, 0.0)
 
 
 def largest_difference(
-    expected: Candidates, found: Candidates, size: tuple[int, int], tolerance: Difference
+    expected: Candidates, found: Candidates, size: Size, tolerance: Difference
 ) -> Difference:
-    """How far apart the detections of two detectors on the same batch of `size` (height, width) are at most.
+    """The largest difference between two detectors on the same batch of images of `size`.
 
-    Each of the best detections of either has its partner among all candidates of the other: the one that is
-    nearest, in parts of `tolerance`. So neither the order of candidates counts, which is by score in some
-    networks, nor an overlap just on either side of a threshold, which makes NMS choose another box. Boxes are
-    cut off at the border of the input, beyond which nobody sees them.
+    Each of the highest-scoring detections of either is compared with its nearest candidate of the other,
+    measured in units of `tolerance`. So the order of candidates does not matter, which in some networks is by
+    score, nor does an IoU next to the NMS threshold, which makes NMS keep another box. Boxes are clipped to
+    the input.
     """
-    largest = NONE
-    expected, found = (Candidates(clip(decoded.boxes, size), decoded.scores) for decoded in (expected, found))
+    largest = NO_DIFFERENCE
+    expected, found = (Candidates(clip(each.boxes, size), each.scores) for each in (expected, found))
     for one, other in ((expected, found), (found, expected)):
-        kept = nms(one, LEAST, OVERLAP, COMPARED)
+        kept = nms(one, CONFIDENCE, NMS_IOU, DETECTIONS_COMPARED)
         for detections, boxes, scores in zip(kept, other.boxes, other.scores, strict=True):
-            largest = largest.or_more(_to_nearest(detections, boxes, scores, tolerance))
+            largest = largest.larger(_to_nearest(detections, boxes, scores, tolerance))
     return largest
 
 
 def _to_nearest(kept: NMSResult, boxes: Tensor, scores: Tensor, tolerance: Difference) -> Difference:
-    """Of detections to candidates boxes [A, 4], scores [A, C] of the same image."""
+    """From detections to the nearest candidates, boxes [A, 4] and scores [A, C], of the same image."""
     if not len(kept.scores):
-        return NONE
+        return NO_DIFFERENCE
     if not len(boxes):
         return Difference(torch.inf, torch.inf)
-    apart = torch.stack([(boxes - box).abs().amax(-1) for box in kept.boxes])  # [N, A]
-    differing = (scores[:, kept.labels].T - kept.scores[:, None]).abs()  # [N, A]
-    # What is no number is as far as can be.
-    apart, differing = (x.nan_to_num(torch.inf, torch.inf) for x in (apart, differing))
-    nearest = torch.maximum(apart / tolerance.box, differing / tolerance.score).argmin(1, keepdim=True)
-    return Difference(*(float(x.gather(1, nearest).max()) for x in (apart, differing)))
+    box_differences = torch.stack([(boxes - box).abs().amax(-1) for box in kept.boxes])  # [N, A]
+    score_differences = (scores[:, kept.labels].T - kept.scores[:, None]).abs()  # [N, A]
+    # Non-finite values are infinitely far away.
+    box_differences = box_differences.nan_to_num(torch.inf, torch.inf)
+    score_differences = score_differences.nan_to_num(torch.inf, torch.inf)
+    distances = torch.maximum(box_differences / tolerance.box, score_differences / tolerance.score)
+    nearest = distances.argmin(1, keepdim=True)
+    return Difference(
+        float(box_differences.gather(1, nearest).max()), float(score_differences.gather(1, nearest).max())
+    )
 
 
 class Agreement(NamedTuple):
-    """How many detections two ways of NMS have in all, and how many of them in common."""
+    """How many detections two implementations of NMS keep, and how many of them both keep."""
 
     number: int
     common: int
 
-    def and_of(self, other: "Agreement") -> "Agreement":
-        """Both together."""
+    def plus(self, other: "Agreement") -> "Agreement":
+        """The sums of both."""
         return Agreement(self.number + other.number, self.common + other.common)
 
     @property
     def close(self) -> bool:
-        """All but a fiftieth: runtimes round overlaps differently, and some of them lie on the threshold."""
+        """Whether at least 98 % are the same: runtimes round an IoU next to the threshold differently."""
         return self.number - self.common <= self.number / 50
 
 
 def nms_agreement(ours: Sequence[NMSResult], boxes: Tensor, scores: Tensor, labels: Tensor) -> Agreement:
-    """Of our NMS and that of a graph on the same candidates: boxes [B, K, 4], scores [B, K], labels [B, K].
+    """Compare our NMS with that of a graph: boxes [B, K, 4], scores [B, K], labels [B, K], -1 for none.
 
-    Common is what has a label, a score within 1e-5 and a box within a hundredth of a pixel in both.
+    Detections are the same if the label is, the scores differ by at most 1e-5 and the boxes by at most a
+    hundredth of a pixel.
     """
     total = Agreement(0, 0)
     for kept, their_boxes, their_scores, their_labels in zip(ours, boxes, scores, labels, strict=True):
@@ -98,5 +104,5 @@ def nms_agreement(ours: Sequence[NMSResult], boxes: Tensor, scores: Tensor, labe
             & (kept.labels[:, None] == their_labels[real])
         )
         common = min(int(same.any(0).sum()), int(same.any(1).sum()))
-        total = total.and_of(Agreement(max(len(kept.scores), int(real.sum())), common))
+        total = total.plus(Agreement(max(len(kept.scores), int(real.sum())), common))
     return total

@@ -1,21 +1,21 @@
-"""Non-maximum suppression as a piece of an ONNX graph, for those who run an exported file without our code.
+"""Non-maximum suppression as an ONNX graph, for those who run an exported file without our code.
 
-Does what `utils/inference/nms.py` does, step by step, for a batch: the best class of each box alone, the
-boxes of one class among themselves, best first. The NonMaxSuppression operator has no such mode; ranks in
-place of scores make it break ties as our stable order does, and classes are moved apart as torchvision's
-`batched_nms` moves them, so that both round alike.
+The same steps as in `utils/inference/nms.py`, for a batch: the best class of each box alone, NMS class by
+class, highest score first. The NonMaxSuppression operator has no such mode: with ranks in place of scores it
+breaks ties as our stable sort does, and boxes are shifted by class as in torchvision's `batched_nms`, so that
+both round alike.
 """
 
-from utils.export.onnx_text import number
-from utils.inference.nms import MOST_CANDIDATES
+from utils.export.onnx_text import float_text
+from utils.inference.nms import MAX_CANDIDATES
 
 
 def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
-    """The nodes from candidate_boxes [B, A, 4] and candidate_scores [B, A, C] to three outputs.
+    """The graph from candidate_boxes [B, A, 4] and candidate_scores [B, A, C] to three outputs.
 
     nms_boxes   float [B, K, 4], xyxy in pixels of the network input; K is at most `max_detections`
-    nms_scores  float [B, K], falling; 0 where there is no detection
-    nms_labels  int64 [B, K]; -1 where there is none
+    nms_scores  float [B, K], descending; 0 for no detection
+    nms_labels  int64 [B, K]; -1 for no detection
     """
     return f"""
     select (float[B, A, 4] candidate_boxes, float[B, A, C] candidate_scores)
@@ -23,10 +23,10 @@ def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
     <
         int64[1] n_first = {{1}}, int64[1] n_last = {{2}}, int64[2] n_both = {{1, 2}},
         int64[2] n_columns = {{0, 2}},
-        int64[1] n_most = {{{MOST_CANDIDATES}}}, int64[1] n_kept_most = {{{max_detections}}},
+        int64[1] n_most = {{{MAX_CANDIDATES}}}, int64[1] n_kept_most = {{{max_detections}}},
         int64 n_zero_int = {{0}}, int64 n_one_int = {{1}}, int64 n_no_label = {{-1}},
         float n_zero = {{0}}, float n_one = {{1}}, float n_none = {{-1}}, float n_huge = {{3e38}},
-        float n_confidence = {{{number(confidence)}}}, float n_iou = {{{number(iou)}}}
+        float n_confidence = {{{float_text(confidence)}}}, float n_iou = {{{float_text(iou)}}}
     >
     {{
         n_best = ReduceMax <keepdims = 0> (candidate_scores, n_last)

@@ -1,40 +1,43 @@
-"""Pieces of ONNX graphs, written in ONNX's own text form, joined to the graph of a network.
+"""Joins graphs written in ONNX's text syntax to the graph of a network.
 
-https://github.com/onnx/onnx/blob/main/docs/Syntax.md. A piece names the values that it takes as the network
-names its outputs, and the other way round; all other names in it are its own.
+https://github.com/onnx/onnx/blob/main/docs/Syntax.md. The inputs of an added graph have the names of the
+network's outputs, or the other way round; all its other names must be unique.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-OPSET = 18  # the first in which all reductions take their axes alike; TensorRT, OpenVINO and others read it
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18  # the first in which all reductions take axes as an input; TensorRT, OpenVINO and others read it
 IR_VERSION = 10
 
 
-def parse_graph(text: str) -> Any:
-    """The model that a text says, on its own; a ParseError of `onnx` if it is none."""
+def parse_graph(text: str) -> "ModelProto":
+    """Parse a graph in text form into a model of its own; `onnx.parser.ParseError` if the syntax is wrong."""
     from onnx import parser
 
     return parser.parse_model(f'<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}]>\n{text}')
 
 
-def put_before(model: Any, text: str) -> None:
-    """Let a piece make the input of `model`, which has one; its inputs are the model's from then on."""
-    piece = parse_graph(text).graph
-    nodes = [*piece.node, *model.graph.node]
+def put_before(model: "ModelProto", text: str) -> None:
+    """Let the graph in `text` compute the only input of `model`; its inputs become those of `model`."""
+    added = parse_graph(text).graph
+    nodes = [*added.node, *model.graph.node]
     del model.graph.node[:], model.graph.input[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(piece.initializer)
-    model.graph.input.extend(piece.input)
+    model.graph.initializer.extend(added.initializer)
+    model.graph.input.extend(added.input)
 
 
-def put_after(model: Any, text: str) -> None:
-    """Let a piece go on from outputs of `model`; its outputs are added to the model's."""
-    piece = parse_graph(text).graph
-    model.graph.node.extend(piece.node)
-    model.graph.initializer.extend(piece.initializer)
-    model.graph.output.extend(piece.output)
+def put_after(model: "ModelProto", text: str) -> None:
+    """Let the graph in `text` process outputs of `model`; its outputs are added to those of `model`."""
+    added = parse_graph(text).graph
+    model.graph.node.extend(added.node)
+    model.graph.initializer.extend(added.initializer)
+    model.graph.output.extend(added.output)
 
 
-def number(value: float) -> str:
-    """A float as the text form writes it."""
+def float_text(value: float) -> str:
+    """A float in ONNX's text syntax."""
     return f"{value:.9g}"

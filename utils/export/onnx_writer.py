@@ -1,11 +1,11 @@
-"""Writes a detector as an ONNX file: network, decoding, NMS and letterbox in one graph."""
+"""Writes ONNX files: letterbox, network, decoding and NMS in one graph."""
 
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +14,19 @@ from nets.common.detector import Detector
 from utils.export.onnx_letterbox import letterbox_graph, original_graph
 from utils.export.onnx_nms import nms_graph
 from utils.export.onnx_text import OPSET, put_after, put_before
-from utils.inference.exported_metadata import CANDIDATES, INPUT, NAME, ExportMetadata
+from utils.inference.exported_metadata import CANDIDATE_OUTPUTS, INPUT_NAME, METADATA_KEY, ExportMetadata
 from utils.system.validation import require_packages
 
-MOST_SIDE = 8192  # pixels of the largest input of a dynamic file, and as many images
-OUTPUTS = ("boxes", "scores", "labels")  # after NMS
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+MAX_SIDE = 8192  # of the input of a dynamic file, in pixels
+MAX_BATCH = 8192
+NMS_OUTPUTS = ("boxes", "scores", "labels")  # after NMS
 
 
-class Network(nn.Module):
-    """A detector as one function, with nothing that differs between training and use."""
+class InferenceNetwork(nn.Module):
+    """A detector whose `forward` is inference: network and decoding."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -31,82 +35,84 @@ class Network(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
 
-        The steps of `Detector.detect`, without its switch of autocast, which graphs have no place for. Whole
-        numbers end at the first step: TensorRT can do nothing else with them.
+        As `Detector.detect`, but without autocast, which graphs cannot hold, and with pixels converted to
+        float first: TensorRT supports no other operation on uint8.
         """
         boxes, scores = self.detector.decode(self.detector(images.float()))
         return boxes, scores
 
 
-def write_onnx(detector: Detector, facts: ExportMetadata, path: Path) -> None:
-    """Write the file. ValueError where `onnx` is not installed, or the exporter cannot do this detector."""
+def write_onnx(detector: Detector, metadata: ExportMetadata, path: Path) -> None:
+    """Write the file. ValueError if a package is missing or PyTorch's exporter fails."""
     require_packages("--format onnx", "onnx", "onnxscript")
     import onnx
 
-    model = network_graph(detector, facts)
-    if facts.nms:
-        put_after(model, nms_graph(facts.confidence, facts.nms_iou, facts.max_detections))
-        _name_outputs(model, facts)
-    if facts.letterbox:
-        put_before(model, letterbox_graph(facts.image_size, facts.pixels))
-    onnx.helper.set_model_props(model, {NAME: facts.to_json()})
+    model = network_graph(detector, metadata)
+    if metadata.nms:
+        put_after(model, nms_graph(metadata.confidence, metadata.nms_iou, metadata.max_detections))
+        _name_outputs(model, metadata)
+    if metadata.letterbox:
+        put_before(model, letterbox_graph(metadata.image_size, metadata.pixels))
+    onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
     model.producer_name = "Boxwright"
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 
 
-def network_graph(detector: Detector, facts: ExportMetadata) -> Any:
-    """The network alone, from `images` to the candidates, as PyTorch's exporter makes it."""
-    height, width = facts.image_size
+def network_graph(detector: Detector, metadata: ExportMetadata) -> "ModelProto":
+    """The graph that PyTorch's exporter makes of the network, from `images` to the candidates."""
+    height, width = metadata.image_size
     shapes = None
-    # Two images where their number is to stay open: of one the exporter would conclude that it is always 1.
-    example = torch.zeros(2 if facts.dynamic else 1, 3, height, width, dtype=torch.uint8)
-    if facts.dynamic:
-        shapes = {INPUT: dynamic_shape(facts.stride)}
+    # Two images for a dynamic batch: from one, the exporter would conclude that there is always one.
+    example = torch.zeros(2 if metadata.dynamic else 1, 3, height, width, dtype=torch.uint8)
+    if metadata.dynamic:
+        shapes = {INPUT_NAME: dynamic_shape(metadata.stride)}
     try:
         with torch.no_grad(), quiet():
             program = torch.onnx.export(
-                Network(detector),
+                InferenceNetwork(detector),
                 (example,),
-                input_names=[INPUT],
-                output_names=[*CANDIDATES],
+                input_names=[INPUT_NAME],
+                output_names=[*CANDIDATE_OUTPUTS],
                 dynamic_shapes=shapes,
                 opset_version=OPSET,
-                dynamo=True,  # the other one, by tracing, is no longer kept up
+                dynamo=True,  # the older exporter, by tracing, is no longer maintained
                 external_data=False,
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ValueError(f"PyTorch's exporter cannot write {facts.model_name} as ONNX: {reason}") from error
+        name = metadata.model_name
+        raise ValueError(f"PyTorch's exporter cannot write {name} as ONNX: {reason}") from error
     assert program is not None
-    return without_origins(program.model_proto)
-
-
-def without_origins(model: Any) -> Any:
-    """The model without notes on where each node comes from: a fifth of a small one, and paths of here."""
-    graph = model.graph
-    for noted in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        del noted.metadata_props[:]
+    model = program.model_proto
+    _remove_node_metadata(model)
     return model
 
 
+def _remove_node_metadata(model: "ModelProto") -> None:
+    """Remove notes on the source line of each node: a fifth of a small file, and paths on this machine."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+
+
 def dynamic_shape(stride: int) -> dict[int, Any]:
-    """For each dimension of `images` that stays open what it may be: sides are multiples of the stride."""
+    """The dynamic dimensions of `images` [B, 3, H, W] by axis; sides are multiples of the stride."""
     dim = torch.export.Dim
     sides = [
-        stride * dim(f"{name}_by_{stride}", min=1, max=MOST_SIDE // stride) for name in ("height", "width")
+        stride * dim(f"{name}_by_{stride}", min=1, max=MAX_SIDE // stride) for name in ("height", "width")
     ]
-    return {0: dim("batch", min=1, max=MOST_SIDE), 2: sides[0], 3: sides[1]}
+    return {0: dim("batch", min=1, max=MAX_BATCH), 2: sides[0], 3: sides[1]}
 
 
-def _name_outputs(model: Any, facts: ExportMetadata) -> None:
-    """Let the outputs after NMS have their plain names, in the image's own pixels after a letterbox."""
-    if facts.letterbox:
+def _name_outputs(model: "ModelProto", metadata: ExportMetadata) -> None:
+    """Name the outputs after NMS; with a letterbox in the graph, first convert them to the image's pixels."""
+    if metadata.letterbox:
         put_after(model, original_graph())
-        del model.graph.output[-6:-3]  # they are on the way to the new ones only
+        del model.graph.output[-6:-3]  # intermediate values of the new outputs
         return
-    for output, name in zip(model.graph.output[-3:], OUTPUTS, strict=True):
+    for output, name in zip(model.graph.output[-3:], NMS_OUTPUTS, strict=True):
         for node in model.graph.node:
             node.output[:] = [name if value == output.name else value for value in node.output]
         output.name = name
@@ -114,7 +120,7 @@ def _name_outputs(model: Any, facts: ExportMetadata) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what the exporter says of itself: its failures come as exceptions."""
+    """Silence warnings and logs of the exporter; its failures are exceptions."""
     logger, level = logging.getLogger("torch"), logging.getLogger("torch").level
     logger.setLevel(logging.CRITICAL)
     try:

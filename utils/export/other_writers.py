@@ -1,8 +1,8 @@
-"""Writes a detector in the other formats: as an OpenVINO folder, made of the ONNX graph, and as TorchScript.
+"""Writes OpenVINO folders, converted from the ONNX graph, and TorchScript files.
 
-TorchScript is what C++ loads with libtorch and Python without our code. PyTorch calls it deprecated, and
-still it is the one format that libtorch loads on every platform: the package of `torch.export` is loaded by
-Python alone, and AOTInductor's needs a compiler here and runs on machines like this one only.
+TorchScript files load in C++ with libtorch, and in Python without our code. PyTorch has deprecated the
+format, but it is the only one that libtorch loads on every platform: `torch.export` packages load in Python
+alone, and those of AOTInductor need a compiler to be made and run on machines of the same kind only.
 """
 
 import warnings
@@ -11,40 +11,41 @@ from pathlib import Path
 import torch
 
 from nets.common.detector import Detector
-from utils.export.onnx_writer import Network, write_onnx
-from utils.inference.exported_metadata import EXTRA_FILE, NAME, ExportMetadata
+from utils.export.onnx_writer import InferenceNetwork, write_onnx
+from utils.inference.exported_metadata import EXTRA_FILE, METADATA_KEY, ExportMetadata
 from utils.inference.openvino_runtime import openvino_core
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
 
 
-def write_torchscript(detector: Detector, facts: ExportMetadata, path: Path) -> None:
-    """Trace the detector on its device, which it is tied to from then on, and write it.
+def write_torchscript(detector: Detector, metadata: ExportMetadata, path: Path) -> None:
+    """Trace the detector on its device and write it; the file runs on that type of device alone.
 
-    Returns the candidates before NMS, a tuple of two tensors; NMS is not part of it.
+    The module returns the candidates before NMS, a tuple of two tensors.
     """
-    height, width = facts.image_size
+    height, width = metadata.image_size
     device = next(detector.parameters()).device
     example = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is deprecated, and of constants, which the check looks at
-        traced = torch.jit.freeze(torch.jit.trace(Network(detector).eval(), example, check_trace=False))
-        torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: facts.to_json()})
+        warnings.simplefilter("ignore")  # of deprecation, and of constants, which `verify.py` checks
+        network = InferenceNetwork(detector).eval()
+        traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
+        torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: metadata.to_json()})
 
 
-def write_openvino(detector: Detector, facts: ExportMetadata, folder: Path, half: bool = False) -> None:
-    """Write the folder; with `half` weights are kept as float16 there, and are used as the device likes.
+def write_openvino(detector: Detector, metadata: ExportMetadata, folder: Path, half: bool = False) -> None:
+    """Write the folder; with `half` the weights are stored as float16.
 
-    ValueError where `openvino` is not installed, and as `write_onnx`.
+    ValueError if a package is missing or PyTorch's exporter fails.
     """
     require_packages("--format openvino", "openvino", "onnx", "onnxscript")
     import openvino
 
     folder.mkdir(parents=True)
     onnx_file = folder / "model.onnx"
-    write_onnx(detector, facts, onnx_file)
+    write_onnx(detector, metadata, onnx_file)
     model = openvino_core().read_model(onnx_file)
-    model.set_rt_info(facts.to_json(), [NAME])
+    model.set_rt_info(metadata.to_json(), [METADATA_KEY])
     openvino.save_model(model, folder / MODEL_FILE, compress_to_fp16=half)
-    del model  # Windows removes no file that is still open
+    del model  # Windows cannot remove a file that is still open
     onnx_file.unlink()

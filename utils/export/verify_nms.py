@@ -1,4 +1,4 @@
-"""Verifies what a graph does beside the network: NMS, and the letterbox where it has one."""
+"""Verifies the parts of an exported graph around the network: NMS, and the letterbox if it has one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,84 +9,78 @@ from torch import Tensor
 
 from nets.common.structures import Candidates
 from utils.export.difference import Agreement, Difference, largest_difference, nms_agreement
-from utils.export.onnx_writer import OUTPUTS
-from utils.export.verify import Proof, require
+from utils.export.onnx_writer import NMS_OUTPUTS
+from utils.export.verify import Reference, require_within
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections
 from utils.inference.exported_model import ExportedModel
 from utils.inference.nms import NMSResult, nms
+from utils.inference.onnx_runtime import CPU, create_session
 from utils.inference.openvino_runtime import openvino_core
 from utils.weights.file_kind import MODEL_FILE, FileKind, exported_kind
 
-SCALED = 10  # times the tolerance, where the graph scales images: by a grey level unlike OpenCV
+LETTERBOX_FACTOR = 10  # times the tolerance is allowed after its own letterbox: resizing rounds differently
 
 Outputs = dict[str, Tensor]
-Whole = Callable[[np.ndarray], Outputs]
+GraphFunction = Callable[[np.ndarray], Outputs]  # from the input of a graph to all its outputs
 
 
 @torch.inference_mode()
-def prove_nms(proof: Proof, exported: ExportedModel) -> str:
-    """A sentence about what was seen; ValueError where NMS or letterbox of the graph are not ours."""
+def verify_nms(reference: Reference, exported: ExportedModel) -> str:
+    """A sentence about the comparison; ValueError if NMS or letterbox of the graph differ from ours."""
     kind = exported_kind(exported.path)
     assert kind is not None
-    whole = open_whole(exported.path, kind)
+    graph = load_graph(exported.path, kind)
+    metadata, pixels = exported.metadata, exported.pixels
     agreement = Agreement(0, 0)
-    for image in proof.images():
-        facts, pixels = exported.facts, exported.pixels
-        inputs, plan = letterbox(image, facts.image_size, pixels.pad_value, pixels.pad_centred)
-        channels_first = np.ascontiguousarray(inputs.transpose(2, 0, 1)[None])
-        outputs = whole(image if facts.letterbox else channels_first)
+    for image in reference.images():
+        letterboxed, plan = letterbox(image, metadata.image_size, pixels.pad_value, pixels.pad_centred)
+        batch = np.ascontiguousarray(letterboxed.transpose(2, 0, 1)[None])
+        outputs = graph(image if metadata.letterbox else batch)
         candidates = Candidates(outputs["candidate_boxes"], outputs["candidate_scores"])
-        if facts.letterbox:
-            _require_same_letterbox(proof, channels_first, candidates)
-            settings = DetectSettings(facts.confidence, facts.nms_iou, facts.max_detections)
+        if metadata.letterbox:
+            _require_same_letterbox(reference, batch, candidates)
+            settings = DetectSettings(metadata.confidence, metadata.nms_iou, metadata.max_detections)
             (found,) = select_detections(candidates, [plan], settings)
             boxes, scores, labels = map(torch.from_numpy, (found.boxes, found.scores, found.labels))
             kept = [NMSResult(boxes, scores, labels, found.best_score, found.best_label)]
         else:
-            kept = nms(candidates, facts.confidence, facts.nms_iou, facts.max_detections)
-        agreement = agreement.and_of(nms_agreement(kept, *_after_nms(outputs)))
-    told = f"NMS in the graph and our own: {agreement.common} of {agreement.number} boxes are the same"
+            kept = nms(candidates, metadata.confidence, metadata.nms_iou, metadata.max_detections)
+        boxes, scores, labels = (outputs[name] for name in NMS_OUTPUTS)
+        agreement = agreement.plus(nms_agreement(kept, boxes, scores, labels))
+    summary = f"NMS in the graph and our own: {agreement.common} of {agreement.number} boxes are the same"
     if not agreement.close:
-        raise ValueError(f"{told}. The file was not kept; leave NMS out with --no-nms")
-    return told
+        raise ValueError(f"{summary}. The file was not kept; export it without NMS: --no-nms")
+    return summary
 
 
-def _after_nms(outputs: Outputs) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    boxes, scores, labels = (outputs[name] for name in OUTPUTS)
-    return boxes, scores, labels
-
-
-def _require_same_letterbox(proof: Proof, images: np.ndarray, candidates: Candidates) -> None:
-    """ValueError unless the graph's own letterbox leads to about the candidates that ours leads to."""
-    size = images.shape[2], images.shape[3]
-    allowed = Difference(SCALED * proof.tolerance.box, SCALED * proof.tolerance.score)
-    expected = proof.detector.detect(torch.from_numpy(images).to(proof.detector.device))
+def _require_same_letterbox(reference: Reference, batch: np.ndarray, candidates: Candidates) -> None:
+    """ValueError unless the candidates after the graph's own letterbox are about those after ours."""
+    size = batch.shape[2], batch.shape[3]
+    tolerance = reference.tolerance
+    allowed = Difference(LETTERBOX_FACTOR * tolerance.box, LETTERBOX_FACTOR * tolerance.score)
+    expected = reference.detector.detect(torch.from_numpy(batch).to(reference.detector.device))
     difference = largest_difference(expected, candidates, size, allowed)
-    require(difference, allowed, "with the letterbox in the graph")
+    require_within(difference, allowed, "with the letterbox in the graph")
 
 
-def open_whole(path: Path, kind: FileKind) -> Whole:
-    """A function from the input, `images` [B, 3, H, W] or `image` [h, w, 3] uint8, to outputs by name."""
-    return _onnx(path) if kind == "onnx" else _openvino(path / MODEL_FILE)
+def load_graph(path: Path, kind: FileKind) -> GraphFunction:
+    """Load all of a graph, from `images` uint8 [B, 3, H, W] or `image` uint8 [h, w, 3] to outputs by name."""
+    return _load_onnx_graph(path) if kind == "onnx" else _load_openvino_graph(path / MODEL_FILE)
 
 
-def _onnx(path: Path) -> Whole:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+def _load_onnx_graph(path: Path) -> GraphFunction:
+    session = create_session(path, [CPU])
     names = [output.name for output in session.get_outputs()]
-    given = session.get_inputs()[0].name
+    input_name = session.get_inputs()[0].name
 
     def run(pixels: np.ndarray) -> Outputs:
-        return dict(zip(names, map(torch.from_numpy, session.run(names, {given: pixels})), strict=True))
+        return dict(zip(names, map(torch.from_numpy, session.run(names, {input_name: pixels})), strict=True))
 
     return run
 
 
-def _openvino(file: Path) -> Whole:
+def _load_openvino_graph(file: Path) -> GraphFunction:
     network = openvino_core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(pixels: np.ndarray) -> Outputs:

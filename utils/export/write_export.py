@@ -1,15 +1,15 @@
-"""The formats that a detector is exported to: how each is written, and what its file is called."""
+"""The formats that a detector can be exported to: file names, restrictions, and the writer of each."""
 
 from pathlib import Path
 from typing import Literal
 
-from nets.common.detector import Detector
+from nets.common.detector import Detector, SizedDetector
 from nets.heads.faster_rcnn import FasterRCNN
 from utils.export.onnx_writer import write_onnx
 from utils.export.other_writers import write_openvino, write_torchscript
 from utils.inference.exported_metadata import ExportMetadata
 from utils.weights.file_kind import MODEL_FILE
-from utils.weights.pretrained import WORD
+from utils.weights.pretrained import PRETRAINED
 
 ExportFormat = Literal["onnx", "openvino", "torchscript", "tensorrt"]
 ENDINGS: dict[ExportFormat, str] = {
@@ -20,21 +20,22 @@ ENDINGS: dict[ExportFormat, str] = {
 }
 
 
-def output_path(output: Path | None, weights: Path, model: str | None, kind: ExportFormat) -> Path:
-    """Where the export goes, by default beside the weights; of "pretrained" ones here, by the model's name.
+def output_path(output: Path | None, weights: Path, model: str | None, export_format: ExportFormat) -> Path:
+    """Where the export goes: `output`, or by default a path beside the weights.
 
-    ValueError for a name whose ending does not say what is in it, and for a folder that holds other things.
+    For "pretrained" weights the default is the model's name in the current folder. ValueError for a name with
+    another ending than the format's, and for a folder that holds other files.
     """
-    ending = ENDINGS[kind]
-    stem = model if model and str(weights) == WORD else weights.stem
+    ending = ENDINGS[export_format]
+    stem = model if model and str(weights) == PRETRAINED else weights.stem
     path = output or weights.with_name(stem + ending)
     if ending.startswith("."):
         if path.suffix != ending:
-            raise ValueError(f"--output {path}: the name of a {kind} export ends in {ending}")
+            raise ValueError(f"--output {path}: the name for --format {export_format} must end in {ending}")
         if path.is_dir():
             raise ValueError(f"--output {path} is a folder: name a file")
     elif path.is_file():
-        raise ValueError(f"--output {path} is a file: an {kind} export is a folder")
+        raise ValueError(f"--output {path} is a file: --format {export_format} writes a folder")
     elif path.is_dir() and any(path.iterdir()) and not (path / MODEL_FILE).is_file():
         raise ValueError(
             f"--output {path} holds other files: name a new folder, or that of an earlier export"
@@ -42,52 +43,55 @@ def output_path(output: Path | None, weights: Path, model: str | None, kind: Exp
     return path
 
 
-def check_exportable(detector: Detector, facts: ExportMetadata, kind: ExportFormat, half: bool) -> None:
-    """ValueError that says why, for what cannot be had."""
-    name = facts.model_name
+def check_exportable(
+    detector: Detector, metadata: ExportMetadata, export_format: ExportFormat, half: bool
+) -> None:
+    """ValueError with the reason if the detector cannot be exported with these settings."""
+    name = metadata.model_name
     if isinstance(detector, FasterRCNN):
         raise ValueError(
-            f"{name} cannot be exported: how many boxes its second stage looks at differs from image to "
-            "image, which the exporters have no graph for; train fcos, retinanet or a YOLO instead"
+            f"{name} cannot be exported: the number of boxes in its second stage differs from image to "
+            "image, and the exporters have no graph for that; train fcos, retinanet or a YOLO instead"
         )
-    if half and kind != "openvino":
+    if half and export_format != "openvino":
         raise ValueError(
-            f"--half keeps the weights of an OpenVINO folder as float16; leave it out for --format {kind}"
+            "--half stores the weights of an OpenVINO folder as float16; leave it out for --format "
+            f"{export_format}"
         )
-    if facts.letterbox and facts.dynamic:
-        raise ValueError("--letterbox takes images of every size already, one at a time: leave out --dynamic")
-    if facts.letterbox and (kind not in ("onnx", "openvino") or not facts.nms):
+    if metadata.letterbox and metadata.dynamic:
+        raise ValueError("--letterbox already takes images of any size, one at a time: leave out --dynamic")
+    if metadata.letterbox and (export_format not in ("onnx", "openvino") or not metadata.nms):
         raise ValueError(
-            "--letterbox goes with NMS in the graph, and with --format onnx or openvino: TensorRT has no "
-            "float64, which it is computed in, and TorchScript here is the network alone"
+            "--letterbox needs NMS in the graph, and --format onnx or openvino: it computes in float64, "
+            "which TensorRT does not have, and TorchScript files hold the network alone"
         )
-    if facts.dynamic and hasattr(detector.head, "lay_anchors"):
+    if metadata.dynamic and isinstance(detector, SizedDetector):
         raise ValueError(
-            f"--dynamic: {name} lays its anchors for one size of images, and the exporters write them down "
-            "as numbers; leave --dynamic out, and export a file for each size"
+            f"--dynamic: the anchors of {name} depend on the image size, and the exporters store them as "
+            "constants; leave --dynamic out, and export one file for each size"
         )
 
 
 def write_export(
-    detector: Detector, facts: ExportMetadata, path: Path, kind: ExportFormat, half: bool
+    detector: Detector, metadata: ExportMetadata, path: Path, export_format: ExportFormat, half: bool
 ) -> None:
-    """Write the detector, which is ready for inference, in one of the formats; TensorRT's is ONNX."""
-    if kind == "openvino":
-        write_openvino(detector, facts, path, half)
-    elif kind == "torchscript":
-        write_torchscript(detector, facts, path)
+    """Write a detector that `for_inference` returned in one of the formats; TensorRT's is ONNX."""
+    if export_format == "openvino":
+        write_openvino(detector, metadata, path, half)
+    elif export_format == "torchscript":
+        write_torchscript(detector, metadata, path)
     else:
-        write_onnx(detector, facts, path)
+        write_onnx(detector, metadata, path)
 
 
-def trtexec_command(path: Path, facts: ExportMetadata) -> str:
-    """The command that builds a TensorRT engine, for up to 8 images of the size it was exported for."""
+def trtexec_command(path: Path, metadata: ExportMetadata) -> str:
+    """The command that builds a TensorRT engine; a dynamic one takes batches of up to 8 images."""
     parts = ["trtexec", f"--onnx={path}", f"--saveEngine={path.with_suffix('.engine')}", "--fp16"]
-    if facts.dynamic:
-        height, width = facts.image_size
-        least = max(facts.stride, -(-facts.smallest // facts.stride) * facts.stride)
+    if metadata.dynamic:
+        height, width = metadata.image_size
+        smallest = max(metadata.stride, -(-metadata.smallest // metadata.stride) * metadata.stride)
         parts += [
-            f"--minShapes=images:1x3x{least}x{least}",
+            f"--minShapes=images:1x3x{smallest}x{smallest}",
             f"--optShapes=images:1x3x{height}x{width}",
             f"--maxShapes=images:8x3x{height}x{width}",
         ]

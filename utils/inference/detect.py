@@ -1,6 +1,6 @@
 """From pixels to detections: network, decoding, NMS, and back to the original image.
 
-Evaluation in training, get_map, predict and video all come through `detect_batch`.
+Evaluation in training, get_map, predict and video all use `find_candidates` and `select_detections`.
 """
 
 from collections.abc import Sequence
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Candidates
 from utils.data.detections import Detections
+from utils.data.types import Size
 from utils.images.letterbox import Letterbox
 from utils.inference.nms import NMSResult, nms
 from utils.system.device import autocasting
@@ -20,11 +21,11 @@ from utils.system.stopwatch import Stopwatch
 
 
 class DetectorLike(Protocol):
-    """What detects: a `Detector`, or a model that was exported.
+    """What `Detector` and an exported model have in common.
 
-    pixels  what it expects of pixels: how images are padded
+    pixels  the pixel format of its input: how images are padded
     stride  what the sides of its input must be multiples of
-    device  where images go
+    device  where its input must be
     """
 
     @property
@@ -36,6 +37,14 @@ class DetectorLike(Protocol):
     @property
     def device(self) -> torch.device: ...
 
+    def accepts(self, size: Size) -> bool:
+        """Whether it takes inputs of this size (height, width)."""
+        ...
+
+    def eval(self) -> object:
+        """Switch to evaluation mode, if it has another."""
+        ...
+
     def detect(self, images: Tensor) -> Candidates:
         """uint8 RGB [B, 3, H, W] -> boxes and scores before NMS."""
         ...
@@ -43,10 +52,11 @@ class DetectorLike(Protocol):
 
 @dataclass(frozen=True)
 class DetectSettings:
-    """What decides which candidates become detections; these defaults are for evaluation.
+    """How candidates are computed and which of them become detections; the defaults are for evaluation.
 
-    rectangular   whether batches are cut to the shapes of their images
-    agnostic_nms  whether boxes suppress those of other classes too
+    autocast      number format of convolutions; None is float32
+    rectangular   whether batches are cropped to the shapes of their images
+    agnostic_nms  class-agnostic NMS: whether boxes suppress those of other classes too
     """
 
     confidence: float = 0.001
@@ -71,34 +81,33 @@ def detect_batch(
     """
     watch = watch or Stopwatch()
     with watch.timed("network"):
-        decoded = find_candidates(detector, images, settings.autocast)
+        candidates = find_candidates(detector, images, settings.autocast)
     with watch.timed("NMS"):
-        return select_detections(decoded, letterboxes, settings)
+        return select_detections(candidates, letterboxes, settings)
 
 
 @torch.inference_mode()
 def find_candidates(detector: DetectorLike, images: Tensor, autocast: torch.dtype | None) -> Candidates:
-    """Boxes and scores before NMS, on the input, of uint8 RGB images [B, 3, H, W]."""
-    if isinstance(detector, nn.Module):
-        detector.eval()
+    """Boxes and scores before NMS, in pixels of the input, of uint8 RGB images [B, 3, H, W]."""
+    detector.eval()
     with autocasting(images.device, autocast):
         return detector.detect(images)
 
 
 @torch.inference_mode()
 def select_detections(
-    decoded: Candidates, letterboxes: Sequence[Letterbox], settings: DetectSettings
+    candidates: Candidates, letterboxes: Sequence[Letterbox], settings: DetectSettings
 ) -> list[Detections]:
-    """Detections in the original images' pixels, of candidates on inputs that lie as `letterboxes` says."""
-    found = nms(
-        decoded, settings.confidence, settings.nms_iou, settings.max_detections, settings.agnostic_nms
+    """Detections after NMS, in pixels of the original images, which `letterboxes` placed on the input."""
+    kept = nms(
+        candidates, settings.confidence, settings.nms_iou, settings.max_detections, settings.agnostic_nms
     )
-    candidates = decoded.scores.shape[1]
-    return [_to_image(kept, plan, candidates) for kept, plan in zip(found, letterboxes, strict=True)]
+    number = candidates.scores.shape[1]
+    return [_to_original(result, plan, number) for result, plan in zip(kept, letterboxes, strict=True)]
 
 
-def _to_image(kept: NMSResult, letterbox: Letterbox, candidates: int) -> Detections:
-    """Back in the original image's pixels, without boxes that lie in the padding alone."""
+def _to_original(kept: NMSResult, letterbox: Letterbox, candidates: int) -> Detections:
+    """Boxes in pixels of the original image, without those that lie entirely in the padding."""
     boxes = letterbox.inverse(kept.boxes.cpu().numpy())
     inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     return Detections(

@@ -1,14 +1,16 @@
 """Detections on all images of a data set, in batches, by one process or several."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nets.common.detector import Detector
+from nets.common.structures import Targets
 from utils.data.detections import Detections
 from utils.data.index import DatasetIndex
+from utils.data.types import Size
 from utils.inference.detect import DetectorLike, DetectSettings, detect_batch
 from utils.loader.batch import batch_to_device
 from utils.loader.eval_dataset import EvaluationDataset
@@ -17,12 +19,14 @@ from utils.system.device import autocasting
 from utils.system.distributed import Processes
 from utils.system.stopwatch import Stopwatch
 
+Losses = Callable[[Tensor, Targets], dict[str, Tensor]]
+
 
 class DatasetDetections(NamedTuple):
-    """What was found on each image of a data set, in its order, and which files could not be read.
+    """Detections on each image of a data set, in its order, and the files that could not be read.
 
     losses  mean losses by component, if they were asked for
-    watch   the time of loading (as far as it was waited for), of the network and of NMS
+    watch   time spent waiting for data, in the network and in NMS
     """
 
     detections: list[Detections]
@@ -35,16 +39,17 @@ class DatasetDetections(NamedTuple):
 def detect_dataset(
     detector: DetectorLike,
     index: DatasetIndex,
-    image_size: tuple[int, int],
+    image_size: Size,
     batch_size: int,
     workers: int,
     settings: DetectSettings,
-    with_losses: bool = False,
+    losses: Losses | None = None,
     processes: Processes | None = None,
 ) -> DatasetDetections:
-    """Detect on every image of a data set, letterboxed to `image_size` (height, width), in batches.
+    """Detect on every image of a data set, letterboxed to `image_size`, in batches.
 
-    With several processes each detects on its share of the images, and all get the whole.
+    With `losses`, the method of the detector, their means are computed too. With several processes each
+    detects on its share of the images, and all get the whole result.
     """
     processes = processes or Processes()
     device = detector.device
@@ -67,15 +72,14 @@ def detect_dataset(
         detections = detect_batch(detector, images, batch.letterboxes, settings, watch)
         found |= zip(batch.indices.tolist(), detections, strict=True)
         skipped += batch.skipped
-        if with_losses:
-            assert isinstance(detector, Detector)
+        if losses is not None:
             with autocasting(device, settings.autocast):
-                losses = detector.losses(images, targets)
-            sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in losses.items()}
-    here = found, skipped, {name: float(value) for name, value in sums.items()}
-    shares = processes.gather(here)
-    found = {image: detections for share, _, _ in shares for image, detections in share.items()}
-    skipped = [path for _, share, _ in shares for path in share]
-    totals = [share for _, _, share in shares if share]  # a process may have had no image
-    means = {name: sum(share[name] for share in totals) / len(index) for name in (totals or [{}])[0]}
-    return DatasetDetections([found[image] for image in range(len(index))], skipped, means, watch)
+                batch_losses = losses(images, targets)
+            sums = {name: sums.get(name, 0) + loss * len(images) for name, loss in batch_losses.items()}
+    share = found, skipped, {name: float(value) for name, value in sums.items()}
+    shares = processes.gather(share)
+    found = {number: detections for part, _, _ in shares for number, detections in part.items()}
+    skipped = [path for _, part, _ in shares for path in part]
+    totals = [part for _, _, part in shares if part]  # a process may have had no image
+    means = {name: sum(part[name] for part in totals) / len(index) for name in (totals or [{}])[0]}
+    return DatasetDetections([found[number] for number in range(len(index))], skipped, means, watch)

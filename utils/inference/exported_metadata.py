@@ -1,50 +1,45 @@
-"""What an exported file says of itself: one JSON text in it, whatever its format. One writer, one reader."""
+"""Metadata of exported files: one JSON text in each, whatever its format; written and read here alone."""
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Candidates
+from utils.data.types import Size
 from utils.system.cli import ROOT
-from utils.weights.thresholds import KEY, Thresholds, stored_thresholds
+from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds, stored_thresholds
 
-NAME = "boxwright"  # of the entry in ONNX's metadata, OpenVINO's rt_info and TorchScript's extra files
+METADATA_KEY = "boxwright"  # of the JSON text in ONNX's metadata and OpenVINO's rt_info
+EXTRA_FILE = f"{METADATA_KEY}.json"  # its name among TorchScript's extra files
 
-INPUT = "images"
-CANDIDATES = ("candidate_boxes", "candidate_scores")  # what our own backends fetch
-
-HOST = torch.device("cpu")
-
-EXTRA_FILE = f"{NAME}.json"
+INPUT_NAME = "images"
+CANDIDATE_OUTPUTS = ("candidate_boxes", "candidate_scores")  # before NMS: what our own runtimes fetch
 
 
 @dataclass(frozen=True)
 class ExportMetadata:
-    """All that using an exported file needs; the names are those of the entries in the JSON text.
+    """All that is needed to use an exported file; field names are the keys of the JSON text.
 
     image_size      height and width that it was exported for
-    dynamic         whether it takes any number of images, of any size that is a multiple of `stride`;
-                    else one image of `image_size` at a time
-    letterbox       whether it takes an image of any size, and letterboxes itself
-    nms             whether it has outputs after NMS
-    pixels          how images are letterboxed; the rest of it is part of the graph
-    thresholds      the scores with the best F1, where the checkpoint had them
-    confidence, nms_iou, max_detections  what the NMS of the graph was made with
-    bfloat16        whether that leaves what it finds about as it is
-    device          where it runs: "any", or the kind of device that TorchScript was traced on
-    weights_licence that of the published weights, if it is they
+    dynamic         whether it takes batches of any length and sizes that are multiples of `stride`; if not,
+                    it takes one image of `image_size` at a time
+    smallest        least height and width of the input
+    letterbox       whether it takes one image of any size and letterboxes it itself
+    nms             whether it has outputs after NMS too
+    pixels          how images are letterboxed; scaling and normalisation are part of the graph
+    thresholds      the confidences with the best F1, if the checkpoint had them
+    confidence, nms_iou, max_detections  settings of the NMS in the graph
+    bfloat16        whether its detections stay about the same when it is computed in bfloat16
+    device          where it runs: "any", or the device type that TorchScript was traced on
+    weights_licence licence of the published weights, if it was exported from them
     """
 
     model_name: str
     class_names: tuple[str, ...]
-    image_size: tuple[int, int]
+    image_size: Size
     stride: int
     smallest: int
     pixels: PixelFormat
@@ -59,54 +54,64 @@ class ExportMetadata:
     bfloat16: bool = True
     weights_licence: str | None = None
 
+    def accepts(self, size: Size) -> bool:
+        """Whether the file takes inputs of this size (height, width)."""
+        if self.dynamic:
+            return all(side % self.stride == 0 for side in size)
+        return size == self.image_size
+
     def to_json(self) -> str:
-        """The JSON text, with Chinese as it is."""
+        """The JSON text; class names keep their non-ASCII characters."""
         content = asdict(self)
         content["pixels"] = self.pixels._asdict()
-        content[KEY] = None if self.thresholds is None else self.thresholds._asdict()
+        content[THRESHOLDS_KEY] = None if self.thresholds is None else self.thresholds._asdict()
         return json.dumps(
             {"version": boxwright_version(), "licence": "Apache-2.0"} | content, ensure_ascii=False
         )
 
 
-def facts_from_json(text: str, path: Path) -> ExportMetadata:
-    """The facts that a file at `path` holds as JSON; ValueError if they are not what `to_json` wrote."""
+def read_metadata(
+    text: str | None, path: Path, outputs: Collection[str] = CANDIDATE_OUTPUTS
+) -> ExportMetadata:
+    """The metadata of the exported file at `path`, which has these outputs.
+
+    `text` is its JSON text, None or empty if it has none. ValueError if the file was not written by
+    `export.py`.
+    """
+    missing = [f"the output {name}" for name in CANDIDATE_OUTPUTS if name not in outputs]
+    missing += [] if text else ["class names and sizes"]
+    if missing or not text:
+        raise ValueError(
+            f"{path} was not written by export.py: it lacks {', '.join(missing)}. Export the checkpoint that "
+            "it was made from with export.py"
+        )
+    return metadata_from_json(text, path)
+
+
+def metadata_from_json(text: str, path: Path) -> ExportMetadata:
+    """The metadata in a JSON text of the file at `path`; ValueError if `to_json` did not write it."""
     try:
         content: dict[str, Any] = json.loads(text)
-        kept = {name: content[name] for name in ExportMetadata.__dataclass_fields__ if name in content}
+        fields = {name: content[name] for name in ExportMetadata.__dataclass_fields__ if name in content}
         pixels: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in kept["pixels"].items()
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in fields["pixels"].items()
         }
-        height, width = kept["image_size"]
-        kept |= {
-            "class_names": tuple(map(str, kept["class_names"])),
+        height, width = fields["image_size"]
+        fields |= {
+            "class_names": tuple(map(str, fields["class_names"])),
             "image_size": (int(height), int(width)),
             "pixels": PixelFormat(**pixels),
             "thresholds": stored_thresholds(content),
         }
-        return ExportMetadata(**kept)
+        return ExportMetadata(**fields)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ValueError(
-            f"what {path} says of its classes and sizes cannot be read: it is damaged, or another version of "
-            "Boxwright wrote it; export it again"
+            f"the metadata of {path} cannot be read: the file is damaged, or another version of Boxwright "
+            "wrote it; export it again"
         ) from None
 
 
 def boxwright_version() -> str:
     """Boxwright's version."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-
-
-@dataclass(frozen=True)
-class LoadedRuntime:
-    """What the file says of itself, and how it runs.
-
-    run      uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, there too
-    device   where images are handed over; a runtime may have a GPU and still take them from the host
-    runtime  what runs it, where, and in which number format, for the log
-    """
-
-    facts: ExportMetadata
-    run: Callable[[Tensor], Candidates]
-    device: torch.device
-    runtime: str

@@ -1,4 +1,4 @@
-"""A model in an exported file, used as a checkpoint is: same letterbox before, same NMS after it."""
+"""An exported model in place of a checkpoint: the letterbox before it and the NMS after it are the same."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,64 +9,74 @@ from torch import Tensor
 from nets.common.preprocess import PixelFormat
 from nets.common.structures import Candidates
 from utils.data.class_names import read_classes
-from utils.inference.exported_metadata import HOST, ExportMetadata, LoadedRuntime
-from utils.inference.onnx_runtime import open_onnx
-from utils.inference.openvino_runtime import open_openvino
-from utils.inference.torchscript_runtime import open_torchscript
+from utils.data.types import Size
+from utils.inference.exported_metadata import ExportMetadata
+from utils.inference.loaded_runtime import HOST, LoadedRuntime
+from utils.inference.onnx_runtime import load_onnx
+from utils.inference.openvino_runtime import load_openvino
+from utils.inference.torchscript_runtime import load_torchscript
 from utils.system.device import Amp
 from utils.system.validation import check_image_size
 from utils.weights.file_kind import exported_kind
 
-OPEN = {"onnx": open_onnx, "openvino": open_openvino, "torchscript": open_torchscript}
+LOADERS = {"onnx": load_onnx, "openvino": load_openvino, "torchscript": load_torchscript}
 
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """Anything that detects, see `utils.inference.detect.DetectorLike`, out of a file.
+    """A `utils.inference.detect.DetectorLike` that an exported file holds.
 
     image_size  height and width that images are letterboxed to
     """
 
     path: Path
-    opened: LoadedRuntime
-    image_size: tuple[int, int]
+    runtime: LoadedRuntime
+    image_size: Size
 
     @property
-    def facts(self) -> ExportMetadata:
-        """What the file says of itself."""
-        return self.opened.facts
+    def metadata(self) -> ExportMetadata:
+        """The metadata of the file."""
+        return self.runtime.metadata
 
     @property
     def device(self) -> torch.device:
-        """Where images are handed over, and candidates come back."""
-        return self.opened.device
+        """Where images are handed over and candidates come back."""
+        return self.runtime.device
 
     @property
     def pixels(self) -> PixelFormat:
         """How images are letterboxed."""
-        return self.facts.pixels
+        return self.metadata.pixels
 
     @property
     def stride(self) -> int:
         """What the image size must be a multiple of."""
-        return self.facts.stride
+        return self.metadata.stride
+
+    def accepts(self, size: Size) -> bool:
+        """Whether the file takes inputs of this size (height, width)."""
+        return self.metadata.accepts(size)
+
+    def eval(self) -> "ExportedModel":
+        """Itself: an exported file has no training mode."""
+        return self
 
     def detect(self, images: Tensor) -> Candidates:
         """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
 
         ValueError for images of another size than the file is fixed to.
         """
-        if self.facts.dynamic:
-            return self.opened.run(images)
-        if (images.shape[2], images.shape[3]) != self.facts.image_size:
-            raise ValueError(_fixed(self.path, self.facts))
-        single = [self.opened.run(image) for image in images.split(1)]
+        if self.metadata.dynamic:
+            return self.runtime.run(images)
+        if not self.accepts((images.shape[2], images.shape[3])):
+            raise ValueError(_fixed_size_message(self.path, self.metadata))
+        single = [self.runtime.run(image) for image in images.split(1)]
         boxes, scores = (torch.cat(parts) for parts in zip(*single, strict=True))
         return Candidates(boxes, scores)
 
     def describe(self) -> str:
-        """One line for the log: what runs it, where, in which number format, with how many threads."""
-        return f"device: {self.opened.runtime}, threads: {torch.get_num_threads()}"
+        """One line for the log: the runtime, what it runs on, its number format and number of threads."""
+        return f"device: {self.runtime.description}, threads: {torch.get_num_threads()}"
 
 
 def load_exported(
@@ -76,36 +86,36 @@ def load_exported(
     *,
     model: str | None = None,
     classes: str | Path | None = None,
-    image_size: tuple[int, int] | None = None,
+    image_size: Size | None = None,
 ) -> ExportedModel:
-    """Open an exported model. `model` and `classes` need not be given; where they are, they must agree.
+    """Load an exported model. `model` and `classes` are optional; if given, they must match the file.
 
-    ValueError if the file is missing, damaged, or not of ours; if what is given does not agree with it; or
-    for an image size that it does not take.
+    ValueError if the file is missing, damaged or not written by `export.py`, if `model` or `classes` differ
+    from it, or if it does not take `image_size`.
     """
     path = Path(path)
     kind = exported_kind(path)
     if kind is None or not path.exists():
-        raise ValueError(f"{path} does not exist" if kind else f"{path} is no exported model")
-    opened = OPEN[kind](path, device, amp)
-    facts = opened.facts
-    if model not in (None, facts.model_name):
-        raise ValueError(f"--model {model}: {path} holds {facts.model_name}; leave --model out")
-    if classes is not None and read_classes(classes) != facts.class_names:
+        raise ValueError(f"{path} does not exist" if kind else f"{path} is not an exported model")
+    runtime = LOADERS[kind](path, device, amp)
+    metadata = runtime.metadata
+    if model not in (None, metadata.model_name):
+        raise ValueError(f"--model {model}: {path} holds {metadata.model_name}; leave --model out")
+    if classes is not None and read_classes(classes) != metadata.class_names:
         raise ValueError(
-            f"--classes {classes}: {path} names its classes itself, and others; leave --classes out"
+            f"--classes {classes}: {path} has its own class names, and they differ; leave --classes out"
         )
-    size = image_size or facts.image_size
-    if not facts.dynamic and size != facts.image_size:
-        raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed(path, facts)}")
-    check_image_size(size, facts.stride, facts.smallest)
-    return ExportedModel(path, opened, size)
+    size = image_size or metadata.image_size
+    if not metadata.dynamic and size != metadata.image_size:
+        raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed_size_message(path, metadata)}")
+    check_image_size(size, metadata.stride, metadata.smallest)
+    return ExportedModel(path, runtime, size)
 
 
-def _fixed(path: Path, facts: ExportMetadata) -> str:
-    height, width = facts.image_size
+def _fixed_size_message(path: Path, metadata: ExportMetadata) -> str:
+    height, width = metadata.image_size
     return (
-        f"{path} takes images of {height} x {width} (height x width) alone: leave out --image-size and "
-        "--rectangular, or export it with --dynamic, which takes any multiple of "
-        f"{facts.stride} from {facts.smallest} on"
+        f"{path} only takes images of {height} x {width} (height x width): leave out --image-size and "
+        "--rectangular, or export it with --dynamic, which allows any multiple of "
+        f"{metadata.stride} from {metadata.smallest} on"
     )

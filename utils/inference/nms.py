@@ -1,24 +1,23 @@
-"""Non-maximum suppression: of boxes of one class that overlap, the best remains. The only one here."""
+"""Non-maximum suppression (NMS): of overlapping boxes of one class, the highest-scoring one is kept."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
-from torchvision.ops import nms as nms_of_all
+from torchvision.ops import nms as agnostic_nms
 
 from nets.common.structures import Candidates
 
-MOST_CANDIDATES = (
-    1000  # by score, before suppression: bounds its time, and changed no AP digit on COCO images
-)
+# Highest-scoring candidates that NMS looks at: limits its time, and changed no digit of AP on COCO images.
+MAX_CANDIDATES = 1000
 
 
 class NMSResult(NamedTuple):
-    """What remains on one image, best first.
+    """What NMS keeps on one image, highest score first.
 
     boxes [N, 4] xyxy in pixels of the network input, scores [N], labels [N]; best_score and best_label are
-    of the best candidate, whether or not it reached the threshold.
+    those of the highest-scoring candidate, whether or not it reached the confidence threshold.
     """
 
     boxes: Tensor
@@ -29,20 +28,20 @@ class NMSResult(NamedTuple):
 
 
 def nms(
-    decoded: Candidates, confidence: float, iou: float, max_detections: int, agnostic: bool = False
+    candidates: Candidates, confidence: float, iou: float, max_detections: int, agnostic: bool = False
 ) -> list[NMSResult]:
-    """Keep, image by image, boxes of at least `confidence` that overlap no better box by more than `iou`.
+    """Keep, image by image, boxes of at least `confidence` whose IoU with each better box is at most `iou`.
 
-    Every box counts for its best class alone, and boxes of several classes may overlap unless `agnostic`.
-    Raises ValueError where a threshold is not in 0..1.
+    Each box has its best class alone. Boxes of different classes do not suppress each other unless
+    `agnostic`. ValueError if a threshold is not in 0..1.
     """
     for flag, value in (("--confidence", confidence), ("--nms-iou", iou)):
         if not 0 <= value <= 1:
             raise ValueError(f"{flag} is between 0 and 1, not {value}")
-    best = decoded.scores.amax(dim=-1)  # their classes are asked for a few alone, below
+    best = candidates.scores.amax(dim=-1)  # the class is computed below, for a few boxes alone
     return [
         _suppress(boxes, scores, highest, confidence, iou, max_detections, agnostic)
-        for boxes, scores, highest in zip(decoded.boxes, decoded.scores, best, strict=True)
+        for boxes, scores, highest in zip(candidates.boxes, candidates.scores, best, strict=True)
     ]
 
 
@@ -56,8 +55,8 @@ def _suppress(
     agnostic: bool,
 ) -> NMSResult:
     reached = (best >= confidence).nonzero().squeeze(1)
-    # A stable order makes ties, and so the figures, the same on every machine.
-    order = torch.argsort(best[reached], descending=True, stable=True)[:MOST_CANDIDATES]
+    # A stable sort breaks ties, and so gives metrics, alike on every machine.
+    order = torch.argsort(best[reached], descending=True, stable=True)[:MAX_CANDIDATES]
     chosen = reached[order]
     values, labels = scores[chosen].max(dim=-1)
     boxes = boxes[chosen].float()
@@ -67,16 +66,19 @@ def _suppress(
 
 
 def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, agnostic: bool) -> Tensor:
-    """Which boxes [N, 4] stay, int64 [K], best first: no better one, of their class or any, overlaps them."""
+    """Indices of the boxes [N, 4] that NMS keeps, int64 [K], highest score first.
+
+    A box suppresses those of its own class; all of them if `agnostic`.
+    """
     if agnostic:
-        return nms_of_all(boxes, scores, iou)
-    # batched_nms moves classes apart by the largest coordinate: that takes coordinates from 0 on.
+        return agnostic_nms(boxes, scores, iou)
+    # batched_nms shifts each class by the largest coordinate, which needs coordinates from 0 on.
     from_zero = boxes - boxes.min() if len(boxes) else boxes
     return batched_nms(from_zero, scores, labels, iou)
 
 
 def _best(scores: Tensor, best: Tensor) -> tuple[float, int]:
-    """Score and class of the best candidate; -1 where there is none."""
+    """Score and class of the highest-scoring candidate; -1 if there is none."""
     if not len(best):
         return -1.0, -1
     top = best.argmax()

@@ -1,32 +1,29 @@
-"""An exported ONNX file as a function from images to candidates, by ONNX Runtime."""
+"""Runs exported ONNX files with ONNX Runtime."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from nets.common.structures import Candidates
-from utils.inference.exported_metadata import (
-    CANDIDATES,
-    HOST,
-    NAME,
-    ExportMetadata,
-    LoadedRuntime,
-    facts_from_json,
-)
+from utils.inference.exported_metadata import CANDIDATE_OUTPUTS, METADATA_KEY, read_metadata
+from utils.inference.loaded_runtime import HOST, LoadedRuntime
 from utils.system.device import Amp
 from utils.system.validation import require_packages
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-QUIET = 3  # errors alone; warnings are about the graph, which users cannot change
+ERRORS_ONLY = 3  # log level; warnings are about the graph, which users cannot change
 
 
-def open_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
+def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load an ONNX file.
 
-    Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
-    ValueError for a file that is damaged or not of ours, and for a number format that it has not.
+    Only the candidates are computed; NMS is ours, so that results are those of the checkpoint. ValueError
+    for a file that is damaged or was not written by `export.py`, and for a 16-bit number format.
     """
     require_packages(f"running {path.name}", "onnxruntime")
     import onnxruntime
@@ -35,51 +32,45 @@ def open_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
         raise ValueError(
             f"--amp {amp}: ONNX Runtime computes in float32; for bf16 export with --format openvino"
         )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = QUIET
-    providers = choose_providers(device, onnxruntime.get_available_providers())
-    try:
-        session = onnxruntime.InferenceSession(path, options, providers)
-    except Exception as error:  # whatever it raises: its exceptions have no base of their own
-        raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from None
-    facts = _facts(session, path)
-    fetched = onnxruntime.RunOptions()
-    fetched.only_execute_path_to_fetches = True
-    fetched.log_severity_level = QUIET
-    name = session.get_inputs()[0].name
+    session = create_session(path, choose_providers(device, onnxruntime.get_available_providers()))
+    outputs = [output.name for output in session.get_outputs()]
+    metadata = read_metadata(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path, outputs)
+    run_options = onnxruntime.RunOptions()
+    run_options.only_execute_path_to_fetches = True
+    run_options.log_severity_level = ERRORS_ONLY
+    input_name = session.get_inputs()[0].name
 
     def run(images: Tensor) -> Candidates:
-        image = images[0].permute(1, 2, 0) if facts.letterbox else images
-        feed = {name: image.cpu().contiguous().numpy()}
-        boxes, scores = session.run(CANDIDATES, feed, fetched)
+        pixels = images[0].permute(1, 2, 0) if metadata.letterbox else images
+        feed = {input_name: pixels.cpu().contiguous().numpy()}
+        boxes, scores = session.run(CANDIDATE_OUTPUTS, feed, run_options)
         return Candidates(torch.from_numpy(boxes), torch.from_numpy(scores))
 
-    where = session.get_providers()[0].removesuffix("ExecutionProvider")
-    return LoadedRuntime(facts, run, HOST, f"ONNX Runtime on {where}, float32")
+    provider = session.get_providers()[0].removesuffix("ExecutionProvider")
+    return LoadedRuntime(metadata, run, HOST, f"ONNX Runtime on {provider}, float32")
+
+
+def create_session(path: Path, providers: list[Any]) -> "InferenceSession":
+    """Load an ONNX file with as many threads as PyTorch uses; ValueError if ONNX Runtime cannot."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        return onnxruntime.InferenceSession(path, options, providers)
+    except Exception as error:  # its exceptions have no common base class
+        raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from None
 
 
 def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
-    """ONNX Runtime's names of what it computes with; where it cannot use the GPU, it says what to install."""
+    """ONNX Runtime's execution providers for a device; prints what to install if it cannot use the GPU."""
     if device.type == "cpu":
         return [CPU]
     if CUDA not in available:
         print(
-            "this ONNX Runtime has no CUDA, so the CPU is used: for the GPU, pip uninstall onnxruntime and "
-            "pip install onnxruntime-gpu"
+            "this ONNX Runtime was built without CUDA, so it uses the CPU: for the GPU, "
+            "pip uninstall onnxruntime and pip install onnxruntime-gpu"
         )
         return [CPU]
     return [(CUDA, {"device_id": device.index or 0}), CPU]
-
-
-def _facts(session: Any, path: Path) -> ExportMetadata:
-    outputs = [output.name for output in session.get_outputs()]
-    metadata = session.get_modelmeta().custom_metadata_map
-    lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]
-    lacking += [] if NAME in metadata else ["class names and sizes"]
-    if lacking:
-        raise ValueError(
-            f"{path} was not written by export.py: it lacks {', '.join(lacking)}; it has the outputs "
-            f"{', '.join(outputs)}. Export the checkpoint that it was made from with export.py"
-        )
-    return facts_from_json(metadata[NAME], path)

@@ -1,8 +1,8 @@
-"""Runs an exported OpenVINO folder: from images to candidates. OpenVINO's Core is one for the program."""
+"""Runs exported OpenVINO folders on the CPU. The whole process shares one OpenVINO Core."""
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,25 +10,27 @@ from torch import Tensor
 
 from nets.common.structures import Candidates
 from utils.inference.exported_metadata import (
-    CANDIDATES,
-    HOST,
-    NAME,
+    CANDIDATE_OUTPUTS,
+    METADATA_KEY,
     ExportMetadata,
-    LoadedRuntime,
-    facts_from_json,
+    read_metadata,
 )
+from utils.inference.loaded_runtime import HOST, LoadedRuntime
 from utils.system.device import Amp, multiplies_bf16
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
 
-SHAPES = 4  # of batches, for each of which there is a compiled model
+if TYPE_CHECKING:
+    from openvino import CompiledModel, Core, Model
+
+MAX_COMPILED_SHAPES = 4  # shapes of batches that get a compiled model of their own
 
 
-def open_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
-    """Load an OpenVINO folder, or its model.xml, to run on the CPU.
+def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
+    """Load an OpenVINO folder, or the model.xml in it.
 
-    Only the candidates are computed: NMS is ours, so that results are those of the checkpoint.
-    ValueError for a folder that is damaged or not of ours, and for a number format that it has not.
+    Only the candidates are computed; NMS is ours, so that results are those of the checkpoint. ValueError
+    for a folder that is damaged or was not written by `export.py`, and for fp16.
     """
     require_packages(f"running {path.name}", "openvino")
     import openvino
@@ -37,54 +39,54 @@ def open_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
         print("OpenVINO uses the CPU here, not the GPU")
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
-        raise ValueError(f"{path} is no OpenVINO folder: there is no {MODEL_FILE} in it")
+        raise ValueError(f"{path} is not an OpenVINO folder: it has no {MODEL_FILE}")
     core = openvino_core()
     try:
-        whole = core.read_model(file)
-    except Exception as error:  # whatever it raises: they have no base of their own
+        model = core.read_model(file)
+    except Exception as error:  # its exceptions have no common base class
         raise ValueError(f"OpenVINO cannot load {file}: {str(error).strip().splitlines()[-1]}") from None
-    facts = _facts(whole, path)
-    number_format = precision(amp, facts.bfloat16)
+    outputs = sorted(name for output in model.outputs for name in output.names)
+    text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
+    metadata = read_metadata(text, path, outputs)
+    number_format = precision(amp, metadata.bfloat16)
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": number_format,
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
     }
+    compiled: dict[tuple[int, ...], CompiledModel] = {}
 
-    networks: dict[tuple[int, ...], Any] = {}
-
-    def compiled(shape: tuple[int, ...]) -> Any:
-        """For one shape each: yolox_nano at 416 took 16 ms with open sizes, 9 with fixed ones."""
-        if shape not in networks and len(networks) >= SHAPES:
-            shape = ()  # open sizes, for all others
-        if shape not in networks:
-            networks[shape] = core.compile_model(_candidates_alone(whole, facts, shape), "CPU", settings)
-        return networks[shape]
+    def compiled_for(shape: tuple[int, ...]) -> "CompiledModel":
+        """One model for each shape: yolox_nano at 416 took 16 ms with dynamic shapes, 9 with static ones."""
+        if shape not in compiled and len(compiled) >= MAX_COMPILED_SHAPES:
+            shape = ()  # dynamic shapes, for all further ones
+        if shape not in compiled:
+            compiled[shape] = core.compile_model(_candidate_model(model, metadata, shape), "CPU", settings)
+        return compiled[shape]
 
     def run(images: Tensor) -> Candidates:
         pixels = images.permute(0, 2, 3, 1).contiguous().numpy()
-        network = compiled(pixels.shape)
+        network = compiled_for(pixels.shape)
         request = network.create_infer_request()
-        network_input = pixels[0] if facts.letterbox else pixels
-        given = [openvino.Tensor(network_input, shared_memory=True)]
+        inputs = [openvino.Tensor(pixels[0] if metadata.letterbox else pixels, shared_memory=True)]
         if network.outputs[0].partial_shape.is_dynamic:
-            boxes, scores = (np.array(value) for value in request.infer(given).values())
+            boxes, scores = (np.array(value) for value in request.infer(inputs).values())
         else:  # into arrays of our own, without a copy
             boxes, scores = (np.empty(tuple(output.shape), np.float32) for output in network.outputs)
             for number, array in enumerate((boxes, scores)):
                 request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
-            request.infer(given)
+            request.infer(inputs)
         return Candidates(torch.from_numpy(boxes), torch.from_numpy(scores))
 
-    return LoadedRuntime(facts, run, HOST, f"OpenVINO on CPU, {number_format}")
+    return LoadedRuntime(metadata, run, HOST, f"OpenVINO on CPU, {number_format}")
 
 
-def _candidates_alone(whole: Any, facts: ExportMetadata, shape: tuple[int, ...]) -> Any:
-    """The model up to the candidates, for images [B, H, W, 3] of one shape, or of any if that is empty."""
+def _candidate_model(full: "Model", metadata: ExportMetadata, shape: tuple[int, ...]) -> "Model":
+    """The model up to the candidates, for images [B, H, W, 3] of one shape, or of any if `shape` is empty."""
     import openvino
 
-    model = openvino.Model([whole.output(name) for name in CANDIDATES], whole.get_parameters()).clone()
-    if facts.letterbox:
+    model = openvino.Model([full.output(name) for name in CANDIDATE_OUTPUTS], full.get_parameters()).clone()
+    if metadata.letterbox:
         model.reshape(list(shape[1:]))
         return model
     if shape:
@@ -97,7 +99,7 @@ def _candidates_alone(whole: Any, facts: ExportMetadata, shape: tuple[int, ...])
 
 
 def precision(amp: Amp, accurate: bool) -> str:
-    """OpenVINO's name of the number format; "auto" is bf16 where the CPU has it, if it is `accurate`."""
+    """OpenVINO's name of the number format; "auto" is bf16 if it is `accurate` and the CPU supports it."""
     if amp == "fp16":
         raise ValueError(
             "--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off"
@@ -106,25 +108,13 @@ def precision(amp: Amp, accurate: bool) -> str:
     return "bf16" if amp == "bf16" or automatic else "f32"
 
 
-def _facts(model: Any, path: Path) -> ExportMetadata:
-    outputs = sorted(name for output in model.outputs for name in output.names)
-    lacking = [f"the output {name}" for name in CANDIDATES if name not in outputs]
-    lacking += [] if model.has_rt_info([NAME]) else ["class names and sizes"]
-    if lacking:
-        raise ValueError(
-            f"{path} was not written by export.py: it lacks {', '.join(lacking)}; it has the outputs "
-            f"{', '.join(outputs)}. Export the checkpoint that it was made from with export.py"
-        )
-    return facts_from_json(model.get_rt_info([NAME]).astype(str), path)
-
-
 @functools.cache
-def openvino_core() -> Any:
-    """The Core, which stays.
+def openvino_core() -> "Core":
+    """The Core, which lives as long as the process.
 
-    Its CPU plugin gives the thread a stack to handle signals on, and puts the one before it back when it
-    goes. Of two Cores, the second to go puts back that of the first, which is no more, and Ctrl+C then ends
-    Python by a segmentation fault where signals have their own stack, as `faulthandler` sees to (seen with
+    Its CPU plugin gives the thread an alternate signal stack, and restores the previous one when it is
+    destroyed. Of two Cores, the second to be destroyed restores the freed stack of the first, and Ctrl+C then
+    ends Python with a segmentation fault if signals have their own stack, as with `faulthandler` (seen with
     OpenVINO 2026.4).
     """
     import openvino

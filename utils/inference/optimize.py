@@ -1,4 +1,4 @@
-"""A detector made ready for inference: folded, in the number format that its convolutions run in."""
+"""Prepares a detector for inference: BatchNorm fused, weights in the number format of the convolutions."""
 
 import copy
 
@@ -9,53 +9,55 @@ from nets.common.boxes import aligned_iou
 from nets.common.detector import Detector
 from nets.common.structures import Candidates
 from nets.layers.fuse import fused
+from utils.data.types import Size
 from utils.system.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-COMPARED = 100  # of the best candidates, that 16-bit floats must leave about where and what they are
-# yolox_nano of COCO in bfloat16: .96 to .98, and up to .13, which costs .003 of its AP; after one epoch from
-# scratch .80 and .12.
-LEAST_IOU, MOST_DIFFERENCE = 0.7, 0.25
+CANDIDATES_COMPARED = 100  # the highest-scoring ones
+# Least median IoU and largest difference of scores between 16-bit floats and float32. yolox_nano of COCO in
+# bfloat16 has .96 to .98 and up to .13, which costs .003 of its AP; after one epoch from scratch .80 and .12.
+MIN_IOU, MAX_SCORE_DIFFERENCE = 0.7, 0.25
 
 
 def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
-    """A copy of the detector that finds the same in less time: see `nets.layers.fuse`.
+    """Return a faster copy of the detector with the same detections: see `nets.layers.fuse`.
 
-    autocast  what convolutions will run in: their weights are kept so, for autocast would convert them at
-        every call
+    autocast  number format that convolutions will run in; their weights are converted to it once, which
+        autocast would do at every call
     """
-    ready = fused(copy.deepcopy(detector))
-    for module in ready.modules() if autocast is not None else ():
-        if isinstance(module, WEIGHTED):
-            module.to(autocast)
-    return ready
+    prepared = fused(copy.deepcopy(detector))
+    if autocast is not None:
+        for module in prepared.modules():
+            if isinstance(module, WEIGHTED):
+                module.to(autocast)
+    return prepared
 
 
 @torch.inference_mode()
-def is_accurate(exact: Detector, short: Detector, autocast: torch.dtype, size: tuple[int, int]) -> bool:
-    """Whether 16-bit floats leave boxes and scores about as they are, on one image (height, width).
+def is_accurate(exact: Detector, reduced: Detector, autocast: torch.dtype, size: Size) -> bool:
+    """Whether boxes and scores are about the same in 16-bit floats, on one generated image of `size`.
 
-    exact, short  the same detector as `for_inference` makes it for float32, and for `autocast`
+    exact, reduced  the same detector from `for_inference`, for float32 and for `autocast`
     """
-    images = _image(size).to(exact.device)
+    images = _test_image(size).to(exact.device)
     expected = exact.detect(images)
-    with autocasting(short.device, autocast):
-        found = short.detect(images)
+    with autocasting(reduced.device, autocast):
+        found = reduced.detect(images)
     return _agree(expected, found)
 
 
 def _agree(expected: Candidates, found: Candidates) -> bool:
     if expected.boxes.shape != found.boxes.shape:
-        return True  # two stages: which candidates there are depends on the first one's last digits
+        return True  # two-stage detectors: rounding decides which candidates the first stage passes on
     scores = expected.scores[0].amax(-1)
-    best = scores.topk(min(COMPARED, len(scores))).indices
+    best = scores.topk(min(CANDIDATES_COMPARED, len(scores))).indices
     iou = aligned_iou(expected.boxes[0, best], found.boxes[0, best]).median()
     difference = (expected.scores[0, best] - found.scores[0, best]).abs().max()
-    return bool(iou >= LEAST_IOU and difference <= MOST_DIFFERENCE)  # false for NaN
+    return bool(iou >= MIN_IOU and difference <= MAX_SCORE_DIFFERENCE)  # false for NaN
 
 
-def _image(size: tuple[int, int]) -> Tensor:
-    """Coloured patches of 40 pixels, the same each time, uint8 [1, 3, H, W]."""
+def _test_image(size: Size) -> Tensor:
+    """Random coloured patches of 40 pixels, the same at each call, uint8 [1, 3, H, W]."""
     rows, columns = (-(-side // 40) for side in size)
     generator = torch.Generator().manual_seed(0)
     patches = torch.randint(0, 256, (1, 3, rows, columns), dtype=torch.uint8, generator=generator)

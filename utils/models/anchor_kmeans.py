@@ -1,7 +1,7 @@
-"""How well anchors fit the boxes of a data set, and anchors that fit them better, by k-means.
+"""Measures how well anchors fit the boxes of a data set, and finds better anchors by k-means.
 
-Boxes count by width and height alone, and are near each other where they overlap with their corners laid
-together: YOLOv2, https://arxiv.org/abs/1612.08242 (section 2). k-means++: Arthur and Vassilvitskii 2007.
+Only widths and heights count: the distance is 1 - IoU of two boxes with the same corner, as in YOLOv2,
+https://arxiv.org/abs/1612.08242 (section 2). k-means++: Arthur and Vassilvitskii 2007.
 """
 
 from collections.abc import Sequence
@@ -11,72 +11,75 @@ import numpy as np
 
 from nets.heads.anchor_head import Anchors
 from utils.data.index import DatasetIndex
+from utils.data.types import Size
 from utils.images.headers import header_size
 from utils.images.letterbox import plan_letterbox
+from utils.models.choose import split_by_level
 
-FACTOR = 4.0  # sides of a box that are at most so many times longer or shorter than an anchor's fit it
-MOST_BOXES = 20_000  # that k-means looks at; of more distinct boxes it draws so many
+FACTOR = 4.0  # an anchor fits a box if its sides are at most so many times longer or shorter
+MAX_BOXES = 20_000  # distinct boxes that k-means uses; of more, it draws a sample
 RESTARTS = 5
-ROUNDS = 100
+MAX_ITERATIONS = 100
+
+BoxSizes = np.ndarray  # float64 [N, 2], widths and heights in pixels of the network input
 
 
-class Fit(NamedTuple):
-    """How anchors fit boxes.
+class AnchorFit(NamedTuple):
+    """How well anchors fit boxes.
 
-    recall    share of the boxes of which some anchor has both width and height within a factor of 4
-    mean_iou  mean over the boxes of their overlap with the anchor that overlaps them most
+    recall    fraction of the boxes for which an anchor has both width and height within a factor of 4
+    mean_iou  mean IoU of the boxes with their nearest anchor
     """
 
     recall: float
     mean_iou: float
 
 
-def box_sizes(index: DatasetIndex, image_size: tuple[int, int], most_images: int | None = None) -> np.ndarray:
-    """Widths and heights, float64 [N, 2], of the boxes that are trained on, in pixels of the network input.
+def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = None) -> BoxSizes:
+    """Widths and heights of the boxes that are trained on, after the letterbox to `image_size`.
 
-    As the letterbox scales each image to `image_size` (height, width). Sizes of images that the index
-    does not know are read from the files; an image that cannot be read is left out. Of more than
-    `most_images` images, so many are taken, evenly over the data set.
+    Image sizes that are missing in the index are read from the files; images that cannot be read are skipped.
+    At most `max_images` images are used, evenly spread over the data set.
     """
     trained = ~(index.difficult | index.crowd)
     owners = np.repeat(np.arange(len(index)), np.diff(index.box_offsets))[trained]
-    images = np.unique(owners)
-    if most_images is not None and len(images) > most_images:
-        images = images[np.linspace(0, len(images) - 1, most_images).astype(int)]
+    image_numbers = np.unique(owners)
+    if max_images is not None and len(image_numbers) > max_images:
+        image_numbers = image_numbers[np.linspace(0, len(image_numbers) - 1, max_images).astype(int)]
     scales = np.full((len(index), 2), np.nan)
-    for image in images.tolist():
-        scales[image] = _scales(index, image, image_size)
+    for image_number in image_numbers.tolist():
+        scales[image_number] = _scales(index, image_number, image_size)
     boxes = index.boxes[trained].astype(np.float64)
     sizes = (boxes[:, 2:] - boxes[:, :2]) * scales[owners]
-    return sizes[(sizes > 0).all(axis=1)]  # nor NaN
+    return sizes[(sizes > 0).all(axis=1)]  # false for NaN too
 
 
-def anchor_fit(sizes: np.ndarray, anchors: np.ndarray) -> Fit:
-    """How anchors [K, 2] fit boxes of these widths and heights [N, 2]; all in pixels."""
+def anchor_fit(sizes: BoxSizes, anchors: BoxSizes) -> AnchorFit:
+    """How well anchors [K, 2] fit boxes [N, 2]."""
     best_iou, best_factor = np.zeros(len(sizes)), np.full(len(sizes), np.inf)
     for anchor in anchors:
         np.maximum(best_iou, _iou(sizes, anchor), out=best_iou)
         ratio = sizes / anchor
         np.minimum(best_factor, np.maximum(ratio, 1 / ratio).max(axis=1), out=best_factor)
-    return Fit(float((best_factor <= FACTOR).mean()), float(best_iou.mean()))
+    return AnchorFit(float((best_factor <= FACTOR).mean()), float(best_iou.mean()))
 
 
-def kmeans_anchors(sizes: np.ndarray, number: int, seed: int = 0) -> np.ndarray:
-    """`number` anchors [number, 2] for boxes of these widths and heights [N, 2], smallest area first.
+def kmeans_anchors(sizes: BoxSizes, number: int, seed: int = 0) -> BoxSizes:
+    """Find `number` anchors [number, 2] for boxes [N, 2], smallest area first.
 
-    The best of several k-means by mean overlap. The same for the same boxes in any order. ValueError if there
-    are fewer distinct boxes than anchors.
+    The result of several k-means with the highest mean IoU; the order of the boxes does not matter.
+    ValueError if there are fewer distinct boxes than anchors.
     """
     rng = np.random.default_rng(seed)
-    # Hundredths of a pixel: boxes that differ by less would have no distance between them.
+    # Rounded to hundredths of a pixel: the distance of boxes that differ by less would be 0.
     distinct, counts = np.unique(np.maximum(sizes.round(2), 0.01), axis=0, return_counts=True)
     if len(distinct) < number:
         raise ValueError(
             f"the data has boxes of {len(distinct)} different sizes, too few for {number} anchors: "
             "keep the model's own anchors"
         )
-    if len(distinct) > MOST_BOXES:
-        drawn = rng.choice(len(distinct), MOST_BOXES, p=counts / counts.sum())
+    if len(distinct) > MAX_BOXES:
+        drawn = rng.choice(len(distinct), MAX_BOXES, p=counts / counts.sum())
         chosen, counts = np.unique(drawn, return_counts=True)
         distinct = distinct[chosen]
     results = [_kmeans(distinct, counts, number, rng) for _ in range(RESTARTS)]
@@ -84,45 +87,43 @@ def kmeans_anchors(sizes: np.ndarray, number: int, seed: int = 0) -> np.ndarray:
     return best[np.argsort(best.prod(axis=1), kind="stable")]
 
 
-def to_levels(anchors: np.ndarray, levels: int) -> Anchors:
-    """Anchors [K, 2], smallest first, as many on each level; rounded to whole pixels, at least one."""
-    sizes = [(float(w), float(h)) for w, h in np.maximum(1, np.rint(anchors))]
-    each = len(sizes) // levels
-    return tuple(tuple(sizes[level * each : (level + 1) * each]) for level in range(levels))
+def to_levels(anchors: BoxSizes, levels: int) -> Anchors:
+    """Divide anchors [K, 2] evenly among levels, in whole pixels, at least 1."""
+    return split_by_level([(float(w), float(h)) for w, h in np.maximum(1, np.rint(anchors))], levels)
 
 
-def to_array(anchors: Anchors) -> np.ndarray:
+def to_array(anchors: Anchors) -> BoxSizes:
     """Anchors of all levels as one array [K, 2]."""
     return np.array([size for level in anchors for size in level], np.float64)
 
 
-def _scales(index: DatasetIndex, image: int, image_size: tuple[int, int]) -> tuple[float, float]:
-    """Network pixels per pixel of the image, along x and y; NaN if its size cannot be known."""
-    height, width = index.sizes[image].tolist()
+def _scales(index: DatasetIndex, image_number: int, image_size: Size) -> tuple[float, float]:
+    """Pixels of the network input per pixel of the image, along x and y; NaN if its size is unknown."""
+    height, width = index.sizes[image_number].tolist()
     if min(height, width) <= 0:
         try:
-            height, width = header_size(index.path(image))
+            height, width = header_size(index.path(image_number))
         except ValueError:
             return (np.nan, np.nan)
     plan = plan_letterbox((height, width), image_size)
     return plan.scale_x, plan.scale_y
 
 
-def _iou(sizes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Overlap of widths and heights [..., 2] with others [..., 2], corners laid together. [...]"""
+def _iou(sizes: BoxSizes, others: BoxSizes) -> np.ndarray:
+    """IoU [...] of boxes [..., 2] with others [..., 2] that have the same corner."""
     common = np.minimum(sizes, others).prod(axis=-1)
     return common / (sizes.prod(axis=-1) + others.prod(axis=-1) - common)
 
 
 def _kmeans(
-    sizes: np.ndarray, counts: np.ndarray, number: int, rng: np.random.Generator
-) -> tuple[float, np.ndarray]:
-    """One k-means on distinct boxes, each there so many times: the best round's mean overlap and anchors."""
-    anchors = _spread_out(sizes, counts, number, rng)
+    sizes: BoxSizes, counts: np.ndarray, number: int, rng: np.random.Generator
+) -> tuple[float, BoxSizes]:
+    """Mean IoU and anchors of the best iteration of one k-means on distinct boxes with these counts."""
+    anchors = _initial_anchors(sizes, counts, number, rng)
     best = (-1.0, anchors)
     owner = np.full(len(sizes), -1)
     orders = [np.argsort(side, kind="stable") for side in sizes.T]
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ITERATIONS):
         overlaps = np.stack([_iou(sizes, anchor) for anchor in anchors])  # [K, N]
         nearest = overlaps.argmax(axis=0)
         mean = float(overlaps.max(axis=0) @ counts) / counts.sum()
@@ -135,8 +136,8 @@ def _kmeans(
     return best
 
 
-def _spread_out(sizes: np.ndarray, counts: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
-    """k-means++: boxes [number, 2] far from each other, drawn by the square of 1 - overlap with the last."""
+def _initial_anchors(sizes: BoxSizes, counts: np.ndarray, number: int, rng: np.random.Generator) -> BoxSizes:
+    """k-means++: draw boxes [number, 2] by the square of their distance to the nearest one drawn before."""
     chosen = [int(rng.choice(len(sizes), p=counts / counts.sum()))]
     distance = np.ones(len(sizes))
     while len(chosen) < number:
@@ -147,12 +148,11 @@ def _spread_out(sizes: np.ndarray, counts: np.ndarray, number: int, rng: np.rand
 
 
 def _centres(
-    sizes: np.ndarray, counts: np.ndarray, owner: np.ndarray, number: int, orders: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Median width and height of each cluster [number, 2]; for an empty one, the box that fits worst.
+    sizes: BoxSizes, counts: np.ndarray, owner: np.ndarray, number: int, orders: Sequence[np.ndarray]
+) -> BoxSizes:
+    """Median width and height of each cluster [number, 2]; for an empty one, the box with the worst fit.
 
-    `orders` sort the boxes by width and by height. On COCO, medians overlap boxes better than means: .621
-    against .609 on average.
+    `orders` sort the boxes by width and by height. On COCO, medians reach a mean IoU of .621, means .609.
     """
     mass = np.bincount(owner, counts, number)
     ends = np.cumsum(np.bincount(owner, minlength=number))

@@ -1,8 +1,9 @@
-"""A model of the zoo as the flags of a script choose it, with the anchors of a file.
+"""Chooses a model of the zoo by the flags of a script, and reads and writes files of anchors.
 
-Anchor sizes are text: `w,h, w,h, ...`, finest level first, as `model_data/yolo_anchors.txt` has them.
+Anchor files are text: `w,h, w,h, ...`, finest level first, as in `model_data/yolo_anchors.txt`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,35 +13,41 @@ from utils.system.files import read_text
 
 
 def read_anchors(path: str | Path, levels: int) -> Anchors:
-    """The anchors of a file, as many for each of `levels` levels. ValueError that says what is wrong."""
+    """Read the anchors in a file, the same number for each of `levels` levels. ValueError if it is wrong."""
     numbers = []
     for word in read_text(Path(path)).replace(",", " ").split():
         try:
             numbers.append(float(word))
         except ValueError:
-            raise ValueError(f"{path}: '{word}' is no number; anchors are written as w,h, w,h, ...") from None
+            raise ValueError(
+                f"{path}: '{word}' is not a number; anchors are written as w,h, w,h, ..."
+            ) from None
     if not numbers or len(numbers) % (2 * levels):
         raise ValueError(
             f"{path} has {len(numbers)} numbers: it needs a width and a height for each anchor, "
-            f"and as many anchors for each of the {levels} levels of the network"
+            f"and the same number of anchors for each of the {levels} levels of the network"
         )
     for number in numbers:
         if not 0 < number < float("inf"):  # false for NaN too
-            raise ValueError(f"{path}: an anchor's width and height are above 0, not {number:g}")
-    sizes = [*zip(numbers[::2], numbers[1::2], strict=True)]
+            raise ValueError(f"{path}: width and height of an anchor must be above 0, not {number:g}")
+    return split_by_level([*zip(numbers[::2], numbers[1::2], strict=True)], levels)
+
+
+def split_by_level(sizes: Sequence[tuple[float, float]], levels: int) -> Anchors:
+    """Divide anchor sizes (width, height) evenly among the levels, finest first."""
     each = len(sizes) // levels
     return tuple(tuple(sizes[level * each : (level + 1) * each]) for level in range(levels))
 
 
-def write_anchors(anchors: Anchors) -> str:
-    """The text of a file for these anchors."""
+def anchors_text(anchors: Anchors) -> str:
+    """The text of a file with these anchors."""
     return ",  ".join(f"{width:g},{height:g}" for level in anchors for width, height in level) + "\n"
 
 
 def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", anchors: str = "") -> Preset:
-    """The model of that name with other parts, and the anchors of a file, where they are named.
+    """The model of that name, with other parts and the anchors in a file if they are given.
 
-    ValueError if there is none such.
+    ValueError for unknown names, and for parts that do not go together.
     """
     parts: dict[str, Any] = {"backbone": backbone or None, "neck": neck or None, "head": head or None}
     model = preset(name, **parts)
@@ -50,7 +57,7 @@ def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", 
 
 
 def anchors_of(model: Preset) -> Anchors:
-    """The model's anchors, level by level. ValueError if it has none."""
+    """The model's anchors, level by level. ValueError if it has no anchors that can be chosen."""
     if not model.has_anchors:
         heads = ", ".join(name for name, family in HEADS.items() if family.anchored)
         models = ", ".join(name for name, entry in ZOO.items() if entry.has_anchors)

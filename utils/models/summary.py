@@ -1,4 +1,4 @@
-"""What a model is made of and what it costs, as text: for the log of a training, and at length."""
+"""A model's parts and cost as text: short for the training log, or in full."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,34 +9,35 @@ from nets.common.detector import PARTS
 from nets.common.structures import Level
 from nets.inspect.receptive_field import Extent, receptive_fields
 from nets.inspect.summary import Summary, summarise
+from utils.data.types import Size
 
 NOTES = """
-layers       convolutions, and other modules with a matrix of weights
+layers       convolutions, and other modules with a weight matrix
 GFLOPs       1e9 operations for one image; a multiplication and an addition are two
-activations  all outputs of the modules, as 32-bit floats; training keeps most of them until the gradient
-             is computed, for each image of a batch
-cells        at which a level predicts, rows x columns, each as many pixels of the input wide as the stride
-sees         pixels of the input, height x width, that a prediction in the middle can depend on at all;
-             those around its centre count far more. Measured on the network's own connections"""
+activations  all outputs of the modules, in float32; training keeps most of them until the backward pass,
+             for each image of a batch
+cells        grid of a feature level, rows x columns; a cell is as many pixels of the input wide as the stride
+sees         receptive field: pixels of the input, height x width, that a prediction in the middle can depend
+             on, measured on the network; pixels near its centre count far more"""
 
 
-def short_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
-    """Figures by part and the levels, in a few lines for the log."""
+def short_summary(model: Preset, num_classes: int, image_size: Size) -> str:
+    """Cost by part, and the feature levels, in a few lines for the log."""
     summary = _summary(model, num_classes, image_size)
     levels = ", ".join(f"{level.stride} ({level.rows} x {level.columns})" for level in summary.levels)
-    strides = f"\nstrides of the levels, and their cells: {levels}" if levels else ""
+    strides = f"\nstrides of the feature levels, and their cells: {levels}" if levels else ""
     return f"{_title(model, num_classes, image_size)}\n{_part_table(summary)}{strides}"
 
 
-def full_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
-    """The same with the parts' names, what each level sees, and what the figures mean."""
+def full_summary(model: Preset, num_classes: int, image_size: Size) -> str:
+    """The same with the names of the parts, receptive fields, and what the columns mean."""
     summary = _summary(model, num_classes, image_size)
     fields: Sequence[Extent | None] | None
     try:
         with torch.device("meta"):
             detector = build(model, num_classes)
         fields = receptive_fields(detector)
-    except Exception:  # a foreign network raises whatever it likes; all other figures are still of use
+    except Exception:  # a custom network may raise anything; everything else is still useful
         fields = None
     parts = ", ".join(f"{part} {getattr(model, part)}" for part in PARTS)
     blocks = [f"{_title(model, num_classes, image_size)}\n{parts}", _part_table(summary)]
@@ -45,16 +46,16 @@ def full_summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -
     return "\n\n".join(blocks) + "\n" + NOTES
 
 
-def _summary(model: Preset, num_classes: int, image_size: tuple[int, int]) -> Summary:
+def _summary(model: Preset, num_classes: int, image_size: Size) -> Summary:
     try:
-        with torch.device("meta"):  # shapes are all that most networks need: no memory, no time
+        with torch.device("meta"):  # shapes are enough for most networks, and cost no memory and no time
             return summarise(build(model, num_classes), image_size)
-    except RuntimeError:  # some compute one thing or another by the numbers themselves
+    except RuntimeError:  # some networks need actual values
         with torch.random.fork_rng(devices=[]):
             return summarise(build(model, num_classes), image_size)
 
 
-def _title(model: Preset, num_classes: int, image_size: tuple[int, int]) -> str:
+def _title(model: Preset, num_classes: int, image_size: Size) -> str:
     return f"{model.name} for {num_classes} classes, one image of {image_size[0]} x {image_size[1]}:"
 
 
@@ -62,13 +63,13 @@ def _part_table(summary: Summary) -> str:
     rows = [("", "layers", "parameters", "GFLOPs", "activations")]
     rows += [
         (part, str(layers), f"{parameters / 1e6:.2f} M", f"{gflops:.2f}", f"{size / 1e6:.0f} MB")
-        for part, layers, parameters, gflops, size in _figures(summary)
+        for part, layers, parameters, gflops, size in _costs(summary)
     ]
     return _aligned(rows)
 
 
-def _figures(summary: Summary) -> list[tuple[str, float, float, float, float]]:
-    """Layers, parameters, GFLOPs and bytes of each part, and of all."""
+def _costs(summary: Summary) -> list[tuple[str, float, float, float, float]]:
+    """Layers, parameters, GFLOPs and bytes of activations of each part, and in total."""
     columns: list[Mapping[str, float]] = [*summary[:4]]
     rows = [(part, *(column[part] for column in columns)) for part in PARTS]
     return [*rows, ("all", *(sum(column.values()) for column in columns))]  # type: ignore[list-item]
@@ -87,7 +88,7 @@ def _extent(field: Extent | None) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A table whose first column is flush left and the others flush right."""
+    """A table with the first column left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -20,7 +20,12 @@ from utils.predict.settings import PredictSettings
 from utils.predict.trained_detector import load_trained, ready_for_inference
 from utils.system.device import choose_device
 from utils.system.stopwatch import Stopwatch
-from utils.weights.thresholds import DEFAULT, change_confidences, check_names, class_confidences
+from utils.weights.thresholds import (
+    DEFAULT_CONFIDENCE,
+    change_confidences,
+    check_class_names,
+    class_confidences,
+)
 
 ImageOrPath = Image | str | PathLike[str]
 
@@ -47,10 +52,10 @@ class Predictor:
         self.class_names = self.model.class_names
         confidences = class_confidences(asked.confidence, self.model.thresholds, len(self.class_names))
         self.confidences = change_confidences(confidences, self.class_names, asked.class_confidence)
-        check_names("--only", asked.only, self.class_names)
+        check_class_names("--only", asked.only, self.class_names)
         self.wanted = [k for k, name in enumerate(self.class_names) if not asked.only or name in asked.only]
         self.settings = DetectSettings(
-            confidence=min((self.confidences[k] for k in self.wanted), default=DEFAULT),
+            confidence=min((self.confidences[k] for k in self.wanted), default=DEFAULT_CONFIDENCE),
             nms_iou=asked.nms_iou,
             max_detections=asked.max_detections,
             autocast=self.model.autocast,

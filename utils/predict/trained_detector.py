@@ -10,13 +10,13 @@ from nets.common.detector import Detector
 from utils.data.class_names import read_classes
 from utils.images.types import Size
 from utils.inference.detect import DetectorLike
-from utils.inference.exported_model import ExportedModel, load_exported
+from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference, is_accurate
 from utils.system.device import Amp, choose_autocast, describe_device, to_device
 from utils.system.validation import check_image_size
 from utils.weights.file_kind import exported_kind
 from utils.weights.load_weights import best_fit, known_classes, load_weights
-from utils.weights.pretrained import WORD, pretrained_weights
+from utils.weights.pretrained import PRETRAINED, pretrained_weights
 from utils.weights.read_weights import Weights, read_weights
 from utils.weights.thresholds import Thresholds
 
@@ -28,7 +28,7 @@ class TrainedDetector:
     image_size  height and width of its input
     thresholds  the confidence thresholds with the best F1, if they are stored with the weights
     autocast    number format of its convolutions; None is float32
-    dynamic     whether it takes other input sizes too; an exported file may be fixed to one
+    runtime     one line for the log about the runtime of an exported file; None for PyTorch
     """
 
     detector: DetectorLike
@@ -37,7 +37,7 @@ class TrainedDetector:
     image_size: Size
     thresholds: Thresholds | None = None
     autocast: torch.dtype | None = None
-    dynamic: bool = True
+    runtime: str | None = None
 
 
 def load_trained(
@@ -57,18 +57,18 @@ def load_trained(
 
     A file of export.py is opened instead, in the number format of `amp`.
     """
-    if str(weights) == WORD:
+    if str(weights) == PRETRAINED:
         weights = _published(model)
     if exported_kind(weights):
         exported = load_exported(weights, device, amp, model=model, classes=classes, image_size=image_size)
-        metadata = exported.facts
+        metadata = exported.metadata
         return TrainedDetector(
             exported,
             metadata.model_name,
             metadata.class_names,
             exported.image_size,
             metadata.thresholds,
-            dynamic=metadata.dynamic,
+            runtime=exported.describe(),
         )
     content = read_weights(weights)
     name = model or content.model_name or _recognised(content)
@@ -107,9 +107,7 @@ def ready_for_inference(trained: TrainedDetector, amp: Amp, check: bool = True) 
 
 def describe_trained(trained: TrainedDetector) -> str:
     """One line for the log: the device, the number format, and the runtime of an exported file."""
-    if isinstance(trained.detector, ExportedModel):
-        return trained.detector.describe()
-    return describe_device(trained.detector.device, trained.autocast)
+    return trained.runtime or describe_device(trained.detector.device, trained.autocast)
 
 
 def _published(model: str | None) -> Path:

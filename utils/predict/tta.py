@@ -42,11 +42,11 @@ def _other_views(model: TrainedDetector) -> list[tuple[Size, bool]]:
 
     An exported file of fixed size can only be given the flipped image.
     """
-    stride, smallest = model.detector.stride, preset(model.model_name).smallest
+    detector, smallest = model.detector, preset(model.model_name).smallest
     views = [(model.image_size, False)]
     for scale, flipped in VIEWS[1:]:
-        height, width = (round(side * scale / stride) * stride for side in model.image_size)
-        scaled = model.dynamic and min(height, width) >= smallest
+        height, width = (round(side * scale / detector.stride) * detector.stride for side in model.image_size)
+        scaled = min(height, width) >= smallest and detector.accepts((height, width))
         view = ((height, width) if scaled else model.image_size, flipped)
         if view not in views:
             views.append(view)

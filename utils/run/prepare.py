@@ -19,21 +19,21 @@ from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
 from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
-from utils.weights.pretrained import WORD, pretrained_weights, source_of
+from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
 from utils.weights.read_weights import read_weights
 
 
 def check_weights(weights: str, model: str) -> None:
     """ValueError if --weights is neither a file of weights, nor none, nor pretrained where there are such."""
-    if weights == WORD:
-        source_of(model)
+    if weights == PRETRAINED:
+        weights_source(model)
     elif weights != "none":
         read_weights(weights)
 
 
 def weights_file(weights: str, model: str) -> str:
     """--weights with a file in place of "pretrained": fetched if it is not there."""
-    return str(pretrained_weights(model).absolute()) if weights == WORD else weights
+    return str(pretrained_weights(model).absolute()) if weights == PRETRAINED else weights
 
 
 def prepare_detector(

@@ -83,13 +83,14 @@ next:
 
 def _detect(trainer: Trainer, data: DatasetIndex, run: Run, with_losses: bool = False) -> DatasetDetections:
     settings = trainer.settings
+    detector = for_inference(trainer.evaluated, settings.detect.autocast)
     return detect_dataset(
-        for_inference(trainer.evaluated, settings.detect.autocast),
+        detector,
         data,
         settings.image_size,
         run.eval_batch_size,
         settings.machine.workers or 0,
         settings.detect,
-        with_losses,
+        detector.losses if with_losses else None,
         trainer.processes,
     )

@@ -1,7 +1,7 @@
-"""Checkpoints: all that resuming a training or predicting with its result needs, as plain data.
+"""Checkpoints: all that is needed to resume training, or to predict, as plain data.
 
-They hold tensors and primitives only, so they load without running code from the file
-(`torch.load(path, weights_only=True)`). With them go the states of all random number generators.
+They hold only tensors and primitives, so loading them runs no code from the file
+(`torch.load(path, weights_only=True)`). They include the states of all random number generators.
 """
 
 import random
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from utils.data.types import Size
 from utils.system.files import replacing
 
 REQUIRED = ("model", "ema", "optimizer", "epoch", "step", "class_names", "model_name", "image_size")
@@ -31,15 +32,14 @@ def save_checkpoint(
     step: int,
     class_names: Sequence[str],
     model_name: str,
-    image_size: tuple[int, int],
+    image_size: Size,
     keep: Path | None = None,
     **more: Any,
 ) -> None:
-    """Write a checkpoint; the file appears whole or not at all. The one before goes to `keep`, if given.
+    """Write a checkpoint; the file appears whole or not at all. The previous one moves to `keep`, if given.
 
-    `model`, `ema` and `optimizer` are state dicts, kept in their precision; `image_size` is height, width;
-    `more` is what else resuming needs. TypeError if anything is neither a tensor nor a primitive, OSError if
-    the file cannot be written.
+    `model`, `ema` and `optimizer` are state dicts, saved in their precision; `more` is whatever else resuming
+    needs. TypeError if anything is neither a tensor nor a primitive, OSError if the file cannot be written.
     """
     content = {
         "model": dict(model),
@@ -56,61 +56,58 @@ def save_checkpoint(
     with replacing(Path(path), keep) as beside:
         try:
             torch.save(content, beside)
-        except RuntimeError as error:  # it hides what the system said
-            raise OSError(f"{path} cannot be written: {_room_text(path.parent)}") from error
+        except RuntimeError as error:  # it hides the system's message
+            free = shutil.disk_usage(path.parent).free / 1e6
+            raise OSError(f"{path} cannot be written: {free:.1f} MB are left on the disk") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote, on the CPU; ValueError if the file is anything else, or changed since."""
+    """Read a checkpoint of `save_checkpoint`, on the CPU; ValueError if it is another file, or damaged."""
     path = Path(path)
     check_is_file(path)
-    if zipfile.is_zipfile(path) and not _sums_agree(path):
+    if zipfile.is_zipfile(path) and not _checksums_match(path):
         raise ValueError(damaged(path))
     content = load_torch_file(path)
     if not isinstance(content, dict) or any(key not in content for key in REQUIRED):
         raise ValueError(
-            f"{path} is no checkpoint that a training can resume from: "
-            "give it as --weights to start a new training with these weights"
+            f"{path} is no checkpoint that training can resume from: "
+            "give it as --weights to start a new run from these weights"
         )
     return content
 
 
 def load_torch_file(path: Path, mmap: bool = False) -> Any:
-    """The content of a file that `torch.save` wrote, on the CPU; ValueError that says what is wrong with it.
+    """Read a file that `torch.save` wrote, on the CPU; ValueError with the reason if it cannot be loaded.
 
     With `mmap`, tensors are read from the disk when they are used; the file must not change until then.
     """
     check_is_file(path)
     try:
-        # Files of before torch 1.6 are no zip archives and cannot be mapped.
+        # Files from before torch 1.6 are not zip archives and cannot be mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
-    except Exception as error:  # bytes that are no pickle raise anything, from KeyError to OSError
+    except Exception as error:  # invalid pickles raise anything from KeyError to OSError
         if "unsupported global" in str(error).lower() or "unsupported class" in str(error).lower():
             raise ValueError(
                 f"{path} holds Python objects beside tensors, and loading those could run any code: "
-                "where you trust the file, load it and save model.state_dict() alone with torch.save"
+                "if you trust the file, load it and save only model.state_dict() with torch.save"
             ) from None
         raise ValueError(damaged(path)) from None
 
 
-def _room_text(folder: Path) -> str:
-    return f"{shutil.disk_usage(folder).free / 1e6:.1f} MB are left on the disk"
+def _checksums_match(path: Path) -> bool:
+    """Whether each part of the zip archive of torch.save matches its checksum (CRC-32).
 
-
-def _sums_agree(path: Path) -> bool:
-    """Whether each part of the zip archive that torch.save wrote has the sum (CRC-32) written with it.
-
-    PyTorch does not look at the sums, and would load weights with flipped bits.
+    PyTorch does not check them, and would load weights with flipped bits.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except Exception:  # a damaged head of a part raises anything, from BadZipFile to NotImplementedError
+    except Exception:  # damaged headers raise anything from BadZipFile to NotImplementedError
         return False
 
 
 def check_is_file(path: Path) -> None:
-    """ValueError that says where it looked, if there is no such file; OSError if it may not be read."""
+    """ValueError with the absolute path if there is no such file; OSError if it may not be read."""
     if not path.is_file():
         kind = "is a folder, not a weights file" if path.is_dir() else "does not exist"
         raise ValueError(f"{path.absolute()} {kind}: check the path of the weights")
@@ -123,7 +120,7 @@ def damaged(path: Path) -> str:
 
 
 def _check_plain(name: str, value: Any) -> None:
-    """TypeError naming the entry of a checkpoint that would not load with `weights_only=True`."""
+    """TypeError that names an entry which would not load with `weights_only=True`."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             _check_plain(f"{name}.{key}" if name else str(key), item)
@@ -131,16 +128,16 @@ def _check_plain(name: str, value: Any) -> None:
         for index, item in enumerate(value):
             _check_plain(f"{name}.{index}", item)
     elif not isinstance(value, Tensor) and type(value) not in _PRIMITIVES:
-        # By type, not isinstance: numpy's float64 is a float, but is pickled as an object of numpy's.
+        # By type, not isinstance: numpy's float64 is a float, but is pickled as a numpy object.
         raise TypeError(
-            f"checkpoint entry '{name}' is {type(value).__name__}: keep tensors and primitives only"
+            f"checkpoint entry '{name}' is {type(value).__name__}: save tensors and primitives only"
         )
 
 
 def random_state() -> dict[str, Any]:
-    """Where the generators of Python, NumPy, torch and all GPUs are: tensors and primitives only."""
+    """The states of the random generators of Python, NumPy, torch and all GPUs, as tensors and primitives."""
     version, numbers, gauss = random.getstate()
-    kind, key, *rest = np.random.get_state()  # noqa: NPY002, the global generator is what others may use
+    kind, key, *rest = np.random.get_state()  # noqa: NPY002, other code may use the global one
     return {
         "python": [version, list(numbers), gauss],
         "numpy": [kind, torch.from_numpy(np.array(key, np.int64)), *rest],
@@ -150,7 +147,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Put the generators back; those of GPUs only where there are as many."""
+    """Restore the states of the generators; those of GPUs only if there are as many."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, key, *rest = state["numpy"]

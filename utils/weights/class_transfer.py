@@ -1,4 +1,4 @@
-"""Which row of a file's class layers belongs to which class here: by the classes' names, not by position."""
+"""Transfers rows of a file's class layers to ours by class name, not by position."""
 
 import functools
 import re
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from nets import Preset, build
 
-# COCO and VOC write these differently; both are trained from and for all the time.
+# COCO and VOC spell these differently, and weights of one are often fine-tuned on the other.
 _VOC_SPELLING = {"airplane": "aeroplane", "motorcycle": "motorbike", "couch": "sofa", "tv": "tvmonitor"}
 
-# Tensors with several rows beside each other for each class, by the end of their names: those of its boxes.
+# Tensors with several adjacent rows for each class, by the end of their names: rows for its box coordinates.
 _ROWS_EACH = {".box_predictor.bbox_pred.weight": 4, ".box_predictor.bbox_pred.bias": 4}
 
 
 class ClassLayer(NamedTuple):
-    """How the rows of a tensor belong to classes: `groups` (anchors, say), each with rows for every class.
+    """How the rows of a tensor belong to classes: `groups` (e.g. anchors), each with rows for every class.
 
-    before  classes of each group that come before ours (the background, say)
-    each    rows beside each other for each class
+    before  classes of each group that come before ours (e.g. the background)
+    each    adjacent rows for each class
     """
 
     groups: int
@@ -29,11 +29,11 @@ class ClassLayer(NamedTuple):
     each: int = 1
 
     def classes(self, rows: int) -> int:
-        """The number of classes of a tensor with so many rows."""
+        """The number of classes of a tensor with this number of rows."""
         return rows // (self.groups * self.each) - self.before
 
     def fits(self, rows: int) -> bool:
-        """Whether a tensor for some number of classes has so many rows."""
+        """Whether this number of rows fits some number of classes."""
         return rows % (self.groups * self.each) == 0 and self.classes(rows) > 0
 
     def grouped(self, tensor: Tensor) -> Tensor:
@@ -42,7 +42,7 @@ class ClassLayer(NamedTuple):
 
 
 class ClassTransfer(NamedTuple):
-    """Rows of the class layers to copy: here[target] = file[source], counted in classes.
+    """The classes whose rows to copy from the file's class layers: ours[target] = theirs[source].
 
     layers  the tensors that have rows for classes, by name
     """
@@ -56,7 +56,7 @@ class ClassTransfer(NamedTuple):
         return layer.groups * layer.each * (layer.before + len(self.target))
 
     def copy(self, name: str, theirs: Tensor, ours: Tensor) -> None:
-        """Copy into `ours` the rows of the classes carried over, and those that belong to no class."""
+        """Copy the rows of the transferred classes into `ours`, and those before all classes."""
         layer = self.layers[name]
         source, target = layer.grouped(theirs.to(ours)), layer.grouped(ours)
         target[:, : layer.before] = source[:, : layer.before]
@@ -66,14 +66,14 @@ class ClassTransfer(NamedTuple):
 
 @functools.cache
 def model_shapes(model: Preset, num_classes: int) -> dict[str, torch.Size]:
-    """Shapes of the floating tensors of a model, by name. Allocates nothing."""
+    """Shapes of the floating-point tensors of a model by name, without allocating them."""
     with torch.device("meta"):
         state = build(model, num_classes).state_dict()
     return {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
 
 
 def class_layers(model: Preset) -> dict[str, ClassLayer]:
-    """The tensors that have rows for classes: those that grow with the number of classes."""
+    """The tensors that have rows for classes: those whose shape depends on the number of classes."""
     one, two = model_shapes(model, 1), model_shapes(model, 2)
     layers = {}
     for name, shape in one.items():
@@ -85,7 +85,7 @@ def class_layers(model: Preset) -> dict[str, ClassLayer]:
 
 
 def layer_class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLayer]) -> frozenset[int]:
-    """For how many classes a state dict's class layers are: one number, or none without such layers."""
+    """The numbers of classes of a state dict's class layers: one number, or none without such layers."""
     return frozenset(
         layer.classes(len(state[name]))
         for name, layer in layers.items()
@@ -96,9 +96,9 @@ def layer_class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLa
 def match_classes(
     theirs: Sequence[str], ours: Sequence[str], layers: Mapping[str, ClassLayer]
 ) -> ClassTransfer:
-    """Pair the classes of a file with ours: same name, else same but for case, else but for spelling."""
+    """Match the classes of a file with ours: by name, else ignoring case, else ignoring spelling variants."""
     tables = [
-        (key, {key(name): row for row, name in enumerate(theirs)}) for key in (str, fold_name, _spelling)
+        (key, {key(name): row for row, name in enumerate(theirs)}) for key in (str, fold_name, _fold_spelling)
     ]
     pairs = []
     for target, name in enumerate(ours):
@@ -108,10 +108,10 @@ def match_classes(
 
 
 def fold_name(name: str) -> str:
-    """A class name without what people vary unknowingly: case, and spaces around it."""
+    """A class name without differences that people overlook: case, and spaces around it."""
     return name.strip().casefold()
 
 
-def _spelling(name: str) -> str:
+def _fold_spelling(name: str) -> str:
     joined = re.sub(r"[\s_-]+", "", fold_name(name))  # "dining table", "diningtable"
     return _VOC_SPELLING.get(joined, joined)

@@ -1,34 +1,35 @@
-"""Which kind of exported model a path is, told without loading it."""
+"""Tells the kinds of exported models apart without loading them."""
 
 import zipfile
 from pathlib import Path
 from typing import Literal
 
 FileKind = Literal["onnx", "openvino", "torchscript"]
-MODEL_FILE = "model.xml"  # of OpenVINO, in its folder
-ENGINES = (".engine", ".plan", ".trt")
+MODEL_FILE = "model.xml"  # in an OpenVINO folder
+ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 
 
 def exported_kind(path: str | Path) -> FileKind | None:
-    """ONNX by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by what is in it; else None.
+    """The kind of exported model at `path`; None if it is no exported model.
 
-    ValueError for a TensorRT engine: those run where they were built, not here.
+    ONNX is recognised by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by its content.
+    ValueError for a TensorRT engine, which nothing here runs.
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix in ENGINES:
+    if suffix in ENGINE_SUFFIXES:
         raise ValueError(
-            f"{path} is a TensorRT engine, which nothing here runs: give the .onnx file it was built from"
+            f"{path} is a TensorRT engine, which cannot be run here: give the .onnx file it was built from"
         )
     if suffix == ".onnx":
         return "onnx"
     if suffix == ".xml" or (path / MODEL_FILE).is_file():
         return "openvino"
-    return "torchscript" if path.is_file() and _holds_code(path) else None
+    return "torchscript" if path.is_file() and _is_torchscript(path) else None
 
 
-def _holds_code(path: Path) -> bool:
-    """Whether it is an archive of TorchScript; those of `torch.save` have no code and no constants."""
+def _is_torchscript(path: Path) -> bool:
+    """Whether it is a TorchScript archive; archives of `torch.save` have no constants."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -38,9 +39,9 @@ def _holds_code(path: Path) -> bool:
         return False
 
 
-def refuse_exported(path: str | Path, what: str) -> None:
-    """ValueError if `path` is an exported model; `what` says what it cannot be used for."""
+def refuse_exported(path: str | Path, reason: str) -> None:
+    """ValueError if `path` is an exported model; `reason` says what cannot be done with it."""
     if exported_kind(path):
         raise ValueError(
-            f"{path} is an exported model, which {what}: give the checkpoint that it was exported from"
+            f"{path} is an exported model, which {reason}: give the checkpoint that it was exported from"
         )

@@ -1,4 +1,4 @@
-"""What of a weights file went into a detector, part by part."""
+"""Reports which tensors of a weights file were loaded into a detector, part by part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from torch import Tensor
 from nets.common.detector import PARTS
 from utils.weights.class_transfer import ClassLayer, ClassTransfer
 
-SHOWN = 3  # names listed of each kind; the report has them all
+MAX_NAMES_PRINTED = 3  # of each kind; the report has them all
 
 
 @dataclass(frozen=True)
 class PartReport:
-    """What became of the tensors of one part of a detector; names are in its order.
+    """What was loaded into one part of a detector: names of its tensors, in its order.
 
-    loaded      all of the tensor came from the file
-    by_class    class layers, of which the rows of the classes carried over came from the file
+    loaded      entirely loaded
+    by_class    class layers of which only the rows of transferred classes were loaded
     missing     not in the file
     mismatched  name -> (shape in the file, shape here)
     """
@@ -35,13 +35,13 @@ class PartReport:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did.
+    """What was loaded from a file.
 
     parts            by name: backbone, neck, head
-    unused           names in the file that the detector has no use for
-    classes_carried  our classes whose rows came from the file by name; None where the file's classes are
-                     unknown, and the class layers were loaded by position or not at all
-    classes_fresh    our classes that the file does not know
+    unused           names in the file that the detector does not have
+    classes_carried  our classes whose rows were transferred by name; None if the file's classes are not
+                     known, and the class layers were loaded by position or not at all
+    classes_fresh    our classes that the file does not have
     by_order         parts whose tensors have other names in the file, and were matched by order and shape
     """
 
@@ -53,20 +53,20 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor was loaded and none was left over."""
+        """Whether every tensor was loaded and none of the file is unused."""
         return not self.unused and all(len(part.loaded) == part.tensors for part in self.parts.values())
 
     def text(self) -> str:
-        """A compact table to print."""
+        """A short table to print."""
         lines = []
         for name, part in self.parts.items():
             order = ", by order and shape: the names differ" if name in self.by_order else ""
             lines.append(f"{name:<9} loaded {_counts(part)}{order}")
             lines += [f"          {line}" for line in problems(part)]
         if self.classes_carried is not None:
-            lines.append(f"classes carried over: {shortened(self.classes_carried, 20)}")
+            lines.append(f"classes transferred: {shortened(self.classes_carried, 20)}")
         if self.classes_fresh:
-            lines.append(f"classes that start fresh: {shortened(self.classes_fresh, 20)}")
+            lines.append(f"new classes, not in the file: {shortened(self.classes_fresh, 20)}")
         if self.unused:
             lines.append(f"not used: {len(self.unused)} tensors of the file ({shortened(self.unused)})")
         return "\n".join(lines)
@@ -79,7 +79,7 @@ def report_fit(
     class_names: Sequence[str],
     by_order: Sequence[str] = (),
 ) -> LoadReport:
-    """What loading `theirs` into `ours` would do; class layers go by `transfer` where it is given."""
+    """What loading `theirs` into `ours` would load; rows of class layers as in `transfer`, if given."""
     parts = {}
     for part in PARTS:
         tensors = {name: value for name, value in ours.items() if name.startswith(part + ".")}
@@ -115,28 +115,28 @@ def _compare_part(
 
 
 def _fits(theirs: Tensor, ours: Tensor, layer: ClassLayer | None) -> bool:
-    """Whether the shapes are equal; in a class layer, but for the number of classes."""
+    """Whether the shapes are equal, apart from the number of classes of a class layer."""
     if layer is None:
         return theirs.shape == ours.shape
     return theirs.ndim == ours.ndim and theirs.shape[1:] == ours.shape[1:] and layer.fits(len(theirs))
 
 
 def problems(part: PartReport) -> list[str]:
-    """One line for each kind of tensor that was not loaded whole."""
+    """One line for each kind of tensor that was not entirely loaded."""
     shapes = [
         f"{name} {list(theirs)} in the file, {list(ours)} here"
         for name, (theirs, ours) in part.mismatched.items()
     ]
     kinds = (
-        ("class by class", part.by_class),
+        ("loaded in part, class by class", part.by_class),
         ("not in the file", part.missing),
         ("of another shape", shapes),
     )
     return [f"{len(names)} {kind}: {shortened(names)}" for kind, names in kinds if names]
 
 
-def shortened(names: Sequence[str], shown: int = SHOWN) -> str:
-    """The first names, and how many more there are."""
+def shortened(names: Sequence[str], shown: int = MAX_NAMES_PRINTED) -> str:
+    """The first names, and the number of further ones."""
     more = [f"and {len(names) - shown} more"] if len(names) > shown else []
     return ", ".join([*names[:shown], *more]) or "none"
 

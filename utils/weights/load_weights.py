@@ -1,4 +1,4 @@
-"""Loads weights into a detector: what fits is loaded, and a report says what does not."""
+"""Loads weights into a detector: tensors that fit are loaded, and a report lists the others."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,12 +29,12 @@ COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
 def load_weights(
     detector: Detector, weights: Weights, model: Preset, class_names: Sequence[str], strict: bool = False
 ) -> LoadReport:
-    """Copy into `detector`, a `model` for `class_names`, what fits in name and shape.
+    """Copy tensors with the same name and shape into `detector`, a `model` for `class_names`.
 
-    Where the file has none of a part's names, what fits in order and shape. Rows of the class layers follow
-    the names of their classes where the file's are known; classes that it lacks stay as they are. With
-    `strict`, for prediction, everything has to fit, row by row. ValueError if that fails, or if less than
-    half of the backbone fits; the detector is then unchanged.
+    If the file has none of a part's names, its tensors are matched by order and shape. Rows of the class
+    layers are matched by class name if the file's classes are known; other classes keep their initial rows.
+    With `strict`, for prediction, everything has to fit. ValueError if it does not, or if less than half of
+    the backbone fits; the detector is then unchanged.
     """
     state, is_official = our_names(weights, model)
     layers = class_layers(model)
@@ -54,13 +54,13 @@ def load_weights(
 
 
 def known_classes(weights: Weights, model: Preset) -> tuple[str, ...] | None:
-    """Names of the classes that the weights detect, as `model`; None if that cannot be known."""
+    """Class names of weights for `model`; None if they cannot be known."""
     state, is_official = our_names(weights, model)
     return _known_classes(weights, layer_class_counts(state, class_layers(model)), is_official)
 
 
 def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bool]:
-    """The file's tensors under our names, and whether it is in the format of published weights."""
+    """The file's tensors under our names, and whether it has the names of published weights."""
     try:
         official = from_published(weights.state, model.name)
     except ValueError as error:
@@ -71,12 +71,12 @@ def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bo
 
 
 def _known_classes(weights: Weights, counts: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
-    """Names of the classes that a file's class layers are for, if that can be known."""
+    """Class names of a file whose class layers are for `counts` classes, if they can be known."""
     if weights.class_names is None:
         return read_classes(COCO_CLASSES) if is_official and counts == {80} else None
     if counts and counts != {len(weights.class_names)}:
         raise ValueError(
-            f"{weights.path} contradicts itself: it names {len(weights.class_names)} classes and has "
+            f"{weights.path} is inconsistent: it names {len(weights.class_names)} classes and has "
             f"class layers for {max(counts)}; save it again"
         )
     return weights.class_names
@@ -95,39 +95,39 @@ def _check_backbone(backbone: PartReport, weights: Weights, model: Preset) -> No
 
 
 def best_fit(weights: Weights) -> tuple[str, float]:
-    """The zoo's model that the weights fit best, and the fraction of its tensors that fit."""
-    fractions = {name: _fitting_share(weights, model) for name, model in ZOO.items()}
+    """The model of the zoo that the weights fit best, and the fraction of its tensors that fit."""
+    fractions = {name: _fitting_fraction(weights, model) for name, model in ZOO.items()}
     best = max(fractions, key=lambda name: fractions[name])
     return best, fractions[best]
 
 
-def _fitting_share(weights: Weights, model: Preset) -> float:
+def _fitting_fraction(weights: Weights, model: Preset) -> float:
     try:
         state, _ = our_names(weights, model)
     except ValueError:
         return 0.0
-    shapes = model_shapes(model, 1)  # class layers count as misfits: they are few
+    shapes = model_shapes(model, 1)  # class layers may not fit: they are few
     return sum(name in state and state[name].shape == shape for name, shape in shapes.items()) / len(shapes)
 
 
 def _check_classes(weights: Weights, counts: frozenset[int], class_names: Sequence[str]) -> None:
-    """ValueError if weights to predict with are for other classes than `class_names`."""
+    """ValueError if the weights are for other classes than `class_names`."""
     theirs = weights.class_names
     if theirs is None:
         if counts and counts != {len(class_names)}:
             raise ValueError(
                 f"{weights.path} has {max(counts)} classes, --classes names {len(class_names)}: "
-                "give the class list that the weights were trained with"
+                "give the class names that the weights were trained with"
             )
     elif [*map(fold_name, theirs)] != [*map(fold_name, class_names)]:
         raise ValueError(
             f"{weights.path} was trained for {len(theirs)} classes ({shortened(theirs)}), --classes names "
-            f"{len(class_names)} ({shortened(class_names)}): leave --classes out, the file knows its own"
+            f"{len(class_names)} ({shortened(class_names)}): leave --classes out, the file contains its own"
         )
 
 
 def _check_complete(report: LoadReport, weights: Weights, model: Preset) -> None:
-    """ValueError if weights to predict with leave a tensor as it was, or have some left over."""
+    """ValueError if a tensor was not loaded, or one of the file is unused."""
     misfits = [line for part in report.parts.values() for line in problems(part)]
     if report.unused:
         misfits.append(f"{len(report.unused)} that {model.name} does not have: {shortened(report.unused)}")

@@ -1,4 +1,4 @@
-"""Tensors of a file that have other names than ours, told by their order and their shapes."""
+"""Matches tensors of a file that have other names than ours by their order and shapes."""
 
 from collections.abc import Mapping
 
@@ -11,10 +11,9 @@ from nets.common.detector import PARTS
 def match_by_order(
     ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The file's tensors, under our names for the parts of which the file has none by name; and those parts.
+    """Rename tensors of the file to our names, for parts of which it has none by name; and list those parts.
 
-    A part is matched whole or not at all: its shapes, in its order, have to stand in the file in one place
-    and in no other.
+    A part is matched entirely or not at all: its sequence of shapes must occur in the file exactly once.
     """
     renamed, matched = dict(theirs), []
     for part in PARTS:
@@ -23,7 +22,7 @@ def match_by_order(
             continue
         left = [name for name in renamed if name not in ours]
         shapes = [renamed[name].shape for name in left]
-        starts = _places([ours[name].shape for name in names], shapes)
+        starts = _find_sequence([ours[name].shape for name in names], shapes)
         if len(starts) == 1:
             found = left[starts[0] : starts[0] + len(names)]
             renamed |= {name: renamed.pop(other) for name, other in zip(names, found, strict=True)}
@@ -31,8 +30,8 @@ def match_by_order(
     return renamed, tuple(matched)
 
 
-def _places(wanted: list[torch.Size], shapes: list[torch.Size]) -> list[int]:
-    """Where the sequence `wanted` begins in `shapes`."""
+def _find_sequence(wanted: list[torch.Size], shapes: list[torch.Size]) -> list[int]:
+    """The positions at which the sequence `wanted` begins in `shapes`."""
     return [
         start
         for start in range(len(shapes) - len(wanted) + 1)

@@ -1,6 +1,6 @@
 """Reads weights files: PyTorch checkpoints, safetensors, and the `.weights` files of Darknet.
 
-Darknet: a short header, then nothing but 32-bit floats; https://github.com/AlexeyAB/darknet (public domain)
+Darknet: a short header followed by 32-bit floats; https://github.com/AlexeyAB/darknet (public domain)
 """
 
 import json
@@ -16,31 +16,32 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nets.published.published import DARKNET
+from utils.data.types import Size
 from utils.weights.checkpoint import check_is_file, damaged, load_torch_file
 from utils.weights.file_kind import refuse_exported
 from utils.weights.thresholds import Thresholds, stored_thresholds
 
-_WRAPPERS = ("module.", "model.")  # what DataParallel and wrapping classes put before all names
-_COMPILED = "_orig_mod."  # what torch.compile puts into them
-# Where checkpoints keep their weights, averaged ones first.
-_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict", "module")
+_WRAPPER_PREFIXES = ("module.", "model.")  # that DataParallel and wrapper classes put before all names
+_COMPILE_PREFIX = "_orig_mod."  # that torch.compile puts into names
+# Keys under which checkpoints have their weights, EMA weights first.
+_STATE_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict", "module")
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a weights file holds.
+    """The content of a weights file.
 
-    state  floating tensors under the names of the file
-    class_names, model_name, image_size (height, width)  None where the file does not say
+    state  floating-point tensors under the names of the file
+    class_names, model_name, image_size  None if the file does not contain them
     parts  names of parts that differ from the model's own, and its anchors
-    thresholds  the scores with the best F1, where they were stored
+    thresholds  the confidences with the best F1, if they were stored
     """
 
     path: Path
     state: Mapping[str, Tensor]
     class_names: tuple[str, ...] | None = None
     model_name: str | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: Size | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
     thresholds: Thresholds | None = None
 
@@ -48,7 +49,7 @@ class Weights:
 def read_weights(path: str | Path) -> Weights:
     """Read `.safetensors`, a Darknet `.weights`, or what `torch.save` wrote: a checkpoint or a state dict.
 
-    Of a checkpoint it takes the averaged weights, if it has any. ValueError if the file is missing, damaged,
+    From a checkpoint it takes the EMA weights, if it has any. ValueError if the file is missing, damaged,
     unsafe to load, or holds no tensors.
     """
     path = Path(path)
@@ -65,31 +66,31 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """The floating tensors of a checkpoint's model, however deep in it; or of the mapping itself."""
-    for key in _KEYS:
+    """The floating-point tensors of a checkpoint's model, at any depth; or of the mapping itself."""
+    for key in _STATE_KEYS:
         if isinstance(content.get(key), Mapping) and (found := _tensors_in(content[key])):
             return found
     return {
-        str(name).replace(_COMPILED, ""): value
+        str(name).replace(_COMPILE_PREFIX, ""): value
         for name, value in content.items()
         if isinstance(value, Tensor) and value.is_floating_point()
     }
 
 
 def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors without what stands before all of their names."""
-    for prefix in _WRAPPERS:
+    """The same tensors without the prefixes that all names have."""
+    for prefix in _WRAPPER_PREFIXES:
         if state and all(name.startswith(prefix) for name in state):
             return _unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
     return state
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """Tensors under "model", and the metadata beside them: strings, lists among them as JSON."""
+    """Tensors under "model", and the metadata beside them, parsed if it is JSON."""
     check_is_file(path)
     try:
         with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is not a dict
             metadata = file.metadata() or {}
     except SafetensorError:
         raise ValueError(damaged(path)) from None
@@ -105,8 +106,8 @@ def _parsed(text: str) -> Any:
 
 def _metadata(
     content: Mapping[str, Any],
-) -> tuple[tuple[str, ...] | None, str | None, tuple[int, int] | None, Mapping[str, Any]]:
-    """Class names, model name, image size, parts; None for what the file does not say, or says otherwise."""
+) -> tuple[tuple[str, ...] | None, str | None, Size | None, Mapping[str, Any]]:
+    """Class names, model name, image size, parts; None for what is missing or of another type."""
     names, model, size = content.get("class_names"), content.get("model_name"), content.get("image_size")
     parts = content.get("model_parts")
     return (
@@ -118,9 +119,9 @@ def _metadata(
 
 
 def read_darknet(path: Path) -> Tensor:
-    """All floats of a file, float32 [N]. ValueError if it is missing or no such file.
+    """Read all floats of a Darknet file, float32 [N]. ValueError if it is missing or another file.
 
-    The header is three int32, the version, and the number of images trained on: int64 from version 0.2 on,
+    The header is the version, three int32, and the number of images trained on, int64 from version 0.2 on and
     int32 before.
     """
     check_is_file(path)
@@ -129,10 +130,10 @@ def read_darknet(path: Path) -> Tensor:
         raise ValueError(f"{path} has {len(data)} bytes: too few for a Darknet file; download it again")
     major, minor, _ = struct.unpack("<3i", data[:12])
     if not (0 <= major < 1000 and 0 <= minor < 1000):
-        raise ValueError(f"{path} is no Darknet file: it does not begin with a version; download it again")
+        raise ValueError(f"{path} is not a Darknet file: it does not begin with a version; download it again")
     start = 20 if major * 10 + minor >= 2 else 16
     if (len(data) - start) % 4 or len(data) <= start:
         raise ValueError(
-            f"{path} is cut off: {len(data)} bytes are no whole number of floats; download it again"
+            f"{path} is truncated: {len(data)} bytes are not a whole number of floats; download it again"
         )
     return torch.from_numpy(np.frombuffer(data, "<f4", offset=start).copy())

@@ -1,5 +1,6 @@
-"""A detector small enough to be exported in a second, and what its files say of themselves."""
+"""A detector small enough to be exported in a second, the metadata of its files, and foreign files."""
 
+import onnx
 import torch
 from torch import nn
 
@@ -7,12 +8,21 @@ from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
 from nets.heads.yolox_head import YOLOXHead, decode_yolox
 from nets.losses.yolox_loss import yolox_loss
+from utils.export.onnx_text import parse_graph
+from utils.export.write_export import ENDINGS, write_export
 from utils.inference.exported_metadata import ExportMetadata
 from utils.weights.thresholds import Thresholds
 
 CLASSES = ("猫", "dog", "a b")
 SIZE = (48, 64)
 STRIDE = 16
+KINDS = ("onnx", "openvino", "torchscript")
+OPTIONS = {
+    "fixed": {},
+    "bare": {"nms": False},
+    "dynamic": {"dynamic": True},
+    "letterbox": {"letterbox": True},
+}
 
 
 class Backbone(nn.Module):
@@ -42,9 +52,9 @@ def small_detector(seed=0, pixels=None):
     return detector.eval().requires_grad_(False)
 
 
-def facts_of(detector, **changes):
-    """What a file of it says, for `SIZE` and with NMS in the graph."""
-    facts = {
+def metadata_of(detector, **changes):
+    """The metadata of a file of it, for `SIZE` and with NMS in the graph."""
+    metadata = {
         "model_name": "yolox_nano",
         "class_names": CLASSES,
         "image_size": SIZE,
@@ -59,7 +69,7 @@ def facts_of(detector, **changes):
         "nms_iou": 0.45,
         "max_detections": 20,
     }
-    return ExportMetadata(**facts | changes)
+    return ExportMetadata(**metadata | changes)
 
 
 def random_images(number, size=SIZE, seed=0):
@@ -67,3 +77,18 @@ def random_images(number, size=SIZE, seed=0):
     generator = torch.Generator().manual_seed(seed)
     shape = (number, *size, 3)
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator).permute(0, 3, 1, 2)
+
+
+def write_small(detector, folder, kind, name="x", half=False, **changes):
+    """Export a small detector into a folder, and return the path."""
+    path = folder / (name + ENDINGS[kind])
+    device = "cpu" if kind == "torchscript" else "any"
+    write_export(detector, metadata_of(detector, device=device, **changes), path, kind, half)
+    return path
+
+
+def foreign_onnx(path):
+    """A file that `export.py` did not write."""
+    graph = "g (float[1, 3, 4, 4] x) => (float[1, 3, 4, 4] y) { y = Identity(x) }"
+    onnx.save(parse_graph(graph), path)
+    return path

@@ -81,4 +81,4 @@ def test_nms_agrees_where_boxes_scores_and_labels_do():
 
 def test_a_fiftieth_may_differ():
     assert Agreement(50, 49).close and not Agreement(50, 48).close and Agreement(0, 0).close
-    assert Agreement(50, 49).and_of(Agreement(3, 1)) == (53, 50)
+    assert Agreement(50, 49).plus(Agreement(3, 1)) == (53, 50)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from nets import ZOO, build_detector
-from tests.utils.export.exports import CLASSES, facts_of
+from tests.utils.export.exports import CLASSES, metadata_of
 from utils.export.difference import Difference
-from utils.export.verify import Proof, prove
-from utils.export.verify_nms import prove_nms
+from utils.export.verify import Reference, verify_network
+from utils.export.verify_nms import verify_nms
 from utils.export.write_export import ENDINGS, check_exportable, write_export
 from utils.images.letterbox import letterbox
 from utils.inference.exported_model import load_exported
@@ -38,7 +38,7 @@ def fresh_detector(name):
 def test_every_model(name, kind, tmp_path):
     preset, detector = ZOO[name], fresh_detector(name)
     dynamic = preset.whole is None and kind != "openvino"  # which is made of the same graph
-    facts = facts_of(
+    metadata = metadata_of(
         detector,
         model_name=name,
         image_size=SIZE,
@@ -51,10 +51,13 @@ def test_every_model(name, kind, tmp_path):
     path = tmp_path / f"x{ENDINGS[kind]}"
     if name == "fasterrcnn":
         with pytest.raises(ValueError, match="fasterrcnn cannot be exported"):
-            check_exportable(detector, facts, kind, half=False)
+            check_exportable(detector, metadata, kind, half=False)
         return
-    write_export(detector, facts, path, kind, half=False)
-    exported, proof = load_exported(path, torch.device("cpu"), "off"), Proof(detector, TOLERANCE, None)
-    assert len(prove(proof, exported)) == 1 + dynamic
-    if facts.nms:
-        prove_nms(proof, exported)
+    write_export(detector, metadata, path, kind, half=False)
+    exported, reference = (
+        load_exported(path, torch.device("cpu"), "off"),
+        Reference(detector, TOLERANCE, None),
+    )
+    assert len(verify_network(reference, exported)) == 1 + dynamic
+    if metadata.nms:
+        verify_nms(reference, exported)

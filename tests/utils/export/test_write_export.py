@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from nets import build_detector
-from tests.utils.export.exports import facts_of, small_detector
+from tests.utils.export.exports import metadata_of, small_detector
 from utils.export.write_export import check_exportable, output_path, trtexec_command
 
 DETECTOR = small_detector()
@@ -28,7 +28,7 @@ def test_beside_the_weights_by_default(kind, name):
 def test_names_say_what_is_in_them(tmp_path):
     weights = Path("best.pt")
     assert output_path(tmp_path / "a.onnx", weights, None, "onnx") == tmp_path / "a.onnx"
-    with pytest.raises(ValueError, match=r"a\.pt: the name of a onnx export ends in \.onnx"):
+    with pytest.raises(ValueError, match=r"a\.pt: the name for --format onnx must end in \.onnx"):
         output_path(tmp_path / "a.pt", weights, None, "onnx")
     (tmp_path / "b.onnx").mkdir()
     with pytest.raises(ValueError, match="is a folder: name a file"):
@@ -52,33 +52,33 @@ def test_folders_with_other_things_are_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "kind", "half", "message"),
     [
-        ({}, "onnx", True, "--half keeps"),
+        ({}, "onnx", True, "--half stores"),
         ({"letterbox": True, "dynamic": True}, "onnx", False, "leave out --dynamic"),
-        ({"letterbox": True, "nms": False}, "onnx", False, "--letterbox goes with NMS"),
-        ({"letterbox": True}, "tensorrt", False, "TensorRT has no float64"),
+        ({"letterbox": True, "nms": False}, "onnx", False, "--letterbox needs NMS"),
+        ({"letterbox": True}, "tensorrt", False, "float64, which TensorRT does not have"),
     ],
 )
 def test_what_does_not_go_together(changes, kind, half, message):
-    check_exportable(DETECTOR, facts_of(DETECTOR), kind, False)
+    check_exportable(DETECTOR, metadata_of(DETECTOR), kind, False)
     with pytest.raises(ValueError, match=message):
-        check_exportable(DETECTOR, facts_of(DETECTOR, **changes), kind, half)
+        check_exportable(DETECTOR, metadata_of(DETECTOR, **changes), kind, half)
 
 
 def test_networks_that_are_no_fixed_graph():
     detector = build_detector("fasterrcnn", 2)
-    with pytest.raises(ValueError, match="fasterrcnn cannot be exported: how many boxes"):
-        check_exportable(detector, facts_of(detector, model_name="fasterrcnn"), "onnx", False)
+    with pytest.raises(ValueError, match="fasterrcnn cannot be exported: the number of boxes"):
+        check_exportable(detector, metadata_of(detector, model_name="fasterrcnn"), "onnx", False)
     detector = build_detector("ssdlite320", 2)
-    facts = facts_of(detector, model_name="ssdlite320", dynamic=True)
-    with pytest.raises(ValueError, match="ssdlite320 lays its anchors for one size"):
-        check_exportable(detector, facts, "onnx", False)
+    metadata = metadata_of(detector, model_name="ssdlite320", dynamic=True)
+    with pytest.raises(ValueError, match="anchors of ssdlite320 depend on the image size"):
+        check_exportable(detector, metadata, "onnx", False)
 
 
 def test_the_command_for_tensorrt():
     path = Path("a.onnx")
-    fixed = trtexec_command(path, facts_of(DETECTOR))
+    fixed = trtexec_command(path, metadata_of(DETECTOR))
     assert fixed == "trtexec --onnx=a.onnx --saveEngine=a.engine --fp16"
-    open_sizes = trtexec_command(path, facts_of(DETECTOR, dynamic=True, smallest=20))
+    open_sizes = trtexec_command(path, metadata_of(DETECTOR, dynamic=True, smallest=20))
     assert open_sizes == (
         f"{fixed} --minShapes=images:1x3x32x32 --optShapes=images:1x3x48x64 --maxShapes=images:8x3x48x64"
     )

@@ -7,19 +7,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nets.common.structures import Candidates
-from utils.inference.nms import MOST_CANDIDATES, nms
+from utils.inference.nms import MAX_CANDIDATES, nms
 
 # A is 10 x 10; B overlaps it by 8 x 10, IoU 80 / 120 = 2/3; C overlaps A by 5 x 10, IoU 50 / 150 = 1/3.
 A, B, C, FAR = (0, 0, 10, 10), (2, 0, 12, 10), (5, 0, 15, 10), (50, 50, 60, 60)
 
 
-def decoded(boxes, scores):
+def candidates_of(boxes, scores):
     return Candidates(torch.tensor([boxes], dtype=torch.float32), torch.tensor([scores], dtype=torch.float32))
 
 
 def kept(boxes, scores, confidence=0.1, iou=0.5, most=100):
     """Boxes, scores and labels that remain of one image, as lists."""
-    found = nms(decoded(boxes, scores), confidence, iou, most)[0]
+    found = nms(candidates_of(boxes, scores), confidence, iou, most)[0]
     return [tuple(box) for box in found.boxes.int().tolist()], found.scores.tolist(), found.labels.tolist()
 
 
@@ -43,7 +43,7 @@ def test_classes_do_not_suppress_each_other():
 
 
 def test_classes_do_so_where_they_are_not_told_apart():
-    found = nms(decoded([A, B, C], [[0.9, 0], [0, 0.8], [0, 0.7]]), 0.1, 0.5, 10, agnostic=True)[0]
+    found = nms(candidates_of([A, B, C], [[0.9, 0], [0, 0.8], [0, 0.7]]), 0.1, 0.5, 10, agnostic=True)[0]
     assert found.boxes.tolist() == [[*map(float, A)], [*map(float, C)]] and found.labels.tolist() == [0, 1]
 
 
@@ -64,7 +64,7 @@ def test_confidence_is_the_least_score_kept():
 
 
 def test_nothing_reaches_the_threshold_but_the_best_is_told():
-    (found,) = nms(decoded([A, FAR], [[0.125, 0], [0, 0.25]]), 0.5, 0.5, 10)
+    (found,) = nms(candidates_of([A, FAR], [[0.125, 0], [0, 0.25]]), 0.5, 0.5, 10)
     assert found.boxes.shape == (0, 4) and len(found.scores) == len(found.labels) == 0
     assert (found.best_score, found.best_label) == (0.25, 1)
 
@@ -83,7 +83,7 @@ def test_ties_are_settled_by_the_order():
 
 
 def test_candidates_beyond_the_limit_are_the_worst():
-    number = MOST_CANDIDATES + 50
+    number = MAX_CANDIDATES + 50
     boxes = [(20 * k, 0, 20 * k + 10, 10) for k in range(number)]
     scores = [[0.1 + 0.8 * k / number] for k in range(number)]
     assert kept(boxes, scores, most=10**6)[0] == boxes[:49:-1]
@@ -101,9 +101,9 @@ def test_images_are_told_apart():
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), 50])
 def test_thresholds_beyond_0_to_1_are_refused(value):
     with pytest.raises(ValueError, match="--confidence is between 0 and 1"):
-        nms(decoded([A], [[0.5]]), value, 0.5, 10)
+        nms(candidates_of([A], [[0.5]]), value, 0.5, 10)
     with pytest.raises(ValueError, match="--nms-iou is between 0 and 1"):
-        nms(decoded([A], [[0.5]]), 0.5, value, 10)
+        nms(candidates_of([A], [[0.5]]), 0.5, value, 10)
 
 
 def greedy(boxes, scores, labels, confidence, iou):
@@ -144,6 +144,6 @@ def test_as_the_slow_reading_of_the_rule(entries, iou):
     table = np.zeros((len(entries), 3))
     table[np.arange(len(entries)), label] = scores = score / 8 + 0.05
     expected = greedy(boxes, scores.astype(np.float32), label, np.float32(0.2), iou)
-    (found,) = nms(decoded(boxes.tolist(), table.tolist()), 0.2, iou, 100)
+    (found,) = nms(candidates_of(boxes.tolist(), table.tolist()), 0.2, iou, 100)
     assert found.boxes.tolist() == boxes[expected].tolist()
     assert found.labels.tolist() == label[expected].tolist()

@@ -6,7 +6,7 @@ import pytest
 from nets import preset
 from utils.data.index import ImageRecord, build_index
 from utils.models.anchor_fit import advice, fit_line, fit_text
-from utils.models.anchor_kmeans import Fit
+from utils.models.anchor_kmeans import AnchorFit
 
 
 def index_of(*boxes, size=(416, 416)):
@@ -17,10 +17,14 @@ def index_of(*boxes, size=(416, 416)):
 @pytest.mark.parametrize(
     ("before", "after", "beginning"),
     [
-        (Fit(0.97, 0.60), Fit(0.9901, 0.60), "Use the new anchors (recall +2.0 points, mean IoU +0.000)"),
-        (Fit(1.00, 0.60), Fit(1.000, 0.66), "Use the new anchors to train from scratch"),
-        (Fit(0.98, 0.60), Fit(0.995, 0.64), "Keep the model's own anchors (recall +1.5 points"),
-        (Fit(1.00, 0.60), Fit(0.900, 0.55), "Keep the model's own anchors (recall -10.0 points"),
+        (
+            AnchorFit(0.97, 0.60),
+            AnchorFit(0.9901, 0.60),
+            "Use the new anchors (recall +2.0 points, mean IoU +0.000)",
+        ),
+        (AnchorFit(1.00, 0.60), AnchorFit(1.000, 0.66), "Use the new anchors to train from scratch"),
+        (AnchorFit(0.98, 0.60), AnchorFit(0.995, 0.64), "Keep the model's own anchors (recall +1.5 points"),
+        (AnchorFit(1.00, 0.60), AnchorFit(0.900, 0.55), "Keep the model's own anchors (recall -10.0 points"),
     ],
 )
 def test_advice(before, after, beginning):
@@ -32,7 +36,7 @@ def test_the_line_of_a_training():
     index = index_of((0, 0, 10, 13), (0, 0, 373, 326))
     expected = "anchors: 100.0 % of the boxes have an anchor within a factor of 4, mean IoU 1.000"
     assert fit_line(index, preset("yolov3"), (416, 416)) == expected
-    assert fit_text(Fit(1.0, 1.0)) in expected
+    assert fit_text(AnchorFit(1.0, 1.0)) in expected
 
 
 def test_a_poor_fit_names_the_script():

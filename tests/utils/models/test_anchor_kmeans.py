@@ -46,7 +46,7 @@ def test_sizes_that_are_not_known_are_read_from_the_images(tmp_path):
 
 def test_a_part_of_many_images_is_spread_over_them():
     sized = [record(size=(64, 64), boxes=[(0, 0, n + 1, 1)]) for n in range(100)]
-    found = box_sizes(build_index(sized, ["a"]), (64, 64), most_images=4)
+    found = box_sizes(build_index(sized, ["a"]), (64, 64), max_images=4)
     assert found[:, 0].tolist() == [1, 34, 67, 100]
 
 
@@ -87,7 +87,7 @@ def test_it_starts_from_boxes_far_apart():
     rng = np.random.default_rng(0)
     sizes = np.concatenate([10 + 0.01 * rng.random((50, 2)), [[1000, 1000], [10, 1000]]])
     for seed in range(20):
-        drawn = anchors._spread_out(sizes, np.ones(52), 3, np.random.default_rng(seed))
+        drawn = anchors._initial_anchors(sizes, np.ones(52), 3, np.random.default_rng(seed))
         assert {tuple(size) for size in drawn.round(-1)} == {(10, 10), (1000, 1000), (10, 1000)}
 
 
@@ -131,7 +131,7 @@ def test_what_k_means_promises(sizes, number, seed, random):
 def test_of_very_many_boxes_some_are_drawn(monkeypatch):
     sizes = np.exp(np.random.default_rng(0).normal(3.5, 1.0, (6000, 2)))
     whole = anchor_fit(sizes, kmeans_anchors(sizes, 6)).mean_iou
-    monkeypatch.setattr(anchors, "MOST_BOXES", 1500)
+    monkeypatch.setattr(anchors, "MAX_BOXES", 1500)
     one = anchors._kmeans
     drawn = []
     monkeypatch.setattr(

@@ -4,12 +4,12 @@ import pytest
 
 from nets import preset
 from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS
-from utils.models.choose import anchors_of, choose_model, read_anchors, write_anchors
+from utils.models.choose import anchors_of, anchors_text, choose_model, read_anchors
 
 
 @pytest.mark.parametrize("anchors", [YOLOV4_ANCHORS, TINY_ANCHORS, (((0.5, 2.25),),)])
 def test_what_is_written_is_read(tmp_path, anchors):
-    (tmp_path / "a.txt").write_text(write_anchors(anchors))
+    (tmp_path / "a.txt").write_text(anchors_text(anchors))
     assert read_anchors(tmp_path / "a.txt", len(anchors)) == anchors
 
 
@@ -22,12 +22,12 @@ def test_any_spacing_is_read(tmp_path):
     ("text", "message"),
     [
         ("", "has 0 numbers"),
-        ("1,2, 3,4, 5,6", "has 6 numbers: .* as many anchors for each of the 2 levels"),
+        ("1,2, 3,4, 5,6", "has 6 numbers: .* same number of anchors for each of the 2 levels"),
         ("1,2, 3", "has 3 numbers"),
-        ("1,2, 3,x", "'x' is no number"),
-        ("1,2, 3,0", "above 0, not 0"),
-        ("1,2, 3,nan", "above 0, not nan"),
-        ("1,2, 3,inf", "above 0, not inf"),
+        ("1,2, 3,x", "'x' is not a number"),
+        ("1,2, 3,0", "must be above 0, not 0"),
+        ("1,2, 3,nan", "must be above 0, not nan"),
+        ("1,2, 3,inf", "must be above 0, not inf"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, text, message):
@@ -37,7 +37,7 @@ def test_wrong_files_are_refused(tmp_path, text, message):
 
 
 def test_the_form_of_the_file():
-    assert write_anchors((((10, 13), (16.5, 30)),)) == "10,13,  16.5,30\n"
+    assert anchors_text((((10, 13), (16.5, 30)),)) == "10,13,  16.5,30\n"
 
 
 def test_a_name_alone_is_the_model_of_the_zoo():
@@ -45,7 +45,7 @@ def test_a_name_alone_is_the_model_of_the_zoo():
 
 
 def test_parts_and_anchors_are_exchanged(tmp_path):
-    (tmp_path / "a.txt").write_text(write_anchors(YOLOV3_ANCHORS[::-1]))
+    (tmp_path / "a.txt").write_text(anchors_text(YOLOV3_ANCHORS[::-1]))
     model = choose_model("yolox_nano", head="anchors", anchors=str(tmp_path / "a.txt"))
     assert (model.head, model.backbone) == ("anchors", "csp_darknet_nano")
     assert anchors_of(model) == YOLOV3_ANCHORS[::-1]

@@ -353,9 +353,8 @@ def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
     trainer = make_trainer(index, PHASES, weights_seed=7)
     resume_from = load_checkpoint(whole / "last.pt")
     trainer.evaluated.load_state_dict(resume_from["ema"])
-    losses = detect_dataset(
-        trainer.evaluated, index, (SIDE, SIDE), 2, 0, trainer.settings.detect, with_losses=True
-    ).losses
+    detector, settings = trainer.evaluated, trainer.settings.detect
+    losses = detect_dataset(detector, index, (SIDE, SIDE), 2, 0, settings, detector.losses).losses
     rows = read_metrics(whole)
     for name, value in losses.items():
         assert str(value) == str(rows[f"val_loss_{name}"][-1])

@@ -9,6 +9,7 @@ from torch import nn
 from tests.utils.train.tiny_training import PHASE, drawn_index, make_trainer, train_epoch
 from utils.system import device
 from utils.system.device import (
+    autocasting,
     check_compiler,
     choose_autocast,
     choose_device,
@@ -153,3 +154,11 @@ def test_a_compiled_training_is_the_training(tmp_path, monkeypatch):
         trainer = make_trainer(index, compile=choice)
         losses.append(train_epoch(trainer, PHASE).losses)
     assert graphs and losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_autocasting():
+    weight = torch.ones(2, 2)
+    with autocasting(CPU, torch.bfloat16):
+        assert (weight @ weight).dtype is torch.bfloat16
+    with autocasting(CPU, None):
+        assert (weight @ weight).dtype is torch.float32

@@ -61,9 +61,8 @@ def trained(processes, images):
     index = drawn_index(images, 8)
     trainer = make_trainer(index, PHASES, processes=processes)
     losses = train(trainer)
-    found = detect_dataset(
-        trainer.evaluated, index, (64, 64), 3, 0, trainer.settings.detect, True, trainer.processes
-    )
+    detector, settings = trainer.evaluated, trainer.settings.detect
+    found = detect_dataset(detector, index, (64, 64), 3, 0, settings, detector.losses, trainer.processes)
     return {
         "losses": losses,
         "model": copied(trainer.detector.state_dict()),
@@ -83,7 +82,8 @@ def test_processes_stay_alike_and_share_evaluation(tmp_path):
     index = drawn_index(tmp_path / "images", 8)
     alone = make_trainer(index, PHASES)
     alone.evaluated.load_state_dict(first["ema"])
-    found = detect_dataset(alone.evaluated, index, (64, 64), 3, 0, alone.settings.detect, True)
+    detector, settings = alone.evaluated, alone.settings.detect
+    found = detect_dataset(detector, index, (64, 64), 3, 0, settings, detector.losses)
     assert first["val"] == pytest.approx(found.losses, rel=1e-5)
     for scores, detections in zip(first["found"], found.detections, strict=True):
         torch.testing.assert_close(scores, torch.from_numpy(detections.scores), rtol=1e-4, atol=1e-6)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from nets import preset
-from utils.weights.class_transfer import ClassLayer, ClassTransfer, class_layers
+from tests.utils.weights.nano_weights import LAYERS, NANO
+from utils.weights.class_transfer import ClassLayer, ClassTransfer, class_layers, match_classes
 
 FASTER = "head.roi_heads.box_predictor."
 
@@ -45,3 +46,16 @@ def test_four_rows_of_each_class_go_together():
     transfer.copy("boxes", theirs, ours)
     assert ours.flatten().tolist() == [0, 1, 2, 3, 8, 9, 10, 11, -1, -1, -1, -1, 4, 5, 6, 7]
     assert transfer.rows(transfer.layers["boxes"]) == 12
+
+
+def test_class_layers_are_found():
+    assert sorted(class_layers(NANO)) == sorted(LAYERS)
+
+
+def test_rows_before_the_classes_are_copied_too():
+    """A background row at the head of each of two groups: [b0 x0 y0 b1 x1 y1] -> [b0 y0 b1 y1]."""
+    layer = ClassLayer(groups=2, before=1)
+    assert layer.classes(6) == 2 and layer.fits(6) and not layer.fits(5) and not layer.fits(2)
+    theirs, ours = torch.arange(6.0), torch.full((4,), -1.0)
+    match_classes("xy", "y", {"layer": layer}).copy("layer", theirs, ours)
+    assert ours.tolist() == [0, 2, 3, 5]

@@ -1,100 +1,20 @@
-"""Weights go where their names and shapes fit, class rows where their classes are, and nowhere silently."""
+"""Weights are loaded where names and shapes fit, class rows by class name, and misfits are refused."""
 
 import copy
-import json
-import re
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from nets import build_detector, preset
 from nets.published.darknet import file_shapes
 from tests.helpers import SHARED, needs_shared
 from tests.nets.published.torchvision_models import random_model
 from tests.official_names import as_official
+from tests.utils.weights.nano_weights import LAYERS, NANO, equal, floating, fresh, weights_of
 from utils.data.class_names import read_classes
-from utils.weights.checkpoint import save_checkpoint
-from utils.weights.class_transfer import ClassLayer, class_layers, match_classes
+from utils.weights.class_transfer import ClassLayer, class_layers
 from utils.weights.load_weights import COCO_CLASSES, best_fit, load_weights
 from utils.weights.read_weights import Weights, read_weights
-
-NANO = preset("yolox_nano")
-LAYERS = [f"head.class_preds.{level}.{kind}" for level in range(3) for kind in ("weight", "bias")]
-
-
-@pytest.fixture(scope="module")
-def donor():
-    """A nano for three classes, every tensor of which differs from a fresh one's."""
-    torch.manual_seed(1)
-    detector = build_detector("yolox_nano", 3)
-    with torch.no_grad():
-        for value in detector.state_dict().values():
-            if value.is_floating_point():
-                value.uniform_(0.5, 1.5)
-    return detector
-
-
-def floating(module):
-    return {name: value for name, value in module.state_dict().items() if value.is_floating_point()}
-
-
-def weights_of(detector, names=None):
-    return Weights("donor.pt", floating(detector), names)
-
-
-def fresh(classes, name="yolox_nano"):
-    torch.manual_seed(2)
-    return build_detector(name, classes)
-
-
-def equal(first, second):
-    other = floating(second)
-    return all(torch.equal(value, other[name]) for name, value in floating(first).items())
-
-
-# Reading
-
-
-def save_as(kind, path, state):
-    if kind == "checkpoint":
-        stale = {k: torch.zeros_like(v) for k, v in state.items()}
-        meta = {"class_names": ["a", "猫", "c"], "model_name": "yolox_nano", "image_size": (416, 320)}
-        save_checkpoint(path, model=stale, ema=state, epoch=0, step=0, **meta)
-    elif kind == "safetensors":
-        meta = {
-            "class_names": json.dumps(["a", "猫", "c"]),
-            "model_name": "yolox_nano",
-            "image_size": "[416, 320]",
-        }
-        save_file(state, path, meta)
-    elif kind == "parallel":
-        torch.save({"state_dict": {"module._orig_mod." + k: v for k, v in state.items()}}, path)
-    elif kind == "compiled parts":
-        torch.save({"model": {k.replace(".", "._orig_mod.", 1): v for k, v in state.items()}}, path)
-    elif kind == "legacy":
-        torch.save(state, path, _use_new_zipfile_serialization=False)
-    else:
-        torch.save(state, path)
-
-
-@pytest.mark.parametrize(
-    "kind", ["checkpoint", "safetensors", "parallel", "compiled parts", "legacy", "bare", "PTH"]
-)
-def test_every_kind_of_file_reads_and_loads(tmp_path, donor, kind):
-    path = tmp_path / {"safetensors": "w.safetensors", "PTH": "w.PTH"}.get(kind, "w.pt")
-    save_as(kind, path, donor.state_dict())
-    weights = read_weights(path)
-    assert not any("num_batches" in name for name in weights.state)
-    has_metadata = kind in ("checkpoint", "safetensors")
-    assert weights.class_names == (("a", "猫", "c") if has_metadata else None)
-    assert (weights.model_name, weights.image_size) == (
-        ("yolox_nano", (416, 320)) if has_metadata else (None, None)
-    )
-    detector = fresh(3)
-    report = load_weights(detector, weights, NANO, ["a", "猫", "c"], strict=True)
-    assert not report.by_order
-    assert report.complete and equal(detector, donor)
 
 
 def test_half_precision_weights_load_into_a_full_detector(donor):
@@ -105,39 +25,6 @@ def test_half_precision_weights_load_into_a_full_detector(donor):
     found = floating(detector)
     assert all(found[name].dtype == torch.float32 for name in halves)
     assert all(torch.equal(found[name], value.float()) for name, value in halves.items())
-
-
-@pytest.mark.parametrize(
-    "content", [{}, {"model": {}}, {"epoch": 3}, [1, 2], 7, {"model": {"n": torch.tensor(3)}}]
-)
-def test_a_file_without_weights_is_refused(tmp_path, content):
-    torch.save(content, tmp_path / "none.pt")
-    with pytest.raises(ValueError, match=r"none\.pt holds no weights"):
-        read_weights(tmp_path / "none.pt")
-
-
-def test_damaged_and_missing_safetensors_are_refused(tmp_path):
-    path = tmp_path / "w.safetensors"
-    with pytest.raises(ValueError, match=re.escape(str(path)) + " does not exist"):
-        read_weights(path)
-    save_file({"a": torch.zeros(100)}, path)
-    path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ValueError, match=r"w\.safetensors is damaged"):
-        read_weights(path)
-
-
-def test_strange_metadata_counts_as_none(tmp_path):
-    metadata = {"class_names": {"0": "a"}, "model_name": 5, "image_size": ["416", "416"]}
-    torch.save({"model": {"a": torch.zeros(1)}, **metadata}, tmp_path / "w.pt")
-    weights = read_weights(tmp_path / "w.pt")
-    assert (weights.class_names, weights.model_name, weights.image_size) == (None, None, None)
-
-
-# Class rows
-
-
-def test_class_layers_are_found():
-    assert sorted(class_layers(NANO)) == sorted(LAYERS)
 
 
 @pytest.mark.parametrize(
@@ -189,49 +76,6 @@ def test_class_rows_of_anchors_follow_their_names():
     assert head.parameters - head.loaded_parameters == 3 * (512 + 1 + 256 + 1)
 
 
-def test_rows_before_the_classes_are_copied_too():
-    """A background row at the head of each of two groups: [b0 x0 y0 b1 x1 y1] -> [b0 y0 b1 y1]."""
-    layer = ClassLayer(groups=2, before=1)
-    assert layer.classes(6) == 2 and layer.fits(6) and not layer.fits(5) and not layer.fits(2)
-    theirs, ours = torch.arange(6.0), torch.full((4,), -1.0)
-    match_classes("xy", "y", {"layer": layer}).copy("layer", theirs, ours)
-    assert ours.tolist() == [0, 2, 3, 5]
-
-
-# Other names
-
-
-def test_a_part_with_other_names_is_loaded_by_order_and_shape(donor):
-    state = {f"features.{n}": v for n, v in enumerate(floating(donor.backbone).values())}
-    state |= {"classifier": torch.zeros(10)}
-    detector = fresh(3)
-    report = load_weights(detector, Weights("w.pt", state), NANO, "abc")
-    assert equal(detector.backbone, donor.backbone) and equal(detector.neck, fresh(3).neck)
-    assert report.by_order == ("backbone",) and report.unused == ("classifier",)
-    assert "0.47 M parameters), by order and shape: the names differ" in report.text()
-
-
-def test_order_counts_only_where_it_is_certain(donor):
-    backbone = list(floating(donor.backbone).values())
-    twice = {f"a.{n}": v for n, v in enumerate(backbone + backbone)}  # which of the two?
-    turned = {f"a.{n}": v for n, v in enumerate(reversed(backbone))}
-    for state in (twice, turned):
-        with pytest.raises(ValueError, match="only 0 of 235"):
-            load_weights(fresh(3), Weights("w.pt", state), NANO, "abc")
-
-
-def test_wrappers_of_names_are_taken_off(donor, tmp_path):
-    for prefix in ("model.", "module.", "model.module.", "module.model.", "model.model.", "_orig_mod."):
-        state = {prefix + name: value for name, value in floating(donor).items()}
-        for content in (
-            state,
-            {"ema_state_dict": state, "state_dict": {}},
-            {"ema": {"module": state, "updates": 3}},
-        ):
-            torch.save(content, tmp_path / "w.pt")
-            assert read_weights(tmp_path / "w.pt").state.keys() == floating(donor).keys()
-
-
 def test_unknown_classes_load_by_position_or_not_at_all(donor):
     same, other, before = fresh(3), fresh(2), fresh(2)
     report = load_weights(same, weights_of(donor), NANO, "xyz")
@@ -243,7 +87,7 @@ def test_unknown_classes_load_by_position_or_not_at_all(donor):
 
 
 def test_names_that_contradict_the_layers_are_refused(donor):
-    with pytest.raises(ValueError, match=r"donor\.pt contradicts itself: it names 2 .* for 3"):
+    with pytest.raises(ValueError, match=r"donor\.pt is inconsistent: it names 2 .* for 3"):
         load_weights(fresh(2), weights_of(donor, ("a", "b")), NANO, "ab")
 
 
@@ -310,30 +154,6 @@ def test_torchvisions_checkpoint_is_recognised_and_loads_for_two_of_its_classes(
     )
 
 
-# Reports and refusals
-
-
-def test_report_by_part(donor):
-    state = dict(weights_of(donor).state)
-    del state["neck.lateral_coarse.conv.weight"], state["neck.lateral_coarse.bn.bias"]
-    state["backbone.stem.conv.conv.weight"] = torch.zeros(24, 12, 3, 3)
-    state["head.extra"] = torch.zeros(4)
-    report = load_weights(fresh(2), Weights("w.pt", state, ("a", "b", "c")), NANO, ("c", "x"))
-    backbone, neck, head = report.parts.values()
-    assert backbone.mismatched == {"backbone.stem.conv.conv.weight": ((24, 12, 3, 3), (16, 12, 3, 3))}
-    assert neck.missing == ("neck.lateral_coarse.conv.weight", "neck.lateral_coarse.bn.bias")
-    assert report.unused == ("head.extra",) and not report.complete
-    # One row of two in each of 3 levels is fresh: 64 weights and a bias; the stem has 16*12*3*3 weights.
-    assert head.parameters - head.loaded_parameters == 3 * (64 + 1)
-    assert backbone.parameters - backbone.loaded_parameters == 16 * 12 * 3 * 3
-    text = report.text()
-    assert "backbone  loaded 234 of 235 tensors (0.46 M of 0.47 M parameters)" in text
-    assert "[24, 12, 3, 3] in the file, [16, 12, 3, 3] here" in text
-    assert "2 not in the file: neck.lateral_coarse.conv.weight" in text
-    assert "classes carried over: c\nclasses that start fresh: x" in text
-    assert "not used: 1 tensors of the file (head.extra)" in text
-
-
 @pytest.mark.parametrize("official", [True, False])
 @pytest.mark.parametrize(("theirs", "ours"), [("yolox_nano", "yolox_tiny"), ("yolox_tiny", "yolox_s")])
 def test_weights_of_another_model_are_named(theirs, ours, official):
@@ -383,7 +203,7 @@ def test_half_of_the_backbone_is_enough(donor, kept, enough):
 @pytest.mark.parametrize(
     ("names", "given", "message"),
     [
-        (None, "abcd", r"donor.pt has 3 classes, --classes names 4: give the class list"),
+        (None, "abcd", r"donor.pt has 3 classes, --classes names 4: give the class names"),
         (
             ("a", "b", "c"),
             "abcd",

@@ -8,7 +8,7 @@ import pytest
 from nets import ZOO
 from tests.utils.system.file_server import CONTENT, serve, whole
 from utils.system.http_requests import is_allowed
-from utils.weights.pretrained import SOURCES, Source, pretrained_weights, source_of
+from utils.weights.pretrained import SOURCES, WeightsSource, pretrained_weights, weights_source
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
 
@@ -20,7 +20,7 @@ def server(monkeypatch):
     with serve(whole) as (address, requests):
 
         def offer(sha256=SUM):
-            monkeypatch.setitem(SOURCES, "yolox_nano", Source(address, sha256, "Apache-2.0"))
+            monkeypatch.setitem(SOURCES, "yolox_nano", WeightsSource(address, sha256, "Apache-2.0"))
             return requests
 
         yield offer
@@ -28,11 +28,11 @@ def server(monkeypatch):
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_entries_of_the_table_are_sound(source):
-    assert is_allowed(source.address) and source.address.startswith("https://")
+    assert is_allowed(source.url) and source.url.startswith("https://")
     assert re.fullmatch(r"[\w.-]+\.(pth|pt|weights)", source.file_name)
     assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256)
     assert source.licence in ("public domain", "Apache-2.0", "BSD-3-Clause", "MIT")
-    if "pytorch.org" in source.address:  # their names end in the first digits of the sum
+    if "pytorch.org" in source.url:  # their names end in the first digits of the sum
         assert source.file_name.split("-")[-1] == f"{source.sha256[:8]}.pth"
 
 
@@ -49,7 +49,7 @@ def test_fetched_once_then_used_without_network(server, tmp_path, capsys):
     path = pretrained_weights("yolox_nano", tmp_path / "model_data")
     assert path == tmp_path / "model_data" / "weights.pth" and path.read_bytes() == CONTENT
     output = capsys.readouterr().out
-    assert SOURCES["yolox_nano"].address in output and "Apache-2.0" in output
+    assert SOURCES["yolox_nano"].url in output and "Apache-2.0" in output
     assert pretrained_weights("yolox_nano", tmp_path / "model_data") == path
     assert len(requests) == 1 and capsys.readouterr().out == ""
 
@@ -69,11 +69,11 @@ def test_another_file_in_its_place_is_left_alone(server, tmp_path):
     with pytest.raises(ValueError, match="is not the published file") as error:
         pretrained_weights("yolox_nano", tmp_path)
     own = hashlib.sha256(b"the user's own").hexdigest()
-    for text in (own, SUM, f"--weights {tmp_path / 'weights.pth'}", SOURCES["yolox_nano"].address):
+    for text in (own, SUM, f"--weights {tmp_path / 'weights.pth'}", SOURCES["yolox_nano"].url):
         assert text in str(error.value)
     assert (tmp_path / "weights.pth").read_bytes() == b"the user's own" and not requests
 
 
 def test_a_model_without_published_weights():
     with pytest.raises(ValueError, match=r"'yolo'.*yolox_tiny"):
-        source_of("yolo")
+        weights_source("yolo")

@@ -11,7 +11,7 @@ from utils.weights.thresholds import (
     best_thresholds,
     change_confidences,
     class_confidences,
-    describe,
+    describe_confidences,
     parse_class_confidence,
     store_thresholds,
     stored_thresholds,
@@ -44,9 +44,9 @@ def test_weights_without_a_place_for_them_stay_as_they_are(checkpoint, tmp_path)
     bare = tmp_path / "bare.pth"
     torch.save({"w": torch.ones(1)}, bare)
     content = bare.read_bytes(), checkpoint.read_bytes()
-    with pytest.raises(ValueError, match=r"bare.pth is no checkpoint of train.py.*--confidence 0.250"):
+    with pytest.raises(ValueError, match=r"bare.pth is not a checkpoint of train.py.*--confidence 0.250"):
         store_thresholds(bare, STORED)
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="not a checkpoint"):
         store_thresholds(checkpoint, Thresholds(0.25, (0.5,)))  # of other classes
     assert (bare.read_bytes(), checkpoint.read_bytes()) == content
 
@@ -60,18 +60,18 @@ def test_a_file_without_thresholds_has_none(content):
 
 def test_best_thresholds_of_an_evaluation():
     # Class 0 is best from .75 on. Class 1 is never found, class 2 has no objects: that of all classes.
-    truth = objects([[UNIT, (50, 0, 60, 10)]], labels=[[0, 1]], classes=3)
-    metrics = evaluate([found((UNIT, 0.75, 0), ((90, 0, 99, 9), 0.25, 0))], truth)
+    ground_truth = objects([[UNIT, (50, 0, 60, 10)]], labels=[[0, 1]], classes=3)
+    metrics = evaluate([found((UNIT, 0.75, 0), ((90, 0, 99, 9), 0.25, 0))], ground_truth)
     assert best_thresholds(metrics.best_f1_confidence, metrics.best_confidence) == Thresholds(
         0.75, (0.75, 0.75, 0.75)
     )
-    metrics = evaluate([found(((90, 0, 99, 9), 0.25, 0))], truth)
-    with pytest.raises(ValueError, match="no object was found"):
+    metrics = evaluate([found(((90, 0, 99, 9), 0.25, 0))], ground_truth)
+    with pytest.raises(ValueError, match="no object was detected"):
         best_thresholds(metrics.best_f1_confidence, metrics.best_confidence)
 
 
 @pytest.mark.parametrize(
-    ("asked", "stored", "expected"),
+    ("confidence", "stored", "expected"),
     [
         (None, None, (0.5, 0.5)),
         (None, STORED, (0.25, 0.25)),
@@ -81,22 +81,24 @@ def test_best_thresholds_of_an_evaluation():
         (0, None, (0.0, 0.0)),
     ],
 )
-def test_what_is_asked_for_and_what_is_stored(asked, stored, expected):
-    assert class_confidences(asked, stored, 2) == expected
+def test_what_is_asked_for_and_what_is_stored(confidence, stored, expected):
+    assert class_confidences(confidence, stored, 2) == expected
 
 
-@pytest.mark.parametrize(("asked", "complaint"), [("best", "--store-thresholds"), (1.5, "between 0 and 1")])
-def test_what_cannot_be_had_is_refused(asked, complaint):
-    with pytest.raises(ValueError, match=complaint):
-        class_confidences(asked, None, 2)
+@pytest.mark.parametrize(
+    ("confidence", "message"), [("best", "--store-thresholds"), (1.5, "between 0 and 1")]
+)
+def test_what_cannot_be_had_is_refused(confidence, message):
+    with pytest.raises(ValueError, match=message):
+        class_confidences(confidence, None, 2)
 
 
 def test_they_are_told():
-    assert describe((0.25, 0.25), "ab") == "confidence 0.25"
-    assert describe((0.5, 0.125), ["cup", "树"]) == "confidence cup 0.5, 树 0.125"
-    assert describe((0.5, 0.125, 0.5), ["cup", "树", "a"]) == "confidence 0.5, but 树 0.125"
-    assert describe((0.5, 0.125, 0.5), "abc", ["a", "c"]) == "confidence 0.5, only a, c"
-    assert describe((0.5, 0.125, 0.5), "abc", ["b"]) == "confidence 0.125, only b"
+    assert describe_confidences((0.25, 0.25), "ab") == "confidence 0.25"
+    assert describe_confidences((0.5, 0.125), ["cup", "树"]) == "confidence cup 0.5, 树 0.125"
+    assert describe_confidences((0.5, 0.125, 0.5), ["cup", "树", "a"]) == "confidence 0.5, but 树 0.125"
+    assert describe_confidences((0.5, 0.125, 0.5), "abc", ["a", "c"]) == "confidence 0.5, only a, c"
+    assert describe_confidences((0.5, 0.125, 0.5), "abc", ["b"]) == "confidence 0.125, only b"
 
 
 def test_changes_for_some_classes():
