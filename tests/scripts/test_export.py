@@ -80,17 +80,17 @@ def test_predictions_are_those_of_the_checkpoint(kind, home, weights, onnx, open
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
-def test_figures_are_those_of_the_checkpoint(kind, home, weights, onnx, openvino, tmp_path, capsys):
-    figures = []
+def test_metrics_are_those_of_the_checkpoint(kind, home, weights, onnx, openvino, tmp_path, capsys):
+    metrics = []
     for number, file in enumerate((weights, onnx[0] if kind == "onnx" else openvino)):
         folder = tmp_path / str(number)
         options = ["--weights", file, "--output", folder, "--resamples", 0, *CPU]
         output = accepted(capsys, "get_map.py", "--data", home / "2007_val.txt", *options)
-        figures.append(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
+        metrics.append(json.loads((folder / "metrics.json").read_text(encoding="utf-8")))
     assert ("OpenVINO on CPU, f32" if kind == "openvino" else "ONNX Runtime on CPU, float32") in output
-    summaries = [[value for value in f["coco"].values() if isinstance(value, float)] for f in figures]
+    summaries = [[value for value in f["coco"].values() if isinstance(value, float)] for f in metrics]
     assert len(summaries[0]) > 6 and summaries[0] == pytest.approx(summaries[1], abs=1e-6, nan_ok=True)
-    assert figures[0]["coco"]["map"] > 0.1
+    assert metrics[0]["coco"]["map"] > 0.1
 
 
 def test_rectangular_batches_need_open_sizes(onnx, tmp_path, capsys):
@@ -118,13 +118,16 @@ def test_beyond_the_tolerance_nothing_is_kept(weights, tmp_path, capsys):
 
 def test_torchscript_and_the_command_for_tensorrt(weights, tmp_path, capsys):
     output = tmp_path / "a.torchscript"
-    told = accepted(capsys, "export.py", "--weights", weights, "--format", "torchscript", "--output", output)
-    assert "8 drawn images" in told and load_exported(output).metadata.device == "cpu"
+    printed = accepted(
+        capsys, "export.py", "--weights", weights, "--format", "torchscript", "--output", output
+    )
+    assert "8 drawn images" in printed and load_exported(output).metadata.device == "cpu"
     output = tmp_path / "a.onnx"
     options = ["--format", "tensorrt", "--output", output, "--no-nms", "--confidence", 0.3]
-    told = accepted(capsys, "export.py", "--weights", weights, *options)
+    printed = accepted(capsys, "export.py", "--weights", weights, *options)
     assert (
-        f"trtexec --onnx={output} --saveEngine={tmp_path / 'a.engine'} --fp16" in told and "not tried" in told
+        f"trtexec --onnx={output} --saveEngine={tmp_path / 'a.engine'} --fp16" in printed
+        and "not tried" in printed
     )
     assert not load_exported(output).metadata.nms
 

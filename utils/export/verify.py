@@ -24,7 +24,7 @@ from utils.loader.eval_dataset import EvaluationDataset
 from utils.loader.loader import evaluation_loader
 from utils.sample.dataset import sample_image
 
-FEW_IMAGES = 8  # of the data, to check NMS, letterbox and other sizes on; and drawn ones if there is no data
+IMAGES_COMPARED = 8  # to check NMS, letterbox and other sizes on: of the data, or drawn ones
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Reference:
     def images(self) -> list[Image]:
         """A few images, evenly spread over the data."""
         if self.index is None:
-            return [sample_image(0, number).image for number in range(FEW_IMAGES)]
+            return [sample_image(0, number).image for number in range(IMAGES_COMPARED)]
         images = []
-        numbers = np.linspace(0, len(self.index) - 1, min(FEW_IMAGES, len(self.index))).astype(int)
+        numbers = np.linspace(0, len(self.index) - 1, min(IMAGES_COMPARED, len(self.index))).astype(int)
         for number in numbers.tolist():
             try:
                 images.append(read_image(self.index.path(number)))
@@ -53,7 +53,7 @@ class Reference:
         return images
 
 
-class Comparison(NamedTuple):
+class ExportComparison(NamedTuple):
     """How far apart an exported file and its detector are, and a sentence about it."""
 
     difference: Difference
@@ -77,13 +77,13 @@ def verify_network(reference: Reference, exported: ExportedModel) -> list[str]:
 
 
 @torch.inference_mode()
-def compare_on_data(reference: Reference, exported: ExportedModel) -> Comparison:
+def compare_on_data(reference: Reference, exported: ExportedModel) -> ExportComparison:
     """Compare on all images of the data set, or on drawn ones."""
     if reference.index is not None:
         return _compare_on_dataset(reference, reference.index, exported)
     images = reference.images()
     difference = compare_batch(reference, exported, images, exported.image_size)
-    return Comparison(difference, f"{len(images)} drawn images: boxes differ by at most {difference}")
+    return ExportComparison(difference, f"{len(images)} drawn images: boxes differ by at most {difference}")
 
 
 def compare_batch(
@@ -104,7 +104,9 @@ def run_both(reference: Reference, exported: ExportedModel, images: Tensor) -> t
     return reference.detector.detect(images.to(device)), Candidates(boxes.to(device), scores.to(device))
 
 
-def _compare_on_dataset(reference: Reference, index: DatasetIndex, exported: ExportedModel) -> Comparison:
+def _compare_on_dataset(
+    reference: Reference, index: DatasetIndex, exported: ExportedModel
+) -> ExportComparison:
     pixels, size = exported.pixels, exported.image_size
     dataset = EvaluationDataset(index, size, pixels.pad_value, pixels.pad_centred)
     settings, difference = DetectSettings(), NO_DIFFERENCE
@@ -119,7 +121,7 @@ def _compare_on_dataset(reference: Reference, index: DatasetIndex, exported: Exp
     summary = f"{len(index)} images: boxes differ by at most {difference}"
     if (~(index.difficult | index.crowd)).any():  # there are objects to detect
         summary += f"; before {_map_text(before, index)}, after {_map_text(after, index)}"
-    return Comparison(difference, summary)
+    return ExportComparison(difference, summary)
 
 
 def _map_text(detections: Sequence[Detections], index: DatasetIndex) -> str:

@@ -1,1 +1,1 @@
-"""Inference: a network or an exported model to detections, with NMS and fused or 16-bit weights."""
+"""Inference: from images to detections by a network or an exported model; NMS; fused and 16-bit weights."""

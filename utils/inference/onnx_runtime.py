@@ -1,7 +1,7 @@
 """Runs exported ONNX files with ONNX Runtime."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+Provider = str | tuple[str, dict[str, int]]  # a name, or a name and its options
 ERRORS_ONLY = 3  # log level; warnings are about the graph, which users cannot change
 
 
@@ -50,7 +51,7 @@ def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     return LoadedRuntime(metadata, run, HOST, f"ONNX Runtime on {provider}, float32")
 
 
-def create_session(path: Path, providers: list[Any]) -> "InferenceSession":
+def create_session(path: Path, providers: list[Provider]) -> "InferenceSession":
     """Load an ONNX file with as many threads as PyTorch uses; ValueError if ONNX Runtime cannot."""
     import onnxruntime
 
@@ -63,7 +64,7 @@ def create_session(path: Path, providers: list[Any]) -> "InferenceSession":
         raise ValueError(f"ONNX Runtime cannot load {path}: {error}") from None
 
 
-def choose_providers(device: torch.device, available: list[str]) -> list[Any]:
+def choose_providers(device: torch.device, available: list[str]) -> list[Provider]:
     """ONNX Runtime's execution providers for a device; prints what to install if it cannot use the GPU."""
     if device.type == "cpu":
         return [CPU]

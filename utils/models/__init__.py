@@ -1,1 +1,1 @@
-"""A model by its name: its parts, its anchors and its summary."""
+"""Choosing a model by name and parts; its anchors and its summary."""

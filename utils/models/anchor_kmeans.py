@@ -21,7 +21,7 @@ MAX_BOXES = 20_000  # distinct boxes that k-means uses; of more, it draws a samp
 RESTARTS = 5
 MAX_ITERATIONS = 100
 
-BoxSizes = np.ndarray  # float64 [N, 2], widths and heights in pixels of the network input
+BoxSides = np.ndarray  # float64 [N, 2], widths and heights in pixels of the network input
 
 
 class AnchorFit(NamedTuple):
@@ -35,7 +35,7 @@ class AnchorFit(NamedTuple):
     mean_iou: float
 
 
-def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = None) -> BoxSizes:
+def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = None) -> BoxSides:
     """Widths and heights of the boxes that are trained on, after the letterbox to `image_size`.
 
     Image sizes that are missing in the index are read from the files; images that cannot be read are skipped.
@@ -54,7 +54,7 @@ def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = No
     return sizes[(sizes > 0).all(axis=1)]  # false for NaN too
 
 
-def anchor_fit(sizes: BoxSizes, anchors: BoxSizes) -> AnchorFit:
+def anchor_fit(sizes: BoxSides, anchors: BoxSides) -> AnchorFit:
     """How well anchors [K, 2] fit boxes [N, 2]."""
     best_iou, best_factor = np.zeros(len(sizes)), np.full(len(sizes), np.inf)
     for anchor in anchors:
@@ -64,7 +64,7 @@ def anchor_fit(sizes: BoxSizes, anchors: BoxSizes) -> AnchorFit:
     return AnchorFit(float((best_factor <= FACTOR).mean()), float(best_iou.mean()))
 
 
-def kmeans_anchors(sizes: BoxSizes, number: int, seed: int = 0) -> BoxSizes:
+def kmeans_anchors(sizes: BoxSides, number: int, seed: int = 0) -> BoxSides:
     """Find `number` anchors [number, 2] for boxes [N, 2], smallest area first.
 
     The result of several k-means with the highest mean IoU; the order of the boxes does not matter.
@@ -87,12 +87,12 @@ def kmeans_anchors(sizes: BoxSizes, number: int, seed: int = 0) -> BoxSizes:
     return best[np.argsort(best.prod(axis=1), kind="stable")]
 
 
-def to_levels(anchors: BoxSizes, levels: int) -> Anchors:
+def to_levels(anchors: BoxSides, levels: int) -> Anchors:
     """Divide anchors [K, 2] evenly among levels, in whole pixels, at least 1."""
     return split_by_level([(float(w), float(h)) for w, h in np.maximum(1, np.rint(anchors))], levels)
 
 
-def to_array(anchors: Anchors) -> BoxSizes:
+def to_array(anchors: Anchors) -> BoxSides:
     """Anchors of all levels as one array [K, 2]."""
     return np.array([size for level in anchors for size in level], np.float64)
 
@@ -109,15 +109,15 @@ def _scales(index: DatasetIndex, image_number: int, image_size: Size) -> tuple[f
     return plan.scale_x, plan.scale_y
 
 
-def _iou(sizes: BoxSizes, others: BoxSizes) -> np.ndarray:
+def _iou(sizes: BoxSides, others: BoxSides) -> np.ndarray:
     """IoU [...] of boxes [..., 2] with others [..., 2] that have the same corner."""
     common = np.minimum(sizes, others).prod(axis=-1)
     return common / (sizes.prod(axis=-1) + others.prod(axis=-1) - common)
 
 
 def _kmeans(
-    sizes: BoxSizes, counts: np.ndarray, number: int, rng: np.random.Generator
-) -> tuple[float, BoxSizes]:
+    sizes: BoxSides, counts: np.ndarray, number: int, rng: np.random.Generator
+) -> tuple[float, BoxSides]:
     """Mean IoU and anchors of the best iteration of one k-means on distinct boxes with these counts."""
     anchors = _initial_anchors(sizes, counts, number, rng)
     best = (-1.0, anchors)
@@ -136,7 +136,7 @@ def _kmeans(
     return best
 
 
-def _initial_anchors(sizes: BoxSizes, counts: np.ndarray, number: int, rng: np.random.Generator) -> BoxSizes:
+def _initial_anchors(sizes: BoxSides, counts: np.ndarray, number: int, rng: np.random.Generator) -> BoxSides:
     """k-means++: draw boxes [number, 2] by the square of their distance to the nearest one drawn before."""
     chosen = [int(rng.choice(len(sizes), p=counts / counts.sum()))]
     distance = np.ones(len(sizes))
@@ -148,8 +148,8 @@ def _initial_anchors(sizes: BoxSizes, counts: np.ndarray, number: int, rng: np.r
 
 
 def _centres(
-    sizes: BoxSizes, counts: np.ndarray, owner: np.ndarray, number: int, orders: Sequence[np.ndarray]
-) -> BoxSizes:
+    sizes: BoxSides, counts: np.ndarray, owner: np.ndarray, number: int, orders: Sequence[np.ndarray]
+) -> BoxSides:
     """Median width and height of each cluster [number, 2]; for an empty one, the box with the worst fit.
 
     `orders` sort the boxes by width and by height. On COCO, medians reach a mean IoU of .621, means .609.

@@ -1,5 +1,7 @@
 """A detector small enough to be exported in a second, the metadata of its files, and foreign files."""
 
+import copy
+
 import onnx
 import torch
 from torch import nn
@@ -11,6 +13,8 @@ from nets.losses.yolox_loss import yolox_loss
 from utils.export.onnx_text import parse_graph
 from utils.export.write_export import ENDINGS, write_export
 from utils.inference.exported_metadata import ExportMetadata
+from utils.inference.exported_model import load_exported
+from utils.inference.loaded_runtime import HOST
 from utils.weights.thresholds import Thresholds
 
 CLASSES = ("猫", "dog", "a b")
@@ -52,6 +56,14 @@ def small_detector(seed=0, pixels=None):
     return detector.eval().requires_grad_(False)
 
 
+def changed(detector):
+    """Another detector: one bias differs."""
+    other = copy.deepcopy(detector)
+    with torch.no_grad():
+        other.head.class_preds[0].bias[1] += 0.5
+    return other
+
+
 def metadata_of(detector, **changes):
     """The metadata of a file of it, for `SIZE` and with NMS in the graph."""
     metadata = {
@@ -85,6 +97,11 @@ def write_small(detector, folder, kind, name="x", half=False, **changes):
     device = "cpu" if kind == "torchscript" else "any"
     write_export(detector, metadata_of(detector, device=device, **changes), path, kind, half)
     return path
+
+
+def load_small(detector, folder, kind, **changes):
+    """Export a small detector, and load the file."""
+    return load_exported(write_small(detector, folder, kind, **changes), HOST, "off")
 
 
 def foreign_onnx(path):

@@ -54,12 +54,12 @@ import torch
 from utils.inference.exported_model import load_exported
 
 faulthandler.enable()
-opened = [load_exported(Path(sys.argv[1]), torch.device("cpu"), "off") for _ in range(2)]
-for exported in opened:
+loaded = [load_exported(Path(sys.argv[1]), torch.device("cpu"), "off") for _ in range(2)]
+for exported in loaded:
     exported.detect(torch.zeros(1, 3, 48, 64, dtype=torch.uint8))
 del exported
-while opened:
-    del opened[0]
+while loaded:
+    del loaded[0]
     gc.collect()
 try:
     signal.raise_signal(signal.SIGINT)

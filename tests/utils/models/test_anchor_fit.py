@@ -1,4 +1,4 @@
-"""Which advice and which line follows from which figures."""
+"""Which advice and which line in the log follow from which fit."""
 
 import numpy as np
 import pytest

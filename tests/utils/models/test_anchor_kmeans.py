@@ -1,4 +1,4 @@
-"""Anchors: sizes as the network sees them, figures by hand, and what k-means promises for any boxes."""
+"""Anchors: sizes as the network sees them, fits by hand, and properties of k-means for any boxes."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_a_part_of_many_images_is_spread_over_them():
     assert found[:, 0].tolist() == [1, 34, 67, 100]
 
 
-# Figures
+# Fit
 
 
 def test_fit_by_hand():
