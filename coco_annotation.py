@@ -1,9 +1,9 @@
-"""Turn COCO annotations into a list that training reads, with its class list beside.
+"""Convert COCO annotations into a list file for training, with a class list beside it.
 
     python coco_annotation.py --annotations instances_train.json --images train/ --output coco_train.txt
 
-Training reads COCO annotations directly too (`--train instances_train.json:train/`); the list is for
-editing by hand. Give the validation list the `--classes` that the training list was written with.
+Training also reads COCO annotations directly (`--train instances_train.json:train/`); the list is for
+editing by hand. Write the validation list with the `--classes` of the training list.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ class Config:
     annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # the COCO JSON
     images: Path = ROOT / "coco_dataset" / "train2017"  # the folder of its images
     output: Path = ROOT / "coco_train.txt"  # the list to write
-    classes: Path | None = None  # class names in the order of the labels; without, the JSON's own are written
+    classes: Path | None = None  # class names in the order of the labels; by default those of the JSON
 
 
 def main(config: Config) -> None:
     given = read_classes(config.classes) if config.classes else None
     index = read_coco(config.annotations, config.images, given)
     require_images(index, str(config.annotations))
-    kept = select_boxes(index, ~index.crowd)  # a list has no place for the flag
-    print(count_table({config.output.stem: kept}, {"crowds, left out": [int(index.crowd.sum())]}))
+    kept = select_boxes(index, ~index.crowd)  # a list has no such flag
+    print(count_table({config.output.stem: kept}, {"crowds, skipped": [int(index.crowd.sum())]}))
     require_boxes(kept, str(config.annotations))
     if given is None:
         _write_classes(config.output.with_name(f"{config.output.stem}_classes.txt"), index.class_names)
@@ -42,7 +42,7 @@ def main(config: Config) -> None:
 
 def _write_classes(path: Path, names: tuple[str, ...]) -> None:
     if path.exists() and read_classes(path) != names:
-        raise ValueError(f"{path} holds other classes than the JSON: give --classes {path}, or remove it")
+        raise ValueError(f"{path} contains other classes than the JSON: give --classes {path}, or remove it")
     write_text(path, "".join(f"{name}\n" for name in names))
     print(f"wrote {path.absolute()}: {len(names)} classes")
 

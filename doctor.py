@@ -1,10 +1,10 @@
-"""Say what is wrong with data: python doctor.py --train 2007_train.txt --val 2007_val.txt --classes FILE
+"""Check a data set: python doctor.py --train 2007_train.txt --val 2007_val.txt --classes FILE
 
-Prints what was found with the fix for each, and writes a page with images (index.html) and every place
-(problems.json). Exit status 1 if training would suffer or its figures would deceive: images missing or
-unreadable, images of one split in another (near-duplicates: more than 1 %), more than 1 % of a split's
-boxes or sizes wrong, boxes drawn before EXIF turned the image, a class that is tested but not trained, or
-no object at all.
+Prints the findings with a fix for each, and writes a page with images (index.html) and a list of every
+location (problems.json). Exit status 1 if training would suffer or its metrics would mislead: images
+missing or unreadable, data leakage between splits (of near-duplicates more than 1 %), more than 1 % of a
+split's boxes or sizes wrong, boxes drawn before EXIF turned the image, a class that is tested but not
+trained, or no object at all.
 """
 
 from dataclasses import dataclass
@@ -25,29 +25,29 @@ PAGE, PROBLEMS = "index.html", "problems.json"
 
 @dataclass(frozen=True)
 class Config:
-    """Say what is wrong with a data set."""
+    """Check a data set for errors in its images and labels."""
 
-    data: tuple[str, ...] = ()  # data sets, each a split: list, VOCdevkit/VOC2007:train, or a.json:images/
-    train: str = ""  # the training data, in the same forms; without it the first of --data
+    data: tuple[str, ...] = ()  # data sets, one a split: a list file, VOCdevkit/VOC2007:train, a.json:images/
+    train: str = ""  # the training data, named in the same way; by default the first of --data
     val: str = ""  # the validation data
     test: str = ""  # the test data
-    classes: Path | None = None  # class names, one a line; without, those in the data (a list has none)
-    image_size: tuple[int, int] = (640, 640)  # height and width to train at: how large boxes will be
-    output: Path = Path("doctor_out")  # folder for the page and problems.json
-    workers: int | None = None  # threads that read images; by default one a core
-    seed: int = 0  # another seed shows other images
+    classes: Path | None = None  # class names, one a line; by default those in the data (a list has none)
+    image_size: tuple[int, int] = (640, 640)  # training size (height, width), for the box sizes
+    output: Path = Path("doctor_out")  # folder for index.html and problems.json
+    workers: int | None = None  # threads that read images; by default one a CPU core
+    seed: int = 0  # random seed: another one shows other images
 
 
 def main(config: Config) -> None:
-    """Read everything, examine every image, print and write what was found."""
+    """Read the annotations, examine every image, print and write the findings."""
     check_values(vars(config), {"at least 1": ("workers",), "at least 0": ("seed",)})
     if min(config.image_size) < 1:
-        raise ValueError(f"--image-size is two numbers from 1 on, not {config.image_size}")
+        raise ValueError(f"--image-size is two numbers of at least 1, not {config.image_size}")
     specs = named_specs(config)
     require_own_folder(config.output)
     splits = read_splits(specs, read_classes(config.classes) if config.classes else None)
     if empty := [split.name for split in splits if not len(split.index)]:
-        raise ValueError(f"{', '.join(empty)} holds no image")
+        raise ValueError(f"{', '.join(empty)} contains no image")
     splits = examine_splits(splits, config.workers or usable_cores())
     findings = examine(splits, config.image_size)
     print(report(splits, findings))
@@ -57,10 +57,11 @@ def main(config: Config) -> None:
 
 
 def named_specs(config: Config) -> dict[str, str]:
-    """The data sets by the name of their split, the one that is trained on first."""
-    specs = {name: spec for name in ("train", "val", "test") if (spec := getattr(config, name))}
+    """The specs by the names of the splits, the training data first."""
+    named = {"train": config.train, "val": config.val, "test": config.test}
     if twice := sorted({spec for spec in config.data if config.data.count(spec) > 1}):
         raise ValueError(f"--data names {', '.join(twice)} twice")
+    specs = {name: spec for name, spec in named.items() if spec}
     specs |= dict(zip(short_names(config.data), config.data, strict=True))
     if not specs:
         raise ValueError("name the data: --train SPEC --val SPEC, or --data SPEC; see --help")
@@ -68,18 +69,18 @@ def named_specs(config: Config) -> dict[str, str]:
 
 
 def require_own_folder(folder: Path) -> None:
-    """ValueError if the folder holds anything, unless an earlier run wrote it."""
+    """`ValueError` if the folder contains anything, unless an earlier run wrote it."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / PROBLEMS).is_file():
-        raise ValueError(f"--output {folder} holds files of yours: name another folder")
+        raise ValueError(f"--output {folder} contains files of yours: name another folder")
 
 
 def write_results(config: Config, splits: list[Split], findings: list[Finding]) -> None:
-    """Write the page and the list of all places."""
+    """Write the page and the list of all locations."""
     write_text(config.output / PROBLEMS, problems_json(splits, findings))
     write_text(config.output / PAGE, health_page(splits, findings, config.image_size, config.seed))
-    print(f"\nwritten: {config.output / PAGE} to look at, {config.output / PROBLEMS} with every place")
+    print(f"\nwritten: {config.output / PAGE} to look at, {config.output / PROBLEMS} with every location")
 
 
 if __name__ == "__main__":

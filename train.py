@@ -17,7 +17,7 @@ from utils.augment.settings import Augmentation
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
 from utils.data.types import Size
-from utils.formats.read_data import absolute_spec
+from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary

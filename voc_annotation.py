@@ -1,8 +1,8 @@
-"""Turn Pascal VOC annotations into the lists that training reads, and check them on the way.
+"""Convert Pascal VOC annotations into list files for training, and check them.
 
     python voc_annotation.py --classes model_data/voc_classes.txt
 
-Mode `split` divides the images of each year into train, val, trainval and test (`ImageSets/Main`); mode
+Mode `split` splits the images of each year into train, val, trainval and test (`ImageSets/Main`); mode
 `lists` writes a list such as `2007_train.txt` for each of `--sets`; mode `all` does both. A split that you
 made yourself is kept.
 """
@@ -17,25 +17,32 @@ from utils.data.class_names import names_to_paste, names_with_counts, read_class
 from utils.data.index import DatasetIndex, select_boxes
 from utils.data.summary import Problem, count_table, problem_text, shared_images
 from utils.formats.list_file import write_list
-from utils.formats.voc import VocSplit, images_without_xml, no_match_message, open_voc, read_voc
+from utils.formats.voc import (
+    UNKNOWN_CLASS,
+    VocSplit,
+    images_without_xml,
+    no_match_message,
+    open_voc,
+    read_voc,
+)
 from utils.formats.voc_split import Shares, make_split, users_split, write_split
 from utils.system.cli import ROOT, run
 
 
 @dataclass(frozen=True)
 class Config:
-    devkit: Path = ROOT / "VOCdevkit"  # the folder that holds VOC2007 and other years
+    devkit: Path = ROOT / "VOCdevkit"  # the folder that contains VOC2007 and other years
     sets: tuple[str, ...] = ("2007:train", "2007:val")  # the lists to write, as year:split
     classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
-    mode: Literal["all", "split", "lists"] = "all"  # divide the images, write the lists, or both
+    mode: Literal["all", "split", "lists"] = "all"  # split the images, write the lists, or both
     trainval_percent: float = 0.9  # share of the images that are not for testing
-    train_percent: float = 0.9  # share of these that are for training; the others are for validation
-    seed: int = 0  # another seed divides the images in another way
+    train_percent: float = 0.9  # share of these for training; the others are for validation
+    seed: int = 0  # random seed: another one splits the images differently
     output: Path = ROOT  # the folder for the lists
-    overwrite_splits: bool = False  # replace a split that this program did not make
-    keep_difficult: bool = False  # write difficult objects to the lists too
-    empty_without_xml: bool = False  # take images without XML as images without objects
-    show: int = 100  # how many problems to print; 0 prints all
+    overwrite_splits: bool = False  # replace a split that you made yourself
+    keep_difficult: bool = False  # also write difficult objects to the lists
+    empty_without_xml: bool = False  # treat images without XML as images without objects
+    show: int = 100  # maximum number of problems to print; 0 prints all
 
 
 def main(config: Config) -> None:
@@ -76,17 +83,17 @@ def _parse_set(text: str) -> tuple[str, str]:
 def _year_folder(devkit: Path, year: str) -> Path:
     root = devkit.absolute() / f"VOC{year}"
     if not root.is_dir():
-        there = ", ".join(sorted(path.name for path in devkit.glob("VOC*") if path.is_dir())) or "none"
-        raise ValueError(f"{root} does not exist (years in --devkit: {there}); see --devkit and --sets")
+        years = ", ".join(sorted(path.name for path in devkit.glob("VOC*") if path.is_dir())) or "none"
+        raise ValueError(f"{root} does not exist (years in --devkit: {years}); see --devkit and --sets")
     return root
 
 
 def _split(root: Path, config: Config) -> str:
-    """Divide one year's images, unless the user did; returns what was done."""
+    """Split the images of one year, unless the user did; returns what was done."""
     folder = open_voc(root)
     ids = set(folder.annotations) | (set(folder.images) if config.empty_without_xml else set())
     if not ids:
-        raise ValueError(f"{root / 'Annotations'} holds no XML file")
+        raise ValueError(f"{root / 'Annotations'} contains no XML file")
     shares = Shares(config.trainval_percent, config.train_percent, config.seed)
     split = make_split(sorted(ids), shares)
     users = users_split(root, split)
@@ -99,7 +106,7 @@ def _split(root: Path, config: Config) -> str:
         left = f"; {forgotten} images with XML are in none of its lists" if forgotten else ""
         return f"{message}: kept{left}. --overwrite-splits makes a new one"
     write_split(root, split, shares)
-    return f"{root.name} divided: " + ", ".join(f"{name} {len(part)}" for name, part in split.items())
+    return f"{root.name} split: " + ", ".join(f"{name} {len(part)}" for name, part in split.items())
 
 
 def _class_names(config: Config, sets: list[tuple[Path, str]]) -> tuple[str, ...]:
@@ -118,14 +125,14 @@ def _without_difficult(index: DatasetIndex, config: Config) -> DatasetIndex:
 
 
 def _report(config: Config, results: Mapping[str, VocSplit], indexes: Mapping[str, DatasetIndex]) -> str:
-    strangers = {name: result.strangers for name, result in results.items()}
+    unknown_names = {name: result.unknown_names for name, result in results.items()}
     difficult = [int(result.index.difficult.sum()) for result in results.values()]
     more = {
-        "difficult, kept" if config.keep_difficult else "difficult, left out": difficult,
-        "of other classes, left out": [names.total() for names in strangers.values()],
-        "cut at the image border": [result.clipped for result in results.values()],
+        "difficult, kept" if config.keep_difficult else "difficult, skipped": difficult,
+        "of other classes, skipped": [names.total() for names in unknown_names.values()],
+        "clipped at the image border": [result.clipped for result in results.values()],
     }
-    unknown = sum(strangers.values(), Counter[str]())
+    unknown = sum(unknown_names.values(), Counter[str]())
     names = (
         f"\nnames in the XML that {config.classes} lacks: {names_with_counts(unknown)}\n" if unknown else ""
     )
@@ -138,13 +145,13 @@ def _problems(config: Config, roots: Iterable[Path], results: Mapping[str, VocSp
         problems += [problem for root in roots for problem in images_without_xml(open_voc(root))]
     shares = {name: result.index for name, result in results.items() if not name.endswith("_trainval")}
     problems = list(dict.fromkeys(problems + shared_images(shares)))
-    return sorted(problems, key=lambda problem: problem.reason.startswith("class not in"))  # the rarer first
+    return sorted(problems, key=lambda problem: problem.reason.startswith(UNKNOWN_CLASS))  # these last
 
 
 def _require_match(config: Config, results: Mapping[str, VocSplit]) -> None:
     found = sum((result.found for result in results.values()), Counter[str]())
-    strangers = sum((result.strangers for result in results.values()), Counter[str]())
-    if found and found == strangers:
+    unknown_names = sum((result.unknown_names for result in results.values()), Counter[str]())
+    if found and found == unknown_names:
         raise ValueError(no_match_message(found, str(config.classes)))
 
 
@@ -155,7 +162,7 @@ def _require_boxes(results: Mapping[str, VocSplit], indexes: Mapping[str, Datase
             why = (
                 f"its {hidden} objects are difficult (--keep-difficult)" if hidden else "see the report above"
             )
-            raise ValueError(f"{name}.txt would hold no box, so no list was written: {why}")
+            raise ValueError(f"{name}.txt would contain no box, so no list was written: {why}")
 
 
 if __name__ == "__main__":

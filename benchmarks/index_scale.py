@@ -27,7 +27,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.data.index import DatasetIndex
-from utils.data.index_cache import SMALLEST
+from utils.data.index_cache import MIN_CACHED_BYTES
 from utils.formats.read_data import missing_images, read_data
 from utils.system.cli import run
 
@@ -52,7 +52,7 @@ def main(config: Config) -> None:
         folder = Path(temporary)
         os.environ["BOXWRIGHT_CACHE"] = str(folder / "cache")
         write_images_list(folder / "list.txt", config)
-        if (folder / "list.txt").stat().st_size < SMALLEST:
+        if (folder / "list.txt").stat().st_size < MIN_CACHED_BYTES:
             raise ValueError(f"--images {config.images}: so small a list is not kept, try ten times as many")
         for case, value, unit in measure(folder, config):
             print(json.dumps(result(config, case, value, unit)), flush=True)

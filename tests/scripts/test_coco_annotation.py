@@ -42,7 +42,7 @@ def test_writes_the_list_and_its_classes(data):
         f"{data / 'images' / 'a.jpg'} 1,2,4.5,6,1\n{data / 'images' / 'b.jpg'}\n"
     )
     assert (data / "train_classes.txt").read_text(encoding="utf-8") == "猫\nfox\n"
-    assert ["crowds,", "left", "out", "1"] in [line.split() for line in output.splitlines()]
+    assert ["crowds,", "skipped", "1"] in [line.split() for line in output.splitlines()]
 
 
 def test_labels_follow_the_classes_given(data):

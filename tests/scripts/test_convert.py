@@ -50,7 +50,7 @@ def test_what_is_printed_can_be_read(voc, tmp_path, capsys, target):
     assert [index.path(image).name for image in range(2)] == ["图 a.jpg", "b.jpg"]
     assert all(index.path(image).is_symlink() for image in range(2))
     lines = [line.strip() for line in output.splitlines()]
-    lost = f"1 difficult objects left out: {target} has no flag for them (--keep-difficult)"
+    lost = f"1 difficult objects dropped: {target} has no flag for them (--keep-difficult)"
     assert (lost in lines) is not kept
 
 
@@ -74,7 +74,7 @@ def test_from_the_command_line_in_another_folder(voc, tmp_path):
     done = script("convert.py", "VOC2007:train", "more.txt", *flags, cwd=tmp_path)
     flag, spec, classes = printed_spec(done.stdout)
     assert (flag, classes) == ("--val", ("red 狐", "cat"))
-    assert "1 images are there again" in done.stderr
+    assert "1 images occur again" in done.stderr
     index = read_data(spec)
     assert index.class_names == classes and index.labels.tolist() == [0, 1, 0]
     assert [index.path(image) for image in range(3)] == [
@@ -124,7 +124,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_written(voc, tmp_path, c
         ("1 of 1 images of", [tmp_path / "list.txt", *flags, "--classes", voc / "names.txt"]),
         ("--classes FILE", [tmp_path / "list.txt", *flags]),
         ("--split is a plain name", [spec, *flags, "--split", "a/b"]),
-        ("splits there: train", [f"{voc}:test", *flags]),
+        ("splits found: train", [f"{voc}:test", *flags]),
     ):
         (voc / "names.txt").write_text("cat\n")
         assert message in refused(capsys, "convert.py", *arguments)
@@ -151,4 +151,4 @@ def test_real_coco_annotations(tmp_path, capsys):
         assert after.class_names == before.class_names and len(after) == 128
         assert np.array_equal(after.labels, before.labels) and np.array_equal(after.sizes, before.sizes)
         np.testing.assert_allclose(after.boxes, boxes, rtol=0, atol=tolerance)
-        assert ("boxes cut at the border" in output) is (target != "coco")
+        assert ("boxes clipped at the image border" in output) is (target != "coco")

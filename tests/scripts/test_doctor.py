@@ -97,7 +97,7 @@ def test_a_folder_of_the_users_is_not_written_to(year, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/index.html").write_text("mine")
     message = refused(capsys, "doctor.py", "--data", f"{year}:train", "--output", tmp_path / "mine")
-    assert "holds files of yours: name another folder" in message
+    assert "contains files of yours: name another folder" in message
     assert (tmp_path / "mine/index.html").read_text() == "mine"
 
 
@@ -130,5 +130,5 @@ def test_bccd(tmp_path):
     root = SHARED / "data/bccd/VOCdevkit/VOC2007"
     done = script("doctor.py", "--train", f"{root}:train", "--val", f"{root}:val", cwd=tmp_path)
     assert "2 annotations are broken (empty 2)" in done.stdout
-    assert "6 boxes cover an object that has a box of the same class already (train 4, val 2)" in done.stdout
+    assert "6 boxes cover an object that already has a box of the same class (train 4, val 2)" in done.stdout
     assert "leak" not in done.stdout

@@ -249,7 +249,7 @@ def test_several_data_sets_are_one_and_all_have_the_classes_of_the_training_data
 
 
 def test_what_the_training_data_has_not_is_left_out_of_the_others(several):
-    with pytest.warns(UserWarning, match=r"val\.json: left out, as not in the class list: fox \(1\)"):
+    with pytest.warns(UserWarning, match=r"val\.json: skipped classes not in the class list: fox \(1\)"):
         data = read(several, ["one"])
     assert [index.class_names for index in data.values()] == [("cat", "dog")] * 3
     assert data["val"].labels.tolist() == data["test"].labels.tolist() == [0]

@@ -120,7 +120,7 @@ def test_reports_all_that_is_broken_and_keeps_the_rest(data):
         "VOC2007/Annotations/no xml.xml: no such XML for the image no xml.jpg",
         "VOC2007/Annotations/no image.xml: no image no image.*",
         "VOC2007/Annotations/nothing.xml: no image nothing.*",
-        "2007_train.txt: 1 images are also in 2007_val.txt, such as good.jpg",
+        "2007_train.txt: 1 images are also in 2007_val.txt, for example good.jpg",
         "lacks: bird (2)",
         "9 problems:",
     ]:
@@ -130,9 +130,9 @@ def test_reports_all_that_is_broken_and_keeps_the_rest(data):
     assert table["without objects"] == ["2", "0"]
     assert table["objects"] == ["2", "3"]
     assert table["dog"] == ["1", "2"]
-    assert table["difficult, left out"] == ["1", "1"]
-    assert table["of other classes, left out"] == ["2", "0"]
-    assert table["cut at the image border"] == ["1", "1"]
+    assert table["difficult, skipped"] == ["1", "1"]
+    assert table["of other classes, skipped"] == ["2", "0"]
+    assert table["clipped at the image border"] == ["1", "1"]
     folder = root / "JPEGImages"
     assert (data / "lists/2007_train.txt").read_text().splitlines() == [
         f"{folder / 'good.jpg'} 10,20,30,40,0 90,70,100,80,1",
@@ -148,7 +148,7 @@ def test_options_for_difficult_objects_and_images_without_xml(data):
     add_split(root, "train", "a", "b")
     arguments = ("--classes", "classes.txt", "--sets", "2007:train")
     output = annotate(data, *arguments, status=2)
-    assert "2007_train.txt would hold no box" in output and "--keep-difficult" in output
+    assert "2007_train.txt would contain no box" in output and "--keep-difficult" in output
     assert not (data / "lists").exists()
     annotate(data, *arguments, "--keep-difficult", "--empty-without-xml")
     assert (data / "lists/2007_train.txt").read_text() == (

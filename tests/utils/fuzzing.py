@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.helpers import SHARED
-from utils.data.index import LARGEST
+from utils.data.index import LARGEST_COORDINATE
 
 EXAMPLES = int(os.environ.get("BOXWRIGHT_FUZZ", "60"))
 SECONDS = 5  # for one file, on a machine that does other things too
@@ -87,7 +87,11 @@ def mutated(draw, contents):
 def assert_sound(index):
     """Whatever was read, training and evaluation can go through it."""
     images = len(index)
-    assert index.sizes.shape == (images, 2) and (index.sizes >= 0).all() and (index.sizes < LARGEST).all()
+    assert (
+        index.sizes.shape == (images, 2)
+        and (index.sizes >= 0).all()
+        and (index.sizes < LARGEST_COORDINATE).all()
+    )
     assert index.box_offsets[0] == 0 and (np.diff(index.box_offsets) >= 0).all()
     assert (
         index.box_offsets[-1]

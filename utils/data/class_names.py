@@ -1,7 +1,7 @@
-"""The class list: one name a line; the line's number is the label, from 0."""
+"""The class list: one name a line; the line number, from 0, is the label."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils.system.files import read_text
@@ -10,8 +10,8 @@ from utils.system.files import read_text
 def read_classes(path: str | Path) -> tuple[str, ...]:
     """Class names in the order of their labels.
 
-    Blank lines, spaces at either end and a byte order mark are ignored: a newline at the end adds no class.
-    Raises `ValueError` if the file is missing, is not UTF-8, holds no name, or holds a name twice.
+    Blank lines, spaces at either end and a byte order mark are ignored. Raises `ValueError` if the file is
+    missing, is not UTF-8, holds no name, or holds a name twice.
     """
     path = Path(path)
     names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
@@ -20,7 +20,7 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise ValueError(
-            f"{path} holds {', '.join(map(repr, repeated))} more than once: keep one line of each"
+            f"{path} holds {', '.join(map(repr, repeated))} more than once: keep one line for each"
         )
     return tuple(names)
 
@@ -32,7 +32,13 @@ def names_with_counts(counts: Mapping[str, int]) -> str:
 
 
 def names_to_paste(counts: Mapping[str, int]) -> str:
-    """What to do where the class list does not fit the data: names with counts, then a list to paste."""
+    """Advice if the class list does not match the data: names with counts, then a list to paste."""
     names = "\n".join(sorted(counts))
     advice = f"\nTo train on all of them, put these lines into the file given with --classes:\n{names}"
     return f"Names found: {names_with_counts(counts)}{advice if counts else ''}"
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """The first names with commas between, and how many more there are: "cat, dog and 3 more"."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,29 +1,33 @@
-"""What a detector found on one image: the one type that prediction, drawing, saving and evaluation share."""
+"""The detections on one image, the type that prediction, drawing, saving and evaluation share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from utils.data.boxes import xyxy_to_xywh
+from utils.data.types import Boxes, Labels
+
+if TYPE_CHECKING:
+    import supervision
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Boxes found on one image, best score first.
+    """The boxes detected on one image, highest score first.
 
     boxes   float32 [N, 4], xyxy in pixels of the original image
-    scores  float32 [N], between 0 and 1, falling
+    scores  float32 [N], between 0 and 1, descending
     labels  int64 [N], 0-based class numbers
-    best_score, best_label  the best candidate before the confidence threshold, to explain an empty
-        result; -1 where there was no candidate at all
-    candidates  how many boxes the network proposed before the threshold
+    best_score, best_label  of the highest-scoring candidate before the confidence threshold, to explain an
+        empty result; -1 if there was no candidate
+    candidates  how many boxes the network proposed before the confidence threshold
     """
 
-    boxes: np.ndarray
+    boxes: Boxes
     scores: np.ndarray
-    labels: np.ndarray
+    labels: Labels
     best_score: float = -1.0
     best_label: int = -1
     candidates: int = 0
@@ -32,20 +36,20 @@ class Detections:
         return len(self.scores)
 
     def above(self, confidence: float | Sequence[float]) -> "Detections":
-        """Those with at least this score, or with at least that of their class."""
-        least = np.asarray(confidence, self.scores.dtype)
-        keep = self.scores >= (least[self.labels] if least.ndim else least)
+        """The detections that reach this confidence threshold, or that of their class."""
+        threshold = np.asarray(confidence, self.scores.dtype)
+        keep = self.scores >= (threshold[self.labels] if threshold.ndim else threshold)
         return replace(self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep])
 
     def with_labels(self, labels: Sequence[int]) -> "Detections":
-        """The same with label k replaced by `labels[k]`."""
+        """The detections with label k replaced by `labels[k]`."""
         best = labels[self.best_label] if self.best_label >= 0 else -1
         return replace(self, labels=np.asarray(labels, np.int64)[self.labels], best_label=best)
 
     def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
-        """Entries of a COCO result file: image_id, category_id, bbox (x, y, width, height) and score.
+        """Entries of a COCO results file: image_id, category_id, bbox (x, y, width, height) and score.
 
-        category_ids  COCO's number of each class; by default 1, 2, 3, ...
+        category_ids  the category id of each class; by default 1, 2, 3, ...
         """
         bboxes = xyxy_to_xywh(self.boxes)
         return [
@@ -60,10 +64,10 @@ class Detections:
             )
         ]
 
-    def to_supervision(self, class_names: Sequence[str]) -> Any:
-        """The same as `supervision.Detections`, with the class names in their data.
+    def to_supervision(self, class_names: Sequence[str]) -> "supervision.Detections":
+        """The detections as `supervision.Detections`, with the class names in their data.
 
-        ValueError where the package supervision (https://supervision.roboflow.com, MIT) is not installed.
+        Raises `ValueError` if supervision (https://supervision.roboflow.com, MIT) is not installed.
         """
         try:
             import supervision
@@ -79,5 +83,5 @@ class Detections:
 
     @staticmethod
     def empty() -> "Detections":
-        """Nothing found."""
+        """No detections."""
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))

@@ -1,7 +1,7 @@
 """The flat index: all images and boxes of a data set as a few arrays.
 
-Flat arrays rather than a list of objects, because workers then share them without copying: a million
-Python objects cost gigabytes and are copied page by page as reference counts change.
+Worker processes share flat arrays without copying. A million Python objects would take gigabytes, and be
+copied page by page as their reference counts change.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,23 +13,24 @@ from typing import Any
 import numpy as np
 
 from utils.data.boxes import box_area
-from utils.data.mapped_array import MappedArray, map_array, place_of
+from utils.data.mapped_array import MappedArray, location_of, map_array
+from utils.data.types import Boxes, Labels, Size
 
-PATHS_AT_ONCE = 10_000
-LARGEST = 1e9  # pixels; beyond it, a coordinate is a mistake
+PATHS_PER_BLOCK = 10_000  # decoded at a time
+LARGEST_COORDINATE = 1e9  # pixels; larger coordinates are mistakes
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image and its boxes, as the readers give it. `size` is (height, width), (0, 0) if not known."""
+    """One image and its boxes, as a reader gives it. `size` is (0, 0) if unknown."""
 
     path: str
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # xyxy pixels
-    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
+    boxes: Boxes = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # xyxy pixels
+    labels: Labels = field(default_factory=lambda: np.zeros(0, np.int32))
     difficult: np.ndarray | None = None
     crowd: np.ndarray | None = None
-    areas: np.ndarray | None = None  # COCO's object areas; the box areas where not given
-    size: tuple[int, int] = (0, 0)
+    areas: np.ndarray | None = None  # COCO's object areas; by default the box areas
+    size: Size = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ class DatasetIndex:
     """All images and boxes of a data set.
 
     class_names   the classes; labels point into it
-    path_bytes    uint8 [P], every path in UTF-8, one after the other
+    path_bytes    uint8 [P], all paths in UTF-8, concatenated
     path_offsets  int64 [N + 1], where each path starts
-    sizes         int32 [N, 2], height and width; 0 where not known
+    sizes         int32 [N, 2], height and width; 0 if unknown
     box_offsets   int64 [N + 1], where each image's boxes start
     boxes         float32 [M, 4], xyxy in pixels of the original image
     labels        int32 [M], 0-based
-    difficult     bool [M], VOC: hard to see, not counted in evaluation
-    crowd         bool [M], COCO: a group that is not one object
-    areas         float32 [M], COCO's object areas in square pixels (box areas where not given)
+    difficult     bool [M], of VOC: hard to see, ignored in evaluation
+    crowd         bool [M], of COCO: a group of objects in one box
+    areas         float32 [M], COCO's object areas in square pixels; by default the box areas
     """
 
     class_names: tuple[str, ...]
@@ -53,8 +54,8 @@ class DatasetIndex:
     path_offsets: np.ndarray
     sizes: np.ndarray
     box_offsets: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
+    boxes: Boxes
+    labels: Labels
     difficult: np.ndarray
     crowd: np.ndarray
     areas: np.ndarray
@@ -62,39 +63,39 @@ class DatasetIndex:
     def __len__(self) -> int:
         return len(self.path_offsets) - 1
 
-    def path(self, image: int) -> Path:
-        """The file of image number `image`."""
-        start, end = self.path_offsets[image], self.path_offsets[image + 1]
+    def path(self, image_number: int) -> Path:
+        """The file of this image."""
+        start, end = self.path_offsets[image_number], self.path_offsets[image_number + 1]
         return Path(self.path_bytes[start:end].tobytes().decode("utf-8"))
 
     def paths(self) -> Iterator[str]:
-        """The files of all images in order, as text; 0.4 us each where `path` takes 7."""
-        for first in range(0, len(self), PATHS_AT_ONCE):
-            offsets = self.path_offsets[first : first + PATHS_AT_ONCE + 1]
+        """The files of all images in order, as text: 0.4 us each, where `path` takes 7."""
+        for first in range(0, len(self), PATHS_PER_BLOCK):
+            offsets = self.path_offsets[first : first + PATHS_PER_BLOCK + 1]
             text = self.path_bytes[offsets[0] : offsets[-1]].tobytes()
             for start, end in pairwise((offsets - offsets[0]).tolist()):
                 yield text[start:end].decode("utf-8")
 
     def __getstate__(self) -> dict[str, Any]:
-        """For another process: arrays in a file as their place there, so that it shares them."""
-        places = {name: place_of(getattr(self, name)) for name in ARRAYS}
-        return vars(self) | {name: place for name, place in places.items() if place}
+        """The state for another process: of mapped arrays only the location, so that it shares them."""
+        locations = {name: location_of(getattr(self, name)) for name in ARRAYS}
+        return vars(self) | {name: location for name, location in locations.items() if location}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             vars(self)[name] = map_array(value) if isinstance(value, MappedArray) else value
 
-    def span(self, image: int) -> slice:
-        """Which boxes, labels and flags belong to image number `image`."""
-        return slice(int(self.box_offsets[image]), int(self.box_offsets[image + 1]))
+    def span(self, image_number: int) -> slice:
+        """The slice of the boxes, labels and flags of this image."""
+        return slice(int(self.box_offsets[image_number]), int(self.box_offsets[image_number + 1]))
 
 
 ARRAYS = tuple(field.name for field in fields(DatasetIndex) if field.name != "class_names")
-OFFSETS = ("path_offsets", "box_offsets")  # the arrays that count on from image to image
+OFFSETS = ("path_offsets", "box_offsets")  # the arrays that are cumulative
 
 
 def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> DatasetIndex:
-    """Gather the readers' records into flat arrays, in their order."""
+    """The index of the records, in their order."""
     records = list(records)
     assert all(record.boxes.shape == (len(record.labels), 4) for record in records), "one box for each label"
     boxes = join_arrays([record.boxes for record in records], np.float32).reshape(-1, 4)
@@ -115,21 +116,25 @@ def flat_index(
     class_names: Sequence[str],
     paths: Sequence[str],
     counts: Sequence[int] | np.ndarray,
-    boxes: np.ndarray,
-    labels: np.ndarray,
+    boxes: Boxes,
+    labels: Labels,
     *,
     sizes: np.ndarray | None = None,
     difficult: np.ndarray | None = None,
     crowd: np.ndarray | None = None,
     areas: np.ndarray | None = None,
 ) -> DatasetIndex:
-    """The index from arrays that are flat already: `counts` [N] boxes for each path, in order.
+    """The index from arrays that are flat already.
 
-    What is not given: sizes not known, no box difficult or crowd, areas those of the boxes.
+    paths   of the N images
+    counts  [N], the number of boxes of each image
+    boxes, labels, difficult, crowd, areas  of all boxes, in the order of the images
+
+    By default sizes are unknown, no box is difficult or a crowd, and areas are those of the boxes.
     """
     boxes = boxes.astype(np.float32)
     encoded = [path.encode("utf-8") for path in paths]
-    nothing = np.zeros(len(labels), bool)
+    no_flags = np.zeros(len(labels), bool)
     return DatasetIndex(
         class_names=tuple(class_names),
         path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
@@ -138,14 +143,14 @@ def flat_index(
         box_offsets=_offsets(counts),
         boxes=boxes,
         labels=labels.astype(np.int32),
-        difficult=nothing if difficult is None else difficult.astype(bool),
-        crowd=nothing if crowd is None else crowd.astype(bool),
+        difficult=no_flags if difficult is None else difficult.astype(bool),
+        crowd=no_flags if crowd is None else crowd.astype(bool),
         areas=(box_area(boxes) if areas is None else areas).astype(np.float32),
     )
 
 
 def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
-    """The same images with only the boxes for which `keep` (bool [M]) is true."""
+    """The index with only the boxes for which `keep` (bool [M]) is true; all images stay."""
     kept_before = _offsets(keep)
     return replace(
         index,
@@ -159,7 +164,7 @@ def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 
 
 def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
-    """Only the images for which `keep` (bool [N]) is true, with their boxes."""
+    """The index with only the images for which `keep` (bool [N]) is true, and their boxes."""
     lengths, counts = np.diff(index.path_offsets), np.diff(index.box_offsets)
     return replace(
         select_boxes(index, np.repeat(keep, counts)),
@@ -171,7 +176,7 @@ def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 
 
 def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
-    """The same index with other paths for its images, in their order."""
+    """The index with other paths for its images, in their order."""
     assert len(paths) == len(index), "one path for each image"
     encoded = [path.encode("utf-8") for path in paths]
     return replace(
@@ -182,8 +187,8 @@ def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
 
 
 def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
-    """All images of the indexes, at least one, one after the other; they have the same classes."""
-    # Bytes that grow in place rather than a list of arrays, which would be in memory beside their sum.
+    """The images of all indexes, at least one, one after the other; their classes are the same."""
+    # Bytes that grow in place: a list of arrays would be in memory at the same time as their concatenation.
     columns = {name: bytearray() for name in ARRAYS}
     names, first = set(), None
     for index in indexes:
@@ -201,9 +206,11 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
     return DatasetIndex(first.class_names, **arrays)
 
 
-def sound_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Which of the boxes [N, 4] have an area and numbers that an image can have: bool [N]."""
-    return (np.abs(boxes) < LARGEST).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)  # no NaN either
+def sound_boxes(boxes: Boxes) -> np.ndarray:
+    """Which boxes have an area and possible coordinates: bool [N]."""
+    return (np.abs(boxes) < LARGEST_COORDINATE).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(
+        axis=1
+    )  # NaN fails
 
 
 def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -224,6 +231,6 @@ def _or_box_areas(record: ImageRecord) -> np.ndarray:
 
 
 def count_objects(index: DatasetIndex) -> np.ndarray:
-    """Objects of each class, int64 [C]; those that count: neither difficult nor crowds."""
+    """The number of objects of each class, int64 [C], without difficult objects and crowds."""
     counted = ~(index.difficult | index.crowd)
     return np.bincount(index.labels[counted], minlength=len(index.class_names))

@@ -1,4 +1,4 @@
-"""Arrays that lie in a file rather than in memory: processes share them, and tell each other their place."""
+"""Arrays mapped from a file: processes share them, and send each other their location only."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class MappedArray(NamedTuple):
-    """Where an array lies: the file, after how many of its bytes, the type as NumPy writes it, the shape."""
+    """The location of an array: the file, the offset in bytes, NumPy's name of the type, the shape."""
 
     file: str
     offset: int
@@ -15,16 +15,16 @@ class MappedArray(NamedTuple):
     shape: tuple[int, ...]
 
 
-def map_array(place: MappedArray) -> np.ndarray:
-    """The array that lies there, read-only; the system reads the parts that are looked at."""
-    dtype = np.dtype(place.dtype)
-    end = place.offset + dtype.itemsize * int(np.prod(place.shape))
-    whole = np.asarray(np.memmap(place.file, np.uint8, "r"))
-    return whole[place.offset : end].view(dtype).reshape(place.shape)
+def map_array(location: MappedArray) -> np.ndarray:
+    """The array at the location, read-only; the system reads the parts that are used."""
+    dtype = np.dtype(location.dtype)
+    end = location.offset + dtype.itemsize * int(np.prod(location.shape))
+    whole = np.asarray(np.memmap(location.file, np.uint8, "r"))
+    return whole[location.offset : end].view(dtype).reshape(location.shape)
 
 
-def place_of(array: np.ndarray) -> MappedArray | None:
-    """Where the array lies; None if in memory, or not in one piece, or if the file is gone."""
+def location_of(array: np.ndarray) -> MappedArray | None:
+    """The location of a mapped array; None if it is in memory, not contiguous, or its file is gone."""
     whole = array
     while isinstance(whole.base, np.ndarray):
         whole = whole.base

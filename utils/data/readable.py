@@ -1,16 +1,16 @@
-"""Whether the images of a data set are whole, before hours are spent on them."""
+"""Checking that the images of a data set can be read, before a run spends hours on them."""
 
 from pathlib import Path
 
 import numpy as np
 
 from utils.data.index import DatasetIndex
+from utils.data.summary import first_lines
 from utils.images.image_io import ImageError, read_image
 
-MOST_BROKEN = 0.01  # share of the images that may be: a training goes on without them
-LOOKED_AT = 20_000  # images of a larger data set, evenly over it: enough to tell its share
-SHOWN = 10
-ENDS = {  # how a whole file begins and ends
+MAX_BROKEN_SHARE = 0.01  # of the images: training skips these
+MAX_CHECKED = 20_000  # images, evenly spread over a larger data set: enough to estimate the share
+FIRST_AND_LAST_BYTES = {  # of a complete file
     ".jpg": (b"\xff\xd8", b"\xff\xd9"),
     ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
     ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xae\x42\x60\x82"),
@@ -18,31 +18,29 @@ ENDS = {  # how a whole file begins and ends
 
 
 def require_readable(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` that names the files if more than a hundredth of the images cannot be read.
+    """Raise `ValueError` that names the files if more than 1 % of the images cannot be read.
 
-    Fewer are left out while training, and named.
+    Fewer are skipped in training, which names them.
     """
-    looked_at = np.unique(np.linspace(0, len(index) - 1, min(len(index), LOOKED_AT)).astype(int))
-    broken = {path: reason for path in map(index.path, looked_at) if (reason := why_broken(path))}
-    if len(broken) <= MOST_BROKEN * len(looked_at):
+    checked = np.unique(np.linspace(0, len(index) - 1, min(len(index), MAX_CHECKED)).astype(int))
+    broken = {path: reason for path in map(index.path, checked) if (reason := why_broken(path))}
+    if len(broken) <= MAX_BROKEN_SHARE * len(checked):
         return
-    shown = "\n".join(f"  {reason}" for reason in list(broken.values())[:SHOWN])
-    more = f"\n  and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
     raise ValueError(
-        f"{len(broken)} of {len(looked_at)} images of {spec} cannot be read, "
-        f"more than 1 in 100:\n{shown}{more}\n"
-        "Copy them again, or take them out of the data set (python doctor.py --data SPEC looks at every one)"
+        f"{len(broken)} of {len(checked)} images of {spec} cannot be read, "
+        f"more than 1 in 100:\n{first_lines(list(broken.values()))}\n"
+        "Copy them again, or remove them from the data set (python doctor.py --data SPEC checks every image)"
     )
 
 
 def why_broken(path: Path) -> str:
     """Why an image cannot be read, with its path; "" if it can.
 
-    A JPEG or PNG file that begins and ends as it should is taken as whole, 30 times faster than by decoding
-    it; any other is decoded, for some programs write more after the end.
+    A JPEG or PNG file that begins and ends as it should counts as complete, which is 30 times faster than
+    decoding it; any other is decoded, as some programs write more after the end.
     """
     try:
-        if looks_whole(path):
+        if looks_complete(path):
             return ""
         read_image(path)
     except ImageError as error:
@@ -50,9 +48,9 @@ def why_broken(path: Path) -> str:
     return ""
 
 
-def looks_whole(path: Path) -> bool:
-    """Whether a file begins and ends as its kind does; False where that is not known."""
-    start, end = ENDS.get(path.suffix.lower(), (b"", b""))
+def looks_complete(path: Path) -> bool:
+    """Whether a file begins and ends as its format does; False for other formats than JPEG and PNG."""
+    start, end = FIRST_AND_LAST_BYTES.get(path.suffix.lower(), (b"", b""))
     try:
         with path.open("rb") as file:
             begins = file.read(len(start)) == start

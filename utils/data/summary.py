@@ -1,4 +1,4 @@
-"""What a data set holds and what is wrong with it, as text."""
+"""What data sets hold and what is wrong with them, as text."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,20 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 
+MAX_LINES_SHOWN = 10  # in one message
+
 
 class Problem(NamedTuple):
-    """Something broken: in which file, and what."""
+    """Something broken: the file, and what is wrong with it."""
 
     file: str
     reason: str
 
 
-def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence[int]]) -> str:
-    """Images and objects by class, a column for each data set; `more` gives further rows of counts.
+def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence[int]] | None = None) -> str:
+    """A table of the images, and of the objects of each class, with a column for each data set.
+
+    more  further rows: their names, and a count for each data set
 
     All data sets have the same classes.
     """
@@ -31,13 +35,19 @@ def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence
     ]
     for label, name in enumerate(columns[0].class_names if columns else ()):
         rows.append((f"  {name}", [int(counts[label]) for counts in class_counts]))
-    return _aligned(
-        [("", list(indexes)), *((name, list(map(str, row))) for name, row in [*rows, *more.items()])]
-    )
+    rows += (more or {}).items()
+    return _aligned([("", list(indexes)), *((name, [str(count) for count in row]) for name, row in rows)])
+
+
+def first_lines(lines: Sequence[str]) -> str:
+    """The first lines, indented, and below them how many more there are."""
+    left = len(lines) - MAX_LINES_SHOWN
+    more = [f"and {left} more"] if left > 0 else []
+    return "\n".join(f"  {line}" for line in [*lines[:MAX_LINES_SHOWN], *more])
 
 
 def problem_text(problems: Sequence[Problem], shown: int) -> str:
-    """The problems, one a line, the first `shown` of them (0: all)."""
+    """The first `shown` problems (0: all), one a line."""
     if not problems:
         return "no problems"
     lines = [f"  {file}: {reason}" for file, reason in problems[: shown or None]]
@@ -47,33 +57,37 @@ def problem_text(problems: Sequence[Problem], shown: int) -> str:
 
 
 def shared_images(indexes: Mapping[str, DatasetIndex]) -> list[Problem]:
-    """Data sets that should have no image in common but do: what is trained on must not be tested on."""
-    paths = {name: {index.path(image) for image in range(len(index))} for name, index in indexes.items()}
+    """Data leakage: images that are in two of the data sets, for example in training and in test data."""
+    paths = {
+        name: {index.path(image_number) for image_number in range(len(index))}
+        for name, index in indexes.items()
+    }
     problems = []
     for one, other in combinations(paths, 2):
         common = sorted(paths[one] & paths[other])
         if common:
-            reason = f"{len(common)} images are also in {other}.txt, such as {common[0].name}"
+            reason = f"{len(common)} images are also in {other}.txt, for example {common[0].name}"
             problems.append(Problem(f"{one}.txt", reason))
     return problems
 
 
 def _aligned(rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """Names to the left, columns to the right, however wide the script."""
-    first = max(text_width(name) for name, _ in rows)
+    """The rows as columns: names aligned to the left, cells to the right, in any script."""
+    first = max(terminal_width(name) for name, _ in rows)
     widths = [
-        max(text_width(cell) for cell in column) for column in zip(*(cells for _, cells in rows), strict=True)
+        max(terminal_width(cell) for cell in column)
+        for column in zip(*(cells for _, cells in rows), strict=True)
     ]
     return "\n".join(
         name
-        + " " * (first - text_width(name))
+        + " " * (first - terminal_width(name))
         + "".join(
-            " " * (2 + width - text_width(cell)) + cell for cell, width in zip(cells, widths, strict=True)
+            " " * (2 + width - terminal_width(cell)) + cell for cell, width in zip(cells, widths, strict=True)
         )
         for name, cells in rows
     )
 
 
-def text_width(text: str) -> int:
-    """Columns in a terminal: Chinese, Japanese and Korean characters take two."""
+def terminal_width(text: str) -> int:
+    """The width in a terminal: Chinese, Japanese and Korean characters take two columns."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,4 +1,4 @@
-"""The objects of a batch as flat arrays, and the padded targets made of them."""
+"""The objects of a batch as flat arrays, and as padded targets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,34 +8,35 @@ import torch
 
 from nets.common.structures import Targets
 from utils.data.index import DatasetIndex
+from utils.data.types import Boxes, Labels
 
 
 class Objects(NamedTuple):
     """The objects of a batch.
 
-    sample  int64 [N], which sample each is on, rising
+    sample  int64 [N], the sample of each, ascending
     boxes   float64 [N, 4], xyxy in pixels of the input
     labels  int64 [N]
     """
 
     sample: np.ndarray
-    boxes: np.ndarray
-    labels: np.ndarray
+    boxes: Boxes
+    labels: Labels
 
     def of(self, keep: np.ndarray) -> "Objects":
-        """Those that `keep`, bool [N] or positions, picks out."""
+        """Those selected by `keep`, bool [N] or positions."""
         return Objects(self.sample[keep], self.boxes[keep], self.labels[keep])
 
 
-def training_objects(index: DatasetIndex, image: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes [N, 4] in original pixels and labels [N] of an image, without crowds and difficult objects."""
-    span = index.span(image)
+def training_objects(index: DatasetIndex, image_number: int) -> tuple[Boxes, Labels]:
+    """The boxes of an image in original pixels, and their labels, without crowds and difficult objects."""
+    span = index.span(image_number)
     kept = ~(index.crowd[span] | index.difficult[span])
     return index.boxes[span][kept], index.labels[span][kept]
 
 
-def join_objects(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Objects:
-    """The boxes and labels of each image as the objects of a batch."""
+def join_objects(parts: Sequence[tuple[Boxes, Labels]]) -> Objects:
+    """The objects of a batch, from the boxes and labels of each image."""
     return Objects(
         np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
         np.concatenate([np.zeros((0, 4)), *(boxes for boxes, _ in parts)]),
@@ -44,7 +45,7 @@ def join_objects(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> Objects:
 
 
 def on_samples(objects: Objects, overlays: Sequence[int], samples: int) -> Objects:
-    """The objects of canvases as those of samples, each with what was blended over it."""
+    """The objects by sample: those of further canvases go to the samples `overlays` they are blended into."""
     if not overlays:
         return objects
     sample = np.concatenate([np.arange(samples), overlays])[objects.sample]
@@ -52,7 +53,7 @@ def on_samples(objects: Objects, overlays: Sequence[int], samples: int) -> Objec
 
 
 def mirror_objects(objects: Objects, flip: np.ndarray, width: int) -> Objects:
-    """The objects with those of mirrored samples, bool [B], mirrored left to right."""
+    """The objects, those of samples that `flip`, bool [B], marks mirrored left to right."""
     boxes = objects.boxes.copy()
     turned = flip[objects.sample]
     boxes[turned, 0::2] = width - objects.boxes[turned][:, 2::-2]
@@ -60,9 +61,9 @@ def mirror_objects(objects: Objects, flip: np.ndarray, width: int) -> Objects:
 
 
 def pad_targets(objects: Objects, samples: int) -> Targets:
-    """Gather the objects, float64 in order of their samples, into one padded array.
+    """The objects, ordered by sample, as padded targets.
 
-    The length is a multiple of 8, so that it changes rarely: a compiled step is compiled anew for a new one.
+    The length is a multiple of 8, so that it rarely changes: a compiled step is compiled again for each.
     """
     counts = np.bincount(objects.sample, minlength=samples)
     length = max(8, -(-int(counts.max(initial=0)) // 8) * 8)

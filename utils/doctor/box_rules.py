@@ -1,74 +1,98 @@
-"""Which boxes cannot be right, or are worth a look, as one bool a box."""
+"""Which boxes cannot be right, or deserve a look: one bool for each box."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from utils.data.boxes import box_area, iou
 from utils.data.index import DatasetIndex
-from utils.doctor.file_checks import BEYOND, exif_fit
+from utils.data.types import Size
+from utils.doctor.file_checks import BORDER_TOLERANCE, exif_fit
 from utils.doctor.splits import Split
 
-TINY = 2.0  # pixels of the original image: a side below it is a slip of the mouse
-WHOLE = 0.98  # of both sides of the image
-DOUBLED_IOU = 0.9
+TINY_SIDE = 2.0  # pixels of the original image: a box with a shorter side is a slip of the mouse
+WHOLE_SHARE = 0.98  # of both sides of the image
+DUPLICATE_IOU = 0.9
+
+BoxMask = NDArray[np.bool_]  # [M], one bool for each box of a split
 
 
 def box_owners(index: DatasetIndex) -> np.ndarray:
-    """Which image each box belongs to: int64 [M]."""
+    """The image number of each box: int64 [M]."""
     return np.repeat(np.arange(len(index)), np.diff(index.box_offsets))
 
 
 def box_sides(index: DatasetIndex) -> np.ndarray:
-    """Width and height of each box in pixels: float32 [M, 2]."""
+    """The width and height of each box in pixels: float32 [M, 2]."""
     return index.boxes[:, 2:] - index.boxes[:, :2]
 
 
 def true_sizes(split: Split) -> np.ndarray:
-    """Height and width of each image: float64 [N, 2], as stated if it cannot be read, or else NaN."""
+    """The height and width of each image: float64 [N, 2].
+
+    Of an image that cannot be read, the size stated in its annotations, or NaN.
+    """
     true = np.array([facts.size for facts in split.facts], np.float64).reshape(-1, 2)
     known = np.where(true > 0, true, split.index.sizes)
     return np.where(known > 0, known, np.nan)
 
 
-def tiny(split: Split) -> NDArray[np.bool_]:
-    """Boxes with a side below 2 pixels: bool [M]."""
-    return box_sides(split.index).min(axis=1) < TINY
+def tiny_boxes(split: Split) -> BoxMask:
+    """Boxes with a side shorter than 2 pixels."""
+    return box_sides(split.index).min(axis=1) < TINY_SIDE
 
 
-def whole(split: Split) -> NDArray[np.bool_]:
-    """Boxes of nearly the whole width and height of their image: bool [M]."""
+def whole_image_boxes(split: Split) -> BoxMask:
+    """Boxes that cover at least 98 % of the width and height of their image."""
     width_height = true_sizes(split)[box_owners(split.index), ::-1]
-    covers = box_sides(split.index) >= WHOLE * width_height
+    covers = box_sides(split.index) >= WHOLE_SHARE * width_height
     return covers[:, 0] & covers[:, 1]
 
 
-def beyond_border(split: Split) -> np.ndarray:
-    """Boxes past the border, bool [M]; of an image drawn on before EXIF turned it, none (see `exif_fit`)."""
+def boxes_beyond_border(split: Split) -> BoxMask:
+    """Boxes that reach beyond the image border.
+
+    Boxes that were drawn before EXIF turned the image are left to another check (see `exif_fit`).
+    """
     owners = box_owners(split.index)
-    limits = true_sizes(split)[owners, ::-1] + BEYOND
-    beyond = (split.index.boxes[:, :2] < -BEYOND).any(axis=1) | (split.index.boxes[:, 2:] > limits).any(
-        axis=1
-    )
-    turned = np.array([exif_fit(split, image) == "un-turned" for image in range(len(split.index))], bool)
+    boxes = split.index.boxes
+    limits = true_sizes(split)[owners, ::-1] + BORDER_TOLERANCE
+    beyond = (boxes[:, :2] < -BORDER_TOLERANCE).any(axis=1) | (boxes[:, 2:] > limits).any(axis=1)
+    turned = np.array([exif_fit(split, number) == "un-turned" for number in range(len(split.index))], bool)
     return beyond & ~turned[owners]
 
 
-def overlapping_boxes(index: DatasetIndex) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes with IoU above 0.9 with another of their image, as two bool [M]: with an earlier one of the same
-    class; with any of another class. Crowds do not count."""
-    same, different = np.zeros(len(index.boxes), bool), np.zeros(len(index.boxes), bool)
-    for image in np.flatnonzero(np.diff(index.box_offsets) > 1).tolist():
-        span = index.span(image)
-        boxes = index.boxes[span]
-        near = iou(boxes[:, None], boxes) > DOUBLED_IOU
-        near &= ~(index.crowd[span][:, None] | index.crowd[span])
-        equal = index.labels[span][:, None] == index.labels[span]
-        same[span] = np.tril(near & equal, -1).any(axis=1)
-        different[span] = (near & ~equal).any(axis=1)
-    return same, different
+def doubled_boxes(split: Split) -> BoxMask:
+    """Boxes with an IoU above 0.9 with an earlier box of the same image and class; crowds do not count."""
+    index = split.index
+    doubled = np.zeros(len(index.boxes), bool)
+    for span, overlaps in _overlaps(index):
+        same_class = index.labels[span][:, None] == index.labels[span]
+        doubled[span] = np.tril(overlaps & same_class, -1).any(axis=1)
+    return doubled
 
 
-def training_sides(split: Split, image_size: tuple[int, int]) -> np.ndarray:
+def conflicting_boxes(split: Split) -> BoxMask:
+    """Boxes with an IoU above 0.9 with a box of the same image and another class; crowds do not count."""
+    index = split.index
+    conflicting = np.zeros(len(index.boxes), bool)
+    for span, overlaps in _overlaps(index):
+        same_class = index.labels[span][:, None] == index.labels[span]
+        conflicting[span] = (overlaps & ~same_class).any(axis=1)
+    return conflicting
+
+
+def training_sides(split: Split, image_size: Size) -> np.ndarray:
     """The square root of each box's area in pixels of the network's input: float64 [M]."""
     scale = (np.array(image_size) / true_sizes(split)).min(axis=1)
     return np.sqrt(box_area(split.index.boxes)) * scale[box_owners(split.index)]
+
+
+def _overlaps(index: DatasetIndex) -> Iterator[tuple[slice, np.ndarray]]:
+    """The boxes of each image with several, and which of them overlap nearly entirely: bool [n, n]."""
+    for image_number in np.flatnonzero(np.diff(index.box_offsets) > 1).tolist():
+        span = index.span(image_number)
+        boxes = index.boxes[span]
+        overlaps = iou(boxes[:, None], boxes) > DUPLICATE_IOU
+        yield span, overlaps & ~(index.crowd[span][:, None] | index.crowd[span])

@@ -1,117 +1,131 @@
-"""Checks of what there is of each class, in each split."""
+"""Checks of the classes: how many objects of each there are in each split."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from utils.data.class_names import names_with_counts
+from utils.data.class_names import names_with_counts, some_of
 from utils.data.index import count_objects
 from utils.doctor.finding import Finding, Location, Severity, number_of
 from utils.doctor.splits import Split
 
-FEW = 50  # objects of a class to train on: below, it is hardly learned
-UNEVEN = 100  # times as many objects of the most frequent class as of the rarest
+FEW_OBJECTS = 50  # of a class to train on: with fewer, it is hardly learned
+UNEVEN_RATIO = 100  # of the objects of the most frequent class to those of the rarest
 EMPTY_SHARE = 0.5  # of the images
-NAMED = 10  # classes named in a sentence
+MAX_CLASSES_NAMED = 10  # in a sentence
 
 
 def check_classes(splits: Sequence[Split]) -> list[Finding]:
-    """Everything that counting objects shows; the first split is the one trained on."""
-    counts = [count_objects_of(split) for split in splits]
-    names = splits[0].index.class_names
-    findings = [*no_objects(splits), *unknown_names(splits), *empty_images(splits)]
-    return [*findings, *untrained(splits, counts, names), *few(splits, counts, names)]
+    """All findings about numbers of objects; the first split is the training data."""
+    counts = [count_objects(split.index) for split in splits]
+    return [
+        *splits_without_objects(splits, counts),
+        *unknown_names(splits),
+        *images_without_objects(splits),
+        *absent_classes(splits, counts),
+        *rare_classes(splits, counts[0]),
+        *uneven_classes(splits, counts[0]),
+    ]
 
 
-def count_objects_of(split: Split) -> np.ndarray:
-    """Objects of each class, int64 [C]; those that count."""
-    return count_objects(split.index)
-
-
-def no_objects(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Splits without any object."""
-    if names := [split.name for split in splits if not count_objects_of(split).any()]:
+def splits_without_objects(splits: Sequence[Split], counts: Sequence[np.ndarray]) -> Iterator[Finding]:
+    """Splits without any object; `counts` are int64 [C] for each split, as in the functions below."""
+    if names := [split.name for split, objects in zip(splits, counts, strict=True) if not objects.any()]:
         sentence = f"There is no object at all in {', '.join(names)}."
-        fix = "See whether the names in the annotations are those of --classes."
+        fix = "Check whether the names in the annotations are those of --classes."
         yield Finding("no-objects", "serious", len(names), sentence, fix)
 
 
 def unknown_names(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Names that the class list lacks: their objects were left out."""
-    strangers = sum((Counter(split.strangers or {}) for split in splits), Counter[str]())
-    if strangers:
+    """Names that the class list lacks, whose objects were skipped."""
+    unknown = sum((Counter(split.unknown_names) for split in splits), Counter[str]())
+    if unknown:
         sentence = (
-            f"{number_of(strangers.total(), 'object', 'are')} left out, as the class list lacks the name: "
-            f"{names_with_counts(strangers)}."
+            f"{number_of(unknown.total(), 'object', 'are')} skipped, as the class list lacks the name: "
+            f"{names_with_counts(unknown)}."
         )
         fix = "Add the names to the file of --classes, or correct them where they are misspelt."
-        yield Finding("unknown-names", "warning", strangers.total(), sentence, fix)
+        yield Finding("unknown-names", "warning", unknown.total(), sentence, fix)
 
 
-def empty_images(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Images without objects: useful against false alarms, unless somebody forgot to label them."""
-    counts = {split.name: int((np.diff(split.index.box_offsets) == 0).sum()) for split in splits}
-    if total := sum(counts.values()):
+def images_without_objects(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Images without objects: useful against false positives, unless somebody forgot to label them."""
+    locations = [
+        Location(split.name, str(split.index.path(number)), number)
+        for split in splits
+        for number in np.flatnonzero(np.diff(split.index.box_offsets) == 0).tolist()
+    ]
+    if locations:
+        counts = Counter(location.split for location in locations)
         many = any(counts[split.name] > EMPTY_SHARE * len(split.index) for split in splits)
-        text = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-        sentence = f"{number_of(total, 'image', 'have')} no object ({text})."
-        fix = "Good against false alarms if really nothing is there; see that none was forgotten."
-        places = [
-            Location(split.name, str(split.index.path(image)), image)
-            for split in splits
-            for image in np.flatnonzero(np.diff(split.index.box_offsets) == 0).tolist()
-        ]
-        yield Finding("empty", "warning" if many else "note", total, sentence, fix, places)
+        text = ", ".join(f"{name} {count}" for name, count in counts.items())
+        sentence = f"{number_of(len(locations), 'image', 'have')} no object ({text})."
+        fix = (
+            "They help against false positives if they really show no object; check that none was forgotten."
+        )
+        yield Finding("empty", "warning" if many else "note", len(locations), sentence, fix, locations)
 
 
-def untrained(
-    splits: Sequence[Split], counts: Sequence[np.ndarray], names: Sequence[str]
-) -> Iterator[Finding]:
-    """Classes that are tested but not trained, the other way round, and those that are nowhere."""
-    tested = sum(counts[1:], np.zeros(len(names), np.int64))
-    trained = splits[0].name
-    cases = (
-        ("untrained", (counts[0] == 0) & (tested > 0), f"no object in {trained}, but in other splits"),
-        ("untested", (counts[0] > 0) & (tested == 0) & (len(splits) > 1), f"objects in {trained} alone"),
-        ("absent", (counts[0] == 0) & (tested == 0), "no object anywhere"),
+def absent_classes(splits: Sequence[Split], counts: Sequence[np.ndarray]) -> Iterator[Finding]:
+    """Classes that are tested but not trained, trained but not tested, and those without any object."""
+    names, train = splits[0].index.class_names, splits[0].name
+    trained, tested = counts[0] > 0, sum(counts[1:], np.zeros(len(names), np.int64)) > 0
+    cases: tuple[tuple[str, Severity, np.ndarray, str, str], ...] = (
+        (
+            "untrained",
+            "serious",
+            ~trained & tested,
+            f"no object in {train}, but in other splits",
+            "They cannot be learned: move images of them to the training data, or remove them from the list.",
+        ),
+        (
+            "untested",
+            "warning",
+            trained & ~tested & (len(splits) > 1),
+            f"objects in {train} only",
+            "Nothing will show how well they are detected: move some images of them to the other splits.",
+        ),
+        (
+            "absent",
+            "warning",
+            ~trained & ~tested,
+            "no object anywhere",
+            "Remove them from the class list, or check how the annotations spell their names.",
+        ),
     )
-    fixes = (
-        "They cannot be learned: move images of them to the training data, or take them off the list.",
-        "Nothing will show how well they are found: move some images of them to the other splits.",
-        "Take them off the class list, or see whether their names are spelt as in the annotations.",
-    )
-    for (kind, mask, what), fix in zip(cases, fixes, strict=True):
-        if mask.any():
-            sentence = f"{number_of(int(mask.sum()), 'class', 'have')} {what}: {_named(mask, names)}."
-            severity: Severity = "serious" if kind == "untrained" else "warning"
-            yield Finding(kind, severity, int(mask.sum()), sentence, fix)
+    for kind, severity, mask, what, fix in cases:
+        if count := int(mask.sum()):
+            listed = some_of([names[label] for label in np.flatnonzero(mask)], MAX_CLASSES_NAMED)
+            sentence = f"{number_of(count, 'class', 'have')} {what}: {listed}."
+            yield Finding(kind, severity, count, sentence, fix)
 
 
-def few(splits: Sequence[Split], counts: Sequence[np.ndarray], names: Sequence[str]) -> Iterator[Finding]:
-    """Classes with few objects to train on, and how uneven the classes are."""
-    trained = counts[0]
-    scarce = (trained > 0) & (trained < FEW)
-    if scarce.any():
+def rare_classes(splits: Sequence[Split], trained: np.ndarray) -> Iterator[Finding]:
+    """Classes with few objects to train on; `trained` are the objects of each class, int64 [C]."""
+    names = splits[0].index.class_names
+    rare = np.flatnonzero((trained > 0) & (trained < FEW_OBJECTS)).tolist()
+    if rare:
+        listed = some_of([f"{names[label]} ({trained[label]})" for label in rare], MAX_CLASSES_NAMED)
         sentence = (
-            f"{number_of(int(scarce.sum()), 'class', 'have')} fewer than {FEW} objects in {splits[0].name}: "
-            f"{_named(scarce, names, trained)}."
+            f"{number_of(len(rare), 'class', 'have')} fewer than {FEW_OBJECTS} objects in {splits[0].name}: "
+            f"{listed}."
         )
         fix = "Label more of them, rather than more of the others."
-        yield Finding("few", "warning", int(scarce.sum()), sentence, fix)
-    present = trained[trained > 0]
-    if len(present) > 1 and present.max() > UNEVEN * present.min():
+        yield Finding("few", "warning", len(rare), sentence, fix)
+
+
+def uneven_classes(splits: Sequence[Split], trained: np.ndarray) -> Iterator[Finding]:
+    """Class imbalance: far more objects of one class than of another."""
+    names = splits[0].index.class_names
+    present = np.flatnonzero(trained)
+    if not len(present):
+        return
+    most, least = present[trained[present].argmax()], present[trained[present].argmin()]
+    if trained[most] > UNEVEN_RATIO * trained[least]:
         sentence = (
-            f"The most frequent class has {present.max() / present.min():.0f} times as many objects as the "
-            f"rarest ({names[int(trained.argmax())]} {present.max():,}, "
-            f"{names[int(np.where(trained > 0, trained, trained.max() + 1).argmin())]} {present.min():,})."
+            f"The most frequent class has {trained[most] / trained[least]:.0f} times as many objects as the "
+            f"rarest ({names[most]} {trained[most]:,}, {names[least]} {trained[least]:,})."
         )
-        fix = "Look at the AP of each class, not at the mean alone; --class-weights auto may help."
+        fix = "Look at the AP of each class, not only at the mean; --class-weights auto may help."
         yield Finding("uneven", "note", 1, sentence, fix)
-
-
-def _named(mask: np.ndarray, names: Sequence[str], counts: np.ndarray | None = None) -> str:
-    chosen = np.flatnonzero(mask).tolist()
-    shown = [names[label] if counts is None else f"{names[label]} ({counts[label]})" for label in chosen]
-    more = [f"and {len(shown) - NAMED} more"] if len(shown) > NAMED else []
-    return ", ".join([*shown[:NAMED], *more])

@@ -1,4 +1,4 @@
-"""How sizes, shapes and numbers of boxes are spread, for each split side by side."""
+"""The distributions of the sizes, shapes and numbers of boxes, the splits side by side."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.boxes import box_area
+from utils.data.types import Size
 from utils.doctor.box_rules import box_owners, box_sides, training_sides, true_sizes
 from utils.doctor.splits import Split
 
@@ -14,15 +15,15 @@ PIXELS = (8, 16, 32, 64, 96, 128, 256, 512)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 ASPECTS = (0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5)
 NUMBERS = (1, 2, 3, 5, 10, 20, 50, 100)
-SIZES = 8  # image sizes listed; the rest together
+MAX_SIZES_SHOWN = 8  # image sizes shown; the others are one bin
 
 
 class Histogram(NamedTuple):
-    """Shares by bin and split.
+    """A histogram of each split.
 
-    title   what is counted
+    title   what is shown
     bins    the name of each of B bins
-    shares  float64 [S, B], of each split's values; all 0 for a split without any
+    shares  float64 [S, B], the share of each split's values in each bin; 0 for a split without values
     """
 
     title: str
@@ -30,19 +31,19 @@ class Histogram(NamedTuple):
     shares: np.ndarray
 
 
-def histograms(splits: Sequence[Split], image_size: tuple[int, int]) -> list[Histogram]:
-    """Everything that is worth an image; `image_size` is (height, width) of training."""
+def histograms(splits: Sequence[Split], image_size: Size) -> list[Histogram]:
+    """All histograms of the page; `image_size` is the training size (height, width)."""
     height, width = image_size
     pixels = [training_sides(split, image_size) for split in splits]
     relative = [_relative_sides(split) for split in splits]
     aspects = [_aspects(split) for split in splits]
     numbers = [np.diff(split.index.box_offsets).astype(float) for split in splits]
     return [
-        binned(f"Box size in pixels when trained at {height} x {width}", pixels, PIXELS),
-        binned("Box size as a share of the image's", relative, SHARES, percent=True),
-        binned("Width to height of boxes", aspects, ASPECTS),
-        binned("Boxes on an image", numbers, NUMBERS, whole=True),
-        image_sizes(splits),
+        binned(f"Box size in pixels at the training size {height} x {width}", pixels, PIXELS),
+        binned("Box size relative to the image size", relative, SHARES, percent=True),
+        binned("Aspect ratio of boxes (width / height)", aspects, ASPECTS),
+        binned("Boxes per image", numbers, NUMBERS, whole=True),
+        image_size_histogram(splits),
     ]
 
 
@@ -54,28 +55,29 @@ def binned(
     percent: bool = False,
     whole: bool = False,
 ) -> Histogram:
-    """Values of each split in the bins below, between and from the edges on; NaN is in none.
+    """The values of each split in the bins below, between and above the edges; NaN is in none.
 
-    percent  name the bins in percent; whole  the values are whole numbers, name the bins so
+    percent  name the bins in percent
+    whole    the values are whole numbers: name the bins so
     """
     counts = np.stack([_counts(part[~np.isnan(part)], edges) for part in values])
     total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
     return Histogram(title, _bin_names(edges, percent, whole), counts / total)
 
 
-def image_sizes(splits: Sequence[Split]) -> Histogram:
-    """The most frequent sizes of images, width x height."""
+def image_size_histogram(splits: Sequence[Split]) -> Histogram:
+    """The most frequent image sizes, width x height."""
     counts = [Counter(facts.size for facts in split.facts if not facts.error) for split in splits]
-    together = sum(counts, Counter[tuple[int, int]]())
-    listed = [size for size, _ in together.most_common(SIZES)]
+    together = sum(counts, Counter[Size]())
+    listed = [size for size, _ in together.most_common(MAX_SIZES_SHOWN)]
     rows = [
         [part[size] for size in listed] + [part.total() - sum(part[s] for s in listed)] for part in counts
     ]
     shares = np.array(rows, float) / np.maximum([[part.total()] for part in counts], 1)
     names = [f"{width} x {height}" for height, width in listed]
-    if len(together) > SIZES:
-        return Histogram("Sizes of images", [*names, f"{len(together) - SIZES} others"], shares)
-    return Histogram("Sizes of images", names, shares[:, :-1])
+    if len(together) > MAX_SIZES_SHOWN:
+        return Histogram("Image sizes", [*names, f"{len(together) - MAX_SIZES_SHOWN} others"], shares)
+    return Histogram("Image sizes", names, shares[:, :-1])
 
 
 def _counts(values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
@@ -95,7 +97,7 @@ def _bin_names(edges: Sequence[float], percent: bool, whole: bool) -> list[str]:
 
 
 def _relative_sides(split: Split) -> np.ndarray:
-    """The square root of each box's share of its image's area."""
+    """The square root of each box's share of the image area."""
     areas = true_sizes(split).prod(axis=1)[box_owners(split.index)]
     return np.sqrt(box_area(split.index.boxes) / areas)
 

@@ -1,4 +1,4 @@
-"""What the files of a data set are, found by reading and decoding each of them once."""
+"""The facts of the image files of a data set, found by reading and decoding each once."""
 
 import hashlib
 import io
@@ -9,40 +9,41 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+import PIL.Image
 from tqdm import tqdm
 
+from utils.data.types import Size
 from utils.images.headers import EXIF_ORIENTATION
 from utils.images.image_io import ImageError, decode_image
 
-THUMBNAIL = 32  # pixels of a side: enough to tell a moved chess piece, and 100,000 images take 100 MB
-UPRIGHT = 1  # the EXIF orientation of an image that is stored as it is seen
-MISSING = "no such file"
+COMPARED_SIDE = 32  # pixels of a thumbnail: shows a moved chess piece, and 100,000 images take 100 MB
+UPRIGHT_ORIENTATION = 1  # the EXIF orientation of an image that needs no turning
+NO_SUCH_FILE = "no such file"
 
 
 class ImageFacts(NamedTuple):
-    """One image file.
+    """The facts of one image file.
 
-    error        why it cannot be read, "" where it can; what follows is then not known
-    size         (height, width) once turned upright
-    orientation  of EXIF, 1 to 8
-    mode         Pillow's name of how colours are stored: RGB, L, CMYK, I;16, ...
-    format       Pillow's name of the format, whatever the file's name says: JPEG, PNG, ...
-    digest       of the file's bytes: files with the same digest are copies
-    thumbnail    uint8 [32, 32], grey, its shape not kept
+    error        why it cannot be read, and nothing else is known; "" if it can
+    size         (height, width) after turning it upright
+    orientation  the EXIF orientation, 1 to 8
+    mode         Pillow's name of the pixel format: RGB, L, CMYK, I;16, ...
+    format       Pillow's name of the file format, whatever the suffix says: JPEG, PNG, ...
+    digest       a hash of the file's bytes: files with the same digest are copies
+    thumbnail    uint8 [32, 32], grey, the aspect ratio not kept
     """
 
     error: str
-    size: tuple[int, int] = (0, 0)
-    orientation: int = UPRIGHT
+    size: Size = (0, 0)
+    orientation: int = UPRIGHT_ORIENTATION
     mode: str = ""
     format: str = ""
     digest: bytes = b""
-    thumbnail: np.ndarray = np.zeros((THUMBNAIL, THUMBNAIL), np.uint8)
+    thumbnail: np.ndarray = np.zeros((COMPARED_SIDE, COMPARED_SIDE), np.uint8)
 
 
 def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
-    """The facts of each file, in order, by `workers` threads: decoding and hashing run side by side."""
+    """The facts of each file, in order, found by `workers` threads; a file named twice is read once."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max(1, workers)) as pool:
         found = pool.map(examine_image, unique)
@@ -52,15 +53,15 @@ def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
 
 
 def examine_image(path: Path) -> ImageFacts:
-    """Read and decode one file; whatever is wrong with it is told in `error`, nothing is raised."""
+    """Read and decode one file; what is wrong with it goes to `error`, nothing is raised."""
     try:
         data = np.fromfile(path, np.uint8)
         image = decode_image(data, str(path))
     except FileNotFoundError:
-        return ImageFacts(MISSING)
+        return ImageFacts(NO_SUCH_FILE)
     except (ImageError, OSError) as error:
         return ImageFacts(str(error).removeprefix(f"{path}: "))
-    small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, (COMPARED_SIDE, COMPARED_SIDE), interpolation=cv2.INTER_AREA)
     return ImageFacts(
         "",
         (image.shape[0], image.shape[1]),
@@ -71,10 +72,14 @@ def examine_image(path: Path) -> ImageFacts:
 
 
 def _header(data: np.ndarray) -> tuple[int, str, str]:
-    """Orientation, mode and format as Pillow sees them; OpenCV reads a few files that Pillow does not."""
+    """Orientation, mode and format according to Pillow; OpenCV reads a few files that Pillow does not."""
     try:
-        with Image.open(io.BytesIO(data.tobytes())) as file:
-            orientation = file.getexif().get(EXIF_ORIENTATION, UPRIGHT)
-            return orientation if orientation in range(1, 9) else UPRIGHT, file.mode, file.format or ""
-    except Exception:  # Pillow raises many kinds on odd headers
-        return UPRIGHT, "", ""
+        with PIL.Image.open(io.BytesIO(data.tobytes())) as file:
+            orientation = file.getexif().get(EXIF_ORIENTATION, UPRIGHT_ORIENTATION)
+            return (
+                orientation if orientation in range(1, 9) else UPRIGHT_ORIENTATION,
+                file.mode,
+                file.format or "",
+            )
+    except Exception:  # Pillow raises many kinds of errors for odd headers
+        return UPRIGHT_ORIENTATION, "", ""

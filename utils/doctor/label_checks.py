@@ -1,163 +1,169 @@
-"""Checks of boxes: which of them cannot be right, or are worth a look."""
+"""Checks of the boxes and labels: which cannot be right, or deserve a look."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from utils.doctor.box_rules import beyond_border, box_owners, overlapping_boxes, tiny, training_sides, whole
+from utils.data.types import Size
+from utils.doctor.box_rules import (
+    BoxMask,
+    box_owners,
+    boxes_beyond_border,
+    conflicting_boxes,
+    doubled_boxes,
+    tiny_boxes,
+    training_sides,
+    whole_image_boxes,
+)
 from utils.doctor.finding import Finding, Location, Severity, by_split, number_of, serious_beyond
 from utils.doctor.splits import Split
 
-SMALL = 8.0  # pixels at the size of training: the finest grid of most networks
-SMALL_BOXES = 0.1  # share of the boxes: with fewer that small, the image size is not the problem
-FAULTS = ("inverted", "empty", "outside")  # words in readers' reasons
+SMALL_SIDE = 8.0  # pixels at the training size: the finest stride of most networks
+SMALL_BOX_SHARE = 0.1  # of the boxes: with fewer small ones, the image size is not the problem
+FAULTS = ("inverted", "empty", "outside")  # words in the readers' reasons
 
 
-def check_labels(splits: Sequence[Split], image_size: tuple[int, int]) -> list[Finding]:
-    """Everything that boxes give away; `image_size` is (height, width) of training."""
-    checks = (
-        broken_labels,
-        clipped_boxes,
-        boxes_beyond,
-        doubled_boxes,
-        conflicting_boxes,
-        tiny_boxes,
-        whole_boxes,
-    )
-    findings = [finding for check in checks for finding in check(splits)]
-    return [*findings, *small_boxes(splits, image_size)]
+class BoxRule(NamedTuple):
+    """A rule that boxes can break.
+
+    kind      of the finding
+    severity  of the finding; None: serious if more than a small share of a split breaks the rule, else a
+        warning
+    broken    which boxes of a split break it
+    verb      what they do, as of many: "2 boxes cover"
+    sentence  the rest; {} is replaced by their number in each split
+    fix       what to do
+    """
+
+    kind: str
+    severity: Severity | None
+    broken: Callable[[Split], BoxMask]
+    verb: str
+    sentence: str
+    fix: str
+
+
+BOX_RULES = (
+    BoxRule(
+        kind="beyond",
+        severity=None,
+        broken=boxes_beyond_border,
+        verb="reach",
+        sentence="beyond the image border ({}), like boxes of another image or of another image size.",
+        fix="Look at them: images that were resized or mixed up show here first.",
+    ),
+    BoxRule(
+        kind="doubled",
+        severity=None,
+        broken=doubled_boxes,
+        verb="cover",
+        sentence="an object that already has a box of the same class ({}): one of the two always counts as "
+        "missed.",
+        fix="Remove one of the two.",
+    ),
+    BoxRule(
+        kind="conflicting",
+        severity=None,
+        broken=conflicting_boxes,
+        verb="cover",
+        sentence="an object that also has a box of another class ({}).",
+        fix="Decide on one class for each, unless your objects may have two.",
+    ),
+    BoxRule(
+        kind="tiny",
+        severity=None,
+        broken=tiny_boxes,
+        verb="have",
+        sentence="a side shorter than 2 pixels ({}): nothing can be learned from them.",
+        fix="They are usually slips of the mouse: remove them.",
+    ),
+    BoxRule(
+        kind="whole-picture",  # kept from earlier versions, so that reports can be compared
+        severity="note",
+        broken=whole_image_boxes,
+        verb="cover",
+        sentence="the whole image ({}).",
+        fix="This is right for close-ups of single objects; otherwise remove them.",
+    ),
+)
+
+
+def check_labels(splits: Sequence[Split], image_size: Size) -> list[Finding]:
+    """All findings about boxes and labels; `image_size` is the training size (height, width)."""
+    return [
+        *broken_labels(splits),
+        *clipped_boxes(splits),
+        *(finding for rule in BOX_RULES for finding in apply_rule(rule, splits)),
+        *small_boxes(splits, image_size),
+    ]
+
+
+def apply_rule(rule: BoxRule, splits: Sequence[Split]) -> Iterator[Finding]:
+    """One finding for all boxes of all splits that break the rule; crowds are not judged."""
+    masks = {split.name: rule.broken(split) & ~split.index.crowd for split in splits}
+    locations = [location for split in splits for location in _box_locations(split, masks[split.name])]
+    if locations:
+        count = sum(int(mask.sum()) for mask in masks.values())
+        shares = {name: (int(mask.sum()), len(mask)) for name, mask in masks.items()}
+        counts = by_split(locations, splits, boxes=True)
+        sentence = f"{number_of(count, 'box', rule.verb)} {rule.sentence.format(counts)}"
+        yield Finding(
+            rule.kind, rule.severity or serious_beyond(shares), count, sentence, rule.fix, locations
+        )
 
 
 def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
-    """What the readers could not use and left out."""
-    places = [
+    """Annotations that the readers could not use and skipped."""
+    locations = [
         Location(split.name, problem.file, detail=problem.reason)
         for split in splits
         for problem in split.problems
     ]
-    if places:
-        kinds = Counter(next((f for f in FAULTS if f in place.detail), "other") for place in places)
+    if locations:
+        kinds = Counter(next((f for f in FAULTS if f in location.detail), "other") for location in locations)
         text = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
-        found = Counter(place.split for place in places)
+        found = Counter(location.split for location in locations)
         shares = {s.name: (found[s.name], len(s.index.boxes) + found[s.name]) for s in splits}
-        sentence = f"{number_of(len(places), 'annotation', 'are')} broken ({text}): left out or mended."
+        sentence = f"{number_of(len(locations), 'annotation', 'are')} broken ({text}): skipped or repaired."
         fix = "Correct them in your labelling tool: problems.json names each with its file."
-        yield Finding("broken-labels", serious_beyond(shares), len(places), sentence, fix, places)
+        yield Finding("broken-labels", serious_beyond(shares), len(locations), sentence, fix, locations)
 
 
 def clipped_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes that reached past the border, which the reader has cut there."""
+    """Boxes that the reader clipped at the image border."""
     counts = {split.name: split.clipped for split in splits if split.clipped}
     if counts:
         count = sum(counts.values())
         text = ", ".join(f"{name} {number}" for name, number in counts.items())
         shares = {split.name: (split.clipped, len(split.index.boxes)) for split in splits}
         severity: Severity = "note" if serious_beyond(shares) == "warning" else "warning"
-        sentence = f"{number_of(count, 'box', 'are')} cut at the border of the image ({text})."
-        fix = "By a pixel or two this is nothing; if more, look whether images were resized after labelling."
+        sentence = f"{number_of(count, 'box', 'are')} clipped at the image border ({text})."
+        fix = "A pixel or two does not matter; if more, check whether images were resized after labelling."
         yield Finding("clipped", severity, count, sentence, fix)
 
 
-def boxes_beyond(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes that reach past the border of their image; VOC's are clipped by the reader."""
-    yield from _box_finding(
-        splits,
-        "beyond",
-        beyond_border,
-        "reach",
-        "beyond the image ({}), as boxes of another image or size do.",
-        "Look at them: resized images and mixed-up files show here first.",
-    )
-
-
-def doubled_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Two boxes of one class on one object."""
-    yield from _box_finding(
-        splits,
-        "doubled",
-        lambda split: overlapping_boxes(split.index)[0],
-        "cover",
-        "an object that has a box of the same class already ({}): one of the two always counts as missed.",
-        "Remove one of the two.",
-    )
-
-
-def conflicting_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Two boxes of different classes on one object."""
-    yield from _box_finding(
-        splits,
-        "conflicting",
-        lambda split: overlapping_boxes(split.index)[1],
-        "cover",
-        "an object that has a box of another class too ({}).",
-        "Decide on one class for each, unless an object of yours may have two.",
-    )
-
-
-def tiny_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes with a side of less than 2 pixels."""
-    yield from _box_finding(
-        splits,
-        "tiny",
-        tiny,
-        "have",
-        "a side of less than 2 pixels ({}): nothing can be learned from them.",
-        "They are usually slips of the mouse: remove them.",
-    )
-
-
-def whole_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes of the whole image; a data set of single things close up has them rightly."""
-    for finding in _box_finding(
-        splits,
-        "whole-picture",
-        whole,
-        "cover",
-        "the whole image ({}).",
-        "Right for single things close up; else remove them.",
-    ):
-        yield finding._replace(severity="note")
-
-
-def small_boxes(splits: Sequence[Split], image_size: tuple[int, int]) -> Iterator[Finding]:
-    """Many boxes that training will hardly see at its image size."""
+def small_boxes(splits: Sequence[Split], image_size: Size) -> Iterator[Finding]:
+    """Many boxes that are too small to be detected at the training size."""
     sides = np.concatenate([training_sides(split, image_size) for split in splits])
-    count = int((sides < SMALL).sum())
-    if count > SMALL_BOXES * len(sides):
+    count = int((sides < SMALL_SIDE).sum())
+    if count > SMALL_BOX_SHARE * len(sides):
         sentence = (
-            f"{count:,} of {number_of(len(sides), 'box', 'are')} below 8 pixels at the training size of "
-            f"{image_size[0]} x {image_size[1]}: networks hardly find such."
+            f"{count:,} of {number_of(len(sides), 'box', 'are')} smaller than 8 pixels at the training size "
+            f"of {image_size[0]} x {image_size[1]}: networks rarely detect such objects."
         )
         fix = "Train at a larger --image-size, or cut the images into overlapping tiles."
         yield Finding("small", "warning", count, sentence, fix)
 
 
-def _box_finding(
-    splits: Sequence[Split],
-    kind: str,
-    wrong: Callable[[Split], NDArray[np.bool_]],
-    verb: str,
-    sentence: str,
-    fix: str,
-) -> Iterator[Finding]:
-    """One finding for the boxes, over all splits, that `wrong` marks: bool [M]."""
-    marked = {split.name: wrong(split) & ~split.index.crowd for split in splits}
-    places = [place for split in splits for place in _box_places(split, marked[split.name])]
-    if places:
-        count = sum(int(mask.sum()) for mask in marked.values())
-        severity = serious_beyond({name: (int(mask.sum()), len(mask)) for name, mask in marked.items()})
-        text = f"{number_of(count, 'box', verb)} {sentence.format(by_split(places, splits, boxes=True))}"
-        yield Finding(kind, severity, count, text, fix, places)
-
-
-def _box_places(split: Split, marked: np.ndarray) -> list[Location]:
+def _box_locations(split: Split, marked: BoxMask) -> list[Location]:
+    """The marked boxes, one location an image."""
     boxes = np.flatnonzero(marked)
     owners = box_owners(split.index)[boxes]
-    images, starts = np.unique(owners, return_index=True)
-    parts = np.split(boxes, starts[1:]) if len(images) else []
+    image_numbers, starts = np.unique(owners, return_index=True)
+    parts = np.split(boxes, starts[1:]) if len(image_numbers) else []
     return [
-        Location(split.name, str(split.index.path(image)), image, tuple(part.tolist()))
-        for image, part in zip(images.tolist(), parts, strict=True)
+        Location(split.name, str(split.index.path(number)), number, tuple(part.tolist()))
+        for number, part in zip(image_numbers.tolist(), parts, strict=True)
     ]

@@ -1,29 +1,30 @@
-"""The health of a data set as one HTML file that needs nothing else: no network, no script."""
+"""The findings as one HTML file that needs nothing else: no network, no script."""
 
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 import numpy as np
 
+from utils.data.index import count_objects
+from utils.data.types import Size
 from utils.doctor.checks import is_healthy, verdict
-from utils.doctor.class_checks import count_objects_of
 from utils.doctor.finding import Finding, number_of
 from utils.doctor.histograms import Histogram, histograms
 from utils.doctor.splits import Split
-from utils.doctor.style import STYLE
-from utils.doctor.thumbnails import image_of, places_of, sample_places
+from utils.doctor.thumbnails import image_locations, location_figure, sample_locations
+from utils.system.files import read_text
 
-SHOWN = 6  # images of each finding
-LISTED = 20  # places named where no image can be shown
-SAMPLE = 12  # images of the data as they are
+STYLE = Path(__file__).parent / "assets" / "style.css"
+IMAGES_PER_FINDING = 6
+MAX_LOCATIONS_LISTED = 20  # if no image of a finding can be shown
+SAMPLE_IMAGES = 12  # of the whole data set, whatever was found
 
 
-def health_page(
-    splits: Sequence[Split], findings: Sequence[Finding], image_size: tuple[int, int], seed: int
-) -> str:
+def health_page(splits: Sequence[Split], findings: Sequence[Finding], image_size: Size, seed: int) -> str:
     """The whole page: verdict, findings worst first with images, a sample, counts and histograms.
 
-    `seed` chooses which images are shown where there are more than fit.
+    seed  chooses which images are shown where there are more than fit
     """
     rng = np.random.default_rng(seed)
     sections = [_finding(k, finding, splits, rng) for k, finding in enumerate(findings)]
@@ -33,12 +34,12 @@ def health_page(
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Health of the data</title><style>{STYLE}</style></head><body><main>"
-        f'<h1>Health of the data</h1><p class="muted">{names}</p>'
+        f"<title>Data set health</title><style>{read_text(STYLE)}</style></head><body><main>"
+        f'<h1>Data set health</h1><p class="muted">{names}</p>'
         f'<p class="verdict {state}">{escape(verdict(findings))}</p>'
         f"{_contents(findings)}{''.join(sections)}{_sample(splits, rng)}"
-        f"<h2>Objects by class</h2>{_count_table(splits)}"
-        f'<h2>How they are spread</h2>{_legend(splits)}<div class="figures">{figures}</div>'
+        f"<h2>Objects per class</h2>{_count_table(splits)}"
+        f'<h2>Distributions</h2>{_legend(splits)}<div class="figures">{figures}</div>'
         "</main></body></html>\n"
     )
 
@@ -47,52 +48,58 @@ def _contents(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     rows = "".join(
-        f'<tr><td><span class="badge {f.severity}">{f.severity}</span></td>'
-        f'<td><a href="#finding-{k}">{escape(f.kind)}</a></td>'
-        f"<td>{escape(f.sentence.partition(':')[0].rstrip('.'))}</td></tr>"
-        for k, f in enumerate(findings)
+        f"<tr><td>{_badge(finding)}</td>"
+        f'<td><a href="#finding-{k}">{escape(finding.kind)}</a></td>'
+        f"<td>{escape(finding.sentence.partition(':')[0].rstrip('.'))}</td></tr>"
+        for k, finding in enumerate(findings)
     )
     return f'<table class="contents"><tbody>{rows}</tbody></table>'
 
 
 def _finding(number: int, finding: Finding, splits: Sequence[Split], rng: np.random.Generator) -> str:
-    shown = sample_places(finding.places, SHOWN, rng)
-    images = [image for place in shown if (image := image_of(place, splits))]
-    listed = "" if images or not finding.places else _list(finding)
+    shown = sample_locations(finding.locations, IMAGES_PER_FINDING, rng)
+    images = [figure for location in shown if (figure := location_figure(location, splits))]
+    listed = "" if images or not finding.locations else _list(finding)
     gallery = f'<div class="gallery">{"".join(images)}</div>' if images else ""
-    left = len(finding.places) - len(images)
+    left = len(finding.locations) - len(images)
     more = f'<p class="muted">{left:,} more in problems.json</p>' if images and left else ""
     return (
-        f'<section id="finding-{number}" class="finding {finding.severity}"><h2>'
-        f'<span class="badge {finding.severity}">{finding.severity}</span> {escape(finding.kind)}</h2>'
+        f'<section id="finding-{number}" class="finding {finding.severity}">'
+        f"<h2>{_badge(finding)} {escape(finding.kind)}</h2>"
         f"<p>{escape(finding.sentence)}</p><p><b>Fix:</b> {escape(finding.fix)}</p>"
         f"{gallery}{listed}{more}</section>"
     )
 
 
+def _badge(finding: Finding) -> str:
+    return f'<span class="badge {finding.severity}">{finding.severity}</span>'
+
+
 def _list(finding: Finding) -> str:
     rows = "".join(
-        f"<li>{escape(place.split)}: <code>{escape(place.path)}</code> {escape(place.detail)}</li>"
-        for place in finding.places[:LISTED]
+        f"<li>{escape(location.split)}: <code>{escape(location.path)}</code> {escape(location.detail)}</li>"
+        for location in finding.locations[:MAX_LOCATIONS_LISTED]
     )
-    left = len(finding.places) - LISTED
+    left = len(finding.locations) - MAX_LOCATIONS_LISTED
     more = f"<li>and {left:,} more in problems.json</li>" if left > 0 else ""
     return f'<ul class="places">{rows}{more}</ul>'
 
 
 def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
-    """Images as they are labelled: a shifted box or a forgotten object shows to the eye alone."""
-    number = max(2, SAMPLE // len(splits))
-    places = [place for split in splits for place in sample_places(places_of(split), number, rng)]
-    images = "".join(image_of(place, splits) for place in places)
+    """Images with their labels: only the eye finds a shifted box or a forgotten object."""
+    number = max(2, SAMPLE_IMAGES // len(splits))
+    locations = [
+        location for split in splits for location in sample_locations(image_locations(split), number, rng)
+    ]
+    images = "".join(location_figure(location, splits) for location in locations)
     return (
-        "<section><h2>As they are labelled</h2><p>Look whether boxes fit, and whether objects were forgotten:"
-        f' no check finds that.</p><div class="gallery">{images}</div></section>'
+        "<section><h2>A sample of the labels</h2><p>Look whether the boxes fit and whether objects were "
+        f'forgotten: no check finds that.</p><div class="gallery">{images}</div></section>'
     )
 
 
 def _count_table(splits: Sequence[Split]) -> str:
-    counts = [count_objects_of(split) for split in splits]
+    counts = [count_objects(split.index) for split in splits]
     head = "".join(f'<th class="number">{escape(split.name)}</th>' for split in splits)
     rows = [
         ("images", [len(split.index) for split in splits]),
@@ -116,7 +123,7 @@ def _legend(splits: Sequence[Split]) -> str:
 
 
 def _histogram(histogram: Histogram) -> str:
-    """Horizontal bars, the splits below one another in each bin."""
+    """Horizontal bars, in each bin one for each split, one below the other."""
     longest = max(float(histogram.shares.max(initial=0)), 1e-9)
     rows = ""
     for name, shares in zip(histogram.bins, histogram.shares.T.tolist(), strict=True):

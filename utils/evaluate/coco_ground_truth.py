@@ -12,7 +12,7 @@ from warnings import warn
 import numpy as np
 
 from utils.evaluate.ground_truth import GroundTruth
-from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_strangers
+from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_unknown_ids
 
 
 class CocoGroundTruth(NamedTuple):
@@ -51,8 +51,8 @@ def _read(path: Path, content: dict[str, Any]) -> CocoGroundTruth:
     if len(rows) < len(images):
         raise ValueError(f"{path} uses an image id twice")
     annotations = content["annotations"]
-    refuse_strangers(path, annotations, "image_id", rows)
-    refuse_strangers(path, annotations, "category_id", labels)
+    refuse_unknown_ids(path, annotations, "image_id", rows)
+    refuse_unknown_ids(path, annotations, "category_id", labels)
     boxes = coco_boxes(annotations)
     if not np.isfinite(boxes).all():
         raise ValueError(f"{path} has a box with a coordinate that is not a finite number")

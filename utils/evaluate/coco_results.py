@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from utils.data.boxes import xywh_to_xyxy
-from utils.data.index import LARGEST
+from utils.data.index import LARGEST_COORDINATE
 from utils.evaluate.ground_truth import FlatDetections
 from utils.formats.coco import incomplete_json
 from utils.system.files import read_text
@@ -136,7 +136,7 @@ def _are_valid(columns: _Columns) -> bool:
 
 
 def _finite(values: np.ndarray) -> bool:
-    return bool((np.abs(values) < LARGEST).all())  # no NaN either
+    return bool((np.abs(values) < LARGEST_COORDINATE).all())  # no NaN either
 
 
 def _complaint(path: Path, entries: list[Entry], first: int, join: Join) -> str:
@@ -169,4 +169,4 @@ def _problem(entry: Any, join: Join) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (float, int) and -LARGEST < value < LARGEST
+    return type(value) in (float, int) and -LARGEST_COORDINATE < value < LARGEST_COORDINATE

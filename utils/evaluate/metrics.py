@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from utils.data.summary import text_width
+from utils.data.summary import terminal_width
 from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.pr_curves import Curves
 
@@ -149,7 +149,7 @@ class Metrics:
         average = (self.voc07, self.voc_area, self.coco_ap)
         columns = (*average, self.precision, self.recall, self.f1, self.best_f1, self.best_confidence)
         heads = ("objects", "detected", "VOC07", "VOC", "COCO", "P", "R", "F1", "best F1", "at conf")
-        width = max([5, *map(text_width, names)])
+        width = max([5, *map(terminal_width, names)])
         rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
         for label, name in enumerate(names):
             counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
@@ -187,4 +187,4 @@ def metric_text(value: float) -> str:
 
 
 def _pad(text: str, width: int) -> str:
-    return text + " " * (width - text_width(text))
+    return text + " " * (width - terminal_width(text))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.boxes import box_area
-from utils.data.index import LARGEST
+from utils.data.index import LARGEST_COORDINATE
 from utils.data.types import Labels
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.system.files import read_text
@@ -112,7 +112,7 @@ def _numbers(words: Sequence[str], count: int, where: str, form: str) -> list[fl
         numbers = []
     if len(numbers) != count:
         raise ValueError(f"{where}: expected `{form}`, found `{' '.join(words)}`")
-    if not all(-LARGEST < number < LARGEST for number in numbers):
+    if not all(-LARGEST_COORDINATE < number < LARGEST_COORDINATE for number in numbers):
         raise ValueError(f"{where}: not all of {' '.join(words[1:])} are finite numbers of pixels or a score")
     if numbers[-2] < numbers[-4] or numbers[-1] < numbers[-3]:
         raise ValueError(f"{where}: the box {' '.join(words[-4:])} is inverted: it is left top right bottom")

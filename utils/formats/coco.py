@@ -1,4 +1,4 @@
-"""COCO instance annotations read into the flat index.
+"""Reading COCO instance annotations into the flat index.
 
 Category ids may have gaps and any order: labels are the positions of the sorted ids, from 0.
 """
@@ -6,7 +6,7 @@ Category ids may have gaps and any order: labels are the positions of the sorted
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -15,24 +15,34 @@ import numpy as np
 
 from utils.data.boxes import xywh_to_xyxy
 from utils.data.class_names import names_to_paste, names_with_counts
-from utils.data.index import LARGEST, DatasetIndex, flat_index, sound_boxes
+from utils.data.index import LARGEST_COORDINATE, DatasetIndex, flat_index, sound_boxes
+from utils.data.summary import Problem
+from utils.data.types import Boxes, Labels
 from utils.system.files import read_text
 
+Content = dict[str, Any]  # of a COCO file, or of an entry in it
 
-def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
-    """Read a COCO JSON file whose images lie in the folder `images`.
 
-    class_names  the labels' order, matched by category name; None takes the categories of the file.
-        Annotations of categories that are not among them are left out with a warning.
+def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
+    """Read a COCO JSON file.
 
-    Images without annotations stay; a size that a box denies is not known; areas are those of the file;
-    crowds are flagged, and difficult objects by a key of our own. Raises `ValueError` if the file is no such
-    JSON, an annotation names an unknown image or category, no category matches, or the name of an image leads
-    out of the folder.
+    class_names  the order of the labels, matched by category name; None takes the categories of the file.
+        Annotations of other categories are skipped with a warning.
+
+    Images without annotations are kept; a stated size that a box contradicts counts as unknown; areas are
+    those of the file; crowds are flagged, and so are difficult objects, by a key of our own. Raises
+    `ValueError` if the file is not COCO JSON, an annotation names an unknown image or category, no category
+    matches, or an image's name leads out of the folder.
     """
-    content = load_coco(path)
+    return index_coco(path, image_folder, load_coco(path), class_names)
+
+
+def index_coco(
+    path: Path, image_folder: Path, content: Content, class_names: Sequence[str] | None
+) -> DatasetIndex:
+    """The index of a COCO file whose content is loaded already; see `read_coco`."""
     try:
-        index = _index(path, images, content, class_names)
+        index = _index(path, image_folder, content, class_names)
         "".join(index.class_names).encode("utf-8")  # JSON can spell half a character, UTF-8 cannot
         if (index.path_bytes == 0).any():
             raise TypeError("a file_name holds the character NUL")
@@ -42,8 +52,8 @@ def read_coco(path: Path, images: Path, class_names: Sequence[str] | None = None
         raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
 
 
-def load_coco(path: Path) -> dict[str, Any]:
-    """The content of a COCO annotation file; ValueError if it is not whole, or another kind of file."""
+def load_coco(path: Path) -> Content:
+    """The content of a COCO annotation file; `ValueError` if it is incomplete, or another kind of file."""
     text = read_text(path)
     try:
         content = json.loads(text)
@@ -68,17 +78,36 @@ def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
     )
 
 
+def skipped_annotations(content: Content, class_names: Sequence[str]) -> tuple[list[Problem], Counter[str]]:
+    """What `index_coco` skips of a content that it accepts.
+
+    Returns the boxes without an area, one by one, and the categories that `class_names` lacks, with counts.
+    """
+    files = {entry["id"]: entry["file_name"] for entry in content["images"]}
+    names = {category["id"]: str(category["name"]) for category in content["categories"]}
+    problems, unknown_names = [], Counter[str]()
+    for annotation in content["annotations"]:
+        name, box = names[annotation["category_id"]], annotation["bbox"]
+        if name not in class_names:
+            unknown_names[name] += 1
+        elif not min(box[2:]) > 0:
+            text = ", ".join(f"{value:g}" for value in box)
+            fault = "inverted" if min(box[2:]) < 0 else "empty"
+            problems.append(Problem(files[annotation["image_id"]], f"box {text} (x, y, w, h) is {fault}"))
+    return problems, unknown_names
+
+
 def _index(
-    path: Path, images: Path, content: dict[str, Any], class_names: Sequence[str] | None
+    path: Path, image_folder: Path, content: Content, class_names: Sequence[str] | None
 ) -> DatasetIndex:
     categories = _classes(content)
     names = checked_names(path, list(categories.values())) if class_names is None else tuple(class_names)
-    rows = {image["id"]: row for row, image in enumerate(content["images"])}
+    rows = {entry["id"]: row for row, entry in enumerate(content["images"])}
     if len(rows) < len(content["images"]):
         raise ValueError(f"{path} uses an image id twice")
     annotations = content["annotations"]
-    refuse_strangers(path, annotations, "image_id", rows)
-    refuse_strangers(path, annotations, "category_id", {item["id"] for item in content["categories"]})
+    refuse_unknown_ids(path, annotations, "image_id", rows)
+    refuse_unknown_ids(path, annotations, "category_id", {item["id"] for item in content["categories"]})
 
     annotations = sorted(annotations, key=lambda annotation: rows[annotation["image_id"]])
     found = [categories[annotation["category_id"]] for annotation in annotations]
@@ -93,7 +122,7 @@ def _index(
     )
     return flat_index(
         names,
-        image_paths(path, images, content["images"]),
+        image_paths(path, image_folder, content["images"]),
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
@@ -104,37 +133,37 @@ def _index(
     )
 
 
-def image_paths(path: Path, folder: Path, images: list[dict[str, Any]]) -> list[str]:
+def image_paths(path: Path, folder: Path, entries: Sequence[Content]) -> list[str]:
     """Absolute paths of the images; `ValueError` for a name that leads out of their folder."""
     folder = folder.absolute()
-    for image in images:
-        parts = re.split(r"[/\\]", image["file_name"])  # Windows takes both
+    for entry in entries:
+        parts = re.split(r"[/\\]", entry["file_name"])  # Windows accepts both
         if not parts[0] or ".." in parts or re.fullmatch("[A-Za-z]:", parts[0]):
             raise ValueError(
-                f"{path}: image {image['id']} has the file_name {image['file_name']!r}, which leads out of "
-                f"the image folder: name it from {folder}, without .. and not from the root"
+                f"{path}: image {entry['id']} has the file_name {entry['file_name']!r}, which leads out of "
+                f"the image folder: name it relative to {folder}, without .."
             )
-    return [str(folder / image["file_name"]) for image in images]
+    return [str(folder / entry["file_name"]) for entry in entries]
 
 
-def _classes(content: dict[str, Any]) -> dict[Any, str]:
-    """Category names by id, ids in order.
+def _classes(content: Content) -> dict[Any, str]:
+    """Category names by id, in the order of the ids.
 
-    Some tools write a placeholder first that only heads the others: it has no annotation, and is the
-    `supercategory` of another. It is no class.
+    A category without annotations that is the `supercategory` of another is no class: some tools write one
+    first as a placeholder.
     """
     categories = sorted(content["categories"], key=lambda category: category["id"])
     used = {annotation["category_id"] for annotation in content["annotations"]}
-    heads = {item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]}
+    parents = {item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]}
     return {
         item["id"]: str(item["name"])
         for item in categories
-        if item["id"] in used or item["name"] not in heads
+        if item["id"] in used or item["name"] not in parents
     }
 
 
 def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
-    """The names of the categories; ValueError where two are alike, or there is none."""
+    """The names of the categories; `ValueError` if two are the same, or there is none."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
@@ -143,37 +172,40 @@ def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def refuse_strangers(path: Path, annotations: list[dict[str, Any]], key: str, known: Any) -> None:
-    """ValueError where an annotation's `key` is not among the known ids."""
-    strange = [annotation for annotation in annotations if annotation[key] not in known]
-    if strange:
+def refuse_unknown_ids(
+    path: Path, annotations: Sequence[Content], key: str, known: Container[object]
+) -> None:
+    """`ValueError` if an annotation's `key` is not among the known ids."""
+    unknown = [annotation for annotation in annotations if annotation[key] not in known]
+    if unknown:
         raise ValueError(
-            f"{path}: {len(strange)} annotations have an unknown {key}, "
-            f"for example annotation {strange[0].get('id')} with {key} {strange[0][key]!r}"
+            f"{path}: {len(unknown)} annotations have an unknown {key}, "
+            f"for example annotation {unknown[0].get('id')} with {key} {unknown[0][key]!r}"
         )
 
 
-def coco_boxes(annotations: list[dict[str, Any]]) -> np.ndarray:
-    """COCO's x, y, width, height as xyxy float64 [N, 4]."""
-    return xywh_to_xyxy(_table("bbox", [annotation["bbox"] for annotation in annotations], columns=4))
+def coco_boxes(annotations: Sequence[Content]) -> Boxes:
+    """The boxes of the annotations as xyxy, float64 [N, 4]."""
+    boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
+    return xywh_to_xyxy(boxes)
 
 
-def coco_areas(annotations: list[dict[str, Any]]) -> np.ndarray:
-    """The areas stated (of the object's outline, smaller than its box), or else those of the boxes."""
+def coco_areas(annotations: Sequence[Content]) -> np.ndarray:
+    """The stated areas (of the object's outline, smaller than its box), or else those of the boxes."""
     stated = [annotation.get("area") for annotation in annotations]
     areas = _table("area", [(-1 if area is None else area,) for area in stated], columns=1)[:, 0]
     sides = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)[:, 2:]
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.where((areas >= 0) & (areas < LARGEST**2), areas, sides[:, 0] * sides[:, 1])
+        return np.where((areas >= 0) & (areas < LARGEST_COORDINATE**2), areas, sides[:, 0] * sides[:, 1])
 
 
-def _sizes(images: list[dict[str, Any]], owners: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Height and width [N, 2]; 0 where not stated, or where one of the boxes [M, 4] denies it by a pixel."""
-    stated = [(image.get("height") or 0, image.get("width") or 0) for image in images]
+def _sizes(entries: Sequence[Content], owners: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """Height and width [N, 2]; 0 if not stated, or if a box reaches beyond them by more than a pixel."""
+    stated = [(entry.get("height") or 0, entry.get("width") or 0) for entry in entries]
     sizes = _table("height or width", stated, columns=2)
-    denied = np.zeros(len(sizes), bool)
-    denied[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
-    known = (sizes >= 1).all(axis=1) & (sizes < LARGEST).all(axis=1) & ~denied
+    contradicted = np.zeros(len(sizes), bool)
+    contradicted[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
+    known = (sizes >= 1).all(axis=1) & (sizes < LARGEST_COORDINATE).all(axis=1) & ~contradicted
     return np.where(known[:, None], sizes, 0).astype(np.int32)
 
 
@@ -183,22 +215,24 @@ def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndar
     try:
         return np.array(rows, np.float64).reshape(-1, columns)
     except ValueError:
-        raise TypeError(f"{field} is no number") from None
+        raise TypeError(f"{field} is not a number") from None
 
 
-def _usable(path: Path, boxes: np.ndarray, labels: np.ndarray, found: list[str]) -> np.ndarray:
-    """Which boxes can be used; warns of those that cannot, refuses when no category is asked for."""
+def _usable(path: Path, boxes: Boxes, labels: Labels, found: Sequence[str]) -> np.ndarray:
+    """Which boxes can be used; warns of the others, `ValueError` if no category matches."""
     known = labels >= 0
-    strangers = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
-    if strangers and not known.any():
+    unknown_names = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
+    if unknown_names and not known.any():
         raise ValueError(
             f"no annotation of {path} belongs to one of the classes asked for (--classes). "
-            f"{names_to_paste(strangers)}"
+            f"{names_to_paste(unknown_names)}"
         )
-    if strangers:
-        warn(f"{path}: left out, as not in the class list: {names_with_counts(strangers)}", stacklevel=5)
+    if unknown_names:
+        warn(
+            f"{path}: skipped classes not in the class list: {names_with_counts(unknown_names)}", stacklevel=6
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         sound = sound_boxes(boxes.astype(np.float32))
     if not sound.all():
-        warn(f"{path}: left out {int((~sound).sum())} empty, inverted or far too large boxes", stacklevel=5)
+        warn(f"{path}: skipped {int((~sound).sum())} empty, inverted or far too large boxes", stacklevel=6)
     return known & sound

@@ -1,9 +1,8 @@
 """List files such as `2007_train.txt`: one image a line with its boxes.
 
-The form that all know: `path x1,y1,x2,y2,class x1,y1,x2,y2,class ...`, in pixels, the class from 0. A bare
-path is an image without objects. At the end of the line, what looks like boxes is boxes; the rest is the
-path. Where the path holds spaces, a tab after it and between the boxes leaves nothing to guess. Both forms
-are read.
+The common form is `path x1,y1,x2,y2,class x1,y1,x2,y2,class ...`, in pixels, with classes from 0. A path
+alone is an image without objects. What looks like boxes at the end of the line is boxes, the rest is the
+path. For paths with spaces, a tab after the path and between the boxes is unambiguous. Both forms are read.
 """
 
 import os
@@ -14,34 +13,36 @@ from pathlib import Path
 import numpy as np
 
 from utils.data.index import DatasetIndex, concatenate, flat_index, sound_boxes
+from utils.data.summary import first_lines
 from utils.images.headers import IMAGE_SUFFIXES
 from utils.system.files import text_blocks, write_text
 
 BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
-PLAIN = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)")  # path, boxes
-AFTER_IMAGE = re.compile(rf"(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+(\S+)", re.IGNORECASE)
-SHOWN = 10  # bad lines named in one message
+PLAIN_LINE = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)")  # path, boxes
+TEXT_AFTER_IMAGE = re.compile(rf"(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+(\S+)", re.IGNORECASE)
 
-ListLine = tuple[str, str, int]  # the path, the numbers of the boxes with commas between them, how many boxes
+ListLine = tuple[str, str, int]  # path, the numbers of its boxes with commas between, number of boxes
 
 
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read a list file; relative image paths start at the list's own folder.
+    """Read a list file; relative image paths start at the folder of the list.
 
-    Raises `ValueError` that names the file and its first bad lines together (a class beyond `class_names`, a
-    box that is empty, inverted or not five numbers), or that says that the list is empty.
+    Raises `ValueError` if the list is empty, or has bad lines, of which it names the first: a class beyond
+    `class_names`, a box that is empty, inverted or not five numbers.
     """
     faults: dict[int, str] = {}
     index = concatenate(_blocks(path, class_names, faults))
     if faults:
         raise ValueError(_message(path, faults))
     if len(index) == 0:
-        raise ValueError(f"{path} is empty: it should hold one image a line (voc_annotation.py writes it)")
+        raise ValueError(
+            f"{path} is empty: it should list one image a line (voc_annotation.py writes such lists)"
+        )
     return index
 
 
 def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
-    """An index of nothing, then that of each block of lines until one has a fault; faults go to `faults`."""
+    """An empty index, then that of each block of lines up to one with faults, which go to `faults`."""
     yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
     folders = _Folders(path.absolute().parent)
     first = 1
@@ -53,19 +54,19 @@ def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> I
         faults |= _box_faults(table, numbers, len(class_names))
         first += len(lines)
         if not faults:
-            images = [folders.absolute(image) for _, (image, _, _) in read]
-            yield flat_index(class_names, images, counts, table[:, :4], table[:, 4])
+            paths = [folders.absolute(image) for _, (image, _, _) in read]
+            yield flat_index(class_names, paths, counts, table[:, :4], table[:, 4])
 
 
 class _Folders:
-    """Makes relative paths start at a folder as pathlib does, but asks it once for each folder among them.
+    """Makes relative paths start at a folder, as pathlib does, but calls it once for each of their folders.
 
     A million images lie in few folders, and pathlib takes 3.7 us a path.
     """
 
     def __init__(self, start: Path) -> None:
         self.start = start
-        self.known: dict[str, str] = {}  # with the separator that a file name follows
+        self.known: dict[str, str] = {}  # each ends with a separator
 
     def absolute(self, path: str) -> str:
         folder, name = os.path.split(path)
@@ -79,10 +80,10 @@ class _Folders:
 def _parse(
     lines: list[str], first: int, faults: dict[int, str]
 ) -> tuple[list[tuple[int, ListLine]], np.ndarray]:
-    """The lines with something in them, by number, and their boxes as float64 [N, 5] (xyxy, class).
+    """The lines that are not blank, by number, and their boxes as float64 [N, 5] (xyxy, class).
 
-    Lines of the plain form are taken as they stand, and the numbers of all lines read at once. Should one be
-    no number after all, such as 1.2.3, every line is looked at with care.
+    Lines of the plain form are matched by one expression, and the numbers of all lines are converted at once.
+    If one is no number after all, such as 1.2.3, every line is parsed carefully.
     """
     try:
         return _parse_lines(lines, first, faults, _plain_line)
@@ -105,7 +106,7 @@ def _parse_lines(
 
 
 def _plain_line(line: str) -> ListLine:
-    found = PLAIN.fullmatch(line)
+    found = PLAIN_LINE.fullmatch(line)
     if not found:
         return _careful_line(line)
     path, boxes = found.groups()
@@ -118,38 +119,38 @@ def _careful_line(line: str) -> ListLine:
 
 
 def write_list(path: Path, index: DatasetIndex) -> None:
-    """Write the images and boxes of an index as a list file; flags and areas have no place in it.
+    """Write the images and boxes of an index as a list file, which has no flags and areas.
 
-    Boxes keep every digit of their float32. Raises `ValueError` for a path that no line can hold.
+    Boxes keep every digit of their float32. Raises `ValueError` for a path that a line cannot hold.
     """
-    write_text(path, "".join(f"{_line(index, image)}\n" for image in range(len(index))))
+    write_text(path, "".join(f"{_line(index, image_number)}\n" for image_number in range(len(index))))
 
 
-def _line(index: DatasetIndex, image: int) -> str:
-    path = str(index.path(image))
+def _line(index: DatasetIndex, image_number: int) -> str:
+    path = str(index.path(image_number))
     if any(character in path for character in "\t\n\r\0"):
-        raise ValueError(f"{path!r} holds a tab or a line end: rename the file")
-    boxes = list(_box_texts(index, image))
+        raise ValueError(f"{path!r} contains a tab or a line end: rename the file")
+    boxes = list(_box_texts(index, image_number))
     if path.split() == [path] and not BOX.fullmatch(path):
         return " ".join([path, *boxes])
     return "\t".join([path, *(boxes or [""])])
 
 
-def _box_texts(index: DatasetIndex, image: int) -> Iterator[str]:
-    span = index.span(image)
+def _box_texts(index: DatasetIndex, image_number: int) -> Iterator[str]:
+    span = index.span(image_number)
     for box, label in zip(index.boxes[span], index.labels[span], strict=True):
         # The text of a float32 is the shortest that reads back as the same number.
         yield ",".join([*(str(value).removesuffix(".0") for value in box), str(label)])
 
 
 def _split_line(line: str) -> tuple[str, list[str]]:
-    """The path and the boxes, each five numbers."""
+    """The path, and the texts of the boxes, each five numbers."""
     path, tab, rest = line.partition("\t")
     path, boxes = (path, rest.split()) if tab else _split_at_boxes(line)
     if not path.strip() or "\0" in path:
         raise ValueError("no image path")
-    if wrong := [text for text in boxes if not BOX.fullmatch(text)] or _not_numbers(boxes):
-        raise ValueError(f"{' '.join(wrong)!r} is not a box x1,y1,x2,y2,class")
+    if bad := [text for text in boxes if not BOX.fullmatch(text)] or _not_numbers(boxes):
+        raise ValueError(f"{' '.join(bad)!r} is not a box x1,y1,x2,y2,class")
     return path, boxes
 
 
@@ -168,13 +169,13 @@ def _split_at_boxes(line: str) -> tuple[str, list[str]]:
         start -= 1
     boxes = words[start:]
     path = line.strip().rsplit(None, len(boxes))[0] if start > 0 else ""
-    if not path.lower().endswith(IMAGE_SUFFIXES) and (wrong := AFTER_IMAGE.search(path)):
-        raise ValueError(f"{wrong[1]!r} is not a box x1,y1,x2,y2,class")
+    if not path.lower().endswith(IMAGE_SUFFIXES) and (bad := TEXT_AFTER_IMAGE.search(path)):
+        raise ValueError(f"{bad[1]!r} is not a box x1,y1,x2,y2,class")
     return path, boxes
 
 
 def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int, str]:
-    """Each bad line with a reason; `table` is [N, 5] (xyxy, class), `lines` [N] the line of each box."""
+    """The reason for each bad line; `table` is [N, 5] (xyxy, class), `lines` [N] the line of each box."""
     with np.errstate(over="ignore", invalid="ignore"):
         boxes, labels = table[:, :4].astype(np.float32), table[:, 4]
         sound = sound_boxes(boxes)
@@ -194,7 +195,5 @@ def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int,
 
 
 def _message(path: Path, faults: dict[int, str]) -> str:
-    shown = [f"  line {number}: {faults[number]}" for number in sorted(faults)[:SHOWN]]
-    more = [f"  and {len(faults) - SHOWN} more lines"] if len(faults) > SHOWN else []
     head = f"{path} has bad lines: correct them, check --classes, or make the list again (voc_annotation.py)"
-    return "\n".join([head, *shown, *more])
+    return f"{head}\n{first_lines([f'line {number}: {faults[number]}' for number in sorted(faults)])}"

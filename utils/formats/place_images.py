@@ -1,4 +1,4 @@
-"""Bringing the images of an index into a folder: under names that are told apart, as links or copies."""
+"""Placing the images of an index in a folder: under distinct names, as links or copies."""
 
 import os
 import re
@@ -9,15 +9,14 @@ from typing import Literal
 
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, image_key
 
-How = Literal["link", "copy", "none"]
+ImagePlacement = Literal["link", "copy", "none"]
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """A file name for each image; no two share a stem, even where case or composition does not count.
+    """A file name for each image; no two have the same stem, ignoring case and Unicode composition.
 
-    The first of a name keeps it; the others get _2, _3 and so on. `ValueError` for a suffix that is no
-    image's.
+    The first of a name keeps it, the others get _2, _3 and so on. `ValueError` for a suffix of other files.
     """
     used: set[str] = set()
     last: dict[str, int] = {}
@@ -25,7 +24,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             raise ValueError(f"{path} has none of the suffixes {', '.join(IMAGE_SUFFIXES)}: rename it")
-        # Hidden files are not found, and blanks at the ends are lost in lists of ids.
+        # Readers skip hidden files, and lists of ids lose spaces at the ends.
         stem = UNPRINTABLE.sub("_", path.stem).strip().lstrip(".") or "image"
         key = image_key(stem).casefold()
         number = last.get(key, 1)
@@ -37,11 +36,13 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def place_images(paths: Sequence[Path], folder: Path, names: Sequence[str], how: How) -> None:
+def place_images(
+    paths: Sequence[Path], folder: Path, names: Sequence[str], placement: ImagePlacement
+) -> None:
     """Link or copy each image into `folder` under its new name."""
     folder.mkdir(parents=True)
     for path, name in zip(paths, names, strict=True):
-        if how == "copy":
+        if placement == "copy":
             shutil.copy2(path, folder / name)
             continue
         try:
@@ -51,20 +52,20 @@ def place_images(paths: Sequence[Path], folder: Path, names: Sequence[str], how:
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The innermost folder that all images lie in or below."""
+    """The innermost folder that contains all images, directly or below it."""
     try:
         return Path(os.path.commonpath([path.parent for path in paths]))
-    except ValueError:  # several drives of Windows
+    except ValueError:  # several drives on Windows
         raise ValueError("the images lie on several drives: use --images link or copy") from None
 
 
 def require_one_folder(paths: Sequence[Path]) -> None:
-    """`ValueError` unless each image is found by its stem alone, all in one folder."""
+    """`ValueError` unless all images are in one folder and each is found by its stem."""
     folder = common_folder(paths)
-    there = files_by_stem(folder, IMAGE_SUFFIXES)
+    by_stem = files_by_stem(folder, IMAGE_SUFFIXES)
     for path in paths:
-        if path.parent != folder or there.get(image_key(path.stem), [""])[0] != path.name:
+        if path.parent != folder or by_stem.get(image_key(path.stem), [""])[0] != path.name:
             raise ValueError(
-                f"this format finds images by their name without suffix in one folder, and so not {path}: "
+                f"this format finds images in one folder, by their name without suffix, and so not {path}: "
                 f"use --images link or copy"
             )

@@ -1,7 +1,7 @@
-"""Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) read into the flat index.
+"""Reading Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) into the flat index.
 
-What is broken is left out and reported; what is sound is kept. XML and images may also lie in two folders
-of any name.
+Broken files and boxes are skipped and reported, the others are kept. XML and images may also lie in two
+folders of any name.
 """
 
 from collections import Counter
@@ -15,13 +15,16 @@ import numpy as np
 from utils.data.class_names import names_to_paste, names_with_counts
 from utils.data.index import DatasetIndex, ImageRecord, build_index
 from utils.data.summary import Problem
+from utils.data.types import Boxes, Size
 from utils.formats.voc_xml import Annotation, read_annotation
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
 from utils.system.files import read_text
 
+UNKNOWN_CLASS = "class not in the list"  # begins the reason of such a problem
+
 
 class VocFolder(NamedTuple):
-    """Two folders and what they hold: file names by image id; the first of several with one id is used."""
+    """The folders of XML and of images, with the file names by image id; the first of several is used."""
 
     root: Path
     xml_folder: Path
@@ -34,10 +37,10 @@ class VocFolder(NamedTuple):
 class VocSplit:
     """One split as it was read.
 
-    index     the sound images and boxes; difficult ones are there, flagged
-    problems  what is broken, and what was left out for it
+    index     the valid images and boxes, difficult ones flagged
+    problems  what is broken, and whether it was skipped
     found     every class name in the XML of the split, with its count
-    clipped   how many boxes reached beyond their image and were cut at its border
+    clipped   how many boxes were clipped at the image border
     """
 
     index: DatasetIndex
@@ -46,13 +49,13 @@ class VocSplit:
     clipped: int
 
     @property
-    def strangers(self) -> Counter[str]:
-        """The names found that are not in the class list, with their counts."""
+    def unknown_names(self) -> Counter[str]:
+        """The names found that the class list lacks, with their counts."""
         return Counter({name: n for name, n in self.found.items() if name not in self.index.class_names})
 
 
 def open_voc(root: Path) -> VocFolder:
-    """List a year's folder, such as `VOCdevkit/VOC2007`; `ValueError` if a part of it is missing."""
+    """List the files of a year's folder, such as `VOCdevkit/VOC2007`; `ValueError` if a part is missing."""
     root = root.absolute()
     for part in ("Annotations", "JPEGImages"):
         if not (root / part).is_dir():
@@ -61,7 +64,7 @@ def open_voc(root: Path) -> VocFolder:
 
 
 def split_names(root: Path) -> list[str]:
-    """The splits that `ImageSets/Main` offers."""
+    """The names of the splits in `ImageSets/Main`."""
     return sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
 
 
@@ -71,7 +74,7 @@ def read_ids(root: Path, split: str) -> list[str]:
     if not path.is_file():
         there = ", ".join(split_names(root)) or "none"
         raise ValueError(
-            f"{path.absolute()} does not exist (splits there: {there}). "
+            f"{path.absolute()} does not exist (splits found: {there}). "
             f"python voc_annotation.py --mode split makes train, val, trainval and test"
         )
     return [image_key(line.strip()) for line in read_text(path).split("\n") if line.strip()]
@@ -83,13 +86,13 @@ def read_voc(
     """Read a split of a VOC folder.
 
     root               the year's folder, such as `VOCdevkit/VOC2007`
-    class_names        the labels' order; None takes the names found, sorted
-    empty_without_xml  take an image without XML as one without objects, rather than leave it out
+    class_names        the order of the labels; None takes the names found, sorted
+    empty_without_xml  treat an image without XML as one without objects, rather than skip it
     """
     folder = open_voc(root)
     counts = Counter(read_ids(folder.root, split))
     problems = [
-        Problem(f"{folder.root.name}/ImageSets/Main/{split}.txt", f"{name} stands there {count} times")
+        Problem(f"{folder.root.name}/ImageSets/Main/{split}.txt", f"{name} is listed {count} times")
         for name, count in counts.items()
         if count > 1
     ]
@@ -120,37 +123,37 @@ def _read(
         try:
             entries.append((name, *_read_entry(folder, name, empty_without_xml)))
         except (ValueError, OSError) as error:
-            problems.append(Problem(_xml_of(folder, name), f"{error}; image left out"))
+            problems.append(Problem(_xml_of(folder, name), f"{error}; image skipped"))
     found = Counter(name for _, _, annotation in entries for name in annotation.names)
     names = sorted(found) if class_names is None else class_names
     labels = {name: label for label, name in enumerate(names)}
     records, clipped = [], 0
-    for name, image, annotation in entries:
-        record, reasons, cut = _record(image, annotation, labels)
+    for name, path, annotation in entries:
+        record, reasons, count = _record(path, annotation, labels)
         records += [record] if record else []
         problems += [Problem(_xml_of(folder, name), reason) for reason in reasons]
-        clipped += cut
+        clipped += count
     return VocSplit(build_index(records, names), problems, found, clipped)
 
 
 def images_without_xml(folder: VocFolder) -> list[Problem]:
-    """Images that nobody annotated; one without objects should have an XML without objects."""
+    """Images that were not annotated: one without objects should have an XML file without objects."""
     return [
-        Problem(_xml_of(folder, name), f"{_no_xml(folder, name)}; image left out")
+        Problem(_xml_of(folder, name), f"{_no_xml(folder, name)}; image skipped")
         for name in folder.images
         if name not in folder.annotations
     ]
 
 
 def no_match_message(found: Mapping[str, int], classes: str) -> str:
-    """Why no box is left: what the XML holds beside what the class list asks for."""
+    """The error if no name in the XML is in the class list `classes`, with the names found."""
     return f"no object in the XML belongs to a class of {classes}. {names_to_paste(found)}"
 
 
-def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, list[str]]:
-    """Cut boxes [N, 4] at the border of an image of `size` (height, width).
+def clip_boxes(boxes: Boxes, size: Size) -> tuple[Boxes, list[str]]:
+    """Clip boxes at the border of an image.
 
-    Returns the clipped boxes and for each the reason why it cannot be used, "" where it can.
+    Returns the clipped boxes, and for each the reason why it cannot be used, "" if it can.
     """
     height, width = size
     clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
@@ -170,10 +173,10 @@ def clip_boxes(boxes: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, li
 
 def _xml_of(folder: VocFolder, name: str) -> str:
     file = folder.annotations.get(name, [name + ".xml"])[0]
-    return f"{_shown(folder.xml_folder)}/{file}"
+    return f"{_short_name(folder.xml_folder)}/{file}"
 
 
-def _shown(folder: Path) -> str:
+def _short_name(folder: Path) -> str:
     return f"{folder.parent.name}/{folder.name}"
 
 
@@ -183,8 +186,8 @@ def _no_xml(folder: VocFolder, name: str) -> str:
 
 def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[Path, Annotation]:
     if name not in folder.images:
-        raise ValueError(f"no image {name}.* in {_shown(folder.image_folder)}")
-    image = folder.image_folder / folder.images[name][0]
+        raise ValueError(f"no image {name}.* in {_short_name(folder.image_folder)}")
+    path = folder.image_folder / folder.images[name][0]
     if name in folder.annotations:
         annotation = read_annotation(folder.xml_folder / folder.annotations[name][0])
     elif empty_without_xml:
@@ -192,33 +195,32 @@ def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[
     else:
         raise ValueError(_no_xml(folder, name))
     if len(folder.images[name]) > 1:
-        annotation.faults.append(f"several images, the first is used: {', '.join(folder.images[name])}")
-    return image, annotation
+        annotation.faults.append(f"several images, only the first is used: {', '.join(folder.images[name])}")
+    return path, annotation
 
 
 def _record(
-    image: Path, annotation: Annotation, label_of: Mapping[str, int]
+    path: Path, annotation: Annotation, label_of: Mapping[str, int]
 ) -> tuple[ImageRecord | None, list[str], int]:
-    """The record, what is wrong with it, and how many boxes were clipped."""
+    """The record (None if the image is skipped), what is wrong, and how many boxes were clipped."""
     reasons = list(annotation.faults)
-    strangers = Counter(name for name in annotation.names if name not in label_of)
-    reasons += [f"class not in the list: {names_with_counts(strangers)}"] if strangers else []
+    unknown_names = Counter(name for name in annotation.names if name not in label_of)
+    reasons += [f"{UNKNOWN_CLASS}: {names_with_counts(unknown_names)}"] if unknown_names else []
     labels = np.array([label_of.get(name, -1) for name in annotation.names], np.int32)
     known = labels >= 0
     boxes = annotation.boxes[known]
     try:
-        size = _true_size(image, annotation.size, boxes)
+        size = _true_size(path, annotation.size, boxes)
     except ValueError as error:
-        return None, [*reasons, f"{error}; image left out"], 0
+        return None, [*reasons, f"{error}; image skipped"], 0
     if size != annotation.size and min(annotation.size) > 0:
-        reasons.append(
-            "size {1}x{0} in the XML, ".format(*annotation.size) + "{1}x{0} in truth".format(*size)
-        )
+        (height, width), (true_height, true_width) = annotation.size, size
+        reasons.append(f"size {width}x{height} in the XML, {true_width}x{true_height} in the image")
     clipped, faults = clip_boxes(boxes, size)
     reasons += [fault for fault in faults if fault]
     sound = np.array([not fault for fault in faults], bool)
     record = ImageRecord(
-        path=str(image),
+        path=str(path),
         boxes=clipped[sound],
         labels=labels[known][sound],
         difficult=annotation.difficult[known][sound],
@@ -227,8 +229,8 @@ def _record(
     return record, reasons, int((clipped != boxes).any(axis=1)[sound].sum())
 
 
-def _true_size(image: Path, stated: tuple[int, int], boxes: np.ndarray) -> tuple[int, int]:
-    """The size in the XML, unless it is missing or a box denies it: then the image's header decides."""
+def _true_size(path: Path, stated: Size, boxes: Boxes) -> Size:
+    """The size in the XML; if it is missing or a box reaches beyond it, that in the image's header."""
     height, width = stated
-    denied = bool((boxes[:, 2] > width).any() or (boxes[:, 3] > height).any())
-    return header_size(image) if min(stated) == 0 or denied else stated
+    exceeded = bool((boxes[:, 2] > width).any() or (boxes[:, 3] > height).any())
+    return header_size(path) if min(stated) == 0 or exceeded else stated

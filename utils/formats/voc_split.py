@@ -1,6 +1,6 @@
-"""Dividing a VOC folder's images into train, val and test: the id lists under `ImageSets/Main`.
+"""Splitting the images of a VOC folder into train, val and test: the id lists in `ImageSets/Main`.
 
-A note beside the lists (`split.json`) holds their fingerprint. Lists that it does not match were made or
+A file beside the lists (`split.json`) holds their fingerprint. Lists that do not match it were made or
 changed by the user, and are kept unless the caller says otherwise.
 """
 
@@ -14,15 +14,15 @@ from pathlib import Path
 from utils.formats.voc import read_ids
 from utils.system.files import read_text, write_text
 
-SPLITS = ("train", "val", "trainval", "test")
-NOTE = "split.json"
+VOC_SPLITS = ("train", "val", "trainval", "test")
+MARKER_FILE = "split.json"
 
 ImageSets = Mapping[str, Sequence[str]]  # ids by the name of the list
 
 
 @dataclass(frozen=True)
 class Shares:
-    """How to divide: `trainval` of all images are not for testing, `train` of these are for training."""
+    """The shares of a split: `trainval` of all images are not for testing, `train` of these for training."""
 
     trainval: float
     train: float
@@ -30,9 +30,9 @@ class Shares:
 
 
 def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
-    """Divide the ids at random, the same way whatever their order; each list is sorted.
+    """Split the ids at random, the same way whatever their order; each list is sorted.
 
-    A share above 0 and below 1 leaves at least one image on either side where there are two to divide.
+    A share above 0 and below 1 leaves at least one image on either side, if there are two or more.
     """
     for flag, share in (("--trainval-percent", shares.trainval), ("--train-percent", shares.train)):
         if not 0 <= share <= 1:
@@ -42,22 +42,22 @@ def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
     trainval = shuffled[: _count(len(shuffled), shares.trainval)]
     train = trainval[: _count(len(trainval), shares.train)]
     parts = (train, trainval[len(train) :], trainval, shuffled[len(trainval) :])
-    return {name: sorted(part) for name, part in zip(SPLITS, parts, strict=True)}
+    return {name: sorted(part) for name, part in zip(VOC_SPLITS, parts, strict=True)}
 
 
 def users_split(root: Path, planned: ImageSets) -> ImageSets:
-    """The id lists that the user made: those there, but for what this program wrote or would write."""
-    there = {name: read_ids(root, name) for name in SPLITS if (_main(root) / f"{name}.txt").is_file()}
-    ours = (_fingerprint(planned), _noted_fingerprint(root))
+    """The id lists that the user made; none if this program wrote them or would write the same."""
+    there = {name: read_ids(root, name) for name in VOC_SPLITS if (_main(root) / f"{name}.txt").is_file()}
+    ours = (_fingerprint(planned), _stored_fingerprint(root))
     return {} if not any(there.values()) or _fingerprint(there) in ours else there
 
 
 def write_split(root: Path, split: ImageSets, shares: Shares) -> None:
-    """Write the id lists, and the note that they are ours."""
+    """Write the id lists, and the file that marks them as ours."""
     for name, ids in split.items():
-        write_text(_main(root) / f"{name}.txt", "".join(f"{image}\n" for image in ids))
-    note = {"written_by": "voc_annotation.py", **asdict(shares), "sha256": _fingerprint(split)}
-    write_text(_main(root) / NOTE, json.dumps(note, indent=2) + "\n")
+        write_text(_main(root) / f"{name}.txt", "".join(f"{image_id}\n" for image_id in ids))
+    marker = {"written_by": "voc_annotation.py", **asdict(shares), "sha256": _fingerprint(split)}
+    write_text(_main(root) / MARKER_FILE, json.dumps(marker, indent=2) + "\n")
 
 
 def _count(number: int, share: float) -> int:
@@ -75,9 +75,9 @@ def _fingerprint(split: ImageSets) -> str:
     return sha256(json.dumps(lists).encode()).hexdigest()
 
 
-def _noted_fingerprint(root: Path) -> str:
+def _stored_fingerprint(root: Path) -> str:
     try:
-        note = json.loads(read_text(_main(root) / NOTE))
-    except ValueError:  # no note, or not ours
+        marker = json.loads(read_text(_main(root) / MARKER_FILE))
+    except ValueError:  # no such file, or not ours
         return ""
-    return str(note.get("sha256", "")) if isinstance(note, dict) else ""
+    return str(marker.get("sha256", "")) if isinstance(marker, dict) else ""

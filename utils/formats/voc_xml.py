@@ -1,7 +1,7 @@
-"""One Pascal VOC annotation file, read and written: the size of the image, and its objects.
+"""Reading and writing one Pascal VOC annotation file: the size of the image, and its objects.
 
-Coordinates are taken as they stand in the file. VOC counts pixels from 1 and labelling tools of today from 0;
-the file does not say which, and the difference of one pixel is below the care with which boxes are drawn.
+Coordinates are used as they are in the file. VOC counts pixels from 1, today's labelling tools from 0; the
+file does not say which, and boxes are not drawn to within that one pixel.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,32 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from utils.data.index import LARGEST
+from utils.data.index import LARGEST_COORDINATE
+from utils.data.types import Boxes, Size
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing for "no"
 
 
 class Annotation(NamedTuple):
-    """What an annotation file says.
+    """The content of an annotation file.
 
-    size       (height, width), (0, 0) where it does not say
+    size       (height, width), (0, 0) if not stated
     names      class name of each object
-    boxes      float32 [N, 4], xyxy in pixels, unchecked
+    boxes      float32 [N, 4], xyxy in pixels, not checked
     difficult  bool [N]
-    faults     what is wrong with the objects that had to be left out
+    faults     what is wrong with the objects that were skipped
     """
 
-    size: tuple[int, int]
+    size: Size
     names: list[str]
-    boxes: np.ndarray
+    boxes: Boxes
     difficult: np.ndarray
     faults: list[str]
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read an annotation file; `ValueError` with the reason if it is not XML that can be trusted."""
+    """Read an annotation file; `ValueError` with the reason if its XML is broken or unsafe."""
     root = _parse(path.read_bytes())
     names, boxes, difficult, faults = [], [], [], []
     for number, element in enumerate(root.findall("object"), 1):
@@ -57,11 +58,11 @@ def read_annotation(path: Path) -> Annotation:
 
 
 def annotation_text(
-    image: str, size: tuple[int, int], names: Sequence[str], boxes: np.ndarray, difficult: np.ndarray
+    file_name: str, size: Size, names: Sequence[str], boxes: Boxes, difficult: np.ndarray
 ) -> str:
-    """The XML of an image named `image` of `size` (height, width); boxes keep every digit."""
+    """The XML text for the image `file_name`; boxes keep every digit."""
     root = ElementTree.Element("annotation")
-    ElementTree.SubElement(root, "filename").text = image
+    ElementTree.SubElement(root, "filename").text = file_name
     sizes = ElementTree.SubElement(root, "size")
     for tag, value in (("width", size[1]), ("height", size[0]), ("depth", 3)):
         ElementTree.SubElement(sizes, tag).text = str(value)
@@ -77,10 +78,10 @@ def annotation_text(
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses document type declarations, and with them entities that swell or read other files."""
+    """Refuses document type declarations, and so entities that expand without end or read other files."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ValueError("it declares a document type (DOCTYPE), which annotations never need")
+        raise ValueError("it declares a document type (DOCTYPE), which annotations do not need")
 
 
 def _parse(data: bytes) -> ElementTree.Element:
@@ -108,8 +109,8 @@ def _box(element: ElementTree.Element) -> list[float]:
         box = [float(text) for text in texts]
     except ValueError:
         raise ValueError(f"box {', '.join(texts)} is not four numbers") from None
-    if not all(abs(value) < LARGEST for value in box):  # NaN and infinity fail too
-        raise ValueError(f"box {', '.join(texts)} is out of all bounds")
+    if not all(abs(value) < LARGEST_COORDINATE for value in box):  # NaN and infinity fail
+        raise ValueError(f"box {', '.join(texts)} has impossible coordinates")
     return box
 
 
@@ -118,4 +119,4 @@ def _pixels(root: ElementTree.Element, tag: str) -> int:
         value = float(root.findtext(tag) or 0)
     except ValueError:
         return 0
-    return int(value) if 0 < value < LARGEST else 0
+    return int(value) if 0 < value < LARGEST_COORDINATE else 0

@@ -1,6 +1,6 @@
-"""Writing an index as VOC, COCO, YOLO or a list, so that `read_data` reads the same index from it.
+"""Writing an index as VOC, COCO, YOLO or a list file, from which `read_data` reads the same index.
 
-Each writer fills a new folder and returns the spec by which the data set is read once that is in its place.
+Each writer fills a new folder, and returns the spec of the data set in its final location.
 """
 
 import json
@@ -30,10 +30,10 @@ class Destination(NamedTuple):
     """Where a data set is written, and where its images are.
 
     folder  the folder to fill
-    final   where that folder will be
+    final   the final location of that folder
     split   the name of the split
-    images  the folder of the images, once all is in its place
-    names   what the images are called in it, relative, one for each of the index
+    images  the final folder of the images
+    names   the path of each image relative to it
     """
 
     folder: Path
@@ -44,65 +44,69 @@ class Destination(NamedTuple):
 
     @property
     def has_images(self) -> bool:
-        """Whether the images are in the data set's folder, rather than left where they were."""
+        """Whether the images are in the folder of the data set, rather than left where they were."""
         return self.images.is_relative_to(self.final)
 
 
-def write_voc(index: DatasetIndex, place: Destination) -> str:
-    """`Annotations/*.xml`, and the names of the images in `ImageSets/Main`; crowds have no place in it."""
-    folder = place.folder / "Annotations"
+def write_voc(index: DatasetIndex, destination: Destination) -> str:
+    """Write `Annotations/*.xml`, and the image ids in `ImageSets/Main`; VOC has no crowds."""
+    folder = destination.folder / "Annotations"
     folder.mkdir()
-    for image, name in enumerate(place.names):
-        span = index.span(image)
-        height, width = index.sizes[image].tolist()
+    for image_number, name in enumerate(destination.names):
+        span = index.span(image_number)
+        height, width = index.sizes[image_number].tolist()
         objects = [index.class_names[label] for label in index.labels[span].tolist()]
         text = annotation_text(name, (height, width), objects, index.boxes[span], index.difficult[span])
         (folder / f"{Path(name).stem}.xml").write_bytes(text.encode("utf-8"))
-    if not place.has_images:
-        return f"{place.final / 'Annotations'}:{place.images}"
-    stems = "".join(f"{Path(name).stem}\n" for name in place.names)
-    write_text(place.folder / "ImageSets" / "Main" / f"{place.split}.txt", stems)
-    return f"{place.final}:{place.split}"
+    if not destination.has_images:
+        return f"{destination.final / 'Annotations'}:{destination.images}"
+    stems = "".join(f"{Path(name).stem}\n" for name in destination.names)
+    write_text(destination.folder / "ImageSets" / "Main" / f"{destination.split}.txt", stems)
+    return f"{destination.final}:{destination.split}"
 
 
-def write_coco(index: DatasetIndex, place: Destination) -> str:
-    """One JSON file; objects that are difficult get a key of our own that says so."""
+def write_coco(index: DatasetIndex, destination: Destination) -> str:
+    """Write one JSON file; difficult objects are flagged by a key of our own."""
     counts = np.diff(index.box_offsets)
     owners = np.repeat(np.arange(1, len(index) + 1), counts).tolist()
     content = {
         "images": [
             {"id": number, "file_name": name, "width": width, "height": height}
             for number, (name, (height, width)) in enumerate(
-                zip(place.names, index.sizes.tolist(), strict=True), 1
+                zip(destination.names, index.sizes.tolist(), strict=True), 1
             )
         ],
         "annotations": [_annotation(index, row, owner) for row, owner in enumerate(owners)],
         "categories": [{"id": number, "name": name} for number, name in enumerate(index.class_names, 1)],
     }
-    write_text(place.folder / f"{place.split}.json", json.dumps(content, ensure_ascii=False) + "\n")
-    return f"{place.final / place.split}.json:{place.images}"
+    write_text(
+        destination.folder / f"{destination.split}.json", json.dumps(content, ensure_ascii=False) + "\n"
+    )
+    return f"{destination.final / destination.split}.json:{destination.images}"
 
 
-def write_yolo(index: DatasetIndex, place: Destination) -> str:
-    """`data.yaml`, the list of the images, and a text file of labels for each: fractions of 15 digits."""
-    folder = place.folder / "labels" / place.split
+def write_yolo(index: DatasetIndex, destination: Destination) -> str:
+    """Write `data.yaml`, the list of the images, and for each a text file of labels, with 15 digits."""
+    folder = destination.folder / "labels" / destination.split
     folder.mkdir(parents=True)
-    for image, name in enumerate(place.names):
-        text = "".join(_yolo_lines(index, image))
+    for image_number, name in enumerate(destination.names):
+        text = "".join(_yolo_lines(index, image_number))
         (folder / f"{Path(name).stem}.txt").write_bytes(text.encode("utf-8"))
-    if not place.has_images:
-        return f"{place.final / 'labels' / place.split}:{place.images}"
-    lines = "".join(f"./images/{place.split}/{name}\n" for name in place.names)
-    write_text(place.folder / f"{place.split}.txt", lines)
-    write_yolo_yaml(place.folder / "data.yaml", index.class_names, {place.split: f"{place.split}.txt"})
-    return f"{place.final / 'data.yaml'}:{place.split}"
+    if not destination.has_images:
+        return f"{destination.final / 'labels' / destination.split}:{destination.images}"
+    lines = "".join(f"./images/{destination.split}/{name}\n" for name in destination.names)
+    write_text(destination.folder / f"{destination.split}.txt", lines)
+    write_yolo_yaml(
+        destination.folder / "data.yaml", index.class_names, {destination.split: f"{destination.split}.txt"}
+    )
+    return f"{destination.final / 'data.yaml'}:{destination.split}"
 
 
-def write_list_data(index: DatasetIndex, place: Destination) -> str:
-    """A list file; flags, areas and sizes have no place in it."""
-    paths = [str(place.images / name) for name in place.names]
-    write_list(place.folder / f"{place.split}.txt", with_paths(index, paths))
-    return str(place.final / f"{place.split}.txt")
+def write_list_data(index: DatasetIndex, destination: Destination) -> str:
+    """Write a list file, which has no flags, areas and sizes."""
+    paths = [str(destination.images / name) for name in destination.names]
+    write_list(destination.folder / f"{destination.split}.txt", with_paths(index, paths))
+    return str(destination.final / f"{destination.split}.txt")
 
 
 WRITERS: dict[DataFormat, Callable[[DatasetIndex, Destination], str]] = {
@@ -114,7 +118,7 @@ WRITERS: dict[DataFormat, Callable[[DatasetIndex, Destination], str]] = {
 
 
 def _annotation(index: DatasetIndex, row: int, owner: int) -> dict[str, Any]:
-    # From the shortest text of each float32: 0.1 and not 0.10000000149, and still the same float32 when read.
+    # The shortest text of a float32, 0.1 rather than 0.10000000149, reads back as the same float32.
     x1, y1, x2, y2 = (Decimal(str(value)) for value in index.boxes[row])
     entry: dict[str, Any] = {
         "id": row + 1,
@@ -131,9 +135,9 @@ def _number(value: Decimal) -> int | float:
     return int(value) if value == int(value) else float(value)
 
 
-def _yolo_lines(index: DatasetIndex, image: int) -> list[str]:
-    span = index.span(image)
-    scale = np.tile(index.sizes[image, ::-1].astype(np.float64), 2)
+def _yolo_lines(index: DatasetIndex, image_number: int) -> list[str]:
+    span = index.span(image_number)
+    scale = np.tile(index.sizes[image_number, ::-1].astype(np.float64), 2)
     x1, y1, x2, y2 = (index.boxes[span].astype(np.float64) / scale).T
     rows = np.stack([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1], axis=1).tolist()
     return [

@@ -1,10 +1,10 @@
-"""Reads YOLO text labels into the flat index: one text file an image, one line an object.
+"""Reading YOLO text labels into the flat index: one text file an image, one line an object.
 
-The labels of `images/train/a.jpg` are `labels/train/a.txt`, where the last folder called images counts, or
-lie beside the image. A line is `class cx cy w h`: the box's centre and size as fractions of the image's width
-and height. A line `class x1 y1 x2 y2 x3 y3 ...` is an outline, also in fractions: its box is taken, and its
-own area, as COCO does. The text holds no sizes: they come from the images' headers (about 50 µs an image
-with Pillow).
+The labels of `images/train/a.jpg` are in `labels/train/a.txt` (the last folder called images counts), or
+beside the image. A line is `class cx cy w h`: the centre and size of the box as fractions of the image's
+width and height. A line `class x1 y1 x2 y2 x3 y3 ...` is an outline (polygon), also in fractions: its
+bounding box is used, and its own area, as in COCO. The labels hold no image sizes: these come from the
+images' headers (about 50 µs an image with Pillow).
 """
 
 import math
@@ -19,19 +19,19 @@ import numpy as np
 
 from utils.data.boxes import box_area
 from utils.data.index import DatasetIndex, flat_index, select_boxes, select_images, sound_boxes
+from utils.data.summary import first_lines
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.system.files import read_text
 
-SLACK = 1e-3  # fractions are written with few digits: 1.0005 is still the border
-SHOWN = 10  # bad lines or images named in one message
-CLASS_LIST = "classes"  # the name of the class list that labelImg puts among the labels
+SLACK = 1e-3  # fractions have few digits: 1.0005 is still the border
+CLASS_LIST = "classes"  # the stem of the class list that labelImg puts among the labels
 
 
 class _Labels(NamedTuple):
     """The objects of all label files, in fractions of their images.
 
     counts  how many objects each image has
-    table   float64 [M, 6]: class, box xyxy, and the outline's area, NaN where there is only a box
+    table   float64 [M, 6]: class, box xyxy, and the area of the outline, NaN for a box
     """
 
     counts: list[int]
@@ -40,27 +40,29 @@ class _Labels(NamedTuple):
 
 def read_yolo_folder(folder: Path, class_names: Sequence[str]) -> DatasetIndex:
     """Read the images in a folder and below it, in the order of their names; see `read_yolo`."""
-    images = list(images_below(folder))
-    if not images:
-        raise ValueError(f"{folder.absolute()} holds no image")
-    return read_yolo(images, class_names, str(folder))
+    paths = list(images_below(folder))
+    if not paths:
+        raise ValueError(f"{folder.absolute()} contains no image")
+    return read_yolo(paths, class_names, str(folder))
 
 
 def read_yolo_pair(labels: Path, images: Path, class_names: Sequence[str]) -> DatasetIndex:
     """Read every label file of one folder with the image of the same name in another; see `read_yolo`.
 
-    Label files without an image, and images that nobody labelled, are left out with a warning.
+    Label files without an image, and images without a label file, are skipped with a warning.
     """
     image_files, texts = files_by_stem(images, IMAGE_SUFFIXES), files_by_stem(labels, (".txt",))
     if CLASS_LIST not in image_files:
         texts.pop(CLASS_LIST, None)
     both = [name for name in texts if name in image_files]
     if not both:
-        raise ValueError(f"no text in {labels.absolute()} has the name of an image in {images.absolute()}")
-    for one, other, missing in ((texts, image_files, "image"), (image_files, texts, "label file")):
+        raise ValueError(
+            f"no text file in {labels.absolute()} has the name of an image in {images.absolute()}"
+        )
+    for one, other, missing in ((texts, image_files, "an image"), (image_files, texts, "a label file")):
         if alone := [name for name in one if name not in other]:
             warn(
-                f"{labels}:{images}: left out {len(alone)} without a {missing}, such as {alone[0]}",
+                f"{labels}:{images}: skipped {len(alone)} without {missing}, for example {alone[0]}",
                 stacklevel=3,
             )
     files = [labels.absolute() / texts[name][0] for name in both]
@@ -68,61 +70,61 @@ def read_yolo_pair(labels: Path, images: Path, class_names: Sequence[str]) -> Da
     return _index(paths, files, class_names, f"{labels}:{images}")
 
 
-def read_yolo(images: Sequence[str], class_names: Sequence[str], source: str) -> DatasetIndex:
+def read_yolo(paths: Sequence[str], class_names: Sequence[str], source: str) -> DatasetIndex:
     """The index of images (absolute paths) and their label files; `source` names the data in messages.
 
-    An image without a label file has no objects; a warning says so where none has one. Boxes are cut at the
-    image's border. Images whose header cannot be read are left out with a warning. Raises `ValueError`
-    that names the first bad lines together, or the first images that do not exist.
+    An image without a label file has no objects; if none has one, a warning says so. Boxes are clipped at the
+    image border. Images whose header cannot be read are skipped with a warning. Raises `ValueError` that
+    names the first bad lines, or the first images that do not exist.
     """
-    files = list(label_files(images))
+    files = list(label_files(paths))
     if not any(files):
-        sought = label_folder(str(Path(images[0]).parent))
-        warn(f"{source}: none of {len(images)} images has a label file (looked in {sought})", stacklevel=3)
-    return _index(images, files, class_names, source)
+        folder = label_folder(str(Path(paths[0]).parent))
+        warn(f"{source}: none of {len(paths)} images has a label file (looked in {folder})", stacklevel=3)
+    return _index(paths, files, class_names, source)
 
 
 def _index(
-    images: Sequence[str], files: Sequence[Path | None], class_names: Sequence[str], source: str
+    paths: Sequence[str], files: Sequence[Path | None], class_names: Sequence[str], source: str
 ) -> DatasetIndex:
     labels = _read_labels(files, len(class_names), source)
-    sizes, unreadable = _sizes(images, source)
+    sizes, unreadable = _sizes(paths, source)
     scale = np.repeat(sizes[:, ::-1], labels.counts, axis=0)  # [M, 2], width and height
     boxes = (labels.table[:, 1:5] * np.tile(scale, 2)).astype(np.float32)
     areas = np.where(np.isnan(labels.table[:, 5]), box_area(boxes), labels.table[:, 5] * scale.prod(axis=1))
-    index = flat_index(
-        class_names, images, labels.counts, boxes, labels.table[:, 0], sizes=sizes, areas=areas
-    )
+    index = flat_index(class_names, paths, labels.counts, boxes, labels.table[:, 0], sizes=sizes, areas=areas)
     index = select_images(index, ~unreadable)
     sound = sound_boxes(index.boxes)
     if not sound.all():
-        warn(f"{source}: left out {int((~sound).sum())} boxes far smaller than a pixel", stacklevel=4)
+        warn(f"{source}: skipped {int((~sound).sum())} boxes far smaller than a pixel", stacklevel=4)
     return select_boxes(index, sound)
 
 
-def _sizes(images: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
-    """Height and width [N, 2] of the images, and which of them cannot be read, bool [N]."""
-    sizes = np.zeros((len(images), 2), np.int64)
+def _sizes(paths: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
+    """The height and width of the images [N, 2], and which cannot be read, bool [N]."""
+    sizes = np.zeros((len(paths), 2), np.int64)
     missing, broken = [], {}
-    for row, image in enumerate(images):
+    for row, path in enumerate(paths):
         try:
-            sizes[row] = header_size(Path(image))
+            sizes[row] = header_size(Path(path))
         except ValueError as error:
-            if Path(image).is_file():
-                broken[row] = f"{image}: {error}"
+            if Path(path).is_file():
+                broken[row] = f"{path}: {error}"
             else:
-                missing.append(image)
+                missing.append(path)
     if missing:
-        raise ValueError(_first(f"{len(missing)} of {len(images)} images of {source} do not exist:", missing))
+        raise ValueError(
+            f"{len(missing)} of {len(paths)} images of {source} do not exist:\n{first_lines(missing)}"
+        )
     if broken:
-        warn(f"{source}: left out {len(broken)} images: {next(iter(broken.values()))}", stacklevel=5)
-    return sizes, np.isin(np.arange(len(images)), list(broken))
+        warn(f"{source}: skipped {len(broken)} images: {next(iter(broken.values()))}", stacklevel=5)
+    return sizes, np.isin(np.arange(len(paths)), list(broken))
 
 
 def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _Labels:
-    """Parse all label files; `ValueError` with the first bad lines of all."""
+    """Parse all label files; `ValueError` with the first bad lines."""
     counts, faults = [], []
-    values = array("d")  # flat, for there may be millions
+    values = array("d")  # flat, as there may be millions
     for file in files:
         before = len(values)
         try:
@@ -137,34 +139,36 @@ def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _La
                 faults.append(f"{file}, line {number}: {error}")
         counts.append((len(values) - before) // 6)
     if faults:
-        raise ValueError(_first(f"{source} has bad label lines: correct them, or check --classes", faults))
+        raise ValueError(
+            f"{source} has bad label lines: correct them, or check --classes\n{first_lines(faults)}"
+        )
     return _Labels(counts, np.array(values).reshape(-1, 6))
 
 
 def _parse_line(line: str, classes: int) -> tuple[float, ...]:
-    """Class, box xyxy cut at the border, and the outline's area (NaN for a box), in fractions."""
+    """Class, box xyxy clipped at the border, and area of the outline (NaN for a box), in fractions."""
     try:
         label, *values = map(float, line.split())
     except ValueError:
-        raise ValueError(f"{_shown(line)} is not numbers") from None
+        raise ValueError(f"{_quoted(line)} is not numbers") from None
     if not (0 <= label < classes and label % 1 == 0):
         raise ValueError(
-            f"class {label:g} in {_shown(line)}, but there are {classes} classes: 0 to {classes - 1}"
+            f"class {label:g} in {_quoted(line)}, but there are {classes} classes: 0 to {classes - 1}"
         )
     if len(values) != 4 and (len(values) < 6 or len(values) % 2):
         raise ValueError(
-            f"{_shown(line)} is neither class, cx, cy, w, h nor class, x1, y1, x2, y2, x3, y3, ..."
+            f"{_quoted(line)} is neither class, cx, cy, w, h nor class, x1, y1, x2, y2, x3, y3, ..."
         )
     if not all(-SLACK <= value <= 1 + SLACK for value in values):
-        raise ValueError(f"{_shown(line)} has numbers that are no fractions of the image, 0 to 1")
+        raise ValueError(f"{_quoted(line)} has numbers that are not fractions of the image, from 0 to 1")
     box, area = _box_of(values) if len(values) == 4 else _box_of_outline(values)
     x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in box)
     if not (x2 > x1 and y2 > y1):
-        raise ValueError(f"{_shown(line)} is empty")
+        raise ValueError(f"{_quoted(line)} is empty")
     return label, x1, y1, x2, y2, area
 
 
-def _shown(line: str) -> str:
+def _quoted(line: str) -> str:
     return repr(line.strip() if len(line) < 80 else line[:80] + "...")
 
 
@@ -174,7 +178,7 @@ def _box_of(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
 
 
 def _box_of_outline(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
-    """The box around a polygon, and the polygon's area by the shoelace formula."""
+    """The bounding box of a polygon, and the area of the polygon by the shoelace formula."""
     xs, ys = values[::2], values[1::2]
     twice = sum(
         x * below - y * right
@@ -183,13 +187,8 @@ def _box_of_outline(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
     return (min(xs), min(ys), max(xs), max(ys)), abs(twice) / 2
 
 
-def _first(head: str, lines: Sequence[str]) -> str:
-    more = [f"  and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
-    return "\n".join([head, *(f"  {line}" for line in lines[:SHOWN]), *more])
-
-
 def images_below(folder: Path) -> Iterator[str]:
-    """Absolute paths of the images in a folder and below it, sorted; what is hidden is left out."""
+    """Absolute paths of the images in a folder and below it, sorted, without hidden files."""
     for parent, folders, names in os.walk(folder.absolute()):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -198,21 +197,21 @@ def images_below(folder: Path) -> Iterator[str]:
 
 
 def label_folder(folder: str) -> str:
-    """Where the labels of the images in `folder` lie: beside them if there is no folder of labels."""
+    """The folder of the labels of the images in `folder`; that folder itself if there is no other."""
     before, images, after = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
     labels = f"{before}{os.sep}labels{os.sep}{after}".removesuffix(os.sep)
     return labels if images and Path(labels).is_dir() else folder
 
 
-def label_files(images: Iterable[str]) -> Iterator[Path | None]:
-    """The label file of each image, None where there is none; found by one listing a folder."""
+def label_files(paths: Iterable[str]) -> Iterator[Path | None]:
+    """The label file of each image, None if there is none; each folder is listed only once."""
     known: dict[str, tuple[str, frozenset[str]]] = {}
-    for image in images:
-        folder, name = os.path.split(image)
+    for path in paths:
+        folder, name = os.path.split(path)
         if folder not in known:
             labels = Path(label_folder(folder))
-            there = labels.iterdir() if labels.is_dir() else ()
-            known[folder] = str(labels), frozenset(path.name for path in there)
+            files = labels.iterdir() if labels.is_dir() else ()
+            known[folder] = str(labels), frozenset(file.name for file in files)
         labels_folder, names = known[folder]
         text = f"{Path(name).stem}.txt"
         yield Path(labels_folder, text) if text in names else None

@@ -1,7 +1,7 @@
-"""The YAML file beside YOLO labels: where the images of each split lie, and the names of the classes.
+"""The YAML file of YOLO data: the locations of the images of each split, and the class names.
 
-path: ../my data          where the paths start, from the YAML's own folder; that folder itself if not given
-train: images/train       a folder, a .txt list of images, or a list of these; so are val and test
+path: ../my data          where the paths start, relative to the folder of the YAML; by default that folder
+train: images/train       a folder, a .txt list of images, or a list of these; the same for val and test
 names: [cat, dog]         or {0: cat, 1: dog}
 """
 
@@ -17,12 +17,12 @@ from utils.data.merge import relabel
 from utils.formats.yolo import images_below, read_yolo
 from utils.system.files import read_text, write_text
 
-SPLITS = ("train", "val", "test")
-NOTHING = ("", "null", "~")  # what "no such split" is written as
+YAML_SPLITS = ("train", "val", "test")
+NO_LOCATION = ("", "null", "~")  # ways to write that there is no such split
 
 
 class YoloData(NamedTuple):
-    """What the YAML file says: the class names, none if it has none, and the places of each split."""
+    """The content of the YAML file: class names (may be none), the root, and the locations of each split."""
 
     class_names: tuple[str, ...]
     root: Path
@@ -32,10 +32,10 @@ class YoloData(NamedTuple):
 def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read one split of the data that a YAML file describes.
 
-    class_names  the order of the labels, matched by name with those of the YAML, or, where that has none, the
-        names of the class numbers. Objects of other classes are left out with a warning.
+    class_names  the order of the labels, matched by name with those of the YAML; if it has none, the names of
+        its class numbers. Objects of other classes are skipped with a warning.
 
-    Raises `ValueError` if the file is no such YAML, has no such split, or names what does not exist.
+    Raises `ValueError` if the file is no such YAML, lacks the split, or names what does not exist.
     """
     data = open_yolo_yaml(path)
     if split not in data.splits:
@@ -45,46 +45,50 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
     if not names:
         raise ValueError(f"{path} has no names: give the class names with --classes FILE")
     try:
-        images = [image for place in data.splits[split] for image in _images_of(path, data.root, place)]
+        images = [
+            image for location in data.splits[split] for image in _image_paths(path, data.root, location)
+        ]
         index = read_yolo(images, names, f"{path}:{split}")
-    except OSError as error:  # a name that is too long, a folder that may not be listed
+    except OSError as error:  # a name that is too long, a folder without permission
         raise ValueError(f"{path}:{split} names what cannot be read: {error}") from None
     return index if class_names is None else relabel(index, class_names, f"{path}:{split}")
 
 
 def open_yolo_yaml(path: Path) -> YoloData:
-    """Read the YAML file itself; `ValueError` in one sentence if it is not what it should be."""
+    """Read the YAML file itself; `ValueError` if it does not describe YOLO data."""
     try:
-        # All scalars stay text, so classes named no, 1e3 or 007 keep their names; it builds no other objects.
+        # All scalars stay text, so classes named no, 1e3 or 007 keep their names, and no objects are built.
         content = yaml.load(read_text(path), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1}: {getattr(error, 'problem', '')})" if mark else ""
+        where = ""
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+            where = f" (line {error.problem_mark.line + 1}: {error.problem})"
         raise ValueError(f"{path} is not whole YAML{where}: was it cut off?") from None
-    if not isinstance(content, dict) or not {"names", *SPLITS} & content.keys():
+    if not isinstance(content, dict) or not {"names", *YAML_SPLITS} & content.keys():
         raise ValueError(f"{path} does not describe YOLO data: it has neither names: nor train:")
-    splits = {name: _places(path, name, content[name]) for name in SPLITS if name in content}
+    splits = {name: _locations(path, name, content[name]) for name in YAML_SPLITS if name in content}
     root = content.get("path", "")
     if not isinstance(root, str) or "\0" in root:
         raise ValueError(f"{path}: path: is not the path of a folder")
     return YoloData(
         _class_names(path, content),
         path.absolute().parent / root,
-        {name: places for name, places in splits.items() if places},
+        {name: locations for name, locations in splits.items() if locations},
     )
 
 
 def write_yolo_yaml(path: Path, class_names: Sequence[str], splits: dict[str, str]) -> None:
-    """Write the YAML file; the places of the splits start at its folder."""
+    """Write the YAML file; the locations of the splits are relative to its folder."""
     content = {**splits, "names": dict(enumerate(class_names))}
     write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False, width=10_000))
 
 
-def _places(path: Path, split: str, value: Any) -> list[str]:
-    places = value if isinstance(value, list) else [value]
-    if not all(isinstance(place, str) and "\0" not in place for place in places):
+def _locations(path: Path, split: str, value: object) -> list[str]:
+    values: list[object] = value if isinstance(value, list) else [value]
+    locations = [location for location in values if isinstance(location, str) and "\0" not in location]
+    if len(locations) < len(values):
         raise ValueError(f"{path}: {split}: is neither a path nor a list of paths")
-    return [place for place in places if place not in NOTHING]
+    return [location for location in locations if location not in NO_LOCATION]
 
 
 def _class_names(path: Path, content: dict[Any, Any]) -> tuple[str, ...]:
@@ -93,7 +97,7 @@ def _class_names(path: Path, content: dict[Any, Any]) -> tuple[str, ...]:
         try:
             by_number = {int(number): name for number, name in names.items()}
         except (TypeError, ValueError):
-            raise ValueError(f"{path}: names: has a number that is none") from None
+            raise ValueError(f"{path}: names: has a key that is not a number") from None
         if sorted(by_number) != list(range(len(names))):
             raise ValueError(f"{path}: the numbers of names: do not go from 0 to {len(names) - 1}")
         names = [by_number[number] for number in range(len(names))]
@@ -106,18 +110,20 @@ def _class_names(path: Path, content: dict[Any, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _images_of(path: Path, root: Path, place: str) -> list[str]:
-    """Absolute paths of the images that one place of a split names."""
-    found = root / place
-    if not found.exists() and (root / place.removeprefix("../")).exists():
-        found = root / place.removeprefix("../")  # Roboflow writes ../train/images for train/images beside
+def _image_paths(path: Path, root: Path, location: str) -> list[str]:
+    """Absolute paths of the images at one location of a split."""
+    found = root / location
+    if not found.exists() and (root / location.removeprefix("../")).exists():
+        found = root / location.removeprefix("../")  # Roboflow writes ../train/images for train/images
     if found.is_dir():
         images = list(images_below(found))
     elif found.is_file() and found.suffix == ".txt":
         lines = [line.strip() for line in read_text(found).split("\n")]
         images = [str(found.parent / line) for line in lines if line]
     else:
-        raise ValueError(f"{path} names {place}, but {found} is neither a folder nor a .txt list of images")
+        raise ValueError(
+            f"{path} names {location}, but {found} is neither a folder nor a .txt list of images"
+        )
     if not images:
-        raise ValueError(f"{path} names {found}, which holds no image")
+        raise ValueError(f"{path} names {found}, which contains no image")
     return images

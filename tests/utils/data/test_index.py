@@ -69,7 +69,7 @@ def test_selecting_boxes_is_selecting_within_each_image(counts, random):
 def test_paths_are_those_of_each_image(texts):
     index = flat_index("a", texts, [0] * len(texts), np.zeros((0, 4)), np.zeros(0))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(index_module, "PATHS_AT_ONCE", 2)
+        patch.setattr(index_module, "PATHS_PER_BLOCK", 2)
         assert list(index.paths()) == texts
 
 

@@ -15,7 +15,7 @@ import pytest
 from utils.data import index_cache
 from utils.data.index import ARRAYS
 from utils.data.index_cache import DTYPES, cache_folder, read_cached
-from utils.data.mapped_array import place_of
+from utils.data.mapped_array import location_of
 from utils.formats.list_file import read_list
 from utils.formats.read_data import read_data
 
@@ -27,7 +27,7 @@ LINES = "a.jpg 1,2,3,4,0 5,6,7.5,8,1\n图.jpg\nsub/c d.jpg\t1,2,9,9,1\n"
 def cache(tmp_path, monkeypatch):
     """Small files are kept too, in a folder of the test's own."""
     monkeypatch.setenv("BOXWRIGHT_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(index_cache, "SMALLEST", 0)
+    monkeypatch.setattr(index_cache, "MIN_CACHED_BYTES", 0)
     return tmp_path / "cache" / "indexes"
 
 
@@ -61,7 +61,7 @@ def test_the_second_time_it_is_mapped_and_the_same(file, reader, cache):
     for _ in range(3):
         index = read_cached(reader, file, NAMES)
         assert same(index, expected)
-        assert place_of(index.boxes).file == str(next(cache.iterdir()))
+        assert location_of(index.boxes).file == str(next(cache.iterdir()))
         for name in ARRAYS:
             assert getattr(index, name).dtype == getattr(expected, name).dtype
             assert getattr(index, name).flags.aligned
@@ -126,7 +126,7 @@ def test_a_damaged_file_is_made_anew(file, reader, cache):
 
 def with_checksum(header, rest=b""):
     content = (header if isinstance(header, bytes) else json.dumps(header).encode()) + b"\n" + rest
-    return index_cache.HEAD.pack(index_cache.SIGNATURE, index_cache.zlib.crc32(content)) + content
+    return index_cache.FILE_HEAD.pack(index_cache.SIGNATURE, index_cache.zlib.crc32(content)) + content
 
 
 def test_a_forged_file_is_made_anew(file, reader, cache):
@@ -179,7 +179,7 @@ def test_another_process_that_writes_the_same_meanwhile_does_no_harm(file, cache
 
     monkeypatch.setattr(index_cache, "_write", while_another_does)
     index = read_cached(read_list, file, NAMES)
-    assert place_of(index.boxes).file == str(next(cache.iterdir()))
+    assert location_of(index.boxes).file == str(next(cache.iterdir()))
     assert len(list(cache.iterdir())) == 1
 
 
@@ -194,7 +194,7 @@ def test_only_the_readers_own_warnings_are_repeated(file):
 
 
 def test_small_files_are_not_kept(file, reader, cache, monkeypatch):
-    monkeypatch.setattr(index_cache, "SMALLEST", file.stat().st_size + 1)
+    monkeypatch.setattr(index_cache, "MIN_CACHED_BYTES", file.stat().st_size + 1)
     assert len(read_cached(reader, file, NAMES)) == 3
     assert not cache.exists()
 
@@ -230,7 +230,7 @@ def test_what_a_reader_warns_of_is_said_each_time(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"instances\.json: left out 1 empty") as caught:
+        with pytest.warns(UserWarning, match=r"instances\.json: skipped 1 empty") as caught:
             index = read_data("instances.json:images")
         assert len(caught) == 1 and caught[0].filename == __file__
         assert index.path(0) == tmp_path / "images" / "a.jpg" and index.class_names == ("cat",)
@@ -254,7 +254,7 @@ def test_old_indexes_go_when_they_take_too_much(file, reader, cache, monkeypatch
         os.utime(newest, (number, number))  # long ago
     file.write_text("0.jpg\n")
     read_cached(reader, file, NAMES)  # used again
-    monkeypatch.setattr(index_cache, "LARGEST", 3 * sizes[0])
+    monkeypatch.setattr(index_cache, "MAX_CACHE_BYTES", 3 * sizes[0])
     file.write_text("4.jpg\n")
     read_cached(reader, file, NAMES)
     assert len(list(cache.iterdir())) == 3 and len(reader.calls) == 5
@@ -265,7 +265,7 @@ def test_old_indexes_go_when_they_take_too_much(file, reader, cache, monkeypatch
 
 
 def test_an_index_larger_than_all_is_kept_alone(file, reader, cache, monkeypatch):
-    monkeypatch.setattr(index_cache, "LARGEST", 1)
+    monkeypatch.setattr(index_cache, "MAX_CACHE_BYTES", 1)
     for text in ("a.jpg\n", "b.jpg\n"):
         file.write_text(text)
         read_cached(reader, file, NAMES)
@@ -275,7 +275,7 @@ def test_an_index_larger_than_all_is_kept_alone(file, reader, cache, monkeypatch
 
 def test_parts_that_nobody_completes_go(file, reader, cache):
     cache.mkdir(parents=True)
-    for name, age in (("old.part", 2 * index_cache.ABANDONED), ("new.part", 0)):
+    for name, age in (("old.part", 2 * index_cache.ABANDONED_SECONDS), ("new.part", 0)):
         (cache / name).touch()
         os.utime(cache / name, (time.time() - age, time.time() - age))
     read_cached(reader, file, NAMES)
@@ -283,12 +283,12 @@ def test_parts_that_nobody_completes_go(file, reader, cache):
 
 
 def read_and_sum(path):
-    index_cache.SMALLEST = 0
+    index_cache.MIN_CACHED_BYTES = 0
     return float(read_cached(read_list, path, NAMES).boxes.sum())
 
 
 def box_sum(index):
-    return place_of(index.boxes) is not None, float(index.boxes.sum())
+    return location_of(index.boxes) is not None, float(index.boxes.sum())
 
 
 def test_processes_that_write_at_once_do_no_harm(file, cache):

@@ -57,7 +57,7 @@ def test_classes_are_matched_by_name():
     assert joined.sizes.tolist() == [[9, 8]] * 4
     (message,) = [str(warning.message) for warning in warned]
     assert message == (
-        "the data sets differ in their classes, joined by name: "
+        "the data sets differ in their classes, matched by name: "
         "data set 1 lacks fox, cow; data set 2 lacks cat"
     )
 
@@ -79,7 +79,7 @@ def test_other_classes_are_left_out_with_a_warning():
         joined = join_indexes([A, B], ("dog", "cat"), ["one", "two"])
     assert joined.class_names == ("dog", "cat") and joined.labels.tolist() == [0, 1, 0, 0]
     assert [str(warning.message) for warning in warned] == [
-        "two: left out, as not in the class list: fox (1)"
+        "two: skipped classes not in the class list: fox (1)"
     ]
     with pytest.raises(ValueError, match=r"no object of B belongs.*dog \(2\), fox \(1\)"):
         relabel(B, ("cat",), "B")
@@ -88,7 +88,7 @@ def test_other_classes_are_left_out_with_a_warning():
 
 def test_of_an_image_that_is_there_twice_the_first_is_kept():
     again = index_of(("cat", "dog"), ("/x/../a", [0]), ("/c", [0]), ("/b", [0]))
-    with pytest.warns(UserWarning, match=r"2 images are there again, the first is kept: .*/x/\.\./a"):
+    with pytest.warns(UserWarning, match=r"2 images occur again, the first .* kept, such as .*/x/\.\./a"):
         joined = join_indexes([A, again])
     assert [(path, len(names)) for path, names, _ in content(joined)] == [("/a", 2), ("/b", 0), ("/c", 1)]
 
@@ -102,7 +102,7 @@ def test_several_specs(tmp_path):
     ]
     (tmp_path / "twice.txt").write_text("a.jpg\na.jpg\n")
     assert len(read_many([str(tmp_path / "twice.txt")], ["cat"])) == 2  # one data set is as it stands
-    with pytest.warns(UserWarning, match=r"a\.txt: 1 images are there again"):
+    with pytest.warns(UserWarning, match=r"a\.txt: 1 images occur again"):
         assert len(read_many([specs[0]] * 2, ["cat"])) == 1
     with pytest.raises(ValueError, match="no data set is named"):
         read_many([])

@@ -6,7 +6,7 @@ import pytest
 
 from utils.data import readable as image_check
 from utils.data.index import ImageRecord, build_index
-from utils.data.readable import looks_whole, require_readable, why_broken
+from utils.data.readable import looks_complete, require_readable, why_broken
 
 
 def write(path, keep=None, more=b""):
@@ -23,17 +23,17 @@ def index_of(folder, number, broken):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".JPG", ".png", ".jpeg"])
 def test_whole_and_cut(tmp_path, suffix):
-    assert looks_whole(write(tmp_path / f"whole{suffix}"))
+    assert looks_complete(write(tmp_path / f"whole{suffix}"))
     cut = write(tmp_path / f"cut{suffix}", keep=-3)
-    assert not looks_whole(cut)
+    assert not looks_complete(cut)
     for nothing in (tmp_path / f"empty{suffix}", tmp_path / f"short{suffix}"):
         nothing.write_bytes(b"\xff" if "short" in nothing.name else b"")
-        assert not looks_whole(nothing) and str(nothing) in why_broken(nothing)
+        assert not looks_complete(nothing) and str(nothing) in why_broken(nothing)
 
 
 def test_what_comes_after_the_end_does_no_harm(tmp_path):
     path = write(tmp_path / "a.jpg", more=b"\0" * 10)
-    assert not looks_whole(path) and why_broken(path) == ""
+    assert not looks_complete(path) and why_broken(path) == ""
 
 
 def test_other_formats_are_decoded(tmp_path):
@@ -51,7 +51,7 @@ def test_one_in_a_hundred_is_borne(tmp_path):
 
 
 def test_of_many_some_are_looked_at(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_check, "LOOKED_AT", 5)
+    monkeypatch.setattr(image_check, "MAX_CHECKED", 5)
     require_readable(index_of(tmp_path, 9, {1, 3, 5, 7}), "DATA")  # it looks at 0, 2, 4, 6, 8
     with pytest.raises(ValueError, match="1 of 5 images"):
         require_readable(index_of(tmp_path, 9, {8}), "DATA")

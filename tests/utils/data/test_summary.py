@@ -38,4 +38,4 @@ def test_problems_are_listed_up_to_a_number():
 
 def test_images_in_two_data_sets_are_a_problem():
     problems = shared_images({"train": index_of(0, 0), "val": index_of(0), "none": index_of()})
-    assert problems == [Problem("train.txt", f"1 images are also in val.txt, such as {Path('0.jpg')}")]
+    assert problems == [Problem("train.txt", f"1 images are also in val.txt, for example {Path('0.jpg')}")]

@@ -22,16 +22,18 @@ def image_case(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, *
     return record, ImageFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
 
 
-def split(name, *images, problems=(), clipped=0, strangers=None, classes=CLASSES, suffix=".jpg"):
+def split(name, *images, problems=(), clipped=0, unknown_names=None, classes=CLASSES, suffix=".jpg"):
     """A split of the images, whose files are called NAME0.jpg and so on."""
     records = [
         ImageRecord(f"{name}{k}{suffix}", r.boxes, r.labels, r.difficult, r.crowd, size=r.size)
         for k, (r, _) in enumerate(images)
     ]
     facts = [facts for _, facts in images]
-    return Split(name, build_index(records, classes), problems, clipped, strangers, facts)
+    return Split(name, build_index(records, classes), problems, clipped, unknown_names or {}, facts)
 
 
 def kinds(findings):
     """The number, severity and images of each finding, by kind."""
-    return {f.kind: (f.number, f.severity, [(p.split, p.image) for p in f.places]) for f in findings}
+    return {
+        f.kind: (f.number, f.severity, [(p.split, p.image_number) for p in f.locations]) for f in findings
+    }

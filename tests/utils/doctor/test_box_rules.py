@@ -5,12 +5,13 @@ import pytest
 
 from tests.utils.doctor.doctor_cases import image_case, split
 from utils.doctor.box_rules import (
-    beyond_border,
     box_owners,
-    overlapping_boxes,
-    tiny,
+    boxes_beyond_border,
+    conflicting_boxes,
+    doubled_boxes,
+    tiny_boxes,
     training_sides,
-    whole,
+    whole_image_boxes,
 )
 
 BOX = (10, 10, 30, 30)
@@ -26,18 +27,25 @@ def test_owners():
 
 def test_tiny_is_below_two_pixels_on_either_side():
     boxes = [(10, 10, 12, 12), (10, 10, 11.9, 40), (10, 10, 40, 11.5)]
-    assert tiny(split("a", image_case(*boxes))).tolist() == [False, True, True]
+    assert tiny_boxes(split("a", image_case(*boxes))).tolist() == [False, True, True]
 
 
 def test_whole_is_98_percent_of_both_sides():
     # The image is 100 wide and 80 high: 98 % are 98 and 78.4.
     boxes = [(0, 0, 98, 79), (0, 0, 97, 80), (0, 0, 100, 78), (1, 1, 99.5, 80)]
-    assert whole(split("a", image_case(*boxes))).tolist() == [True, False, False, True]
+    assert whole_image_boxes(split("a", image_case(*boxes))).tolist() == [True, False, False, True]
 
 
 def test_beyond_the_border_by_more_than_a_pixel():
     boxes = [(0, 0, 101, 81), (0, 0, 102, 80), (0, 0, 100, 82), (-1, -1, 5, 5), (-2, 0, 5, 5), (0, -2, 5, 5)]
-    assert beyond_border(split("a", image_case(*boxes))).tolist() == [False, True, True, False, True, True]
+    assert boxes_beyond_border(split("a", image_case(*boxes))).tolist() == [
+        False,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
 
 
 def test_the_border_is_that_of_the_file_or_else_as_stated():
@@ -49,13 +57,13 @@ def test_the_border_is_that_of_the_file_or_else_as_stated():
         image_case(box, stated=(80, 100), **unreadable),
         image_case(box, **unreadable),
     ]
-    assert beyond_border(split("a", *cases)).tolist() == [True, False, True, False]
+    assert boxes_beyond_border(split("a", *cases)).tolist() == [True, False, True, False]
 
 
 def test_boxes_drawn_before_exif_turned_the_image_are_another_finding():
     turned = {"orientation": 6, "size": (100, 80)}
-    assert beyond_border(split("a", image_case((85, 10, 95, 30), **turned))).tolist() == [False]
-    assert beyond_border(split("a", image_case((85, 10, 95, 99), **turned))).tolist() == [
+    assert boxes_beyond_border(split("a", image_case((85, 10, 95, 30), **turned))).tolist() == [False]
+    assert boxes_beyond_border(split("a", image_case((85, 10, 95, 99), **turned))).tolist() == [
         True
     ]  # fits neither
 
@@ -63,16 +71,15 @@ def test_boxes_drawn_before_exif_turned_the_image_are_another_finding():
 def test_doubled_marks_the_later_and_conflicting_both():
     near = (10, 10, 30, 31)  # IoU 20 / 21
     far = (10, 10, 30, 33)  # 20 / 23 is below .9
-    same, different = overlapping_boxes(
-        split("a", image_case(BOX), image_case(BOX, near, far), image_case(BOX, near, labels=[0, 1])).index
-    )
-    assert same.tolist() == [False, False, True, True, False, False]  # far is near to the one before: 21 / 23
-    assert different.tolist() == [False, False, False, False, True, True]
+    data = split("a", image_case(BOX), image_case(BOX, near, far), image_case(BOX, near, labels=[0, 1]))
+    # far overlaps with the one before it: 21 / 23
+    assert doubled_boxes(data).tolist() == [False, False, True, True, False, False]
+    assert conflicting_boxes(data).tolist() == [False, False, False, False, True, True]
 
 
 def test_boxes_of_different_images_and_crowds_do_not_double():
-    same, different = overlapping_boxes(split("a", image_case(BOX), image_case(BOX, BOX, crowd=[0, 1])).index)
-    assert not same.any() and not different.any()
+    data = split("a", image_case(BOX), image_case(BOX, BOX, crowd=[0, 1]))
+    assert not doubled_boxes(data).any() and not conflicting_boxes(data).any()
 
 
 def test_sides_at_the_size_of_training():

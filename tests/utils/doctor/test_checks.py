@@ -27,11 +27,11 @@ def test_worst_first():
 
 
 def test_verdicts():
-    assert verdict([]) == "Ready to train: nothing was found that is wrong." and is_healthy([])
+    assert verdict([]) == "Ready to train: nothing wrong was found." and is_healthy([])
     assert verdict([WARNING, NOTE, NOTE]) == "Ready to train; 1 warning and 2 notes to look at."
     assert is_healthy([WARNING, NOTE]) and not is_healthy([WARNING, SERIOUS])
     assert verdict([SERIOUS, WARNING]) == (
-        "Training would suffer: 1 serious finding to mend first. Beside: 1 warning."
+        "Training would suffer: 1 serious finding to fix first. Also: 1 warning."
     )
 
 

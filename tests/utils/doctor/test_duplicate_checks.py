@@ -37,7 +37,7 @@ def test_copies_within_a_split():
         "copies": (2, "warning", [("train", 2), ("val", 1)]),
         "near-copies": (1, "note", [("train", 3)]),
     }
-    assert found[0].places[0].like == "train0.jpg" and found[1].places[0].like == "train1.jpg"
+    assert found[0].locations[0].like == "train0.jpg" and found[1].locations[0].like == "train1.jpg"
 
 
 def test_leaks_are_of_the_later_split():
@@ -50,7 +50,10 @@ def test_leaks_are_of_the_later_split():
         "leak": (1, "serious", [("val", 2)]),
         "near-leak": (1, "serious", [("val", 0)]),
     }
-    assert "Of val, 1 image is also in train: figures measured on val" in found[0].sentence
+    assert (
+        "Of val, 1 image is also in train: this data leakage makes metrics measured on val"
+        in found[0].sentence
+    )
 
 
 def mirror(scene):
@@ -86,7 +89,7 @@ def test_where_labels_differ_the_images_are_looked_at_more_closely(monkeypatch):
     found = check_copies([split("train", train), split("val", *val)])
     assert kinds(found)["near-leak"] == (2, "serious", [("val", 1), ("val", 2)])
     assert kinds(found)["same-scene"] == (1, "warning", [("val", 0)])
-    assert [place.detail for place in found[-2].places] == ["their labels differ", ""]
+    assert [location.detail for location in found[-2].locations] == ["their labels differ", ""]
 
 
 def test_every_pair_of_splits_is_compared():
@@ -96,7 +99,7 @@ def test_every_pair_of_splits_is_compared():
         split("test", scene_image(2), scene_image(1)),
     ]
     found = check_copies(splits)
-    assert [(f.kind, f.places[0].image, f.places[0].like) for f in found] == [
+    assert [(f.kind, f.locations[0].image_number, f.locations[0].like) for f in found] == [
         ("leak", 1, "train0.jpg"),
         ("leak", 0, "val0.jpg"),
     ]

@@ -4,7 +4,7 @@ import pytest
 
 from tests.utils.doctor.doctor_cases import image_case, kinds, split
 from utils.doctor.file_checks import check_files, exif_fit
-from utils.doctor.image_facts import MISSING
+from utils.doctor.image_facts import NO_SUCH_FILE
 
 BOX = (10, 10, 30, 30)
 LOW = (10, 85, 30, 95)  # fits an image 100 high and 80 wide
@@ -17,7 +17,7 @@ def test_sound_files_give_nothing():
 
 
 def test_missing_and_unreadable():
-    gone, cut = ({"error": error, "size": (0, 0)} for error in (MISSING, "damaged image"))
+    gone, cut = ({"error": error, "size": (0, 0)} for error in (NO_SUCH_FILE, "damaged image"))
     splits = [
         split("train", image_case(BOX), image_case(BOX, **gone)),
         split("val", image_case(stated=(1, 2), **cut)),
@@ -27,7 +27,7 @@ def test_missing_and_unreadable():
         "missing": (1, "serious", [("train", 1)]),
         "unreadable": (1, "serious", [("val", 0)]),
     }
-    assert found[1].places[0].detail == "damaged image"
+    assert found[1].locations[0].detail == "damaged image"
     assert found[0].sentence.startswith("1 image does not exist (train 1)")
 
 
@@ -36,7 +36,7 @@ def test_a_size_that_is_not_the_one_stated():
     wrong = image_case(BOX, stated=(160, 200))
     (finding,) = check_files([split("train", *sound, wrong)])
     assert kinds([finding]) == {"wrong-size": (1, "warning", [("train", 99)])}  # 1 of 100
-    assert finding.places[0].detail == "200 x 160 stated, 100 x 80 in truth"
+    assert finding.locations[0].detail == "200 x 160 stated, 100 x 80 in the file"
     assert check_files([split("train", *sound[1:], wrong)])[0].severity == "serious"  # 1 of 99
 
 

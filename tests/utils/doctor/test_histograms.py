@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.utils.doctor.doctor_cases import image_case, split
-from utils.doctor.histograms import binned, histograms, image_sizes
+from utils.doctor.histograms import binned, histograms, image_size_histogram
 
 
 def test_values_fall_into_their_bins():
@@ -36,13 +36,13 @@ def test_sizes_of_images_most_frequent_first():
     one = split(
         "train", image_case(), image_case(), image_case(size=(10, 20)), image_case(error="x", size=(0, 0))
     )
-    result = image_sizes([one, split("val", image_case(size=(10, 20)))])
+    result = image_size_histogram([one, split("val", image_case(size=(10, 20)))])
     assert result.bins == ["100 x 80", "20 x 10"]
     assert result.shares == pytest.approx(np.array([[2 / 3, 1 / 3], [0, 1]]))
 
 
 def test_rare_sizes_are_together():
-    result = image_sizes([split("train", *[image_case(size=(k + 1, 9)) for k in range(10)])])
+    result = image_size_histogram([split("train", *[image_case(size=(k + 1, 9)) for k in range(10)])])
     assert len(result.bins) == 9 and result.bins[-1] == "2 others"
     assert result.shares[0] == pytest.approx([0.1] * 8 + [0.2])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.doctor.image_facts import MISSING, examine_image, examine_images
+from utils.doctor.image_facts import NO_SUCH_FILE, examine_image, examine_images
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_a_truncated_file_is_told(tmp_path, image, kept, error):
 
 
 def test_what_is_no_file_is_told(tmp_path):
-    assert examine_image(tmp_path / "none.jpg").error == MISSING
+    assert examine_image(tmp_path / "none.jpg").error == NO_SUCH_FILE
     assert examine_image(tmp_path).error  # a folder
 
 

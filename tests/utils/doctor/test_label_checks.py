@@ -15,7 +15,7 @@ def test_sound_boxes_give_nothing():
 def test_what_readers_left_out():
     problems = [
         Problem("a.xml", "box 9, 9, 1, 1 is inverted"),
-        Problem("b.xml", "unreadable XML; image left out"),
+        Problem("b.xml", "unreadable XML; image skipped"),
     ]
     (finding,) = check_labels([split("train", image_case(BOX), problems=problems)], SIZE)
     assert kinds([finding]) == {"broken-labels": (2, "serious", [("train", -1), ("train", -1)])}
@@ -30,8 +30,7 @@ def test_boxes_that_the_reader_has_cut():
     }
     (finding,) = check_labels([split("train", *[image_case(BOX)] * 99, clipped=1), split("val")], SIZE)
     assert (
-        finding.severity == "warning"
-        and "1 box is cut at the border of the image (train 1)" in finding.sentence
+        finding.severity == "warning" and "1 box is clipped at the image border (train 1)" in finding.sentence
     )
 
 
@@ -51,14 +50,17 @@ def test_each_fault_of_boxes_is_found_where_it_is():
         "tiny": (1, "serious", [("train", 3)]),
         "whole-picture": (1, "note", [("train", 4)]),
     }
-    assert [f.places[0].boxes for f in found] == [(1,), (3,), (4, 5), (6,), (8,)]
-    assert found[0].sentence.startswith("1 box reaches beyond the image (train 1)")
+    assert [f.locations[0].boxes for f in found] == [(1,), (3,), (4, 5), (6,), (8,)]
+    assert found[0].sentence.startswith("1 box reaches beyond the image border (train 1)")
 
 
 def test_boxes_are_told_by_image():
     images = [image_case(BOX), image_case(BOX, BOX, BOX), image_case(), image_case((0, 0, 9, 9), BOX, BOX)]
     (finding,) = check_labels([split("train", *images)], SIZE)
-    assert [(place.image, place.boxes) for place in finding.places] == [(1, (2, 3)), (3, (6,))]
+    assert [(location.image_number, location.boxes) for location in finding.locations] == [
+        (1, (2, 3)),
+        (3, (6,)),
+    ]
 
 
 def test_crowds_are_not_judged():

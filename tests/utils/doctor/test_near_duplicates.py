@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from utils.doctor.near_duplicates import (
-    MOST_BITS,
+    MAX_DIFFERING_BITS,
     Fingerprints,
     find_copies,
     fingerprints,
@@ -113,12 +113,12 @@ def test_multi_index_hashing_is_exact(apart):
     textured = np.tile(np.arange(0, 256, 8, dtype=np.uint8), (300, 32, 1))
     one, other = (Fingerprints(textured, each, np.zeros((300, 64))) for each in (changed, hashes))
     found = find_copies(one, other, lambda of, rows, among, columns: np.ones(len(rows), bool))
-    assert (found == (np.arange(300) if apart <= MOST_BITS else -1)).all()
+    assert (found == (np.arange(300) if apart <= MAX_DIFFERING_BITS else -1)).all()
 
 
 def test_the_same_as_comparing_every_pair(monkeypatch):
     """Frames of one camera, many alike; in blocks so small that each is asked for in several rounds."""
-    monkeypatch.setattr("utils.doctor.near_duplicates.BLOCK", 7)
+    monkeypatch.setattr("utils.doctor.near_duplicates.PAIRS_PER_BLOCK", 7)
     rng = np.random.default_rng(0)
     frames = np.stack([thumbnails(scenes(1))[0]] * 60)
     for frame in frames:
@@ -128,7 +128,9 @@ def test_the_same_as_comparing_every_pair(monkeypatch):
     found = find_copies(prints, prints, same_image, only_earlier=True)
     for number in range(60):
         earlier = np.arange(number)
-        near = np.array([bits(prints.hashes[number], prints.hashes[k]) <= MOST_BITS for k in earlier], bool)
+        near = np.array(
+            [bits(prints.hashes[number], prints.hashes[k]) <= MAX_DIFFERING_BITS for k in earlier], bool
+        )
         alike = near & same_image(prints, np.full(number, number), prints, earlier)
         assert (found[number] in earlier[alike]) if alike.any() else found[number] == -1
     assert 0 < (found >= 0).sum() < 59  # both cases occur

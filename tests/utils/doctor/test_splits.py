@@ -1,4 +1,4 @@
-"""Splits get the same classes, and what readers leave out is told one by one."""
+"""Splits get the same classes, and what readers skip is reported one by one."""
 
 import json
 
@@ -6,6 +6,8 @@ import pytest
 
 from tests.utils.formats.voc_folder import add_image, add_split, xml
 from utils.doctor.splits import examine_splits, read_splits, short_names
+from utils.formats.voc_xml import read_annotation
+from utils.system.files import read_text
 
 BOX = (10, 20, 30, 40)
 
@@ -44,7 +46,7 @@ def test_classes_are_those_of_all_splits(year):
 
 def test_classes_that_are_given_decide(year):
     splits = read_splits({"train": f"{year}:train"}, ("cat", "dog"))
-    assert splits[0].index.labels.tolist() == [1] and not splits[0].strangers
+    assert splits[0].index.labels.tolist() == [1] and not splits[0].unknown_names
 
 
 def test_voc_problems_and_strangers(year):
@@ -52,7 +54,7 @@ def test_voc_problems_and_strangers(year):
     add_split(year, "train", "a", "c")
     (split,) = read_splits({"train": f"{year}:train"}, ("dog",))
     assert split.problems == [("VOC2007/Annotations/a.xml", "box 9, 9, 1, 1 is inverted")]
-    assert split.strangers == {"bird": 1} and split.clipped == 1
+    assert split.unknown_names == {"bird": 1} and split.clipped == 1
 
 
 def test_coco_problems_and_strangers(tmp_path):
@@ -63,7 +65,23 @@ def test_coco_problems_and_strangers(tmp_path):
             ("a.jpg", "box 1, 2, 0, 5 (x, y, w, h) is empty"),
             ("a.jpg", "box 1, 2, 5, -5 (x, y, w, h) is inverted"),
         ]
-        assert split.strangers == {"dog": 1} and len(split.index.boxes) == 1
+        assert split.unknown_names == {"dog": 1} and len(split.index.boxes) == 1
+
+
+def test_each_data_set_is_read_once(year, tmp_path, monkeypatch):
+    (tmp_path / "a.jpg").write_bytes((year / "JPEGImages" / "a.jpg").read_bytes())
+    path = coco(tmp_path, (0, (1, 2, 30, 40)), names=("bird", "cow"))
+    read = []
+    monkeypatch.setattr(
+        "utils.formats.voc.read_annotation", lambda path: read.append(path.name) or read_annotation(path)
+    )
+    monkeypatch.setattr(
+        "utils.formats.coco.read_text", lambda path: read.append(path.name) or read_text(path)
+    )
+    splits = read_splits({"train": f"{year}:train", "val": f"{year}:val", "test": f"{path}:{tmp_path}"}, None)
+    assert sorted(read) == ["a.json", "a.xml", "b.xml"]
+    assert {split.index.class_names for split in splits} == {("dog", "cat", "bird", "cow")}
+    assert [split.index.labels.tolist() for split in splits] == [[0], [1], [2]]
 
 
 def test_a_list_needs_classes(tmp_path):

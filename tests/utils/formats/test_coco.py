@@ -83,7 +83,7 @@ def test_boxes_without_area_are_left_out_with_a_warning(tmp_path):
     data = content()
     data["annotations"][0]["bbox"] = [1, 2, 0, 4]
     data["annotations"][1]["bbox"] = [1, 2, float("inf"), 4]
-    with pytest.warns(UserWarning, match="left out 2 empty"):
+    with pytest.warns(UserWarning, match="skipped 2 empty"):
         index = read(tmp_path, data)
     assert index.boxes.tolist() == [[9, 9, 10, 10]]
 

@@ -197,10 +197,10 @@ def test_voc_counts_what_it_cannot_hold(folder):
     assert index.boxes.tolist() == [[1, 2, 30, 40], [5, 6, 50, 60], [0, 3, 20, 480]]
     assert index.difficult.tolist() == [True, True, False] and not index.crowd.any()
     assert list(changes.items()) == [
-        ("crowds written as difficult: VOC knows no crowds", 1),
-        ("areas of outlines not kept: voc has no place for them", 2),
-        ("boxes cut at the border of their image", 1),
-        ("boxes left out: outside their image", 1),
+        ("crowds written as difficult: VOC has no crowds", 1),
+        ("areas of outlines not kept: voc has no areas", 2),
+        ("boxes clipped at the image border", 1),
+        ("boxes dropped: outside their image", 1),
     ]
 
 
@@ -209,7 +209,7 @@ def test_a_list_has_no_flags(folder, keep, labels):
     index, changes = fit_format(flagged(folder), "list", keep)
     assert index.labels.tolist() == labels and not (index.difficult | index.crowd).any()
     assert index.boxes.tolist() == BOXES[labels].tolist()
-    assert changes["crowds left out: list has no flag for them"] == 1
+    assert changes["crowds dropped: list has no flag for them"] == 1
     assert any(change.startswith("difficult objects") for change in changes) and changes.total() == 3 + keep
 
 
@@ -221,7 +221,7 @@ def test_yolo_has_neither_flags_nor_boxes_beyond_the_border(folder):
 def test_wrong_sizes_are_corrected_and_counted(folder):
     index, changes = fit_format(flagged(folder, size=(640, 480)), "coco")
     assert index.sizes.tolist() == [[480, 640]]
-    assert list(changes.items()) == [("sizes corrected: the images are of another size than was stated", 1)]
+    assert list(changes.items()) == [("sizes corrected: the images have another size than was stated", 1)]
     assert not fit_format(flagged(folder, size=(0, 0)), "coco")[1]  # not stated
 
 
@@ -232,10 +232,10 @@ def test_images_that_cannot_be_read_are_left_out_and_counted(tmp_path):
     index, changes = fit_format(flat_index(NAMES, paths, [0, 0], np.zeros((0, 4)), np.zeros(0)), "yolo")
     assert [index.path(image).name for image in range(len(index))] == ["good.png"]
     assert [(text.split(":")[0], count) for text, count in changes.items()] == [
-        (f"images left out that cannot be read, such as {paths[0]}", 1)
+        (f"unreadable images dropped, for example {paths[0]}", 1)
     ]
     bad = flat_index(NAMES, paths[:1], [0], np.zeros((0, 4)), np.zeros(0))
-    with pytest.raises(ValueError, match="no image that can be read"):
+    with pytest.raises(ValueError, match="none of the images can be read"):
         convert(bad, "voc", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -87,16 +87,16 @@ def test_what_is_broken_is_reported_and_the_rest_kept(tmp_path):
     assert [result.index.path(i).stem for i in range(len(result.index))] == ["good", "strange", "boxes"]
     assert result.index.boxes.tolist() == [list(BOX), [90, 70, 100, 80], list(BOX)]
     assert result.clipped == 1
-    assert result.found == {"cat": 6, "bird": 2} and result.strangers == {"bird": 2}
+    assert result.found == {"cat": 6, "bird": 2} and result.unknown_names == {"bird": 2}
     reported = {(problem.file.split("/")[-1], problem.reason) for problem in result.problems}
     for file, reason in [
-        ("train.txt", "good stands there 2 times"),
+        ("train.txt", "good is listed 2 times"),
         ("strange.xml", "class not in the list: bird (2)"),
         ("boxes.xml", "box 5, 5, 1, 9 is inverted"),
         ("boxes.xml", "box 1, 1, 1, 1 is empty"),
         ("boxes.xml", "box 200, 1, 210, 9 is outside the image of 100x80"),
-        ("no_xml.xml", "no such XML for the image no_xml.jpg; image left out"),
-        ("no_image.xml", f"no image no_image.* in {tmp_path.name}/JPEGImages; image left out"),
+        ("no_xml.xml", "no such XML for the image no_xml.jpg; image skipped"),
+        ("no_image.xml", f"no image no_image.* in {tmp_path.name}/JPEGImages; image skipped"),
     ]:
         assert (file, reason) in reported
     assert any(file == "broken.xml" and "unreadable XML" in reason for file, reason in reported)
@@ -125,7 +125,7 @@ def test_a_wrong_size_in_the_xml_does_not_cut_boxes(tmp_path):
     add_split(tmp_path, "train", "a")
     result = read_voc(tmp_path, "train")
     assert result.index.boxes.tolist() == [[50, 50, 95, 75]] and result.clipped == 0
-    assert [problem.reason for problem in result.problems] == ["size 60x60 in the XML, 100x80 in truth"]
+    assert [problem.reason for problem in result.problems] == ["size 60x60 in the XML, 100x80 in the image"]
 
 
 def test_the_size_of_a_turned_image_is_that_of_the_upright_one(tmp_path):
@@ -159,7 +159,7 @@ def test_two_images_for_one_xml_are_reported(tmp_path):
 def test_a_missing_split_or_folder_is_named(tmp_path):
     add_image(tmp_path, "a", xml())
     add_split(tmp_path, "val", "a")
-    with pytest.raises(ValueError, match=r"train\.txt does not exist \(splits there: val\)"):
+    with pytest.raises(ValueError, match=r"train\.txt does not exist \(splits found: val\)"):
         read_ids(tmp_path, "train")
     with pytest.raises(ValueError, match="Annotations does not exist"):
         open_voc(tmp_path / "JPEGImages")

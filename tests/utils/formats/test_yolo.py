@@ -98,11 +98,11 @@ def test_folders_of_any_name(tmp_path):
     assert len(index) == 2 and index.boxes.tolist() == [[0, 0, 200, 100]]
     messages = [str(warning.message).partition(": ")[2] for warning in warned]
     assert messages == [
-        "left out 1 without an image, such as d",
-        "left out 1 without a label file, such as c",
+        "skipped 1 without an image, for example d",
+        "skipped 1 without a label file, for example c",
     ]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no text in .*has the name of an image"):
+    with pytest.raises(ValueError, match=r"no text file in .*has the name of an image"):
         read_yolo_pair(tmp_path / "empty", tmp_path / "images", NAMES)
 
 
@@ -113,10 +113,10 @@ def test_folders_of_any_name(tmp_path):
         ("-1 .5 .5 1 1", "class -1"),
         ("0.5 .5 .5 1 1", "class 0.5"),
         ("nan .5 .5 1 1", "class nan"),
-        ("0 100 50 20 20", "no fractions of the image"),
-        ("0 -0.1 .5 .5 .5", "no fractions"),
-        ("0 nan .5 .5 .5", "no fractions"),
-        ("0 inf .5 .5 .5", "no fractions"),
+        ("0 100 50 20 20", "not fractions of the image"),
+        ("0 -0.1 .5 .5 .5", "not fractions"),
+        ("0 nan .5 .5 .5", "not fractions"),
+        ("0 inf .5 .5 .5", "not fractions"),
         ("0 .5 .5 0 .5", "is empty"),
         ("0 .1 .1 .5 .1 .9 .1", "is empty"),  # an outline without height
         ("0 1.001 .5 .001 .5", "is empty"),  # beyond the border
@@ -158,13 +158,13 @@ def test_images_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
     for name in ("a", "b"):
         add(tmp_path, f"{name}.jpg", "0 .5 .5 1 1")
     (tmp_path / "images" / "a.jpg").write_bytes(b"\xff\xd8 cut")
-    with pytest.warns(UserWarning, match=r"left out 1 images: .*a\.jpg: unreadable image"):
+    with pytest.warns(UserWarning, match=r"skipped 1 images: .*a\.jpg: unreadable image"):
         index = read_yolo_folder(tmp_path / "images", NAMES)
     assert (len(index), index.path(0).name, len(index.boxes)) == (1, "b.jpg", 1)
 
 
 def test_boxes_of_no_size_in_pixels_are_left_out_with_a_warning(tmp_path):
-    with pytest.warns(UserWarning, match="left out 1 boxes far smaller than a pixel"):
+    with pytest.warns(UserWarning, match="skipped 1 boxes far smaller than a pixel"):
         assert read(tmp_path, "0 .5 .5 1e-12 .5\n1 .5 .5 1 1").labels.tolist() == [1]
 
 
@@ -251,7 +251,7 @@ def test_coco128_is_the_same_as_yolo_and_as_coco():
         ("/images/x/images/a", ("/images/x/labels/a", "/labels/x/images/a"), "/images/x/labels/a"),
         ("/x/images/train", (), "/x/images/train"),
         ("/x/my images/train", ("/x/my labels/train",), "/x/my images/train"),
-        ("/x/images", ("/x/labels",), "/x/images"),
+        ("/x/photos", ("/x/labels",), "/x/photos"),
     ],
 )
 def test_labels_lie_in_place_of_images_or_beside(monkeypatch, folder, there, found):
