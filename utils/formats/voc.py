@@ -72,9 +72,9 @@ def read_ids(root: Path, split: str) -> list[str]:
     """The image ids of a split, in the order of its file, one a line (an id may hold dots and spaces)."""
     path = root / "ImageSets" / "Main" / f"{split}.txt"
     if not path.is_file():
-        there = ", ".join(split_names(root)) or "none"
+        found = ", ".join(split_names(root)) or "none"
         raise ValueError(
-            f"{path.absolute()} does not exist (splits found: {there}). "
+            f"{path.absolute()} does not exist (splits found: {found}). "
             f"python voc_annotation.py --mode split makes train, val, trainval and test"
         )
     return [image_key(line.strip()) for line in read_text(path).split("\n") if line.strip()]

@@ -47,9 +47,9 @@ def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
 
 def users_split(root: Path, planned: ImageSets) -> ImageSets:
     """The id lists that the user made; none if this program wrote them or would write the same."""
-    there = {name: read_ids(root, name) for name in VOC_SPLITS if (_main(root) / f"{name}.txt").is_file()}
+    found = {name: read_ids(root, name) for name in VOC_SPLITS if (_main(root) / f"{name}.txt").is_file()}
     ours = (_fingerprint(planned), _stored_fingerprint(root))
-    return {} if not any(there.values()) or _fingerprint(there) in ours else there
+    return {} if not any(found.values()) or _fingerprint(found) in ours else found
 
 
 def write_split(root: Path, split: ImageSets, shares: Shares) -> None:

@@ -39,8 +39,8 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
     """
     data = open_yolo_yaml(path)
     if split not in data.splits:
-        there = ", ".join(f"{path}:{name}" for name in data.splits) or "none: it needs train:"
-        raise ValueError(f"{path} has no split {split!r}; it has {there}")
+        offered = ", ".join(f"{path}:{name}" for name in data.splits) or "none: it needs train:"
+        raise ValueError(f"{path} has no split {split!r}; it has {offered}")
     names = data.class_names or class_names
     if not names:
         raise ValueError(f"{path} has no names: give the class names with --classes FILE")
