@@ -241,7 +241,7 @@ def test_help_lists_every_flag_with_its_help_from_any_directory(script, tmp_path
     done = subprocess.run(
         [sys.executable, str(ROOT / f"{script}.py"), "--help"],
         cwd=tmp_path,
-        env=os.environ | {"COLUMNS": "200", "PYTHONIOENCODING": "utf-8"},
+        env=os.environ | {"COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
         timeout=120,
