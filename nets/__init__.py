@@ -1,4 +1,4 @@
-"""What a detector is: backbone, neck, head, loss and decoding. Imports nothing of `utils`."""
+"""Detectors: backbones, necks, heads, losses and decoding. Imports nothing of `utils`."""
 
 from nets.losses.common import LossSettings
 from nets.zoo.build import build, build_detector, parts_of, preset, require_loss, stride_of, strides_of

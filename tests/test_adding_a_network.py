@@ -58,7 +58,7 @@ def run(command, project):
 
 def test_every_step_was_found():
     assert [(file, line is None) for file, line, _ in steps()] == [
-        ("nets/toy.py", True),
+        ("nets/backbones/toy.py", True),
         *[("nets/zoo/presets.py", False)] * 3,
         ("tests/nets/zoo/test_zoo.py", False),
         ("tests/nets/inspect/test_summary.py", False),
@@ -82,4 +82,4 @@ def test_every_model_takes_the_new_part(project):
 
 def test_the_new_files_are_as_the_house_wants_them(project):
     for tool in (["ruff", "check"], ["ruff", "format", "--check"]):
-        run(["python", "-m", *tool, "nets/toy.py", "nets/zoo/presets.py"], project)
+        run(["python", "-m", *tool, "nets/backbones/toy.py", "nets/zoo/presets.py"], project)

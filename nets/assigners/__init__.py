@@ -1,1 +1,1 @@
-"""Label assignment: which cell or anchor learns which object."""
+"""Label assignment: which cells or anchors are positive samples, and for which object."""

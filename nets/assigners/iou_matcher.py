@@ -1,4 +1,4 @@
-"""Which anchor overlaps which object: what SSD, RetinaNet and their like choose their targets by."""
+"""IoU matching of anchors and objects, from which SSD and RetinaNet choose their positive samples."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from nets.common.structures import Targets
 
 
 class Matches(NamedTuple):
-    """For M objects and A anchors.
+    """The match of A anchors with M objects.
 
-    overlap      [B, A], the largest IoU with an object; 0 where there is none
-    target       int64 [B, A], the object, the first if equal; 0 where there is none
-    is_best      bool [B, A], whether no other anchor overlaps some object more
-    best_anchor  int64 [B, M], the anchor that overlaps the object most, the first if equal; A if none does
+    overlap      [B, A], highest IoU with an object; 0 if there is none
+    target       int64 [B, A], index of that object, the first of equals; 0 if there is none
+    is_best      bool [B, A], whether the anchor has the highest IoU of all with some object
+    best_anchor  int64 [B, M], index of the anchor of highest IoU, the first of equals; A if none overlaps
     """
 
     overlap: Tensor
@@ -25,15 +25,15 @@ class Matches(NamedTuple):
 
 
 def real_objects(targets: Targets) -> Tensor:
-    """Which entries [B, M] are boxes with an area: neither padding nor boxes that nothing can overlap."""
+    """Return which targets have an area, bool [B, M]: neither padding nor boxes that nothing can overlap."""
     return targets.valid & (area(targets.boxes) > 0)
 
 
 @torch.no_grad()
 def match_anchors(anchors: Tensor, targets: Targets) -> Matches:
-    """Compare anchors xyxy [A, 4] with the objects of each image.
+    """Match anchors xyxy [A, 4] with the objects of each image by IoU.
 
-    A few objects at a time: a tensor of all anchors times all objects would take gigabytes on large batches.
+    A few objects at a time: a tensor of all anchors by all objects would take gigabytes on large batches.
     """
     real = real_objects(targets)
     batch, number = real.shape[0], anchors.shape[0]

@@ -1,4 +1,4 @@
-"""Cells that several objects claim: who gets them, for the whole batch at once."""
+"""Resolves conflicts of label assignment: a cell that several objects claim goes to one of them."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,14 @@ from torch import Tensor
 def resolve_conflicts(
     claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Give each cell to the object whose claim is highest; to the first of them if equal.
+    """Assign each cell to the object with the highest claim, the first of equals, for a whole batch at once.
 
-    claim and chosen [B, M, K]: how strongly each of M objects claims each of its K cells, and whether at all;
-    cell int64 [B, M, K], their numbers. Returns whether a cell has an owner, bool [B, num_cells], which
-    object that is, int64 [B, num_cells], 0 where there is none, and which claims have won, bool [B, M, K].
+    claim   [B, M, K], how strongly each of M objects claims each of its K cells
+    chosen  bool [B, M, K], whether it claims the cell at all
+    cell    int64 [B, M, K], indices of the cells
+
+    Returns which cells are positive, bool [B, num_cells]; their objects, int64 [B, num_cells], 0 where not
+    positive; and which claims have won, bool [B, M, K].
     """
     batch, objects, most = cell.shape
     number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand(batch, -1)

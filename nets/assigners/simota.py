@@ -1,11 +1,11 @@
-"""SimOTA: which cells are responsible for which object, for the whole batch at once.
+"""SimOTA, the label assignment of YOLOX, for the whole batch at once.
 
-YOLOX: https://arxiv.org/abs/2107.08430 (section 2.1), a simple form of OTA, https://arxiv.org/abs/2103.14259.
+YOLOX: https://arxiv.org/abs/2107.08430 (section 2.1), a simplification of OTA, https://arxiv.org/abs/2103.14259.
 
-An object's candidates are the cells whose centre lies within 1.5 strides of its own: at most 3 x 3 on
-each level. So there are 27 candidates an object, whatever the image size, and a batch is a few small
-tensors of fixed shape: no loop over images or objects, no tensor of objects times cells, and no value is
-read back from the device.
+The candidates of an object are the cells whose centre lies within 1.5 strides of its own: at most 3 x 3 on
+each level. So an object has 27 candidates at every image size, and a batch is a few small tensors of fixed
+shape: no loop over images or objects, no tensor of objects by cells, and no value is read back from the
+device.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Level, Targets
 
-MOST_CELLS = 10  # an object gets at most as many cells as IoUs are summed
+MAX_CELLS_PER_OBJECT = 10  # and the number of IoUs whose sum is the number of cells
 IOU_WEIGHT = 3.0
-NEVER = 1e8  # the cost of what is no candidate
+EXCLUDED_COST = 1e8  # of cells that are not candidates
 
 
 class Assignment(NamedTuple):
-    """Pairs of a cell and an object: P of them, up to ten an object, of which those that are won count.
+    """P pairs of a cell and an object, up to ten for each object; those that `won` are the assignment.
 
-    cell      int64 [B, P], the cell's number
-    target    int64 [B, P], which of the image's objects
-    won       bool [B, P], whether the cell is responsible for the object; a cell is for one at most
+    cell      int64 [B, P], index of the cell
+    target    int64 [B, P], index of the object in its image
+    won       bool [B, P], whether the cell is assigned to the object; to one object at most
     iou       float32 [B, P], IoU of the cell's predicted box with the object
-    positive  bool [B, A], whether a cell is responsible for any
+    positive  bool [B, A], whether a cell is assigned to any object
     """
 
     cell: Tensor
@@ -48,21 +48,23 @@ def simota(
     levels: Sequence[Level],
     targets: Targets,
 ) -> Assignment:
-    """Assign objects to cells by the lowest cost.
+    """Assign to each object the cells of lowest cost.
 
-    boxes [B, A, 4] are the predicted ones, xyxy in pixels; objectness [B, A] and classes [B, A, C] are
-    logits; `levels` in the order of the cells.
+    boxes       [B, A, 4], predicted, xyxy in input pixels
+    objectness  [B, A] logits
+    classes     [B, A, C] logits
+    levels      in the order of the cells
     """
     cell, candidate = centre_candidates(targets, levels)  # [B, M, K] each
     iou = aligned_iou(_gather(boxes, cell), targets.boxes.unsqueeze(2)) * candidate
     cost = class_cost(objectness, classes, cell, targets.labels) - IOU_WEIGHT * (iou + 1e-8).log()
-    cost = torch.where(candidate, cost, NEVER)
+    cost = torch.where(candidate, cost, EXCLUDED_COST)
 
-    best_ious = iou.topk(min(MOST_CELLS, iou.shape[-1]), dim=-1).values
-    number = best_ious.sum(dim=-1).int().clamp(min=1)  # [B, M], cells each object gets
+    best_ious = iou.topk(min(MAX_CELLS_PER_OBJECT, iou.shape[-1]), dim=-1).values
+    number = best_ious.sum(dim=-1).int().clamp(min=1)  # [B, M], cells of each object
     cost, order = cost.topk(best_ious.shape[-1], dim=-1, largest=False)
     rank = torch.arange(cost.shape[-1], device=cost.device)
-    chosen = (rank < number.unsqueeze(-1)) & (cost < NEVER)
+    chosen = (rank < number.unsqueeze(-1)) & (cost < EXCLUDED_COST)
     cell, iou = cell.gather(-1, order), iou.gather(-1, order)
     positive, _, won = resolve_conflicts(-cost, chosen, cell, boxes.shape[1])  # the lowest cost wins
     target = torch.arange(cell.shape[1], device=cell.device).repeat_interleave(cell.shape[2])
@@ -70,10 +72,10 @@ def simota(
 
 
 def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
-    """The 3 x 3 cells around each object's centre on each level.
+    """Return the 3 x 3 cells around each object's centre on each level.
 
-    Returns the cells' numbers int64 [B, M, 9 * levels] and whether each exists and its centre lies within
-    1.5 strides of the object's; the number is that of some existing cell where it does not.
+    Indices int64 [B, M, 9 * levels], and whether each is a candidate, bool of the same shape: it exists and
+    its centre lies within 1.5 strides of the object's. Other indices are of arbitrary existing cells.
     """
     centre = (targets.boxes[..., :2] + targets.boxes[..., 2:]) / 2
     step = torch.arange(-1, 2, device=centre.device)
@@ -93,13 +95,14 @@ def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor
 
 
 def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy of sqrt(class * objectness) against the object's class, summed over classes.
+    """Return the classification cost [B, M, K] of cells int64 [B, M, K] for objects of `labels` [B, M].
 
-    Written as the cost of all classes being absent plus a correction for the one that is there. Only the
-    cells that are candidates count: a tenth of all at 640 px and 24 objects. [B, M, K]
+    Binary cross-entropy of sqrt(class * objectness) against the object's class, summed over classes: that of
+    all classes being absent, corrected for the one that is present. Computed for candidate cells alone, a
+    tenth of all at 640 px and 24 objects.
     """
-    chance = _gather(objectness.unsqueeze(-1), cell).sigmoid()
-    probability = (_gather(classes, cell).sigmoid() * chance).sqrt()  # [B, M, K, C]
+    objectness = _gather(objectness.unsqueeze(-1), cell).sigmoid()
+    probability = (_gather(classes, cell).sigmoid() * objectness).sqrt()  # [B, M, K, C]
     absent = -(1 - probability).log().clamp(min=-100)
     label = labels[..., None, None].expand(*cell.shape, 1)
     own = probability.gather(-1, label)
@@ -108,6 +111,6 @@ def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor
 
 
 def _gather(values: Tensor, cell: Tensor) -> Tensor:
-    """Values [B, A, D] at cells [B, M, K] -> [B, M, K, D]."""
+    """Return values [B, A, D] at cells [B, M, K]: [B, M, K, D]."""
     index = cell.flatten(1).unsqueeze(-1).expand(-1, -1, values.shape[-1])
     return values.gather(1, index).view(*cell.shape, values.shape[-1])

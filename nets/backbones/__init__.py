@@ -1,1 +1,1 @@
-"""Backbones: image to features."""
+"""Backbones: images to feature maps."""

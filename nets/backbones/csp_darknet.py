@@ -1,4 +1,4 @@
-"""The backbone of YOLOX: CSPDarknet with a Focus stem and SPP in its last stage.
+"""The backbone of YOLOX: CSPDarknet with a Focus stem, and SPP in its last stage.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -9,11 +9,13 @@ from nets.layers.blocks import SPP, CSPLayer, Focus, spatial_conv
 
 
 class CSPDarknet(nn.Module):
-    """Features at strides 8, 16 and 32.
+    """CSPDarknet with features at strides 8, 16 and 32.
 
-    `depth` and `width` multiply the number of blocks and of channels; `separable` uses depthwise
-    convolutions, as in YOLOX-nano. `channels` and `strides` describe the features, finest first; that
-    is all a neck has to know of a backbone.
+    depth      factor of the number of blocks
+    width      factor of the number of channels
+    separable  whether 3x3 convolutions are depthwise separable, as in YOLOX-nano
+
+    `channels` and `strides` describe the features, finest first: all that a neck and a head need to know.
     """
 
     def __init__(self, depth: float, width: float, separable: bool = False) -> None:

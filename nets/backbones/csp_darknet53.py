@@ -1,4 +1,4 @@
-"""The backbones of YOLOv4: CSPDarknet-53 with Mish, and the small one of YOLOv4-tiny.
+"""The backbones of YOLOv4 (CSPDarknet-53 with Mish) and of YOLOv4-tiny.
 
 YOLOv4: https://arxiv.org/abs/2004.10934; CSPNet: https://arxiv.org/abs/1911.11929;
 YOLOv4-tiny: Scaled-YOLOv4, https://arxiv.org/abs/2011.08036
@@ -11,9 +11,10 @@ from nets.layers.darknet_blocks import Mish, Residual, conv
 
 
 class CSPStage(nn.Module):
-    """Half the size; then one branch passes through residual blocks, the other round them.
+    """A cross-stage partial stage at half the size: residual blocks in one of two branches.
 
-    `hidden` channels in each branch, `narrow` between the convolutions of a residual block.
+    hidden  channels of each branch
+    narrow  channels between the convolutions of a residual block
     """
 
     def __init__(self, inputs: int, outputs: int, depth: int, hidden: int, narrow: int) -> None:
@@ -32,7 +33,7 @@ class CSPStage(nn.Module):
 
 
 class CSPDarknet53(nn.Module):
-    """Features at strides 8, 16 and 32."""
+    """CSPDarknet-53 with features at strides 8, 16 and 32."""
 
     channels = (256, 512, 1024)
     strides = (8, 16, 32)
@@ -54,9 +55,10 @@ class CSPDarknet53(nn.Module):
 
 
 class TinyStage(nn.Module):
-    """Three 3x3 convolutions, of which the last two see the second half of the channels, and a 1x1 one.
+    """A cross-stage partial stage of YOLOv4-tiny: two of its 3x3 convolutions see half of the channels.
 
-    Returns the features of the 1x1 convolution, and those beside the input's at half the size.
+    Returns the features of its last 1x1 convolution, [B, channels, H, W], and their concatenation with those
+    of its first convolution at half the size, [B, 2 * channels, H / 2, W / 2].
     """
 
     def __init__(self, channels: int) -> None:
@@ -76,7 +78,7 @@ class TinyStage(nn.Module):
 
 
 class CSPDarknet53Tiny(nn.Module):
-    """Features at strides 16 and 32."""
+    """The backbone of YOLOv4-tiny with features at strides 16 and 32."""
 
     channels = (256, 512)
     strides = (16, 32)

@@ -1,4 +1,4 @@
-"""The backbones of YOLOv3: Darknet-53, and the seven convolutions of its tiny network.
+"""The backbones of YOLOv3 (Darknet-53) and of YOLOv3-tiny.
 
 YOLOv3: https://arxiv.org/abs/1804.02767
 """
@@ -11,7 +11,7 @@ from nets.layers.darknet_blocks import Residual, conv
 
 
 class Darknet53(nn.Module):
-    """Features at strides 8, 16 and 32, from 52 convolutions with shortcuts."""
+    """Darknet-53, 52 convolutions with residual connections, with features at strides 8, 16 and 32."""
 
     channels = (256, 512, 1024)
     strides = (8, 16, 32)
@@ -38,7 +38,7 @@ def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
 
 
 class DarknetTiny(nn.Module):
-    """Features at strides 16 and 32, from seven convolutions with a maximum over 2 x 2 between them."""
+    """The backbone of YOLOv3-tiny, seven convolutions and max pooling, with features at strides 16 and 32."""
 
     channels = (256, 1024)
     strides = (16, 32)
@@ -48,7 +48,7 @@ class DarknetTiny(nn.Module):
         widths = (3, 16, 32, 64, 128, 256, 512, 1024)
         self.convs = nn.ModuleList(conv(a, b, 3) for a, b in pairwise(widths))
         self.pool = nn.MaxPool2d(2, 2)
-        # The sixth maximum keeps the size: the last row and column are repeated, not the first.
+        # The sixth pooling keeps the size: the last row and column are repeated, not the first.
         self.pool_same = nn.Sequential(nn.ReplicationPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

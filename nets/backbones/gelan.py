@@ -1,9 +1,9 @@
-"""Backbone of YOLOv9: generalised efficient layer aggregation (GELAN).
+"""The backbone of YOLOv9: a generalised efficient layer aggregation network (GELAN).
 
 YOLOv9: https://arxiv.org/abs/2402.13616; widths: https://github.com/MultimediaTechLab/YOLO (MIT)
 
-The auxiliary branch of the paper (programmable gradient information) is left out: it is for training from
-scratch, and no part of the network that predicts.
+The auxiliary branch of the paper (programmable gradient information), which helps training from scratch and
+plays no part in inference, is not implemented.
 """
 
 from torch import Tensor, nn
@@ -13,14 +13,14 @@ from nets.layers.gelan_blocks import ELAN, AverageDown, SplitDown
 
 
 class GELAN(nn.Module):
-    """Features at strides 8, 16 and 32.
+    """GELAN with features at strides 8, 16 and 32.
 
     stem        channels of the two convolutions of stride 2
-    widths      channels of the four stages; the last three are returned
-    hidden      channels within each stage; by default as many as it returns
+    widths      channels of the four stages; the last three are the features
+    hidden      channels within each stage; by default its `widths`
     depth       bottlenecks in each of a stage's two layers
-    simple      whether the first stage has 3x3 convolutions alone in their place
-    split_down  whether stages begin with SplitDown, not AverageDown
+    simple      whether the first stage is an ELAN block of plain 3x3 convolutions
+    split_down  whether stages are downsampled by SplitDown rather than AverageDown
     """
 
     strides = (8, 16, 32)

@@ -1,4 +1,4 @@
-"""Backbones of timm, where it is installed: `--backbone timm:NAME`.
+"""Backbones of timm, if it is installed: `--backbone timm:NAME`.
 
 https://github.com/huggingface/pytorch-image-models (Apache-2.0). Weights are fresh; nothing is downloaded.
 """
@@ -14,66 +14,66 @@ from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat
 
-PREFIX = "timm:"  # of the names that stand for timm's
-STRIDES = (8, 16, 32)
-_PROBE = (256, 320)  # height and width, unlike each other and unlike what networks of one size only take
+TIMM_PREFIX = "timm:"  # of the names of timm's backbones
+TIMM_STRIDES = (8, 16, 32)
+_PROBE = (256, 320)  # height and width; networks for one input size refuse it
 
 
-class Levels(NamedTuple):
-    """Which of a network's levels of features have `STRIDES`, and how many channels each."""
+class TimmLevels(NamedTuple):
+    """The indices of a network's feature levels of `TIMM_STRIDES`, and their channels."""
 
     indices: tuple[int, ...]
     channels: tuple[int, ...]
 
 
 class TimmBackbone(nn.Module):
-    """The levels of strides 8, 16 and 32 of timm's network `name`; `channels` and `strides`, finest first.
+    """timm's network `name` with features at strides 8, 16 and 32; `channels` and `strides`, finest first.
 
-    ValueError that says why if timm is not installed, knows no such network, or it has no such levels.
+    ValueError if timm is not installed, has no such network, or the network has no such feature levels.
     """
 
     def __init__(self, name: str) -> None:
         super().__init__()
         levels = timm_levels(name)
-        self.channels, self.strides = levels.channels, STRIDES
+        self.channels, self.strides = levels.channels, TIMM_STRIDES
         self.model = _timm(name).create_model(
             name, pretrained=False, features_only=True, out_indices=levels.indices
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> a map [B, C, H / stride, W / stride] for each stride."""
+        """[B, 3, H, W] -> features [B, C, H / stride, W / stride] for each stride."""
         return tuple(self.model(images))
 
 
 @functools.cache
-def timm_levels(name: str) -> Levels:
-    """The levels of the strides that necks mix. ValueError as `TimmBackbone` says."""
+def timm_levels(name: str) -> TimmLevels:
+    """Return the feature levels of timm's network `name` that necks take. ValueError as in `TimmBackbone`."""
     timm = _timm(name)
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5)
         hint = (
-            f"near it are {', '.join(near)}" if near else "timm.list_models() in Python lists what it knows"
+            f"similar names: {', '.join(near)}" if near else "timm.list_models() in Python lists all of them"
         )
-        raise ValueError(f"--backbone {PREFIX}{name}: timm knows no such network; {hint}")
+        raise ValueError(f"--backbone {TIMM_PREFIX}{name}: timm has no network of this name; {hint}")
     try:
-        with torch.device("meta"):  # without memory or time
+        with torch.device("meta"):  # needs no memory and no time
             model = timm.create_model(name, pretrained=False, features_only=True).eval()
             maps = model(torch.empty(1, 3, *_PROBE))
-    except Exception as error:  # networks without levels, or for one size only, fail in many ways
-        raise _unfit(name, f"it makes no levels of features of images of any size ({error})") from None
+    except Exception as error:  # networks without feature levels, or for one input size, fail in many ways
+        raise _unfit(name, f"it does not give feature levels for images of any size ({error})") from None
     sizes = [tuple(level.shape[2:]) for level in maps]
-    wanted = [(_PROBE[0] // stride, _PROBE[1] // stride) for stride in STRIDES]
+    wanted = [(_PROBE[0] // stride, _PROBE[1] // stride) for stride in TIMM_STRIDES]
     if any(size not in sizes for size in wanted):
         cells = ", ".join(f"{rows}x{columns}" for rows, columns in sizes)
-        raise _unfit(name, f"of an image of {_PROBE[0]}x{_PROBE[1]} it makes {cells} cells")
+        raise _unfit(name, f"its feature maps of an image of {_PROBE[0]}x{_PROBE[1]} have {cells} cells")
     indices = tuple(sizes.index(size) for size in wanted)
-    return Levels(indices, tuple(maps[index].shape[1] for index in indices))
+    return TimmLevels(indices, tuple(maps[index].shape[1] for index in indices))
 
 
 def timm_pixels(name: str, pixels: PixelFormat) -> PixelFormat:
-    """What timm's network `name` expects of pixels; `pixels` says how images are padded.
+    """Return the pixel format of timm's network `name`, with the padding of `pixels`.
 
-    ValueError as `TimmBackbone` says.
+    ValueError as in `TimmBackbone`.
     """
     timm_levels(name)
     config = _timm(name).get_pretrained_cfg(name)
@@ -81,16 +81,16 @@ def timm_pixels(name: str, pixels: PixelFormat) -> PixelFormat:
 
 
 def from_timm(state: Mapping[str, Tensor], ours: Iterable[str]) -> dict[str, Tensor]:
-    """A state dict of timm's whole network under `ours`, the names of a detector's; others stay as they are.
+    """Rename the tensors of timm's whole network to `ours`, the names of a detector; others keep their names.
 
-    Where a network gives its levels of features, timm flattens it, and "stages.0" becomes "stages_0".
+    As a feature extractor, timm flattens a network: "stages.0" becomes "stages_0".
     """
     prefix = "backbone.model."
-    table = {_folded(name.removeprefix(prefix)): name for name in ours if name.startswith(prefix)}
-    return {table.get(_folded(name), name): tensor for name, tensor in state.items()}
+    table = {_flattened(name.removeprefix(prefix)): name for name in ours if name.startswith(prefix)}
+    return {table.get(_flattened(name), name): tensor for name, tensor in state.items()}
 
 
-def _folded(name: str) -> str:
+def _flattened(name: str) -> str:
     return name.removeprefix("model.").replace(".", "_")
 
 
@@ -99,14 +99,14 @@ def _timm(name: str) -> ModuleType:
         import timm
     except ImportError:
         raise ValueError(
-            f"--backbone {PREFIX}{name} needs timm, which is not installed: pip install timm"
+            f"--backbone {TIMM_PREFIX}{name} needs timm, which is not installed: pip install timm"
         ) from None
     return timm
 
 
 def _unfit(name: str, why: str) -> ValueError:
     return ValueError(
-        f"--backbone {PREFIX}{name}: {why}, and a neck needs levels of strides "
-        f"{', '.join(map(str, STRIDES))}; {PREFIX}resnet18, {PREFIX}mobilenetv3_large_100 and "
-        f"{PREFIX}convnext_tiny have them"
+        f"--backbone {TIMM_PREFIX}{name}: {why}, and a neck needs feature levels of strides "
+        f"{', '.join(map(str, TIMM_STRIDES))}; {TIMM_PREFIX}resnet18, {TIMM_PREFIX}mobilenetv3_large_100 and "
+        f"{TIMM_PREFIX}convnext_tiny have them"
     )

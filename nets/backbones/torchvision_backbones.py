@@ -1,4 +1,4 @@
-"""torchvision's backbones as modules that give a list of feature maps."""
+"""torchvision's backbones as modules that return a tuple of feature maps."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class Body(nn.Module):
-    """torchvision's ResNet up to its last level of features; `channels` and `strides`, finest first."""
+    """torchvision's ResNet without its classifier; `channels` and `strides` of its features, finest first."""
 
     def __init__(self, body: nn.Module, strides: Sequence[int]) -> None:
         super().__init__()
@@ -15,12 +15,12 @@ class Body(nn.Module):
         self.channels = tuple(64 * stride for stride in strides)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> a map [B, 64 * stride, H / stride, W / stride] for each stride."""
+        """[B, 3, H, W] -> features [B, 64 * stride, H / stride, W / stride] for each stride."""
         return tuple(self.body(images).values())
 
 
 class Chain(nn.Module):
-    """Blocks one after the other, each of which gives a level; `strides`, finest first."""
+    """Blocks in sequence, the output of each of which is a feature level; `strides`, finest first."""
 
     def __init__(self, blocks: Sequence[nn.Module], strides: Sequence[int]) -> None:
         super().__init__()

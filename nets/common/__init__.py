@@ -1,1 +1,1 @@
-"""What every network shares: the detector, its inputs and outputs, preprocessing and box arithmetic."""
+"""What all networks share: the detector, its inputs and outputs, preprocessing and box arithmetic."""

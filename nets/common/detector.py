@@ -1,22 +1,24 @@
-"""A detector: backbone, neck and head, with the two calls that trainer, evaluator and predictor make."""
+"""The detector: backbone, neck and head, with the calls `losses` and `detect`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat, prepare_pixels
-from nets.common.structures import Candidates, Targets
+from nets.common.structures import Candidates, InputSize, Targets
 
 PARTS = ("backbone", "neck", "head")
 
 
 class Detector(nn.Module):
-    """A detector made of exchangeable parts.
+    """A detector of exchangeable parts.
 
-    loss(raw, targets) and decode(raw) go with the head: they know what its raw outputs mean. `stride` is
-    what the image size must be a multiple of.
+    loss    (raw outputs, targets) -> the components of the loss; belongs to the head
+    decode  (raw outputs) -> candidates; belongs to the head
+    pixels  what the backbone expects of pixels
+    stride  height and width of the input must be multiples of it
     """
 
     def __init__(
@@ -39,41 +41,47 @@ class Detector(nn.Module):
         self.decode = decode
 
     @property
+    def parts(self) -> dict[str, nn.Module]:
+        """Backbone, neck and head by the names in `PARTS`."""
+        return {"backbone": self.backbone, "neck": self.neck, "head": self.head}
+
+    @property
     def device(self) -> torch.device:
-        """Where it is."""
+        """The device of its parameters."""
         return next(self.parameters()).device
 
-    def accepts(self, size: tuple[int, int]) -> bool:
-        """Whether it takes inputs of this size (height, width)."""
+    def accepts(self, size: InputSize) -> bool:
+        """Whether it takes inputs of `size` (height, width)."""
         return all(side % self.stride == 0 for side in size)
 
-    def features(self, images: Tensor) -> Any:
-        """uint8 RGB [B, 3, H, W] -> what the neck makes of them, finest level first."""
+    def features(self, images: Tensor) -> Sequence[Tensor]:
+        """Return the neck's feature maps of uint8 RGB images [B, 3, H, W], finest level first."""
         return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
 
     def forward(self, images: Tensor) -> Any:
-        """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]: one type, whatever the mode."""
         return self.head(self.features(images))
 
     def losses(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Losses by component, scalars on the device; their sum is what to minimise."""
+        """Return the components of the loss by name, scalars on the device; training minimises their sum."""
         raw = self(images)
-        with torch.autocast(images.device.type, enabled=False):  # small sums of small numbers: in float32
+        with torch.autocast(images.device.type, enabled=False):  # losses are computed in float32
             return self.loss(raw, targets)
 
     def detect(self, images: Tensor) -> Candidates:
-        """Boxes [B, A, 4] xyxy in pixels of the input and scores [B, A, C], before NMS."""
+        """Return the candidates before NMS: boxes xyxy [B, A, 4] in input pixels and scores [B, A, C]."""
         raw = self(images)
         with torch.autocast(images.device.type, enabled=False):
             return self.decode(raw)
 
 
 class SizedDetector(Detector):
-    """A detector whose head is given the size of the input too, (height, width), beside the features.
+    """A detector whose head takes the input size (height, width) besides the features.
 
-    For heads that lay boxes over the input: the sizes of the features, rounded up, do not tell it.
+    For heads that place anchors over the input: its size does not follow from the sizes of the feature maps,
+    which are rounded up.
     """
 
     def forward(self, images: Tensor) -> Any:
-        """uint8 RGB [B, 3, H, W] -> the head's raw outputs, the same in training and evaluation."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]: one type, whatever the mode."""
         return self.head(self.features(images), (images.shape[-2], images.shape[-1]))

@@ -1,4 +1,4 @@
-"""The levels of features that backbone, neck and head pass on: how many, and where their cells lie."""
+"""The feature levels that backbone, neck and head exchange: their number, and the grids of their cells."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from nets.common.structures import Level
 
 
 def require_levels(channels: Sequence[int], number: int, neck: str) -> Sequence[int]:
-    """`channels` itself; ValueError if the backbone does not give `number` levels."""
+    """Return `channels`; ValueError if the backbone does not have `number` feature levels."""
     if len(channels) != number:
         raise ValueError(
-            f"--neck {neck} mixes {number} levels of features, and the backbone gives {len(channels)}: "
+            f"--neck {neck} takes {number} feature levels, and the backbone has {len(channels)}: "
             "choose another neck or backbone"
         )
     return channels
 
 
 def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[Level, ...]:
-    """The sizes of feature maps [B, C, H, W] of the given strides."""
+    """Return the levels of feature maps [B, C, H, W] of the given strides."""
     return tuple(
         Level(feature.shape[-2], feature.shape[-1], stride)
         for feature, stride in zip(features, strides, strict=True)
@@ -27,9 +27,9 @@ def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[
 
 
 def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Column and row of every cell [A, 2] and its stride [A], level after level, row by row.
+    """Return column and row [A, 2] and stride [A] of every cell, level after level, row by row.
 
-    Built at each call: it costs nothing, and a cache would break compile and export.
+    Built in each call: it costs nothing, and a cache would break torch.compile and export.
     """
     cells, strides = [], []
     for level in levels:
@@ -41,5 +41,5 @@ def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Te
 
 
 def flatten_cells(x: Tensor) -> Tensor:
-    """[B, C, H, W] -> [B, H * W, C], row by row; free where channels come last in memory."""
+    """Flatten [B, C, H, W] to [B, H * W, C], row by row; free in the channels-last memory format."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)

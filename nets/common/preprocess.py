@@ -1,4 +1,4 @@
-"""What a network expects of pixels: its first step, on the device."""
+"""Preprocessing on the device: pixels in the format that a network expects."""
 
 from typing import Literal, NamedTuple
 
@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 class PixelFormat(NamedTuple):
-    """How RGB uint8 pixels become a network's input: `(pixel * scale - mean) / std`, in its channel order.
+    """How uint8 RGB pixels become a network's input: `(pixel * scale - mean) / std`, in its channel order.
 
     channels    order of the colour channels
     scale       1 keeps 0-255, 1/255 makes 0-1
-    mean, std   for each channel in the network's order, after scaling
-    pad_value   the grey value around a letterboxed image
-    pad_centred whether the image stands in the middle of the padding, or at the top left
+    mean, std   of each channel in the network's order, after scaling
+    pad_value   grey value of the letterbox padding
+    pad_centred whether the letterbox centres the image, or puts it at the top left
     """
 
     channels: Literal["rgb", "bgr"] = "rgb"
@@ -25,10 +25,10 @@ class PixelFormat(NamedTuple):
 
 
 def prepare_pixels(images: Tensor, pixels: PixelFormat) -> Tensor:
-    """uint8 RGB [B, 3, H, W] -> float32 [B, 3, H, W] as `pixels` says, in the same memory format.
+    """Convert uint8 RGB [B, 3, H, W] to float32 [B, 3, H, W] as `pixels` says; the memory format stays.
 
-    Under autocast they come in its number format. The first convolution would convert them otherwise, after
-    whatever is before it has moved twice the bytes: 7 % of the time of YOLOX-nano, on a CPU.
+    Under autocast the result has its data type. Otherwise the first convolution would convert it, after the
+    operations before it have moved twice the bytes: 7 % of the time of YOLOX-nano on a CPU.
     """
     prepared = (images.flip(1) if pixels.channels == "bgr" else images).float()
     if pixels.scale != 1:

@@ -1,16 +1,19 @@
 """The types that networks, losses and decoders exchange."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+InputSize = tuple[int, int]  # height and width of the network input in pixels
+
 
 class Targets(NamedTuple):
-    """What is to be found on a batch of images, padded to the largest number of boxes.
+    """The ground truth of a batch of images, padded to the largest number of boxes.
 
     boxes   float32 [B, M, 4], xyxy in pixels of the network input; zeros where padded
     labels  int64 [B, M], 0-based; 0 where padded
-    valid   bool [B, M], which entries are boxes rather than padding
+    valid   bool [B, M], False for padding
     """
 
     boxes: Tensor
@@ -19,7 +22,7 @@ class Targets(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What a detector proposes before NMS.
+    """The predictions of a detector before NMS.
 
     boxes   float32 [B, A, 4], xyxy in pixels of the network input
     scores  float32 [B, A, C], between 0 and 1
@@ -30,8 +33,18 @@ class Candidates(NamedTuple):
 
 
 class Level(NamedTuple):
-    """One level of features: how many cells, and how many pixels of the network input each is wide."""
+    """A feature level: rows and columns of cells, and the stride: the width of a cell in input pixels."""
 
     rows: int
     columns: int
     stride: int
+
+
+class RawOutputs(Iterable[object], Protocol):
+    """What a head returns: a NamedTuple of tensors, the same type in training and evaluation.
+
+    levels  the feature levels, finest first, if outputs are laid out by them as [B, cells, ...]; else empty
+    """
+
+    @property
+    def levels(self) -> tuple[Level, ...]: ...

@@ -1,4 +1,4 @@
-"""The best of very many candidates, so that what goes on to NMS is bounded in size."""
+"""The highest-scoring of very many candidates, so that the input of NMS is bounded."""
 
 from typing import NamedTuple
 
@@ -7,17 +7,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.common.boxes import gather_rows
-from nets.common.structures import Candidates
+from nets.common.structures import Candidates, InputSize
 
-MOST = 1000  # as many as NMS looks at
+MAX_CANDIDATES = 1000  # as many as NMS takes
 
 
-class Best(NamedTuple):
-    """The K best pairs of candidate and class of each image, best first.
+class BestPairs(NamedTuple):
+    """The K highest-scoring pairs of a candidate and a class in each image, highest first.
 
-    rows    int64 [B, K], the candidate
-    labels  int64 [B, K], the class
-    scores  [B, K]
+    rows    int64 [B, K], index of the candidate
+    labels  int64 [B, K], 0-based class
+    scores  float32 [B, K]
     """
 
     rows: Tensor
@@ -25,22 +25,22 @@ class Best(NamedTuple):
     scores: Tensor
 
 
-def best_pairs(scores: Tensor) -> Best:
-    """The best pairs of scores [B, A, C], at most `MOST`; a candidate can stand for several classes."""
+def best_pairs(scores: Tensor) -> BestPairs:
+    """Return the highest of scores [B, A, C], at most `MAX_CANDIDATES`; several may be of one candidate."""
     classes = scores.shape[2]
-    # The best pairs are of the candidates whose best class is best: 80 times fewer numbers to sort.
-    rows = scores.amax(dim=2).topk(min(MOST, scores.shape[1]), dim=1).indices
+    # They are among the candidates with the highest maxima over classes: 80 times fewer numbers to sort.
+    rows = scores.amax(dim=2).topk(min(MAX_CANDIDATES, scores.shape[1]), dim=1).indices
     best = gather_rows(scores, rows).flatten(1)
-    found, pair = best.topk(min(MOST, best.shape[1]), dim=1)
-    return Best(rows.gather(1, pair // classes), pair % classes, found)
+    found, pair = best.topk(min(MAX_CANDIDATES, best.shape[1]), dim=1)
+    return BestPairs(rows.gather(1, pair // classes), pair % classes, found)
 
 
-def as_decoded(boxes: Tensor, best: Best, classes: int) -> Candidates:
-    """Boxes xyxy [B, K, 4] of the best pairs, and for each the score of its class, 0 for the others'."""
+def as_candidates(boxes: Tensor, best: BestPairs, classes: int) -> Candidates:
+    """Return candidates: boxes xyxy [B, K, 4], scores [B, K, classes] that are 0 but for the pair's class."""
     return Candidates(boxes, F.one_hot(best.labels, classes) * best.scores.unsqueeze(-1))
 
 
-def clip(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes xyxy [..., 4] cut off at the borders of an image of `size` (height, width)."""
+def clip_boxes(boxes: Tensor, size: InputSize) -> Tensor:
+    """Clip boxes xyxy [..., 4] to the borders of an input of `size` (height, width)."""
     x, y = boxes[..., 0::2].clamp(0, size[1]), boxes[..., 1::2].clamp(0, size[0])
     return torch.stack((x, y), dim=-1).flatten(-2)

@@ -1,1 +1,1 @@
-"""Heads: features to raw outputs, and raw outputs to boxes and scores."""
+"""Heads: feature maps to raw outputs, and raw outputs to boxes and scores."""

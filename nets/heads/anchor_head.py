@@ -1,6 +1,6 @@
-"""The head of YOLOv3 and YOLOv4: every cell predicts boxes relative to a few anchor sizes.
+"""The head of YOLOv3 and YOLOv4: every cell predicts boxes relative to a few anchors.
 
-YOLOv3: https://arxiv.org/abs/1804.02767; centre scale: YOLOv4, https://arxiv.org/abs/2004.10934
+YOLOv3: https://arxiv.org/abs/1804.02767; centre scales: YOLOv4, https://arxiv.org/abs/2004.10934
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import PRIOR_LOGIT, set_bias
 from nets.layers.darknet_blocks import conv
 
-# Width and height in pixels, level by level, finest first.
+# Widths and heights in pixels, level by level, finest first.
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
 YOLOV3_ANCHORS: Anchors = (
@@ -28,25 +28,22 @@ YOLOV4_ANCHORS: Anchors = (
     ((36, 75), (76, 55), (72, 146)),
     ((142, 110), (192, 243), (459, 401)),
 )
-# Both tiny networks use the anchor of 81 x 82 on both levels.
+# As published for both tiny networks, with 81 x 82 on both levels.
 TINY_ANCHORS: Anchors = (((23, 27), (37, 58), (81, 82)), ((81, 82), (135, 169), (344, 319)))
 
 
 class AnchorRaw(NamedTuple):
-    """What the head returns, in training as in evaluation.
+    """The head's raw outputs for A anchors: finest level first, row by row, all anchors of a cell together.
 
-    A counts anchors, of all cells of all levels: finest level first, row by row, the anchors of a cell beside
-    each other.
-
-    boxes       [B, A, 4], logits of the centre x, y in the cell, log of width, height by the anchor's
+    boxes       [B, A, 4], logits of the centre x, y in the cell, log of width, height relative to the anchor
     objectness  [B, A] logits
     classes     [B, A, C] logits
     cells       [A, 2], column and row of the anchor's cell in its level
-    strides     [A], pixels of the network input a cell is wide
-    anchors     [A, 2], width and height in pixels
-    centre_scales  [A], how far the centre can move: 1 is as far as the cell's border
-    levels      the levels' sizes
-    per_cell    number of anchors in a cell
+    strides     [A], width of the anchor's cell in input pixels
+    anchors     [A, 2], width and height in input pixels
+    centre_scales  [A], range of the centre; 1 ends at the cell's border
+    levels      the feature levels
+    per_cell    number of anchors of a cell
     """
 
     boxes: Tensor
@@ -63,10 +60,10 @@ class AnchorRaw(NamedTuple):
 class AnchorHead(nn.Module):
     """A 3x3 and a 1x1 convolution on each level.
 
-    anchors        for each level as many, finest first; by default YOLOv3's for three levels, and those of
-                   the tiny networks for two
-    hidden         channels between the convolutions on each level; by default twice the features'
-    centre_scales  for each level, how far a centre can move; YOLOv3's 1 hardly reaches the border
+    anchors        equally many for each level, finest first; by default YOLOv3's for three levels, and those
+                   of the tiny networks for two
+    hidden         channels between the convolutions of each level; by default twice those of the features
+    centre_scales  range of the centre on each level; with YOLOv3's 1 it hardly reaches the cell's border
     """
 
     def __init__(
@@ -86,7 +83,7 @@ class AnchorHead(nn.Module):
         hidden = hidden or [2 * inputs for inputs in channels]
         if not len(channels) == len(hidden) == len(self.centre_scales):
             raise ValueError(
-                f"this head is for {len(hidden)} levels of features, and the neck gives {len(channels)}: "
+                f"this head takes {len(hidden)} feature levels, and the neck has {len(channels)}: "
                 "choose --head anchors, which takes any number"
             )
         self.convs = nn.ModuleList(conv(a, b, 3) for a, b in zip(channels, hidden, strict=True))
@@ -98,14 +95,15 @@ class AnchorHead(nn.Module):
         self.objectness_preds = predictors(1)
         self.class_preds = predictors(num_classes)
         set_bias(self.box_preds, 0.0)  # boxes start at their anchors
-        for starting_low in (self.objectness_preds, self.class_preds):
-            set_bias(starting_low, PRIOR_LOGIT)
+        for predictors_of_scores in (self.objectness_preds, self.class_preds):
+            set_bias(predictors_of_scores, PRIOR_LOGIT)
 
     def forward(self, features: Sequence[Tensor]) -> AnchorRaw:
+        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
         convolved = [convolution(x) for convolution, x in zip(self.convs, features, strict=True)]
 
         def predict(predictors: nn.ModuleList) -> Tensor:
-            """[B, A, outputs of an anchor], over all levels."""
+            """Return [B, A, outputs of an anchor], over all levels."""
             levels = [flatten_cells(pred(x)) for pred, x in zip(predictors, convolved, strict=True)]
             return torch.cat([x.unflatten(2, (self.per_cell, -1)).flatten(1, 2) for x in levels], 1).float()
 
@@ -133,32 +131,30 @@ class AnchorHead(nn.Module):
 
 
 def decode_anchor_boxes(raw: AnchorRaw) -> Tensor:
-    """Boxes xyxy [B, A, 4] in pixels of the network input."""
+    """Return the predicted boxes xyxy [B, A, 4] in input pixels."""
     scale = raw.centre_scales[:, None]
     centre = (raw.boxes[..., :2].sigmoid() * scale - (scale - 1) / 2 + raw.cells) * raw.strides[:, None]
-    # A box 1000 times its anchor's size is no box; without the bound a wild start overflows to infinity.
+    # e^7 is 1097: no object is so many times its anchor. Unbounded, exp can overflow early in training.
     return centre_to_corners(centre, raw.boxes[..., 2:].clamp(max=7).exp() * raw.anchors)
 
 
 def decode_anchors(raw: AnchorRaw) -> Candidates:
-    """Boxes and scores (objectness times class probability) before NMS."""
+    """Return boxes and scores (objectness times class probability) before NMS."""
     return Candidates(
         decode_anchor_boxes(raw), raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1)
     )
 
 
 def fit_anchors(anchors: Anchors | None, levels: int) -> Anchors:
-    """The anchors for so many levels, or the published ones; ValueError if they do not fit."""
+    """Return `anchors`, or the published ones if None; ValueError if they are not for `levels` levels."""
     if anchors is None:
         published = {2: TINY_ANCHORS, 3: YOLOV3_ANCHORS}
         if levels not in published:
-            raise ValueError(
-                f"there are no published anchors for {levels} levels of features: give --anchors"
-            )
+            raise ValueError(f"there are no published anchors for {levels} feature levels: give --anchors")
         return published[levels]
     if len(anchors) != levels or len({len(level) for level in anchors}) != 1:
         raise ValueError(
-            f"anchors for {len(anchors)} levels of features, and the network has {levels}: "
-            f"give as many for each of {levels} levels"
+            f"anchors for {len(anchors)} feature levels, and the network has {levels}: "
+            f"give equally many for each of {levels} levels"
         )
     return anchors

@@ -1,4 +1,4 @@
-"""Boxes laid over an image; a network says how the objects differ from them.
+"""Grids of anchors over the network input.
 
 Anchors of Faster R-CNN: https://arxiv.org/abs/1506.01497; default boxes of SSD: https://arxiv.org/abs/1512.02325
 """
@@ -10,21 +10,24 @@ import torch
 from torch import Tensor
 
 from nets.common.boxes import centre_to_corners
+from nets.common.structures import InputSize
 
-InputSize = tuple[int, int]  # height and width of the network input in pixels
-BoxSizes = Sequence[Sequence[float]]  # width and height, several of them
+BoxSizes = Sequence[Sequence[float]]  # widths and heights
 
 
 def anchor_grid(features: Sequence[Tensor], size: InputSize, halves: Sequence[BoxSizes]) -> Tensor:
-    """Anchors xyxy [A, 4] in pixels around the corner of every cell: level after level, row by row.
+    """Return anchors xyxy [A, 4] in input pixels, centred on the top left corner of every cell.
+
+    Level after level, row by row, all anchors of a cell together.
 
     features  maps [B, C, rows, columns], finest first
-    halves    for each level, half the widths and heights of a cell's anchors in pixels
+    size      of the input
+    halves    half the widths and heights in pixels of the anchors of a cell, for each level
     """
     levels = []
     for feature, level_halves in zip(features, halves, strict=True):
         rows, columns = feature.shape[-2:]
-        # Whole pixels apart, as in torchvision: of 7 cells for 416 pixels 59, not their stride of 64.
+        # The step is a whole number, as in torchvision: 59 for 7 cells of 416 pixels, not their stride of 64.
         corner = _grid(rows, columns, feature.device) * _pair((size[1] // columns, size[0] // rows), feature)
         half = torch.tensor(level_halves, device=feature.device)
         levels.append(torch.cat((corner[:, None] - half, corner[:, None] + half), dim=-1).flatten(0, 1))
@@ -34,10 +37,10 @@ def anchor_grid(features: Sequence[Tensor], size: InputSize, halves: Sequence[Bo
 def default_boxes(
     features: Sequence[Tensor], size: InputSize, shares: Sequence[BoxSizes], steps: Sequence[int | None]
 ) -> Tensor:
-    """Default boxes xyxy [A, 4] in pixels around the centre of every cell, in the order of `anchor_grid`.
+    """Return SSD's default boxes xyxy [A, 4] in input pixels, centred on every cell; order as `anchor_grid`.
 
-    shares  for each level, widths and heights of a cell's boxes as shares of the image's, at most 1
-    steps   for each level, pixels from cell to cell; None spreads the cells evenly over the image
+    shares  widths and heights of the boxes of a cell as shares of the input's, for each level; 1 at most
+    steps   distance of neighbouring cells in pixels, for each level; None spreads them evenly over the input
     """
     levels = []
     for feature, level_shares, step in zip(features, shares, steps, strict=True):
@@ -50,9 +53,9 @@ def default_boxes(
 
 
 def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tuple[BoxSizes, ...]:
-    """Widths and heights for `default_boxes`: on each level two squares, then each ratio both ways.
+    """Return SSD's widths and heights for `default_boxes`: two squares, then each ratio and its inverse.
 
-    The second square lies between the level's scale and the next one's: there is one scale more than levels.
+    The second square is between the level's scale and the next level's: there is one scale more than levels.
     """
     levels = []
     for scale, larger, level_ratios in zip(scales[:-1], scales[1:], ratios, strict=True):
@@ -63,7 +66,7 @@ def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tu
 
 
 def _grid(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Column and row of every cell [rows * columns, 2]."""
+    """Return column and row of every cell, [rows * columns, 2]."""
     y, x = torch.meshgrid(
         torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
     )

@@ -1,4 +1,4 @@
-"""The decoupled towers of YOLOX's head: what classes are told by, and what boxes are told by.
+"""The decoupled towers of YOLOX's head: separate features for classification and for box regression.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from nets.layers.blocks import ConvBNAct, spatial_conv
 
-# The score that every cell starts with is 0.01: few cells hold an object. https://arxiv.org/abs/1708.02002
+# The initial score of every cell is 0.01: few cells hold an object. https://arxiv.org/abs/1708.02002
 PRIOR_LOGIT = -math.log((1 - 0.01) / 0.01)
 
 
 class DecoupledTowers(nn.Module):
-    """A 1x1 stem on each level, then two 3x3 convolutions for classes and two for boxes beside each other.
+    """A 1x1 stem on each level, then two 3x3 convolutions for classes and two for boxes in parallel.
 
-    All are as wide as the finest level. A head adds its predictors to them.
+    All have as many channels as the finest level. Subclasses add the predictors.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], separable: bool = False) -> None:
@@ -34,11 +34,11 @@ class DecoupledTowers(nn.Module):
         self.box_convs = nn.ModuleList(branch() for _ in channels)
 
     def predictors(self, outputs: int) -> nn.ModuleList:
-        """A 1x1 convolution to `outputs` channels for each level."""
+        """Return a 1x1 convolution to `outputs` channels for each level."""
         return nn.ModuleList(nn.Conv2d(self.hidden, outputs, 1) for _ in self.strides)
 
     def towers(self, features: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """For each level, the features that tell classes and those that tell boxes."""
+        """Return the class features and the box features of each level, [B, hidden, rows, columns] each."""
         stems = [stem(feature) for stem, feature in zip(self.stems, features, strict=True)]
         return [
             (class_conv(stem), box_conv(stem))
@@ -47,7 +47,7 @@ class DecoupledTowers(nn.Module):
 
 
 def set_bias(convs: Iterable[nn.Module], value: float, first: int = 0) -> None:
-    """Set the bias of each convolution from channel `first` on."""
+    """Set the bias of each convolution to `value`, from channel `first` on."""
     for conv in convs:
         assert isinstance(conv, nn.Conv2d) and conv.bias is not None
         nn.init.constant_(conv.bias[first:], value)

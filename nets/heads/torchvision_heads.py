@@ -1,4 +1,4 @@
-"""The heads of SSD, RetinaNet and FCOS: torchvision's layers, raw outputs and decoders as ours have them.
+"""The heads of SSD, RetinaNet and FCOS: torchvision's layers, with raw outputs and decoders of our form.
 
 SSD: https://arxiv.org/abs/1512.02325; RetinaNet: https://arxiv.org/abs/1708.02002
 FCOS: https://arxiv.org/abs/1904.01355
@@ -9,21 +9,19 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from nets.common import box_coder as box_codes
-from nets.common.box_coder import PLAIN, SCALED
+from nets.common.box_coder import UNIT_SCALES, VARIANCE_SCALES, Scales, decode_boxes
 from nets.common.boxes import gather_rows, sides_to_corners
-from nets.common.structures import Candidates
-from nets.common.topk import as_decoded, best_pairs, clip
-from nets.heads.anchors import InputSize
+from nets.common.structures import Candidates, InputSize, Level
+from nets.common.topk import as_candidates, best_pairs, clip_boxes
 
 
 class DenseRaw(NamedTuple):
-    """What the head returns, in training as in evaluation; A anchors over all levels, finest level first.
+    """The raw outputs of SSD or RetinaNet for A anchors over all levels, finest level first.
 
     boxes    [B, A, 4], codes of the boxes at the anchors (`nets/common/box_coder.py`)
-    classes  [B, A, C] logits; SSD's are [B, A, 1 + C], background first
-    anchors  [A, 4], xyxy in pixels of the network input
-    size     height and width of the network input
+    classes  [B, A, C] logits; [B, A, 1 + C] for SSD, background first
+    anchors  [A, 4], xyxy in input pixels
+    size     of the input
     """
 
     boxes: Tensor
@@ -31,16 +29,21 @@ class DenseRaw(NamedTuple):
     anchors: Tensor
     size: InputSize
 
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """None: the outputs are not laid out by levels."""
+        return ()
+
 
 class PointRaw(NamedTuple):
-    """What FCOS's head returns; A points over all levels, finest level first.
+    """The raw outputs of FCOS for A points over all levels, finest level first.
 
-    boxes       [B, A, 4], distances of the left, top, right and bottom side from the point, in strides
+    boxes       [B, A, 4], distances from the point to the left, top, right and bottom side, in strides
     classes     [B, A, C] logits
-    centreness  [B, A] logits, how near the point is to the middle of its object
-    points      [A, 2], x and y in pixels of the network input
-    strides     [A], pixels of the network input from point to point
-    size        height and width of the network input
+    centreness  [B, A] logits, how near the point is to the centre of its object
+    points      [A, 2], x and y in input pixels
+    strides     [A], distance of neighbouring points in input pixels
+    size        of the input
     """
 
     boxes: Tensor
@@ -50,11 +53,16 @@ class PointRaw(NamedTuple):
     strides: Tensor
     size: InputSize
 
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """None: the outputs are not laid out by levels."""
+        return ()
+
 
 class TorchvisionHead(nn.Module):
     """The classification and the regression layers of one of torchvision's heads.
 
-    lay_anchors(features, size) gives the anchors xyxy [A, 4].
+    lay_anchors  (features, input size) -> anchors xyxy [A, 4] in input pixels
     """
 
     def __init__(self, layers: Any, lay_anchors: Callable[[Sequence[Tensor], InputSize], Tensor]) -> None:
@@ -65,7 +73,7 @@ class TorchvisionHead(nn.Module):
 
 
 class DenseHead(TorchvisionHead):
-    """That of SSD or RetinaNet."""
+    """The head of SSD or RetinaNet."""
 
     def forward(self, features: Sequence[Tensor], size: InputSize) -> DenseRaw:
         boxes, classes = self.regression_head(features), self.classification_head(features)
@@ -73,7 +81,7 @@ class DenseHead(TorchvisionHead):
 
 
 class PointHead(TorchvisionHead):
-    """That of FCOS, whose anchors are squares as wide as a stride, whose centres are the points."""
+    """The head of FCOS; its points are the centres of anchors that are squares as wide as a stride."""
 
     def forward(self, features: Sequence[Tensor], size: InputSize) -> PointRaw:
         boxes, centreness = self.regression_head(features)
@@ -89,29 +97,29 @@ class PointHead(TorchvisionHead):
 
 
 def decode_ssd(raw: DenseRaw) -> Candidates:
-    """The best boxes, and their classes' probabilities: one class or the background is right."""
-    return _decode(raw, raw.classes.softmax(dim=-1)[..., 1:], SCALED)
+    """Return the highest-scoring boxes; scores are a softmax over classes and background."""
+    return _decode(raw, raw.classes.softmax(dim=-1)[..., 1:], VARIANCE_SCALES)
 
 
 def decode_retinanet(raw: DenseRaw) -> Candidates:
-    """The best boxes, and their classes' probabilities: a yes or no for each class."""
-    return _decode(raw, raw.classes.sigmoid(), PLAIN)
+    """Return the highest-scoring boxes; scores are a sigmoid for each class."""
+    return _decode(raw, raw.classes.sigmoid(), UNIT_SCALES)
 
 
-def _decode(raw: DenseRaw, scores: Tensor, scales: box_codes.Scales) -> Candidates:
+def _decode(raw: DenseRaw, scores: Tensor, scales: Scales) -> Candidates:
     best = best_pairs(scores)
-    boxes = box_codes.decode_boxes(gather_rows(raw.boxes, best.rows), raw.anchors[best.rows], scales)
-    return as_decoded(clip(boxes, raw.size), best, scores.shape[-1])
+    boxes = decode_boxes(gather_rows(raw.boxes, best.rows), raw.anchors[best.rows], scales)
+    return as_candidates(clip_boxes(boxes, raw.size), best, scores.shape[-1])
 
 
 def decode_fcos(raw: PointRaw) -> Candidates:
-    """The best boxes, and the geometric mean of their classes' probabilities and centreness."""
+    """Return the highest-scoring boxes; scores are the geometric mean of class probability and centreness."""
     scores = (raw.classes.sigmoid() * raw.centreness.sigmoid().unsqueeze(-1)).sqrt()
     best = best_pairs(scores)
     boxes = gather_rows(point_boxes(raw), best.rows)
-    return as_decoded(clip(boxes, raw.size), best, scores.shape[-1])
+    return as_candidates(clip_boxes(boxes, raw.size), best, scores.shape[-1])
 
 
 def point_boxes(raw: PointRaw) -> Tensor:
-    """Boxes xyxy [B, A, 4] in pixels of the network input."""
+    """Return the predicted boxes xyxy [B, A, 4] in input pixels."""
     return sides_to_corners(raw.points, raw.boxes * raw.strides[:, None])

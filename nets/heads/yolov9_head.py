@@ -1,4 +1,4 @@
-"""The head of YOLOv9: two towers on each level, that of boxes in four groups, one for each side.
+"""The head of YOLOv9: two towers on each level, that of boxes in four groups, one for each side of a box.
 
 YOLOv9: https://arxiv.org/abs/2402.13616
 """
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 from nets.heads.dfl_head import BINS, DFLRaw, raw_outputs, start_predictors
 from nets.layers.blocks import ConvBNAct
 
-SIDES = 4
+BOX_SIDES = 4
 
 
 class YOLOv9Head(nn.Module):
-    """Predicts C class logits and 4 distributions of distances for every cell of every level.
+    """Predicts C class logits and four distributions of distances for every cell.
 
-    The tower of classes is as wide as published for 80 classes, whatever their number: so a detector of other
-    classes can start from the published one's. The least width of 80 matters in the smallest size alone: with
-    128, as newer code has it, it would have 2.4 M parameters rather than the published 2.0 M.
+    The class tower has the width published for 80 classes, whatever their number, so that published weights
+    load into detectors of other classes. Its minimum of 80 channels matters for the smallest size alone: with
+    128, as in newer code, it would have 2.4 M parameters rather than the published 2.0 M.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        quarter = channels[0] // SIDES
-        box_hidden = max(quarter + -quarter % SIDES, SIDES * BINS)
+        quarter = channels[0] // BOX_SIDES
+        box_hidden = max(quarter + -quarter % BOX_SIDES, BOX_SIDES * BINS)
         class_hidden = max(channels[0], 80)
         self.strides = tuple(strides)
 
@@ -32,14 +32,15 @@ class YOLOv9Head(nn.Module):
             return nn.Sequential(ConvBNAct(inputs, hidden, 3), ConvBNAct(hidden, hidden, 3, groups=groups))
 
         self.class_convs = nn.ModuleList(tower(inputs, class_hidden, 1) for inputs in channels)
-        self.box_convs = nn.ModuleList(tower(inputs, box_hidden, SIDES) for inputs in channels)
+        self.box_convs = nn.ModuleList(tower(inputs, box_hidden, BOX_SIDES) for inputs in channels)
         self.class_preds = nn.ModuleList(nn.Conv2d(class_hidden, num_classes, 1) for _ in channels)
         self.distance_preds = nn.ModuleList(
-            nn.Conv2d(box_hidden, SIDES * BINS, 1, groups=SIDES) for _ in channels
+            nn.Conv2d(box_hidden, BOX_SIDES * BINS, 1, groups=BOX_SIDES) for _ in channels
         )
         start_predictors(self.class_preds, self.distance_preds, strides)
 
     def forward(self, features: Sequence[Tensor]) -> DFLRaw:
+        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
         classes, distances = [], []
         for level, x in enumerate(features):
             classes.append(self.class_preds[level](self.class_convs[level](x)))

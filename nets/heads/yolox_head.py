@@ -1,4 +1,4 @@
-"""The decoupled head of YOLOX: classes on one branch, boxes and objectness on another, no anchors.
+"""The decoupled, anchor-free head of YOLOX: one tower for classes, another for boxes and objectness.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -15,18 +15,18 @@ from nets.common.feature_levels import cell_grid, feature_levels, flatten_cells
 from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import PRIOR_LOGIT, DecoupledTowers, set_bias
 
-START_SIZE = 4.0  # how many cells wide a fresh head's boxes are
+START_SIZE = 4.0  # initial width and height of boxes, in cells
 
 
 class YOLOXRaw(NamedTuple):
-    """What the head returns, in training as in evaluation; A cells over all levels, finest level first.
+    """The head's raw outputs for A cells over all levels, finest level first.
 
     boxes       [B, A, 4], centre x, y relative to the cell's corner and log width, height, in strides
     objectness  [B, A] logits
     classes     [B, A, C] logits
     cells       [A, 2], column and row of each cell in its level
-    strides     [A], pixels of the network input a cell is wide
-    levels      the levels' sizes
+    strides     [A], width of each cell in input pixels
+    levels      the feature levels
     """
 
     boxes: Tensor
@@ -38,7 +38,7 @@ class YOLOXRaw(NamedTuple):
 
 
 class YOLOXHead(DecoupledTowers):
-    """Predicts a box, an objectness and C class logits for every cell of every level."""
+    """Predicts a box, its objectness and C class logits for every cell."""
 
     def __init__(
         self, channels: Sequence[int], strides: Sequence[int], num_classes: int, separable: bool = False
@@ -49,11 +49,12 @@ class YOLOXHead(DecoupledTowers):
         self.objectness_preds = self.predictors(1)
         for predictors in (self.class_preds, self.objectness_preds):
             set_bias(predictors, PRIOR_LOGIT)
-        # SimOTA gives an object more cells where boxes overlap it better. Starting near the size of objects,
-        # not of cells, reached AP50 .32 instead of .28 after 240 steps from scratch on the sample data.
+        # SimOTA assigns more cells to an object whose predicted boxes have higher IoUs. Initial boxes near
+        # the size of objects, not of cells, gave AP50 .32 instead of .28 in 240 steps on the sample data.
         set_bias(self.box_preds, math.log(START_SIZE), first=2)
 
     def forward(self, features: Sequence[Tensor]) -> YOLOXRaw:
+        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
         boxes, objectness, classes = [], [], []
         for level, (class_feature, box_feature) in enumerate(self.towers(features)):
             boxes.append(flatten_cells(self.box_preds[level](box_feature)))
@@ -72,12 +73,12 @@ class YOLOXHead(DecoupledTowers):
 
 
 def decode_yolox_boxes(raw: YOLOXRaw) -> Tensor:
-    """Boxes xyxy [B, A, 4] in pixels of the network input."""
+    """Return the predicted boxes xyxy [B, A, 4] in input pixels."""
     strides = raw.strides[:, None]
     return centre_to_corners((raw.boxes[..., :2] + raw.cells) * strides, raw.boxes[..., 2:].exp() * strides)
 
 
 def decode_yolox(raw: YOLOXRaw) -> Candidates:
-    """Boxes and scores (objectness times class probability) before NMS."""
+    """Return boxes and scores (objectness times class probability) before NMS."""
     scores = raw.classes.sigmoid() * raw.objectness.sigmoid().unsqueeze(-1)
     return Candidates(decode_yolox_boxes(raw), scores)

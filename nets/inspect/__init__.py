@@ -1,1 +1,1 @@
-"""What a network is made of: summary, receptive field and stages."""
+"""Inspection of a network: summary, receptive field and stages."""

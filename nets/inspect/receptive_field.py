@@ -1,7 +1,7 @@
-"""How many pixels of the input a prediction depends on: the theoretical receptive field.
+"""The theoretical receptive field: the pixels of the input that a prediction depends on.
 
-Measured on the network itself rather than derived from its layers, so that it holds for any: in a copy, every
-layer becomes an average of what it looks at, and the gradient of a prediction is then positive at the pixels
+Measured on the network itself rather than derived from its layers, so that it works for every network: in a
+copy, each layer becomes an average of its inputs; the gradient of a prediction is then positive at the pixels
 that it depends on, and 0 elsewhere. https://distill.pub/2019/computing-receptive-fields/
 """
 
@@ -15,21 +15,22 @@ from torch.nn import functional as F
 from torch.nn.modules import activation, batchnorm, dropout, normalization
 
 from nets.common.detector import Detector
+from nets.common.structures import RawOutputs
 
-FIRST_LENGTH = 1024  # pixels of the input that is tried first; doubled where a prediction sees to its ends
+FIRST_LENGTH = 1024  # of the first input, in pixels; doubled while a receptive field reaches its borders
 MOST_LENGTH = 8192
-# What acts on each position by itself, or is taken to.
+# Layers that act on each position by itself, or are taken to.
 _POINTWISE = (batchnorm._NormBase, normalization.GroupNorm, normalization.LayerNorm, dropout._DropoutNd)
 
-Extent = tuple[int, int]
+Extent = tuple[int, int]  # height and width in pixels
 
 
 def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
-    """Height and width in pixels that a prediction in the middle sees, level by level, finest first.
+    """Return the receptive field of a prediction in the middle of each feature level, finest first.
 
-    None where it sees the whole image however large that is. Empty if the raw outputs are not laid out by
-    levels, as [B, cells, ...]. Where features are upsampled, cells beside each other can differ by some
-    pixels. The detector may be on the meta device; it is not changed.
+    None for a level whose predictions see the whole image at every size. Empty if the raw outputs have no
+    levels (`RawOutputs`). Those of neighbouring cells can differ by some pixels where features are upsampled.
+    The detector may be on the meta device; it is not changed.
     """
     network = _averaging(detector)
     heights, widths = (_extents(network, detector.stride, axis) for axis in (2, 3))
@@ -40,9 +41,9 @@ def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
 
 
 class _Marked(torch.autograd.Function):
-    """The features themselves, and of their gradient whether it is positive.
+    """The identity, whose gradient is 1 where that of its output is positive, else 0.
 
-    The corner of what 100 layers of 3x3 see would count 9^-100, which is 0 in float32.
+    Otherwise a corner pixel of 100 layers of 3x3 would get a gradient of 9^-100, which is 0 in float32.
     """
 
     @staticmethod
@@ -55,11 +56,11 @@ class _Marked(torch.autograd.Function):
 
 
 class _Average(nn.Module):
-    """A convolution whose weights are all equal: a sum over channels, spread, and shown on each channel."""
+    """A convolution whose weights are all equal: a mean over channels and kernel, copied to each channel."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
-        self.conv = [conv]  # in a list, so that its weights are none of ours
+        self.conv = [conv]  # in a list, so that its weights are not registered
 
     def forward(self, x: Tensor) -> Tensor:
         (conv,) = self.conv
@@ -75,7 +76,7 @@ def _averaging(detector: Detector) -> Detector:
     """A copy of the detector that is linear with positive weights."""
     network = copy.deepcopy(detector).requires_grad_(False).eval()
     for parent in [*network.modules()]:
-        for name, child in [*parent._modules.items()]:  # named_children leaves out those that come again
+        for name, child in [*parent._modules.items()]:  # named_children skips modules that are used twice
             if child is not None:
                 setattr(parent, name, _averaged(child))
     network.to_empty(device="cpu").float()
@@ -85,7 +86,7 @@ def _averaging(detector: Detector) -> Detector:
 
 
 def _averaged(module: nn.Module) -> nn.Module:
-    """What sees the same as `module`, without zeros in the gradient. Itself where nothing stands for it."""
+    """Return a module of the same receptive field with a positive gradient; `module` if it has none."""
     if isinstance(module, nn.Conv2d):
         return _Average(module)
     if isinstance(module, nn.MaxPool2d):
@@ -96,7 +97,7 @@ def _averaged(module: nn.Module) -> nn.Module:
 
 
 def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
-    """How far the prediction in the middle of each level sees along an axis: 2 is the height, 3 the width."""
+    """Return the receptive field of each level along an axis: 2 is the height, 3 the width."""
     length = FIRST_LENGTH
     extents = _extents_within(network, stride, axis, length)
     while None in extents and length < MOST_LENGTH:
@@ -106,7 +107,7 @@ def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
 
 
 def _extents_within(network: Detector, stride: int, axis: int, length: int) -> list[int | None]:
-    """The same on a strip of so many pixels along the axis; None for what reaches its ends."""
+    """Return the same for a strip of `length` pixels along the axis; None where it reaches the borders."""
     shape = [1, 3, stride, stride]
     shape[axis] = length // stride * stride
     image = torch.ones(shape, requires_grad=True)
@@ -120,12 +121,11 @@ def _extents_within(network: Detector, stride: int, axis: int, length: int) -> l
     return extents
 
 
-def _middle_predictions(raw: Any, axis: int) -> Iterator[Tensor]:
-    """For each level, the sum of all that is predicted in its middle row (axis 2) or column (axis 3)."""
-    levels = getattr(raw, "levels", ())
-    cells = sum(level.rows * level.columns for level in levels)
+def _middle_predictions(raw: RawOutputs, axis: int) -> Iterator[Tensor]:
+    """Yield for each level the sum of all predictions in its middle row (axis 2) or column (axis 3)."""
+    cells = sum(level.rows * level.columns for level in raw.levels)
     first = 0
-    for rows, columns, _ in levels:
+    for rows, columns, _ in raw.levels:
         numbers = torch.arange(first, first + rows * columns).view(rows, columns)
         middle = numbers[rows // 2] if axis == 2 else numbers[:, columns // 2]
         outputs = [x for x in raw if isinstance(x, Tensor) and x.requires_grad and x.shape[1] % cells == 0]

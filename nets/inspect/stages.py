@@ -1,23 +1,27 @@
-"""The stages of a detector, from the input to the head: what can rest, or learn at a rate of its own."""
+"""The stages of a detector, from input to head, which can be frozen or have learning rates of their own."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import nn
 
-from nets.common.detector import PARTS, Detector
+from nets.common.detector import Detector
 
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)  # exactly these: a subclass may be one layer
+MODULE_CONTAINERS = (
+    nn.Sequential,
+    nn.ModuleList,
+    nn.ModuleDict,
+)  # exactly these: a subclass may be one layer
 
 
 class Stage(NamedTuple):
-    """Modules that train, or rest, together.
+    """Modules that are trained or frozen together.
 
     part        backbone, neck or head
-    number      of a stage of the backbone, from 1 on; 0 where it is the whole part
-    name        of its first layer, as in a state dict
-    modules     what it is made of
-    parameters  all of them, each once
+    number      of the backbone's stage, from 1 on; 0 for a whole part
+    name        of its first layer, as in the state dict
+    modules     its modules
+    parameters  all of their parameters, each once
     """
 
     part: str
@@ -27,17 +31,17 @@ class Stage(NamedTuple):
     parameters: tuple[nn.Parameter, ...]
 
 
-def whole_parts(detector: Detector) -> list[Stage]:
-    """Backbone, neck and head, each as one."""
-    return [_whole(detector, part) for part in PARTS]
+def parts_as_stages(detector: Detector) -> list[Stage]:
+    """Return backbone, neck and head as one stage each."""
+    return [_whole_part(name, module) for name, module in detector.parts.items()]
 
 
 def stages_of(detector: Detector) -> list[Stage]:
-    """The stages of the backbone, finest first, then neck and head, each as one.
+    """Return the stages of the backbone, finest first, then neck and head as one stage each.
 
-    A stage is a child of the backbone that has kernels, and what follows it without any, as a norm does. A
-    child that wraps all the others, as in the networks of other libraries, is looked into, and so is one that
-    merely holds lists of layers.
+    A stage is a child of the backbone that has kernels, and the children without kernels that follow it, such
+    as a norm. A child that wraps all others, as in networks of other libraries, is replaced by its children,
+    and so is one that only holds lists of layers.
     """
     blocks: list[list[nn.Module]] = [[]]
     for module in _opened([*detector.backbone.children()]):
@@ -54,28 +58,31 @@ def stages_of(detector: Detector) -> list[Stage]:
         parameters = [*(loose if number == 1 else ()), *(p for module in block for p in module.parameters())]
         unique = tuple({id(p): p for p in parameters}.values())
         stages.append(Stage("backbone", number, name, tuple(block), unique))
-    return [*stages, *(_whole(detector, part) for part in PARTS[1:])]
+    return [*stages, *parts_as_stages(detector)[1:]]
 
 
-def _whole(detector: Detector, part: str) -> Stage:
-    module = getattr(detector, part)
-    return Stage(part, 0, part, (module,), tuple(module.parameters()))
+def _whole_part(name: str, module: nn.Module) -> Stage:
+    return Stage(name, 0, name, (module,), tuple(module.parameters()))
 
 
 def _opened(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    """The modules, with what is inside in place of one that wraps the others or merely holds lists."""
+    """Replace a module that wraps all others, or only holds lists of layers, by its children."""
     holders = [module for module in modules if _has_kernels(module)]
-    for place, module in enumerate(modules):
+    for position, module in enumerate(modules):
         inside = [*module.children()]
         wraps = len(holders) == 1 and module is holders[0] and inside
         if wraps or _holds_lists(module):
-            return _opened([*modules[:place], *inside, *modules[place + 1 :]])
+            return _opened([*modules[:position], *inside, *modules[position + 1 :]])
     return [*modules]
 
 
 def _holds_lists(module: nn.Module) -> bool:
     inside = [*module.children()]
-    return type(module) in CONTAINERS and bool(inside) and all(type(child) in CONTAINERS for child in inside)
+    return (
+        type(module) in MODULE_CONTAINERS
+        and bool(inside)
+        and all(type(child) in MODULE_CONTAINERS for child in inside)
+    )
 
 
 def _has_kernels(module: nn.Module) -> bool:

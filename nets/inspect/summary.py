@@ -1,11 +1,12 @@
-"""What a detector takes: layers, parameters, operations and memory by part, and its levels.
+"""The summary of a detector: layers, parameters, operations and memory by part, and its feature levels.
 
-Counted are convolutions and matrix products, and BatchNorm as four operations an element (minus the mean,
-over the deviation, times the weight, plus the bias): this gives the figures that the papers publish.
+Operations are those of convolutions and matrix products, and four for each element of BatchNorm (minus the
+mean, over the deviation, times the weight, plus the bias), as in the papers' figures.
 """
 
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -13,17 +14,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from nets.common.detector import PARTS, Detector
-from nets.common.structures import Level
+from nets.common.structures import InputSize, Level, RawOutputs
 
 
 class Summary(NamedTuple):
-    """Figures by part for one image, and the levels of predictions.
+    """Counts by part for one image, and the feature levels.
 
-    layers            modules with a matrix of weights: convolutions, as a rule
-    parameters        numbers that are trained
-    gflops            1e9 operations, multiply and add apart
-    activation_bytes  of the outputs of all modules without modules inside, as float32; training keeps most of
-                      them for the gradient
+    layers            modules with a weight matrix, mostly convolutions
+    parameters        trainable numbers
+    gflops            1e9 operations; a multiplication and an addition are two
+    activation_bytes  of the outputs of all modules without children, as float32; training keeps most of them
+                      for the backward pass
     levels            finest first; empty if the raw outputs have none
     """
 
@@ -34,12 +35,15 @@ class Summary(NamedTuple):
     levels: tuple[Level, ...]
 
 
-def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
-    """Count what a forward pass of one image of `image_size` (height, width) takes. Changes nothing."""
-    parts = {part: getattr(detector, part) for part in PARTS}
+def summarise(detector: Detector, image_size: InputSize) -> Summary:
+    """Count layers, parameters, and operations and activations for one image of `image_size`.
+
+    The detector may be on the meta device; it is not changed.
+    """
+    parts = detector.parts
     norm_flops, activation_bytes = dict.fromkeys(PARTS, 0), dict.fromkeys(PARTS, 0)
     counter = FlopCounterMode(display=False)
-    images = torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=next(detector.parameters()).device)
+    images = torch.zeros(1, 3, *image_size, dtype=torch.uint8, device=detector.device)
     with ExitStack() as until_done:
         until_done.callback(detector.train, detector.training)
         for part, module in parts.items():
@@ -48,7 +52,7 @@ def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
                 until_done.enter_context(leaf.register_forward_hook(counting))
         detector.eval()
         with torch.no_grad(), counter:
-            raw = detector(images)
+            raw: RawOutputs = detector(images)
     counts = counter.get_flop_counts()
     root = type(detector).__name__
     return Summary(
@@ -56,7 +60,7 @@ def summarise(detector: Detector, image_size: tuple[int, int]) -> Summary:
         {part: sum(p.numel() for p in module.parameters()) for part, module in parts.items()},
         {part: (sum(counts.get(f"{root}.{part}", {}).values()) + norm_flops[part]) / 1e9 for part in PARTS},
         activation_bytes,
-        tuple(getattr(raw, "levels", ())),
+        raw.levels,
     )
 
 
@@ -68,13 +72,15 @@ def _is_layer(module: nn.Module) -> bool:
     return any(p.ndim > 1 for p in module.parameters(recurse=False))
 
 
-def _counting(part: str, activation_bytes: dict[str, int], norm_flops: dict[str, int]) -> Any:
-    """A hook that adds up what a module gives out, and the operations of BatchNorm.
+def _counting(
+    part: str, activation_bytes: dict[str, int], norm_flops: dict[str, int]
+) -> Callable[[nn.Module, object, object], None]:
+    """Return a forward hook that counts the outputs of modules, and the operations of BatchNorm.
 
-    These not by the operation that it runs as, which changes with the version of torch and the device.
+    Those by its outputs: the kernel that it runs as depends on torch's version and the device.
     """
 
-    def count(module: nn.Module, inputs: Any, output: Any) -> None:
+    def count(module: nn.Module, inputs: object, output: object) -> None:
         outputs = output if isinstance(output, tuple | list) else (output,)
         elements = sum(x.numel() for x in outputs if isinstance(x, Tensor))
         activation_bytes[part] += 4 * elements

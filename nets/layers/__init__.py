@@ -1,1 +1,1 @@
-"""Convolution blocks, and fusing them for inference."""
+"""Convolution blocks, and fusing their layers for inference."""

@@ -1,4 +1,4 @@
-"""The convolution blocks that networks are made of.
+"""The convolution blocks that networks share.
 
 YOLOX: Exceeding YOLO Series in 2021, https://arxiv.org/abs/2107.08430
 CSPNet, https://arxiv.org/abs/1911.11929; spatial pyramid pooling, https://arxiv.org/abs/1406.4729
@@ -15,9 +15,9 @@ BN_MOMENTUM = 0.03
 
 
 class SiLU(nn.SiLU):
-    """x * sigmoid(x), in place where no gradient needs x.
+    """x * sigmoid(x), in place if no gradient needs x.
 
-    Where one does, PyTorch would copy x first: 4 % of a training step on a CPU.
+    If one does, an in-place operation would copy x first: 4 % of a training step on a CPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -25,9 +25,9 @@ class SiLU(nn.SiLU):
 
 
 class StridedDepthwiseConv(nn.Conv2d):
-    """A depthwise convolution that skips cells, in training on a CPU in float32 under autocast too.
+    """A strided depthwise convolution, computed in float32 when training on a CPU under autocast.
 
-    oneDNN has no fast gradient of it in bfloat16: 7.5 ms instead of .8 for [8, 16, 160, 160], and in all an
+    oneDNN has no fast gradient of it in bfloat16: 7.5 ms instead of .8 for [8, 16, 160, 160], in all an
     eighth of a training step of YOLOX-nano.
     """
 
@@ -39,7 +39,7 @@ class StridedDepthwiseConv(nn.Conv2d):
 
 
 class ConvBNAct(nn.Module):
-    """Convolution, BatchNorm, activation. Padding keeps the size at stride 1."""
+    """Convolution, BatchNorm and activation; padding keeps the size at stride 1."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ConvBNAct(nn.Module):
 
 
 class SeparableConv(nn.Module):
-    """A depthwise convolution of each channel, then a pointwise one across channels."""
+    """A depthwise separable convolution: a depthwise one, then a pointwise one, each a `ConvBNAct`."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -75,12 +75,12 @@ class SeparableConv(nn.Module):
 
 
 def spatial_conv(inputs: int, outputs: int, kernel: int, stride: int, separable: bool) -> nn.Module:
-    """A convolution that sees neighbours: separable in the nano network, full in the others."""
+    """Return a block with a depthwise separable convolution (nano networks) or with a full one."""
     return (SeparableConv if separable else ConvBNAct)(inputs, outputs, kernel, stride)
 
 
 class Focus(nn.Module):
-    """Moves each 2x2 block of pixels into channels, then convolves: half the size, nothing lost."""
+    """Space-to-depth of each 2x2 block of pixels, then a convolution: half the size without loss."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Focus(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 then 3x3 convolution, with the input added where `shortcut`."""
+    """A 1x1, then a 3x3 convolution; the input is added if `shortcut`."""
 
     def __init__(self, channels: int, shortcut: bool, separable: bool) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class Bottleneck(nn.Module):
 
 
 class CSPLayer(nn.Module):
-    """Half of the channels pass through bottlenecks, half go round them (cross-stage partial)."""
+    """A cross-stage partial layer: half of the channels pass through bottlenecks, half bypass them."""
 
     def __init__(self, inputs: int, outputs: int, depth: int, shortcut: bool, separable: bool) -> None:
         super().__init__()
@@ -122,9 +122,9 @@ class CSPLayer(nn.Module):
 
 
 class SPP(nn.Module):
-    """Spatial pyramid pooling: maxima over 5, 9 and 13 cells beside the features themselves.
+    """Spatial pyramid pooling: the features and their maxima over 5, 9 and 13 cells, concatenated.
 
-    `hidden` channels are pooled; by default half of the inputs.
+    hidden  channels that are pooled; by default half of the inputs
     """
 
     def __init__(self, inputs: int, outputs: int, hidden: int | None = None) -> None:
@@ -135,13 +135,13 @@ class SPP(nn.Module):
         self.pool = nn.MaxPool2d(5, stride=1, padding=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.merge(torch.cat(pyramid(self.reduce(x), self.pool), dim=1))
+        return self.merge(torch.cat(pooled_pyramid(self.reduce(x), self.pool), dim=1))
 
 
-def pyramid(x: Tensor, pool: nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The features themselves and their maxima over 5, 9 and 13 cells; `pool` gives those over 5.
+def pooled_pyramid(x: Tensor, pool: nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the features and their maxima over 5, 9 and 13 cells; `pool` is the max pooling over 5.
 
-    The maximum over 5 cells of maxima over 5 is the maximum over 9, and so on: a third of the work.
+    Max pooling over 5 cells twice is max pooling over 9, and so on: a third of the work.
     """
     pool5 = pool(x)
     pool9 = pool(pool5)

@@ -1,4 +1,4 @@
-"""The blocks of the Darknet family, with its activations and its BatchNorm.
+"""The blocks of the Darknet family: its activations, and its BatchNorm epsilon.
 
 YOLOv3: https://arxiv.org/abs/1804.02767; YOLOv4: https://arxiv.org/abs/2004.10934
 """
@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from nets.layers.blocks import ConvBNAct
 
 LEAKY = partial(nn.LeakyReLU, 0.1, inplace=True)
-BN_EPS = 1e-6  # as Darknet has it; 1e-5 moves the outputs of the published tiny network by .005
+DARKNET_BN_EPS = 1e-6  # Darknet's; 1e-5 changes the outputs of the published tiny network by .005
 
 
 class Mish(nn.Mish):
-    """x * tanh(log(1 + e^x)), https://arxiv.org/abs/1908.08681; in place where no gradient needs x."""
+    """x * tanh(log(1 + e^x)), https://arxiv.org/abs/1908.08681; in place if no gradient needs x."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.mish(x, inplace=not x.requires_grad)
@@ -25,12 +25,12 @@ class Mish(nn.Mish):
 def conv(
     inputs: int, outputs: int, kernel: int, stride: int = 1, activation: Callable[[], nn.Module] = LEAKY
 ) -> ConvBNAct:
-    """Convolution, BatchNorm, and the leaky ReLU or Mish of the family."""
-    return ConvBNAct(inputs, outputs, kernel, stride, activation=activation, eps=BN_EPS)
+    """Return a convolution with BatchNorm and leaky ReLU, or another activation."""
+    return ConvBNAct(inputs, outputs, kernel, stride, activation=activation, eps=DARKNET_BN_EPS)
 
 
 class Residual(nn.Module):
-    """1x1 then 3x3 convolution, and the input added."""
+    """A 1x1, then a 3x3 convolution, and the input added."""
 
     def __init__(self, channels: int, hidden: int, activation: Callable[[], nn.Module] = LEAKY) -> None:
         super().__init__()
@@ -41,8 +41,8 @@ class Residual(nn.Module):
         return x + self.spatial(self.reduce(x))
 
 
-def alternating(inputs: int, outputs: int, depth: int = 5) -> nn.Sequential:
-    """1x1 convolutions to `outputs` channels, with 3x3 ones to twice as many between them."""
+def alternating_convs(inputs: int, outputs: int, depth: int = 5) -> nn.Sequential:
+    """Return 1x1 convolutions to `outputs` channels that alternate with 3x3 ones to twice as many."""
     layers: list[nn.Module] = [conv(inputs, outputs, 1)]
     for _ in range(depth // 2):
         layers += [conv(outputs, 2 * outputs, 3), conv(2 * outputs, outputs, 1)]

@@ -1,7 +1,7 @@
-"""What training alone needs, folded away for inference: the same function in fewer steps.
+"""Fuses layers for inference: the same function in fewer operations.
 
-BatchNorm no longer changes: it multiplies and shifts each channel, which the convolution before it can do.
-Parallel convolutions of one shape add up to one: RepVGG, https://arxiv.org/abs/2101.03697.
+In evaluation, BatchNorm is an affine map of each channel, which is folded into the convolution before it.
+Parallel convolutions are merged into one: RepVGG, https://arxiv.org/abs/2101.03697.
 """
 
 from itertools import pairwise
@@ -14,15 +14,15 @@ from torchvision.ops import FrozenBatchNorm2d
 from nets.layers.blocks import StridedDepthwiseConv
 from nets.layers.gelan_blocks import RepConv
 
-M = TypeVar("M", bound=nn.Module)
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 CONVOLUTIONS = (nn.Conv2d, StridedDepthwiseConv)
 NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
 
-def fused(model: M) -> M:
-    """Fold `model` itself, which is then for inference alone, and return it.
+def fused(model: ModuleT) -> ModuleT:
+    """Fuse `model` in place, for inference alone, and return it.
 
-    A BatchNorm belongs to the convolution just before it among a module's parts; others stay.
+    A BatchNorm is folded into the convolution just before it among a module's children; others stay.
     """
     model.eval().requires_grad_(False)
     for module in list(model.modules()):
@@ -37,8 +37,8 @@ def fused(model: M) -> M:
 
 
 def _fold(conv: nn.Module, norm: nn.Module) -> bool:
-    """Fold `norm` into `conv` if it can be; whether it was."""
-    # Of no subclass, which may do more.
+    """Fold `norm` into `conv` if possible; return whether it was."""
+    # Not for subclasses, which may do more.
     if type(conv) not in CONVOLUTIONS or type(norm) not in NORMS:
         return False
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d)

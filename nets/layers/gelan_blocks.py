@@ -1,4 +1,4 @@
-"""The blocks of YOLOv9: an aggregation of layers whose convolutions train as two and count as one.
+"""The blocks of YOLOv9: GELAN with reparametrised convolutions, and its downsampling.
 
 GELAN: YOLOv9, https://arxiv.org/abs/2402.13616; ELAN: https://arxiv.org/abs/2211.04800
 Reparametrised convolutions: RepVGG, https://arxiv.org/abs/2101.03697
@@ -11,9 +11,9 @@ from nets.layers.blocks import ConvBNAct, CSPLayer, SiLU
 
 
 class RepConv(nn.Module):
-    """A 3x3 and a 1x1 convolution, each with its BatchNorm, added before the activation.
+    """A 3x3 and a 1x1 convolution, each with BatchNorm, added before the activation.
 
-    Both are linear, so that one 3x3 convolution can take their place when training is over.
+    Both are linear, so that for inference one 3x3 convolution can replace them.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -26,7 +26,7 @@ class RepConv(nn.Module):
         return self.act(self.spatial(x) + self.pointwise(x))
 
     def merged(self) -> nn.Conv2d:
-        """The 3x3 convolution that does what both do, once their BatchNorms are folded into them."""
+        """Return the sum of both as one 3x3 convolution, once their BatchNorms are folded into them."""
         conv, centre = self.spatial.conv, self.pointwise.conv
         assert conv.bias is not None and centre.bias is not None, "BatchNorm is folded"
         conv.weight[:, :, 1:2, 1:2] += centre.weight
@@ -35,7 +35,7 @@ class RepConv(nn.Module):
 
 
 class RepBottleneck(nn.Module):
-    """A reparametrised convolution, a 3x3 one, and the input added."""
+    """A reparametrised convolution, then a 3x3 one, and the input added."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class RepBottleneck(nn.Module):
 
 
 class RepCSPLayer(CSPLayer):
-    """A cross-stage partial layer of reparametrised bottlenecks."""
+    """A cross-stage partial layer of `depth` reparametrised bottlenecks."""
 
     def __init__(self, inputs: int, outputs: int, depth: int) -> None:
         super().__init__(inputs, outputs, 0, shortcut=True, separable=False)
@@ -55,10 +55,10 @@ class RepCSPLayer(CSPLayer):
 
 
 class ELAN(nn.Module):
-    """Layers one after the other, and the features after each of them merged.
+    """Efficient layer aggregation: two layers in sequence, whose outputs are concatenated and merged.
 
-    A 1x1 convolution to `hidden` channels; their second half passes through two layers of half as many. A
-    layer is a 3x3 convolution; in GELAN, before it, a partial layer of `depth` bottlenecks.
+    A 1x1 convolution gives `hidden` channels, the second half of which passes through the two layers. A layer
+    is a 3x3 convolution, preceded in GELAN by a cross-stage partial layer of `depth` bottlenecks.
     """
 
     def __init__(self, inputs: int, outputs: int, hidden: int, depth: int = 0) -> None:
@@ -81,7 +81,7 @@ class ELAN(nn.Module):
 
 
 class AverageDown(nn.Module):
-    """Half the size: means over 2 x 2 cells, then a convolution of stride 2."""
+    """Downsampling by 2: average pooling over 2 x 2 cells, then a convolution of stride 2."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class AverageDown(nn.Module):
 
 
 class SplitDown(nn.Module):
-    """Half the size: means over 2 x 2 cells; then half of the channels by a convolution, half by maxima."""
+    """Downsampling by 2: average pooling; then half of the channels are convolved, half max-pooled."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What all losses share: the settings a user can choose, binary cross-entropy and the normaliser."""
+"""What all losses share: their settings, binary cross-entropy, label smoothing and the normaliser."""
 
 from typing import Literal, NamedTuple
 
@@ -10,12 +10,12 @@ BoxLoss = Literal["iou", "giou", "diou", "ciou", "siou"]
 
 
 class LossSettings(NamedTuple):
-    """Choices that every loss of ours follows.
+    """The settings of a loss.
 
-    box              which loss boxes are drawn to objects by; None is the head's own
-    label_smoothing  share of 1/2 in the class targets of found objects: .1 makes them .05 and .95
-    focal            whether what is already told well counts less, in classes and objectness
-    class_weights    how much the class loss of an object counts, for each class; None: all alike
+    box              box regression loss; None for the head's own
+    label_smoothing  share of 1/2 in the class targets of positive samples: .1 makes them .05 and .95
+    focal            whether classification and objectness use the focal loss
+    class_weights    weight of the class loss of an object, for each class; None for equal weights
     """
 
     box: BoxLoss | None = None
@@ -28,34 +28,34 @@ FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
 
 
 def binary_loss(logits: Tensor, targets: Tensor, focal: bool) -> Tensor:
-    """Binary cross-entropy of each logit against its target between 0 and 1; same shape.
+    """Return the binary cross-entropy of each logit against its target between 0 and 1, in the same shape.
 
-    With `focal`, an element counts by |target - probability|^2, and positives by 1/4 against 3/4: the focal
-    loss (https://arxiv.org/abs/1708.02002), which for targets between 0 and 1 is the quality focal loss
+    With `focal`, it is weighted by |target - probability|^2, and by 1/4 for positives and 3/4 for negatives:
+    the focal loss (https://arxiv.org/abs/1708.02002), for soft targets the quality focal loss
     (https://arxiv.org/abs/2006.04388).
     """
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     if not focal:
         return loss
-    share = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
-    return share * (targets - logits.sigmoid()).abs() ** FOCAL_GAMMA * loss
+    alpha = FOCAL_ALPHA * targets + (1 - FOCAL_ALPHA) * (1 - targets)
+    return alpha * (targets - logits.sigmoid()).abs() ** FOCAL_GAMMA * loss
 
 
-def smoothed(targets: Tensor, smoothing: float) -> Tensor:
-    """Targets moved towards one half: 1 becomes 1 - s/2, and 0 becomes s/2.
+def smooth_labels(targets: Tensor, smoothing: float) -> Tensor:
+    """Return class targets with label smoothing s: 1 becomes 1 - s/2, and 0 becomes s/2.
 
-    Classes are told apart by a yes or no for each, so the uniform answer is one half.
+    Towards one half, since each class is a binary classification.
     https://arxiv.org/abs/1512.00567 (section 7)
     """
     return torch.lerp(targets, torch.full_like(targets, 0.5), smoothing) if smoothing else targets
 
 
-def weighted(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | None) -> Tensor:
-    """Class losses of objects, each times the weight of its object's class; labels int64 of the same shape.
+def weight_by_class(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | None) -> Tensor:
+    """Return class losses, each times the weight of its object's class; `labels` int64 of the same shape.
 
-    The whole loss of an object is weighted, what it says of all classes, not its own class alone: so an
-    object of weight 2 counts as two objects would, and a score stays the probability of a class among objects
-    that come as often as they count. With the own class alone, scores of rare classes would rise everywhere.
+    The loss of an object over all classes is weighted, not that of its own class alone: an object of weight 2
+    counts as two objects, and scores remain probabilities for classes of the weighted frequencies. With the
+    own class alone, scores of rare classes would be higher on all objects.
     """
     if weights is None:
         return class_loss
@@ -64,11 +64,11 @@ def weighted(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | No
 
 
 def reduce_mean_count(count: Tensor) -> Tensor:
-    """The mean over all processes of what each has counted in its part of the batch, at least one in all.
+    """Return the mean over all processes of each one's `count`, a scalar; the sum of counts is at least 1.
 
-    Gradients are averaged over the processes. Divided by this, they are those of one process that has the
-    whole batch: the mean of sum / mean_count is the sum of all / the count of all. Without gradients, in
-    evaluation, each process has batches of its own.
+    Gradients are averaged over processes. With losses divided by this, they equal those of one process with
+    the whole batch: the mean of sum / mean count is the total sum / the total count. Without gradients, in
+    evaluation, each process counts its own batches.
     """
     together = torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()
     if not together:

@@ -1,6 +1,6 @@
-"""The losses of a head with distributions of distances: boxes by CIoU, classes, and the distributions.
+"""The losses of DFL heads: CIoU of boxes, classes, and distribution focal loss (DFL).
 
-Task alignment: https://arxiv.org/abs/2108.07755; distributions: https://arxiv.org/abs/2006.04388
+Task-aligned targets: https://arxiv.org/abs/2108.07755; DFL: https://arxiv.org/abs/2006.04388
 """
 
 import torch
@@ -11,17 +11,17 @@ from nets.assigners.task_aligned import AlignedCells, align_tasks
 from nets.common.boxes import gather_rows, side_distances
 from nets.common.structures import Targets
 from nets.heads.dfl_head import BINS, DFLRaw, cell_centres, decode_dfl_boxes
-from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smoothed, weighted
+from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smooth_labels, weight_by_class
 from nets.losses.iou_losses import BOX_LOSSES
 
-BOX_WEIGHT, CLASS_WEIGHT, DISTANCE_WEIGHT = 7.5, 0.5, 1.5
+DFL_BOX_WEIGHT, DFL_CLASS_WEIGHT, DFL_DISTANCE_WEIGHT = 7.5, 0.5, 1.5
 
 
 def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
-    """Losses by component; their sum is what to minimise. Each is divided by the sum of the target scores.
+    """Return the components of the loss, each divided by the sum of the target scores of the batch.
 
-    Masked sums rather than selected rows: the same value, but no wait for the device, and no NaN where
-    the batch holds no object.
+    Masked sums rather than selected rows: the same value without waiting for the device, and no NaN without
+    objects.
     """
     boxes = decode_dfl_boxes(raw)
     found = align_tasks(boxes, raw.classes, cell_centres(raw), raw.levels[0].stride, targets)
@@ -32,25 +32,25 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
     wanted_classes = aligned_class_targets(found, targets, raw.classes, settings.label_smoothing)
     class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
     labels = targets.labels.gather(1, found.target)
-    of_objects = weighted(class_loss, labels, settings.class_weights)  # cells without an object count as ever
-    class_loss = torch.where(found.positive, of_objects, class_loss)
+    positive_loss = weight_by_class(class_loss, labels, settings.class_weights)
+    class_loss = torch.where(found.positive, positive_loss, class_loss)
     distance_loss = distribution_loss(raw.distances, encode_dfl_boxes(wanted, raw)).mean(dim=-1)
     return {
-        "box": BOX_WEIGHT * (box_loss * found.score).sum() / total,
-        "class": CLASS_WEIGHT * class_loss.sum() / total,
-        "dfl": DISTANCE_WEIGHT * (distance_loss * found.score).sum() / total,
+        "box": DFL_BOX_WEIGHT * (box_loss * found.score).sum() / total,
+        "class": DFL_CLASS_WEIGHT * class_loss.sum() / total,
+        "dfl": DFL_DISTANCE_WEIGHT * (distance_loss * found.score).sum() / total,
     }
 
 
 def aligned_class_targets(found: AlignedCells, targets: Targets, classes: Tensor, smoothing: float) -> Tensor:
-    """What each score should be: the alignment in the object's class, 0 in all others. [B, A, C]"""
+    """Return the target scores [B, A, C]: that of the cell in its object's class, 0 in all others."""
     labels = targets.labels.gather(1, found.target).unsqueeze(-1)
     one_hot = torch.zeros_like(classes).scatter(-1, labels, 1.0)
-    return smoothed(one_hot, smoothing) * found.score.unsqueeze(-1)
+    return smooth_labels(one_hot, smoothing) * found.score.unsqueeze(-1)
 
 
 def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
-    """Cross-entropy against the two bins beside each distance, the nearer counting more.
+    """Return the distribution focal loss: cross-entropy with the two bins around each distance, interpolated.
 
     logits [..., BINS], distances [...] between 0 and BINS - 1 -> [...]
     """
@@ -61,6 +61,9 @@ def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
 
 
 def encode_dfl_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
-    """Distances in strides from cells' centres to the sides of boxes xyxy [B, A, 4], as far as bins go."""
+    """Return the distances [B, A, 4] in strides from the cells' centres to the sides of boxes xyxy [B, A, 4].
+
+    Clamped to the range of the bins.
+    """
     distances = side_distances(cell_centres(raw), boxes)
     return (distances / raw.strides[:, None]).clamp(0, BINS - 1)

@@ -1,7 +1,7 @@
-"""The losses of FCOS: points within an object near its centre, on the level that its size belongs to.
+"""The losses of FCOS; positive samples are points near the centre of an object, on the level of its size.
 
 FCOS: https://arxiv.org/abs/1904.01355; centre sampling: https://arxiv.org/abs/2006.09214
-Values are those of torchvision's own loss, but for the whole batch at once, without waiting for the device.
+The values equal torchvision's, but are computed for the whole batch at once, without waiting for the device.
 """
 
 from typing import NamedTuple
@@ -18,19 +18,19 @@ from nets.losses.common import binary_loss, reduce_mean_count
 from nets.losses.iou_losses import giou_loss
 from nets.losses.ssd_retinanet_loss import binary_class_targets
 
-RADIUS = 1.5  # strides between a point and the centre of its object, at most
-NEAREST, FARTHEST = 4, 8  # strides from a point to the farthest side of its object
+CENTRE_RADIUS = 1.5  # of the centre sampling, in strides
+RANGE_START, RANGE_END = 4, 8  # of the distance from a point to the farthest side of its object, in strides
 
 
 class PointAssignment(NamedTuple):
-    """positive bool [B, A], which points should find an object; target int64 [B, A], which, else 0."""
+    """positive: bool [B, A], positive samples; target: int64 [B, A], index of the object, else 0."""
 
     positive: Tensor
     target: Tensor
 
 
 def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
-    """Losses by component, divided by the number of positive points of the batch."""
+    """Return the components of the loss, each divided by the number of positive samples in the batch."""
     positive, target = assign_points(raw, targets)
     wanted = gather_rows(targets.boxes, target)
     number = reduce_mean_count(positive.sum())
@@ -40,7 +40,7 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
     )
     box_loss = giou_loss(point_boxes(raw), wanted)
     centreness = F.binary_cross_entropy_with_logits(
-        raw.centreness, wanted_centreness(raw.points, wanted), reduction="none"
+        raw.centreness, centreness_targets(raw.points, wanted), reduction="none"
     )
     return {
         "box": (box_loss * positive).sum() / number,
@@ -51,38 +51,38 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def assign_points(raw: PointRaw, targets: Targets) -> PointAssignment:
-    """Give each point the smallest object that contains it, is near it, and has its level's size.
+    """Assign to each point the smallest object that contains it, has its centre near, and suits its level.
 
-    A few objects at a time: a tensor of all points times all objects would take gigabytes on large batches.
+    A few objects at a time: a tensor of all points by all objects would take gigabytes on large batches.
     """
-    real, objects = real_objects(targets), area(targets.boxes)
+    real, areas = real_objects(targets), area(targets.boxes)
     smallest = raw.points.new_full((real.shape[0], raw.points.shape[0]), torch.inf)
     target = torch.zeros_like(smallest, dtype=torch.int64)
     for first in range(0, real.shape[1], OBJECTS_AT_ONCE):
         some = slice(first, first + OBJECTS_AT_ONCE)
         fits = _fits(raw, targets.boxes[:, some].unsqueeze(2)) & real[:, some].unsqueeze(2)
-        least, which = torch.where(fits, objects[:, some].unsqueeze(2), torch.inf).min(dim=1)
+        least, which = torch.where(fits, areas[:, some].unsqueeze(2), torch.inf).min(dim=1)
         target = torch.where(least < smallest, which + first, target)
         smallest = torch.minimum(least, smallest)
     return PointAssignment(smallest < torch.inf, target)
 
 
 def _fits(raw: PointRaw, boxes: Tensor) -> Tensor:
-    """Whether a point may find an object: boxes xyxy [B, M, 1, 4] -> bool [B, M, A]."""
+    """Return which points may be assigned to boxes xyxy [B, M, 1, 4]: bool [B, M, A]."""
     sides = side_distances(raw.points, boxes)
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     farthest = sides.amax(dim=-1)
     finest, coarsest = raw.strides == raw.strides[0], raw.strides == raw.strides[-1]
     return (
         (sides.amin(dim=-1) > 0)
-        & ((centre - raw.points).abs().amax(dim=-1) < RADIUS * raw.strides)
-        & (farthest > torch.where(finest, 0, NEAREST * raw.strides))
-        & (farthest < torch.where(coarsest, torch.inf, FARTHEST * raw.strides))
+        & ((centre - raw.points).abs().amax(dim=-1) < CENTRE_RADIUS * raw.strides)
+        & (farthest > torch.where(finest, 0, RANGE_START * raw.strides))
+        & (farthest < torch.where(coarsest, torch.inf, RANGE_END * raw.strides))
     )
 
 
-def wanted_centreness(points: Tensor, boxes: Tensor) -> Tensor:
-    """1 for a point in the middle of its box, 0 at its sides: points [A, 2], boxes [B, A, 4] -> [B, A]."""
+def centreness_targets(points: Tensor, boxes: Tensor) -> Tensor:
+    """Return the centreness [B, A] of points [A, 2] in boxes [B, A, 4]: 1 at the centre, 0 at the sides."""
     left, top, right, bottom = side_distances(points, boxes).clamp(min=1e-6).unbind(dim=-1)
     across = torch.minimum(left, right) / torch.maximum(left, right)
     down = torch.minimum(top, bottom) / torch.maximum(top, bottom)

@@ -1,6 +1,6 @@
-"""Losses between boxes and the boxes they should be: 0 where equal, larger the less they fit.
+"""Box regression losses based on IoU, 0 for equal boxes.
 
-Each takes xyxy boxes [..., 4] and [..., 4] in pixels and returns one value a pair [...].
+Each takes predicted and target boxes xyxy [..., 4] in pixels, and returns one value for each pair, [...].
 """
 
 import math
@@ -21,7 +21,7 @@ def iou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
 
 
 def giou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """1 - IoU + the share of the enclosing box that neither covers. https://arxiv.org/abs/1902.09630"""
+    """1 - IoU + the share of the enclosing box that neither box covers. https://arxiv.org/abs/1902.09630"""
     iou = aligned_iou(boxes, wanted)
     union = (area(boxes) + area(wanted)) / (1 + iou)
     enclosing = _enclosing(boxes, wanted).prod(dim=-1)
@@ -29,7 +29,7 @@ def giou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
 
 
 def diou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """1 - IoU + squared distance of the centres, by that of the enclosing box's corners.
+    """1 - IoU + the squared distance of the centres by the squared diagonal of the enclosing box.
 
     https://arxiv.org/abs/1911.08287
     """
@@ -37,7 +37,7 @@ def diou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
 
 
 def ciou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """DIoU and how much the aspect ratios differ. https://arxiv.org/abs/1911.08287 (section 3.3)"""
+    """DIoU loss + a penalty for different aspect ratios. https://arxiv.org/abs/1911.08287 (section 3.3)"""
     iou = aligned_iou(boxes, wanted)
     width, height = _sides(boxes)
     wanted_width, wanted_height = _sides(wanted)
@@ -48,13 +48,13 @@ def ciou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
 
 
 def siou_loss(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """1 - IoU + half of a distance, larger off the axes, and of a difference of shapes.
+    """1 - IoU + half of an angle-dependent distance of the centres and of a difference of shapes.
 
     https://arxiv.org/abs/2205.12740
     """
     offset = _centre(wanted) - _centre(boxes)
     length = (offset.square().sum(dim=-1) + EPS).sqrt()
-    # 0 along an axis, 1 at 45 degrees: first come to the nearest axis, then along it.
+    # 0 along an axis, 1 at 45 degrees: move to the nearest axis first, then along it.
     angle = torch.sin(2 * torch.asin(offset.abs().amin(dim=-1) / length))
     relative = (offset / (_enclosing(boxes, wanted) + EPS)).square()
     distance = (1 - torch.exp(-(2 - angle).unsqueeze(-1) * relative)).sum(dim=-1)
@@ -78,18 +78,18 @@ def _centre(boxes: Tensor) -> Tensor:
 
 
 def _sides(boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Widths and heights."""
+    """Return widths and heights, [...] each."""
     return boxes[..., 2] - boxes[..., 0], boxes[..., 3] - boxes[..., 1]
 
 
 def _enclosing(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """Width and height [..., 2] of the smallest box around both."""
+    """Return width and height [..., 2] of the smallest box that contains both."""
     corner1 = torch.minimum(boxes[..., :2], wanted[..., :2])
     corner2 = torch.maximum(boxes[..., 2:], wanted[..., 2:])
     return corner2 - corner1
 
 
 def _distance(boxes: Tensor, wanted: Tensor) -> Tensor:
-    """Squared distance of the centres by the squared diagonal of the enclosing box."""
+    """Return the squared distance of the centres by the squared diagonal of the enclosing box."""
     diagonal = _enclosing(boxes, wanted).square().sum(dim=-1)
     return (_centre(boxes) - _centre(wanted)).square().sum(dim=-1) / (diagonal + EPS)

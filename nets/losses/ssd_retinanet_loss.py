@@ -1,7 +1,7 @@
-"""The losses of SSD and RetinaNet, whose anchors are chosen by how much they overlap the objects.
+"""The losses of SSD and RetinaNet, whose label assignment is by IoU of anchors and objects.
 
 SSD: https://arxiv.org/abs/1512.02325; RetinaNet: https://arxiv.org/abs/1708.02002
-Values are those of torchvision's own losses, but for the whole batch at once, without waiting for the device.
+The values equal torchvision's, but are computed for the whole batch at once, without waiting for the device.
 """
 
 import torch
@@ -9,35 +9,35 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nets.assigners.iou_matcher import Matches, match_anchors
-from nets.common import box_coder as box_codes
-from nets.common.box_coder import PLAIN, SCALED
+from nets.common.box_coder import UNIT_SCALES, VARIANCE_SCALES, Scales, encode_boxes
 from nets.common.boxes import gather_rows
 from nets.common.structures import Targets
 from nets.heads.torchvision_heads import DenseRaw
 from nets.losses.common import binary_loss, reduce_mean_count
 
-OVERLAPS = 0.5  # an anchor that overlaps an object as much should find it
-RETINANET_IGNORED = 0.4  # one between is neither right nor wrong
-SSD_NEGATIVES = 3  # background anchors that count for each that should find an object, the worst ones
+POSITIVE_IOU = 0.5  # with an object, from which an anchor is a positive sample
+RETINANET_NEGATIVE_IOU = 0.4  # anchors between it and POSITIVE_IOU are ignored
+NEGATIVES_PER_POSITIVE = 3  # SSD's hard negative mining
 
 
 def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
-    """Losses by component, divided by the number of anchors that should find an object.
+    """Return the components of the loss, each divided by the number of positive samples in the batch.
 
-    Without any object all are 0: SSD learns the background only beside objects.
+    Without objects all are 0: SSD learns the background only from images with objects.
     """
     matches = match_anchors(raw.anchors, targets)
     forced = forced_objects(matches)
-    positive = (matches.overlap >= OVERLAPS) | (forced >= 0)
+    positive = (matches.overlap >= POSITIVE_IOU) | (forced >= 0)
     target = torch.where(forced >= 0, forced, matches.target)
     number = reduce_mean_count(positive.sum())
 
-    box_loss = F.smooth_l1_loss(raw.boxes, _codes(raw, targets, target, positive, SCALED), reduction="none")
+    codes = _code_targets(raw, targets, target, positive, VARIANCE_SCALES)
+    box_loss = F.smooth_l1_loss(raw.boxes, codes, reduction="none")
     wanted = torch.where(positive, targets.labels.gather(1, target) + 1, 0)  # background is 0
-    # Flat: of images by rows and columns, which this would be taken for, a GPU has no deterministic kernel.
+    # Flattened: the kernel for [B, C, A] on a GPU is not deterministic.
     class_loss = F.cross_entropy(raw.classes.flatten(0, 1), wanted.flatten(), reduction="none")
     class_loss = class_loss.view_as(wanted)
-    counted = positive | hardest(class_loss, positive)
+    counted = positive | hard_negatives(class_loss, positive)
     return {
         "box": (box_loss.sum(dim=-1) * positive).sum() / number,
         "class": (class_loss * counted).sum() / number,
@@ -46,7 +46,10 @@ def ssd_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def forced_objects(matches: Matches) -> Tensor:
-    """For each anchor the object that no anchor overlaps more, the last of several, else -1. [B, A]"""
+    """Return for each anchor the object that it overlaps most of all anchors, the last of several, else -1.
+
+    int64 [B, A]
+    """
     batch, anchors = matches.overlap.shape
     objects = torch.arange(matches.best_anchor.shape[1], device=matches.target.device).expand(batch, -1)
     forced = objects.new_full((batch, anchors + 1), -1)
@@ -54,20 +57,20 @@ def forced_objects(matches: Matches) -> Tensor:
 
 
 @torch.no_grad()
-def hardest(class_loss: Tensor, positive: Tensor) -> Tensor:
-    """The background anchors of each image that do worst, three for each positive one. bool [B, A]"""
+def hard_negatives(class_loss: Tensor, positive: Tensor) -> Tensor:
+    """Return the negative samples of highest loss in each image, three for each positive one, bool [B, A]."""
     order = class_loss.masked_fill(positive, -torch.inf).argsort(dim=1, descending=True)
-    return (order.argsort(dim=1) < SSD_NEGATIVES * positive.sum(dim=1, keepdim=True)) & ~positive
+    return (order.argsort(dim=1) < NEGATIVES_PER_POSITIVE * positive.sum(dim=1, keepdim=True)) & ~positive
 
 
 def retinanet_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
-    """Losses by component, for each image divided by its number of positive anchors, then averaged."""
+    """Return the components of the loss, of each image by its number of positive samples, then averaged."""
     matches = match_anchors(raw.anchors, targets)
-    positive = (matches.overlap >= OVERLAPS) | matches.is_best
-    counted = positive | (matches.overlap < RETINANET_IGNORED)
+    positive = (matches.overlap >= POSITIVE_IOU) | matches.is_best
+    counted = positive | (matches.overlap < RETINANET_NEGATIVE_IOU)
     number = positive.sum(dim=1).clamp(min=1)
 
-    codes = _codes(raw, targets, matches.target, positive, PLAIN)
+    codes = _code_targets(raw, targets, matches.target, positive, UNIT_SCALES)
     box_loss = F.l1_loss(raw.boxes, codes, reduction="none").sum(dim=-1)
     wanted = binary_class_targets(raw.classes, targets, matches.target, positive)
     class_loss = binary_loss(raw.classes, wanted, focal=True).sum(dim=-1)
@@ -78,15 +81,15 @@ def retinanet_loss(raw: DenseRaw, targets: Targets) -> dict[str, Tensor]:
 
 
 def binary_class_targets(classes: Tensor, targets: Targets, target: Tensor, positive: Tensor) -> Tensor:
-    """1 for the class of the object that a positive row of classes [B, A, C] should find, else 0."""
+    """Return class targets like classes [B, A, C]: 1 for the object's class of positive samples, else 0."""
     labels = targets.labels.gather(1, target).unsqueeze(-1)
     return torch.zeros_like(classes).scatter(2, labels, positive.unsqueeze(-1).to(classes.dtype))
 
 
-def _codes(
-    raw: DenseRaw, targets: Targets, target: Tensor, positive: Tensor, scales: box_codes.Scales
+def _code_targets(
+    raw: DenseRaw, targets: Targets, target: Tensor, positive: Tensor, scales: Scales
 ) -> Tensor:
-    """What the head should have returned [B, A, 4]; 0 where the anchor should find nothing."""
+    """Return the regression targets [B, A, 4]; 0 for negative samples."""
     wanted = gather_rows(targets.boxes, target)
     wanted = torch.where(positive.unsqueeze(-1), wanted, raw.anchors)  # padding would give the log of 0
-    return box_codes.encode_boxes(wanted, raw.anchors, scales)
+    return encode_boxes(wanted, raw.anchors, scales)

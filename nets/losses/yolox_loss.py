@@ -1,4 +1,4 @@
-"""The losses of YOLOX: boxes by IoU, objectness and classes by binary cross-entropy, sizes by L1.
+"""The losses of YOLOX: IoU and L1 of boxes, binary cross-entropy of objectness and classes.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -11,17 +11,16 @@ from nets.assigners.simota import Assignment, simota
 from nets.common.boxes import aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.heads.yolox_head import YOLOXRaw, decode_yolox_boxes
-from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smoothed, weighted
+from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smooth_labels, weight_by_class
 from nets.losses.iou_losses import BOX_LOSSES
 
-BOX_WEIGHT = 5.0
+YOLOX_BOX_WEIGHT = 5.0
 
 
 def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
-    """Losses by component; their sum is what to minimise. Each is divided by the number of positive cells.
+    """Return the components of the loss, each divided by the number of positive cells in the batch.
 
-    Masked sums over the pairs of cells and objects that may be: no wait for the device to say which are, and
-    no NaN where the batch holds no object.
+    Masked sums over the candidate pairs of cells and objects: no wait for the device, no NaN without objects.
     """
     boxes = decode_yolox_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
@@ -31,7 +30,7 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     number = reduce_mean_count(positive.sum())
 
     boxes, won = gather_rows(boxes, found.cell), found.won.float()
-    # The paper's own box loss is 1 - IoU^2.
+    # The published box loss is 1 - IoU^2.
     box_loss = (
         BOX_LOSSES[settings.box](boxes, wanted) if settings.box else 1 - aligned_iou(boxes, wanted) ** 2
     )
@@ -39,11 +38,12 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
     classes = gather_rows(raw.classes, found.cell)
-    wanted_classes = smoothed(iou_class_targets(found, labels, classes.shape[-1]), settings.label_smoothing)
+    wanted_classes = iou_class_targets(found, labels, classes.shape[-1])
+    wanted_classes = smooth_labels(wanted_classes, settings.label_smoothing)
     class_loss = binary_loss(classes, wanted_classes, settings.focal).sum(dim=-1)
-    class_loss = weighted(class_loss, labels, settings.class_weights)
+    class_loss = weight_by_class(class_loss, labels, settings.class_weights)
     return {
-        "box": BOX_WEIGHT * (box_loss * won).sum() / number,
+        "box": YOLOX_BOX_WEIGHT * (box_loss * won).sum() / number,
         "objectness": objectness_loss / number,
         "class": (class_loss * won).sum() / number,
         "l1": (l1_loss * won).sum() / number,
@@ -51,14 +51,14 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
 
 
 def iou_class_targets(found: Assignment, labels: Tensor, num_classes: int) -> Tensor:
-    """One-hot classes weighted by IoU, so that a score tells how well the box fits. [B, P, C]"""
+    """Return one-hot classes times IoU, [B, P, C], so that scores reflect how well boxes fit."""
     return F.one_hot(labels, num_classes) * found.iou.unsqueeze(-1)
 
 
 def encode_yolox_boxes(boxes: Tensor, cells: Tensor, strides: Tensor) -> Tensor:
-    """What the head should have returned for boxes xyxy [..., 4]: the inverse of `decode_yolox_boxes`.
+    """Return the regression targets [..., 4] of boxes xyxy [..., 4]: the inverse of `decode_yolox_boxes`.
 
-    cells [..., 2] and strides [...] as in `YOLOXRaw`.
+    cells [..., 2] and strides [...] are as in `YOLOXRaw`.
     """
     strides = strides.unsqueeze(-1)
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2 / strides - cells

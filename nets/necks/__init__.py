@@ -1,1 +1,1 @@
-"""Necks: features to features."""
+"""Necks: feature maps of a backbone to feature maps for a head."""

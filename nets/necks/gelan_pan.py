@@ -1,4 +1,4 @@
-"""Neck of YOLOv9: a path down and a path up of GELAN blocks.
+"""The neck of YOLOv9: a path aggregation network of GELAN blocks.
 
 YOLOv9: https://arxiv.org/abs/2402.13616; widths: https://github.com/MultimediaTechLab/YOLO (MIT)
 """
@@ -14,10 +14,10 @@ from nets.layers.gelan_blocks import ELAN, AverageDown, SplitDown
 
 
 class GELANPAN(nn.Module):
-    """Mixes three levels of features: pooling, a pyramid down from coarse to fine, and a path back up.
+    """Spatial pyramid pooling, a top-down feature pyramid, and a bottom-up path, over three levels.
 
-    widths      channels that come out, finest first
-    downs       channels in which the fine and the middle level are passed on to the next coarser one
+    widths             output channels, finest level first
+    downs              channels of the downsampled fine and middle level in the bottom-up path
     depth, split_down  as in the backbone
     """
 

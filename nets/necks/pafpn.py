@@ -1,4 +1,4 @@
-"""The neck of YOLOX: a feature pyramid down from coarse to fine, then a path back up.
+"""The neck of YOLOX: a top-down feature pyramid, then a bottom-up path (PAFPN).
 
 Path Aggregation Network, https://arxiv.org/abs/1803.01534; YOLOX, https://arxiv.org/abs/2107.08430
 """
@@ -13,9 +13,13 @@ from nets.layers.blocks import ConvBNAct, CSPLayer, spatial_conv
 
 
 class PAFPN(nn.Module):
-    """Mixes three levels of features; each keeps its size and its number of channels.
+    """A path aggregation network over three levels, which keep their sizes and channels.
 
-    `channels` of the backbone's features, finest first. "down" in a name means to a coarser level.
+    channels   of the backbone's features, finest first
+    depth      factor of the number of bottlenecks
+    separable  whether 3x3 convolutions are depthwise separable
+
+    "down" in a name means to a coarser level.
     """
 
     def __init__(self, channels: Sequence[int], depth: float, separable: bool = False) -> None:

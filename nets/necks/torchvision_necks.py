@@ -1,4 +1,4 @@
-"""Necks of torchvision's detectors: the feature pyramid network (FPN), and SSD's extra levels."""
+"""The necks of torchvision's detectors: the feature pyramid network (FPN), and SSD's extra levels."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 
 class FPN(nn.Module):
-    """torchvision's feature pyramid: 256 channels on each level of the backbone, and on coarser ones."""
+    """torchvision's feature pyramid: 256 channels on each level of the backbone, and coarser levels."""
 
     def __init__(self, fpn: nn.Module) -> None:
         super().__init__()
@@ -19,9 +19,9 @@ class FPN(nn.Module):
 
 
 class ExtraLevels(nn.Module):
-    """SSD's coarser levels, each made of the one before.
+    """SSD's coarser levels, each computed from the one before.
 
-    `scale` [C] is what VGG's finest level is normalised to; MobileNet's needs none.
+    scale  [C], the learned L2 norm of the finest level, for VGG; None for MobileNet
     """
 
     scale: nn.Parameter | None

@@ -1,1 +1,1 @@
-"""Published weights: state dicts that others trained, under our names."""
+"""Published weights: converts the state dicts of other projects to our names."""

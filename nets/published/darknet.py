@@ -1,7 +1,7 @@
-"""The floats of a Darknet `.weights` file under our names: they stand in the order of the network's layers.
+"""Converts the floats of a Darknet `.weights` file to tensors under our names.
 
-For each convolution in the order of the cfg file: with BatchNorm its bias, scale, mean, variance and the
-kernel; without, the bias and the kernel. https://github.com/AlexeyAB/darknet (public domain)
+They are in the order of the convolutions in the cfg file: BatchNorm's bias, scale, mean and variance, and the
+kernel; without BatchNorm, bias and kernel. https://github.com/AlexeyAB/darknet (public domain)
 """
 
 import functools
@@ -14,38 +14,64 @@ from torch import Tensor, nn
 from nets.layers.blocks import ConvBNAct
 from nets.zoo.build import build_detector
 
-# Our modules in the order in which the cfg files list their convolutions; "predict" marks the last 1x1
-# convolution of a level, whose outputs we have in three convolutions.
+_TINY_ORDER = (
+    "backbone",
+    "neck.coarse",
+    "head.convs.1",
+    "predict.1",
+    "neck.up_fine",
+    "head.convs.0",
+    "predict.0",
+)
+# Our modules in the order of the convolutions in the cfg files. "predict" is the last 1x1 convolution of a
+# level, which is divided into three of ours.
 ORDERS: dict[str, tuple[str, ...]] = {
     "yolov3": (
-        *("backbone", "neck.coarse", "head.convs.2", "predict.2"),
-        *("neck.up_middle", "neck.middle", "head.convs.1", "predict.1"),
-        *("neck.up_fine", "neck.fine", "head.convs.0", "predict.0"),
+        "backbone",
+        "neck.coarse",
+        "head.convs.2",
+        "predict.2",
+        "neck.up_middle",
+        "neck.middle",
+        "head.convs.1",
+        "predict.1",
+        "neck.up_fine",
+        "neck.fine",
+        "head.convs.0",
+        "predict.0",
     ),
-    "yolov3_tiny": (
-        *("backbone", "neck.coarse", "head.convs.1", "predict.1"),
-        *("neck.up_fine", "head.convs.0", "predict.0"),
-    ),
+    "yolov3_tiny": _TINY_ORDER,
     "yolov4": (
-        *("backbone", "neck.before_pool", "neck.after_pool"),
-        *("neck.up_middle", "neck.lateral_middle", "neck.pyramid_middle"),
-        *("neck.up_fine", "neck.lateral_fine", "neck.pyramid_fine", "head.convs.0", "predict.0"),
-        *("neck.down_fine", "neck.path_middle", "head.convs.1", "predict.1"),
-        *("neck.down_middle", "neck.path_coarse", "head.convs.2", "predict.2"),
+        "backbone",
+        "neck.before_pool",
+        "neck.after_pool",
+        "neck.up_middle",
+        "neck.lateral_middle",
+        "neck.pyramid_middle",
+        "neck.up_fine",
+        "neck.lateral_fine",
+        "neck.pyramid_fine",
+        "head.convs.0",
+        "predict.0",
+        "neck.down_fine",
+        "neck.path_middle",
+        "head.convs.1",
+        "predict.1",
+        "neck.down_middle",
+        "neck.path_coarse",
+        "head.convs.2",
+        "predict.2",
     ),
-    "yolov4_tiny": (
-        *("backbone", "neck.coarse", "head.convs.1", "predict.1"),
-        *("neck.up_fine", "head.convs.0", "predict.0"),
-    ),
+    "yolov4_tiny": _TINY_ORDER,
 }
 
 
 def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
-    """The floats of a file [N] as a state dict of the zoo's `name`, or of the network that they are of.
+    """Convert the floats of a file [N] to a state dict of the zoo's `name`, or of the network they belong to.
 
-    Which one, and for how many classes, follows from the number of floats. A file may end after any layer
-    from the end of the backbone on: such files are published to start a training from, and are taken to be
-    of `name`. ValueError with the counts if no file has so many.
+    The network and its number of classes follow from the number of floats. A file may end after any layer
+    from the end of the backbone on: such files are published as pretrained backbones, and are taken to be of
+    `name`. ValueError with the counts if no file has so many floats.
     """
     for network in sorted(ORDERS, key=lambda network: network != name):
         none, each = _floats_by_classes(network)
@@ -53,30 +79,30 @@ def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
         if classes > 0 and rest == 0:
             return _split(floats, file_shapes(network, classes))
     if name not in ORDERS:
-        raise ValueError(f"it is a Darknet file, of none of the networks {', '.join(ORDERS)}")
+        raise ValueError(f"it is a Darknet file, but of none of the networks {', '.join(ORDERS)}")
     return _split(floats, _beginning(floats, name))
 
 
 @functools.cache
 def _floats_by_classes(name: str) -> tuple[int, int]:
-    """How many floats the file of a network has without classes, and how many more for each class."""
+    """Return how many floats the file of a network has without classes, and how many more for each class."""
     one, two = (sum(map(math.prod, file_shapes(name, classes).values())) for classes in (1, 2))
     return 2 * one - two, two - one
 
 
 @functools.cache
 def file_shapes(name: str, num_classes: int) -> dict[str, torch.Size]:
-    """Names and shapes of a network's tensors in the order of its Darknet file."""
+    """Return names and shapes of a network's tensors in the order of its Darknet file."""
     with torch.device("meta"):
         detector = build_detector(name, num_classes)
     shapes: dict[str, torch.Size] = {}
     modules = dict(detector.named_modules())
-    for place in ORDERS[name]:
-        kind, _, level = place.partition(".")
+    for module_name in ORDERS[name]:
+        kind, _, level = module_name.partition(".")
         if kind == "predict":
             shapes |= _predictor_shapes(modules, level)
         else:
-            shapes |= _layer_shapes(place, modules[place])
+            shapes |= _layer_shapes(module_name, modules[module_name])
     return shapes
 
 
@@ -91,7 +117,7 @@ def _layer_shapes(prefix: str, module: nn.Module) -> dict[str, torch.Size]:
 
 
 def _predictor_shapes(modules: Mapping[str, nn.Module], level: str) -> dict[str, torch.Size]:
-    """The one convolution of the file that ours are cut from, under the name `predict`."""
+    """Return the shapes of the file's one convolution that is divided into ours, under the name `predict`."""
     weights = [
         modules[f"head.{kind}_preds.{level}"].get_parameter("weight")
         for kind in ("box", "objectness", "class")
@@ -110,7 +136,7 @@ def _split(floats: Tensor, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor
 
 
 def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
-    """The file has for each of three anchors four rows of the box, one of objectness, and the classes'."""
+    """Divide the rows of a `predict` tensor: box, objectness and classes for each of three anchors."""
     _, level, kind = name.split(".")
     anchors = whole.view(3, -1, *whole.shape[1:])
     cuts = {"box": anchors[:, :4], "objectness": anchors[:, 4:5], "class": anchors[:, 5:]}
@@ -118,7 +144,7 @@ def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
 
 
 def _beginning(floats: Tensor, name: str) -> dict[str, torch.Size]:
-    """The shapes of a file that ends after some layer; ValueError with the counts if it ends within one."""
+    """Return the shapes of a file that ends after a layer; ValueError with the counts if it does not."""
     shapes = file_shapes(name, 1)
     layers_left = sum(tensor.startswith("backbone.") for tensor in shapes)
     chosen: dict[str, torch.Size] = {}
@@ -133,5 +159,5 @@ def _beginning(floats: Tensor, name: str) -> dict[str, torch.Size]:
     none, each = _floats_by_classes(name)
     raise ValueError(
         f"it holds {len(floats):,} floats, and a Darknet file of {name} holds {none:,}, and {each:,} more "
-        f"for each class, {none + 80 * each:,} for COCO's 80: it is cut off, too long, or another's"
+        f"for each class, {none + 80 * each:,} for COCO's 80: it is truncated, too long, or another network's"
     )

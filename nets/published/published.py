@@ -1,30 +1,28 @@
-"""Weights that others published, under our names: every format of foreign checkpoints is recognised here."""
+"""Recognises the checkpoint formats of other projects, and converts their state dicts to our names."""
 
 from collections.abc import Mapping
 
 from torch import Tensor
 
-from nets.published import torchvision as torchvision_keys
-from nets.published import yolov9 as yolov9_keys
-from nets.published import yolox as yolox_keys
 from nets.published.darknet import from_darknet
+from nets.published.torchvision import from_torchvision
+from nets.published.yolov9 import from_yolov9
+from nets.published.yolox import from_yolox
 
-DARKNET = "darknet"  # the name of the one tensor, all floats of a Darknet file
+DARKNET = "darknet"  # name of the only tensor of a Darknet file: all of its floats
 
 
 def from_published(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
-    """A published state dict under our names; None if it is in no format that we know.
+    """Return a published state dict under our names; None if its format is not known.
 
-    `model_name` says whose layers the floats of a Darknet file are: they have no names; and which of
-    torchvision's detectors is meant. ValueError if the floats cannot be that model's.
+    model_name  whose layers the floats of a Darknet file are, which have no names; and which of torchvision's
+                detectors is meant
+
+    ValueError if the floats of a Darknet file do not fit the model.
     """
     if DARKNET in state:
         return from_darknet(state[DARKNET], model_name)
-    for ours in (
-        torchvision_keys.from_torchvision(state, model_name),
-        yolox_keys.from_yolox(state),
-        yolov9_keys.from_yolov9(state),
-    ):
+    for ours in (from_torchvision(state, model_name), from_yolox(state), from_yolov9(state)):
         if ours is not None:
             return ours
     return None

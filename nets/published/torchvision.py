@@ -1,6 +1,6 @@
-"""The names and rows of torchvision's published checkpoints, and ours.
+"""Converts the tensor names and class rows of torchvision's published checkpoints to ours.
 
-Their 91 rows for classes are COCO's category numbers: background, 80 categories, and 10 that were never used.
+Their 91 class rows are COCO's category numbers: background, 80 categories, and 10 that are not used.
 https://github.com/pytorch/vision (BSD-3-Clause)
 """
 
@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-# (official, ours): patterns and what they become, for each detector
+# (official, ours): patterns and replacements for each detector
 _FPN = (
     (r"^backbone\.fpn\.", "neck.fpn."),
-    # as older files have them
+    # older files
     (r"^(neck\.fpn\.(?:inner|layer)_blocks\.\d+)\.(weight|bias)$", r"\1.0.\2"),
 )
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -32,7 +32,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "retinanet": (
         *_FPN,
-        # older files number the activations between the convolutions too
+        # older files, which number the activations between the convolutions too
         *(
             (rf"^(head\.\w+_head\.conv)\.{2 * number}\.(weight|bias)$", rf"\1.{number}.0.\2")
             for number in range(4)
@@ -40,7 +40,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "fcos": _FPN,
 }
-_MARKS = re.compile(r"^backbone\.(fpn|extra)\.")  # what ours never begin with
+_MARKS = re.compile(r"^backbone\.(fpn|extra)\.")  # our names never begin so
 
 _CLASS_ROWS = re.compile(
     r"^head\.(classification_head\.(module_list\.\d+(\.1)?|cls_logits)|roi_heads\.box_predictor\.\w+)\.\w+$"
@@ -49,16 +49,16 @@ _CATEGORIES = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
 _USED = [row for row, name in enumerate(_CATEGORIES) if name not in ("__background__", "N/A")]
 _WITH_BACKGROUND = ("ssd300_vgg16", "ssdlite320", "fasterrcnn")
 
-# The published networks of these two divide by the deviation alone; BatchNorm adds EPS to the variance.
+# These two were published with an epsilon of 0; BatchNorm adds BATCH_NORM_EPS to the variance.
 _WITHOUT_EPS = ("fasterrcnn", "retinanet")
-EPS = 1e-5
+BATCH_NORM_EPS = 1e-5
 
 
 def from_torchvision(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
-    """A state dict of torchvision's detector under the names of ours; None if it is no such.
+    """Return a state dict of torchvision's detector under our names; None if it is not one.
 
-    Of COCO's 91 rows those of the 80 categories remain, in order. Rows for any other number of classes stay,
-    and so do names that `model_name` does not know.
+    Of COCO's 91 class rows those of the 80 categories are kept, in order. Rows for other numbers of classes
+    stay, and so do names that `model_name` does not have.
     """
     if model_name not in _NAMES or not any(_MARKS.match(name) for name in state):
         return None
@@ -72,26 +72,26 @@ def from_torchvision(state: Mapping[str, Tensor], model_name: str) -> dict[str, 
 
 
 def torchvision_to_our_name(official: str, model_name: str) -> str:
-    """Our name for one of torchvision's `model_name`; itself if we have none."""
+    """Return our name for one of torchvision's `model_name`; the name itself if we have none."""
     for pattern, ours in _NAMES[model_name]:
         official = re.sub(pattern, ours, official)
     return official
 
 
 def _used_rows(name: str, tensor: Tensor, model_name: str) -> Tensor:
-    """Rows of the used categories, and of the background before them where the network has one."""
+    """Return the rows of the used categories, after that of the background if the network has one."""
     kept = [0, *_USED] if model_name in _WITH_BACKGROUND else _USED
-    if ".bbox_pred." in name:  # four rows beside each other for each class
+    if ".bbox_pred." in name:  # four consecutive rows for each class
         return tensor.unflatten(0, (len(_CATEGORIES), 4))[kept].flatten(0, 1)
     return tensor.unflatten(0, (-1, len(_CATEGORIES)))[:, kept].flatten(0, 1)
 
 
 def _with_eps(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """BatchNorm weights of the backbone that give with EPS what the state dict's give without."""
+    """Return BatchNorm weights that give with BATCH_NORM_EPS the outputs of these without epsilon."""
     variances = {name: tensor for name, tensor in state.items() if name.endswith(".running_var")}
     return {
         weight: state[weight]
-        * ((variance + EPS) / variance.clamp(min=torch.finfo(variance.dtype).tiny)).sqrt()
+        * ((variance + BATCH_NORM_EPS) / variance.clamp(min=torch.finfo(variance.dtype).tiny)).sqrt()
         for weight, variance in (
             (name.replace("running_var", "weight"), variance) for name, variance in variances.items()
         )

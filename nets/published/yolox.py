@@ -1,4 +1,4 @@
-"""The names that the official YOLOX checkpoints give to tensors, and ours.
+"""Converts the tensor names of official YOLOX checkpoints to ours.
 
 Official checkpoints: https://github.com/Megvii-BaseDetection/YOLOX (Apache-2.0), `{"model": state_dict}`.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-# (official, ours): prefixes, in which "#" stands for a number. The last rows rename inside the blocks.
+# (official, ours): prefixes
 _PREFIXES = (
     ("backbone.backbone.stem", "backbone.stem"),
     ("backbone.backbone.dark2", "backbone.stage1"),
@@ -30,6 +30,7 @@ _PREFIXES = (
     ("head.obj_preds", "head.objectness_preds"),
     ("head.stems", "head.stems"),
 )
+# patterns of the names within blocks, and replacements
 _BLOCKS = (
     # the bottlenecks of a CSP layer: `m.0.conv1` is the 1x1, `m.0.conv2` the 3x3 convolution
     (r"\.m\.(\d+)\.conv1\.", r".blocks.\1.reduce."),
@@ -37,7 +38,7 @@ _BLOCKS = (
     # the SPP is the second of three in the last stage
     (r"^(backbone\.stage4\.1)\.conv1\.", r"\1.reduce."),
     (r"^(backbone\.stage4\.1)\.conv2\.", r"\1.merge."),
-    # what is left under these names is a CSP layer's own
+    # the remaining ones are of CSP layers
     (r"\.conv1\.", ".main."),
     (r"\.conv2\.", ".bypass."),
     (r"\.conv3\.", ".merge."),
@@ -47,7 +48,7 @@ _BLOCKS = (
 
 
 def yolox_to_our_name(official: str) -> str | None:
-    """Our name for an official one; None if it is not an official name."""
+    """Return our name for an official one; None if it is not an official name."""
     for theirs, ours in _PREFIXES:
         if official.startswith(theirs + "."):
             name = ours + official.removeprefix(theirs)
@@ -58,7 +59,7 @@ def yolox_to_our_name(official: str) -> str | None:
 
 
 def from_yolox(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """A state dict under our names; None if any of its names is not YOLOX's."""
+    """Return a state dict under our names; None if any of its names is not YOLOX's."""
     names = {name: yolox_to_our_name(name) for name in state}
     if not names or None in names.values():
         return None
@@ -66,6 +67,6 @@ def from_yolox(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
 
 
 def official_names(ours: Iterable[str], official: Iterable[str]) -> dict[str, str]:
-    """Our names -> the official ones, for as many as appear in `official`."""
+    """Return the official name for each of our names that appears in `official`."""
     theirs = {yolox_to_our_name(name): name for name in official}
     return {name: theirs[name] for name in ours if name in theirs}

@@ -1,1 +1,1 @@
-"""The model zoo: which parts make which model, and building it."""
+"""The model zoo: the tables of parts and models, and building a detector by its name."""

@@ -1,4 +1,4 @@
-"""Builds a detector of the zoo by its name, with any of its parts exchanged."""
+"""Builds the detectors of the zoo by name, with any parts exchanged."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from nets.backbones.timm_backbone import PREFIX, TimmBackbone, timm_pixels
+from nets.backbones.timm_backbone import TIMM_PREFIX, TimmBackbone, timm_pixels
 from nets.common.detector import Detector
 from nets.heads.anchor_head import Anchors
 from nets.losses.common import LossSettings
@@ -21,55 +21,55 @@ def preset(
     head: str | None = None,
     anchors: Sequence[Sequence[Sequence[float]]] | None = None,
 ) -> Preset:
-    """The zoo's entry for `name`, with other parts or anchors where they are given.
+    """Return the zoo's entry for `name`, with the given parts and anchors in place of its own.
 
-    ValueError that lists the names if there is none of that name, or if the parts do not fit together.
+    ValueError that lists the names if there is no such model or part, or if the parts do not fit together.
     """
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
     chosen = ZOO[name]
-    if chosen.whole is not None:
+    if chosen.builder is not None:
         _refuse_parts(name, backbone=backbone, neck=neck, head=head, anchors=anchors)
         return chosen
     if head is not None and head != chosen.head:
-        chosen = chosen._replace(anchors=None)  # they were the other head's
+        chosen = chosen._replace(anchors=None)  # they are those of the preset's own head
     chosen = chosen._replace(
         backbone=backbone or chosen.backbone, neck=neck or chosen.neck, head=head or chosen.head
     )
-    if chosen.backbone.startswith(PREFIX):
-        pixels = timm_pixels(chosen.backbone.removeprefix(PREFIX), chosen.pixels)
+    if chosen.backbone.startswith(TIMM_PREFIX):
+        pixels = timm_pixels(chosen.backbone.removeprefix(TIMM_PREFIX), chosen.pixels)
         chosen = chosen._replace(pixels=pixels)
     else:
-        _require(chosen.backbone, "backbone", {**BACKBONES, f"{PREFIX}NAME": None})
-    for part, table in (("neck", NECKS), ("head", HEADS)):
-        _require(getattr(chosen, part), part, table)
+        _require(chosen.backbone, "backbone", {**BACKBONES, f"{TIMM_PREFIX}NAME": None})
+    _require(chosen.neck, "neck", NECKS)
+    _require(chosen.head, "head", HEADS)
     if anchors is not None and not chosen.has_anchors:
         raise ValueError(f"--anchors: the head '{chosen.head}' of {name} has no anchors; leave them out")
     if anchors is not None:
         chosen = chosen._replace(anchors=tuple(tuple((w, h) for w, h in level) for level in anchors))
     if chosen != ZOO[name]:
         with torch.device("meta"):
-            build(chosen, 1)  # says what does not fit together, without memory or time
+            build(chosen, 1)  # raises if the parts do not fit; needs no memory and no time
     return chosen
 
 
 def parts_of(chosen: Preset) -> dict[str, Any]:
-    """What `preset(chosen.name, **parts)` needs to give the same preset again, as plain data."""
-    if chosen.whole is not None:
-        return {}
-    anchors = (
-        {} if chosen.anchors is None else {"anchors": [[list(a) for a in level] for level in chosen.anchors]}
-    )
-    return {"backbone": chosen.backbone, "neck": chosen.neck, "head": chosen.head} | anchors
+    """Return the parts with which `preset(chosen.name, **parts)` gives the same preset, as plain data."""
+    named = {"backbone": chosen.backbone, "neck": chosen.neck, "head": chosen.head}
+    parts: dict[str, Any] = {part: name for part, name in named.items() if name}
+    if chosen.anchors is not None:
+        parts["anchors"] = [[list(anchor) for anchor in level] for level in chosen.anchors]
+    return parts
 
 
 def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) -> Detector:
-    """A detector of a preset's parts with fresh weights, initialised as its paper says."""
+    """Build the detector of a preset, with initial weights as in its paper."""
     if num_classes < 1:
         raise ValueError(f"a detector needs at least one class, not {num_classes}")
-    require_loss(chosen, loss or LossSettings())
-    if chosen.whole is not None:
-        return chosen.whole(num_classes, chosen.pixels)
+    loss = loss or LossSettings()
+    require_loss(chosen, loss)
+    if chosen.builder is not None:
+        return chosen.builder(num_classes, chosen.pixels)
     head_family = HEADS[chosen.head]
     backbone = _backbone(chosen.backbone)
     neck = NECKS[chosen.neck](backbone.channels)
@@ -79,7 +79,7 @@ def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) ->
         backbone,
         neck,
         head,
-        partial(head_family.loss, settings=loss or LossSettings()),
+        partial(head_family.loss, settings=loss),
         head_family.decode,
         chosen.pixels,
         stride=backbone.strides[-1],
@@ -96,49 +96,50 @@ def build_detector(
     anchors: Anchors | None = None,
     loss: LossSettings | None = None,
 ) -> Detector:
-    """A detector of the zoo with fresh weights; parts, anchors and loss can be exchanged."""
+    """Build a detector of the zoo with initial weights; parts, anchors and loss can be exchanged."""
     return build(preset(name, backbone=backbone, neck=neck, head=head, anchors=anchors), num_classes, loss)
 
 
 def strides_of(chosen: Preset) -> tuple[int, ...]:
-    """The strides of the levels of features that the backbone gives, finest first."""
-    with torch.device("meta"):  # built without memory or time
-        backbone: Any = _backbone(chosen.backbone) if chosen.whole is None else build(chosen, 1).backbone
-        return backbone.strides
+    """Return the strides of the backbone's feature levels, finest first."""
+    with torch.device("meta"):  # needs no memory and no time
+        backbone: Any = build(chosen, 1).backbone
+    return backbone.strides
 
 
 def stride_of(chosen: Preset) -> int:
-    """What the image size must be a multiple of."""
+    """Return the number that height and width of the input must be multiples of."""
     with torch.device("meta"):
         return build(chosen, 1).stride
 
 
 def require_loss(chosen: Preset, loss: LossSettings) -> None:
-    """ValueError that names the flags if the detector's loss does not follow such settings."""
+    """Raise ValueError, naming the flags, if the loss of the detector does not have such settings."""
     flags = {
         "box": "--box-loss",
         "label_smoothing": "--label-smoothing",
         "focal": "--focal",
         "class_weights": "--class-weights",
     }
-    changed = [flag for name, flag in flags.items() if getattr(loss, name) != getattr(LossSettings(), name)]
-    if chosen.whole is not None and changed:
+    default = LossSettings()._asdict()
+    changed = [flags[name] for name, value in loss._asdict().items() if value != default[name]]
+    if chosen.builder is not None and changed:
         raise ValueError(
-            f"{', '.join(changed)}: the loss of {chosen.name} is its paper's own; leave that out, "
+            f"{', '.join(changed)}: the loss of {chosen.name} is fixed; leave the flags out, "
             "or choose another --model"
         )
 
 
 def _backbone(name: str) -> Any:
-    return TimmBackbone(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else BACKBONES[name]()
+    return TimmBackbone(name.removeprefix(TIMM_PREFIX)) if name.startswith(TIMM_PREFIX) else BACKBONES[name]()
 
 
 def _refuse_parts(name: str, **parts: Any) -> None:
     flags = [f"--{part}" for part, value in parts.items() if value is not None]
     if flags:
         raise ValueError(
-            f"{', '.join(flags)}: the parts of {name} cannot be exchanged; leave that out, or choose another "
-            "--model"
+            f"{', '.join(flags)}: the parts of {name} cannot be exchanged; leave the flags out, "
+            "or choose another --model"
         )
 
 

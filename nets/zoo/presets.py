@@ -1,4 +1,4 @@
-"""The zoo as tables: which parts make which detector. A new network is one entry here and its parts."""
+"""The model zoo as tables of parts and of presets. A new network is its parts, and an entry here."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from nets.backbones.darknet import Darknet53, DarknetTiny
 from nets.backbones.gelan import GELAN
 from nets.common.detector import Detector
 from nets.common.preprocess import PixelFormat
-from nets.common.structures import Candidates
+from nets.common.structures import Candidates, InputSize
 from nets.heads import anchor_head, dfl_head, yolox_head
 from nets.heads.anchor_head import TINY_ANCHORS, YOLOV3_ANCHORS, YOLOV4_ANCHORS, AnchorHead, Anchors
 from nets.heads.dfl_head import DFLHead
@@ -24,14 +24,15 @@ from nets.losses.yolox_loss import yolox_loss
 from nets.necks.darknet_necks import TinyFPN, YOLOv3FPN, YOLOv4PAN
 from nets.necks.gelan_pan import GELANPAN
 from nets.necks.pafpn import PAFPN
-from nets.zoo.torchvision_presets import WHOLE
+from nets.zoo.torchvision_detectors import fasterrcnn, fcos, retinanet, ssd300, ssdlite320
 
 
 class HeadFamily(NamedTuple):
-    """A head, with the loss and the decoder that know what its raw outputs mean.
+    """A head with the loss and the decoder of its raw outputs.
 
-    build     (channels, strides, num_classes) -> the head; `anchors=` too where it has anchors
-    loss      (raw, targets, settings: LossSettings) -> losses by component
+    build     (channels, strides, num_classes) -> the head; takes `anchors=` too if it is anchored
+    loss      (raw, targets, settings: LossSettings) -> the components of the loss
+    decode    (raw) -> candidates
     anchored  whether it has anchors
     """
 
@@ -42,36 +43,35 @@ class HeadFamily(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """One named detector: its parts by their names in the tables, and what its published figures go with.
+    """A named detector: its parts by their names in the tables, or the function that builds all of it.
 
-    image_size  height and width that they are given for
-    pixels      what the network expects of pixels
-    anchors     of a head with anchors; None for the head's own
-    whole       (number of classes, pixels) -> the detector, where its parts cannot be exchanged; the names of
-                its parts are then empty
-    smallest    the least height and width of an input
-    smallest_box  of boxes that are laid over the input in proportion to it, the least side as a share of the
-                input's; 0 for the others
+    image_size    height and width that its figures are published for
+    pixels        what the network expects of pixels
+    backbone, neck, head  names of exchangeable parts; empty if the detector is built by `builder`
+    anchors       of a head with anchors; None for the head's own
+    builder       (number of classes, pixels) -> the detector, if its parts cannot be exchanged
+    smallest      minimum height and width of the input
+    smallest_box  smallest side of a default box as a share of the input's, if these scale with it; else 0
     """
 
     name: str
-    backbone: str
-    neck: str
-    head: str
-    image_size: tuple[int, int]
+    image_size: InputSize
     pixels: PixelFormat
+    backbone: str = ""
+    neck: str = ""
+    head: str = ""
     anchors: Anchors | None = None
-    whole: Callable[[int, PixelFormat], Detector] | None = None
+    builder: Callable[[int, PixelFormat], Detector] | None = None
     smallest: int = 1
     smallest_box: float = 0.0
 
     @property
     def has_anchors(self) -> bool:
-        """Whether it has a head whose anchors can be chosen."""
-        return self.whole is None and HEADS[self.head].anchored
+        """Whether its head has anchors that can be chosen."""
+        return self.builder is None and HEADS[self.head].anchored
 
 
-# name -> () -> a module with `channels` and `strides`, finest level first
+# name -> () -> a module with the `channels` and `strides` of its features, finest level first
 BACKBONES: dict[str, Callable[[], Any]] = {
     "darknet_tiny": DarknetTiny,
     "darknet53": Darknet53,
@@ -89,7 +89,7 @@ BACKBONES: dict[str, Callable[[], Any]] = {
     "gelan_c": partial(GELAN, (64, 128), (256, 512, 512, 512), (128, 256, 512, 512), split_down=True),
 }
 
-# name -> (channels of the backbone) -> a module with `channels` of its own
+# name -> (channels of the backbone) -> a module with the `channels` of its features
 NECKS: dict[str, Callable[[Sequence[int]], Any]] = {
     "tiny_fpn": TinyFPN,
     "yolov3_fpn": YOLOv3FPN,
@@ -106,15 +106,15 @@ NECKS: dict[str, Callable[[Sequence[int]], Any]] = {
 }
 
 
-def _anchored(**options: Any) -> HeadFamily:
+def _anchor_family(**options: Any) -> HeadFamily:
     return HeadFamily(partial(AnchorHead, **options), anchor_loss, anchor_head.decode_anchors, anchored=True)
 
 
 HEADS: dict[str, HeadFamily] = {
-    "anchors": _anchored(),
-    "anchors_tiny": _anchored(hidden=(256, 512)),
-    "anchors_v4": _anchored(centre_scales=(1.2, 1.1, 1.05)),
-    "anchors_v4_tiny": _anchored(hidden=(256, 512), centre_scales=(1.05, 1.05)),
+    "anchors": _anchor_family(),
+    "anchors_tiny": _anchor_family(hidden=(256, 512)),
+    "anchors_v4": _anchor_family(centre_scales=(1.2, 1.1, 1.05)),
+    "anchors_v4_tiny": _anchor_family(hidden=(256, 512), centre_scales=(1.05, 1.05)),
     "yolox": HeadFamily(YOLOXHead, yolox_loss, yolox_head.decode_yolox),
     "yolox_nano": HeadFamily(partial(YOLOXHead, separable=True), yolox_loss, yolox_head.decode_yolox),
     "dfl": HeadFamily(DFLHead, dfl_loss, dfl_head.decode_dfl),
@@ -125,32 +125,31 @@ HEADS: dict[str, HeadFamily] = {
 _DARKNET = PixelFormat(pad_value=128)
 _YOLOX = PixelFormat(channels="bgr", scale=1.0, pad_centred=False)
 _YOLOV9 = PixelFormat()
+_VGG = PixelFormat(mean=(0.48235, 0.45882, 0.40784), std=(1 / 255, 1 / 255, 1 / 255), pad_centred=False)
+_HALF = PixelFormat(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), pad_centred=False)
+_IMAGENET = PixelFormat(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), pad_centred=False)
 
 _PRESETS = (
-    Preset("yolov3", "darknet53", "yolov3_fpn", "anchors", (416, 416), _DARKNET, YOLOV3_ANCHORS),
-    Preset("yolov3_tiny", "darknet_tiny", "tiny_fpn", "anchors_tiny", (416, 416), _DARKNET, TINY_ANCHORS),
-    Preset("yolov4", "csp_darknet53", "yolov4_pan", "anchors_v4", (608, 608), _DARKNET, YOLOV4_ANCHORS),
+    Preset("yolov3", (416, 416), _DARKNET, "darknet53", "yolov3_fpn", "anchors", YOLOV3_ANCHORS),
+    Preset("yolov3_tiny", (416, 416), _DARKNET, "darknet_tiny", "tiny_fpn", "anchors_tiny", TINY_ANCHORS),
+    Preset("yolov4", (608, 608), _DARKNET, "csp_darknet53", "yolov4_pan", "anchors_v4", YOLOV4_ANCHORS),
     Preset(
-        "yolov4_tiny", "csp_darknet53_tiny", "tiny_fpn", "anchors_v4_tiny", (416, 416), _DARKNET, TINY_ANCHORS
+        "yolov4_tiny", (416, 416), _DARKNET, "csp_darknet53_tiny", "tiny_fpn", "anchors_v4_tiny", TINY_ANCHORS
     ),
-    Preset("yolox_nano", "csp_darknet_nano", "pafpn_nano", "yolox_nano", (416, 416), _YOLOX),
-    Preset("yolox_tiny", "csp_darknet_tiny", "pafpn_s", "yolox", (416, 416), _YOLOX),
-    Preset("yolox_s", "csp_darknet_s", "pafpn_s", "yolox", (640, 640), _YOLOX),
-    Preset("yolox_m", "csp_darknet_m", "pafpn_m", "yolox", (640, 640), _YOLOX),
-    Preset("yolox_l", "csp_darknet_l", "pafpn_l", "yolox", (640, 640), _YOLOX),
-    Preset("yolox_x", "csp_darknet_x", "pafpn_x", "yolox", (640, 640), _YOLOX),
-    Preset("yolov9_t", "gelan_t", "gelan_pan_t", "dfl_yolov9", (640, 640), _YOLOV9),
-    Preset("yolov9_s", "gelan_s", "gelan_pan_s", "dfl_yolov9", (640, 640), _YOLOV9),
-    Preset("yolov9_m", "gelan_m", "gelan_pan_m", "dfl_yolov9", (640, 640), _YOLOV9),
-    Preset("yolov9_c", "gelan_c", "gelan_pan_c", "dfl_yolov9", (640, 640), _YOLOV9),
-    *(
-        Preset(
-            *(name, "", "", "", whole.image_size, whole.pixels),
-            whole=whole.build,
-            smallest=whole.smallest,
-            smallest_box=whole.smallest_box,
-        )
-        for name, whole in WHOLE.items()
-    ),
+    Preset("yolox_nano", (416, 416), _YOLOX, "csp_darknet_nano", "pafpn_nano", "yolox_nano"),
+    Preset("yolox_tiny", (416, 416), _YOLOX, "csp_darknet_tiny", "pafpn_s", "yolox"),
+    Preset("yolox_s", (640, 640), _YOLOX, "csp_darknet_s", "pafpn_s", "yolox"),
+    Preset("yolox_m", (640, 640), _YOLOX, "csp_darknet_m", "pafpn_m", "yolox"),
+    Preset("yolox_l", (640, 640), _YOLOX, "csp_darknet_l", "pafpn_l", "yolox"),
+    Preset("yolox_x", (640, 640), _YOLOX, "csp_darknet_x", "pafpn_x", "yolox"),
+    Preset("yolov9_t", (640, 640), _YOLOV9, "gelan_t", "gelan_pan_t", "dfl_yolov9"),
+    Preset("yolov9_s", (640, 640), _YOLOV9, "gelan_s", "gelan_pan_s", "dfl_yolov9"),
+    Preset("yolov9_m", (640, 640), _YOLOV9, "gelan_m", "gelan_pan_m", "dfl_yolov9"),
+    Preset("yolov9_c", (640, 640), _YOLOV9, "gelan_c", "gelan_pan_c", "dfl_yolov9"),
+    Preset("ssd300_vgg16", (300, 300), _VGG, builder=ssd300, smallest=268, smallest_box=0.07),
+    Preset("ssdlite320", (320, 320), _HALF, builder=ssdlite320, smallest_box=0.2),
+    Preset("fasterrcnn", (800, 800), _IMAGENET, builder=fasterrcnn),
+    Preset("retinanet", (800, 800), _IMAGENET, builder=retinanet),
+    Preset("fcos", (800, 800), _IMAGENET, builder=fcos),
 )
 ZOO: dict[str, Preset] = {entry.name: entry for entry in _PRESETS}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from nets.common.detector import Detector
-from nets.inspect.stages import stages_of, whole_parts
+from nets.inspect.stages import parts_as_stages, stages_of
 from utils.train.muon import Muon
 
 OptimizerName = Literal["sgd", "adamw", "muon"]
@@ -29,7 +29,7 @@ def build_optimizer(
     is divided into stages where their rates differ, or `by_stage`. BatchNorm weights and all biases get no
     weight decay: they have one value a channel, which decay would pull towards switching the channel off.
     """
-    stages = stages_of(detector) if by_stage or layer_decay != 1 else whole_parts(detector)
+    stages = stages_of(detector) if by_stage or layer_decay != 1 else parts_as_stages(detector)
     hidden = hidden_matrices(detector) if name == "muon" else {}
     groups = []
     for depth, stage in zip(reversed(range(len(stages))), stages, strict=True):  # the head is at depth 0

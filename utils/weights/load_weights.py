@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nets import ZOO, Preset
-from nets.backbones.timm_backbone import PREFIX, from_timm
+from nets.backbones.timm_backbone import TIMM_PREFIX, from_timm
 from nets.common.detector import Detector
 from nets.published.published import from_published
 from utils.data.class_names import read_classes
@@ -65,7 +65,7 @@ def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bo
         official = from_published(weights.state, model.name)
     except ValueError as error:
         raise ValueError(f"{weights.path} does not fit {model.name}: {error}") from None
-    if official is None and model.backbone.startswith(PREFIX):
+    if official is None and model.backbone.startswith(TIMM_PREFIX):
         return from_timm(weights.state, model_shapes(model, 1)), False
     return (weights.state, False) if official is None else (official, True)
 

@@ -83,12 +83,12 @@ def test_names_that_timm_flattens():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet1", "timm knows no such network; near it are .*resnet18"),
+        ("resnet1", "timm has no network of this name; similar names: .*resnet18"),
         ("zzzz", r"timm\.list_models\(\) in Python"),
-        ("vit_tiny_patch16_224", r"no levels of features of images of any size \(.*224.*timm:resnet18"),
+        ("vit_tiny_patch16_224", r"not give feature levels for images of any size \(.*224.*timm:resnet18"),
         (
             "inception_v3",
-            "of an image of 256x320 it makes 125x157, .* a neck needs levels of strides 8, 16, 32",
+            "of an image of 256x320 have 125x157, .* a neck needs feature levels of strides 8, 16, 32",
         ),
     ],
 )
@@ -98,7 +98,7 @@ def test_networks_that_do_not_fit_are_refused(name, message):
 
 
 def test_necks_of_other_levels_are_refused():
-    with pytest.raises(ValueError, match=r"--neck tiny_fpn mixes 2 levels .* the backbone gives 3"):
+    with pytest.raises(ValueError, match=r"--neck tiny_fpn takes 2 feature levels, .* backbone has 3"):
         preset("yolov4_tiny", backbone="timm:resnet18")
 
 

@@ -6,19 +6,23 @@ import pytest
 import torch
 from torchvision.models.detection._utils import BoxCoder
 
-from nets.common.box_coder import PLAIN, SCALED, decode_boxes, encode_boxes
+from nets.common.box_coder import UNIT_SCALES, VARIANCE_SCALES, decode_boxes, encode_boxes
 
 
 def test_by_hand():
     anchor = torch.tensor([10.0, 10.0, 30.0, 50.0])  # centre (20, 30), 20 x 40
     box = torch.tensor([15.0, 30.0, 55.0, 50.0])  # centre (35, 40), 40 x 20
     code = torch.tensor([15 / 20, 10 / 40, math.log(2), math.log(1 / 2)])
-    torch.testing.assert_close(encode_boxes(box, anchor, PLAIN), code)
-    torch.testing.assert_close(encode_boxes(box, anchor, SCALED), code * torch.tensor([10, 10, 5, 5]))
-    torch.testing.assert_close(decode_boxes(code, anchor, PLAIN), box)
+    torch.testing.assert_close(encode_boxes(box, anchor, UNIT_SCALES), code)
+    torch.testing.assert_close(
+        encode_boxes(box, anchor, VARIANCE_SCALES), code * torch.tensor([10, 10, 5, 5])
+    )
+    torch.testing.assert_close(decode_boxes(code, anchor, UNIT_SCALES), box)
 
 
-@pytest.mark.parametrize(("scales", "weights"), [(PLAIN, (1, 1, 1, 1)), (SCALED, (10, 10, 5, 5))])
+@pytest.mark.parametrize(
+    ("scales", "weights"), [(UNIT_SCALES, (1, 1, 1, 1)), (VARIANCE_SCALES, (10, 10, 5, 5))]
+)
 def test_as_torchvision(scales, weights):
     generator = torch.Generator().manual_seed(0)
     anchors, boxes = (torch.rand(50, 4, generator=generator) * 100 for _ in range(2))
@@ -37,5 +41,5 @@ def test_as_torchvision(scales, weights):
 
 
 def test_a_wild_code_stays_finite():
-    box = decode_boxes(torch.tensor([0.0, 0.0, 1e4, 1e4]), torch.tensor([0.0, 0.0, 16.0, 16.0]), PLAIN)
+    box = decode_boxes(torch.tensor([0.0, 0.0, 1e4, 1e4]), torch.tensor([0.0, 0.0, 16.0, 16.0]), UNIT_SCALES)
     torch.testing.assert_close(box, torch.tensor([-492.0, -492.0, 508.0, 508.0]))  # 62.5 times as wide

@@ -200,7 +200,7 @@ def test_nothing_is_changed():
 def test_raw_outputs_without_levels():
     class Loose(nn.Module):
         def forward(self, features):
-            return {"boxes": features[0]}
+            return Raw(features[0], ())
 
     detector = Detector(One(conv(3)), nn.Identity(), Loose(), None, None, PixelFormat(), 1)
     assert receptive_fields(detector) == ()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nets import ZOO, build, build_detector
-from nets.inspect.stages import stages_of, whole_parts
+from nets.inspect.stages import parts_as_stages, stages_of
 from tests.nets.batches import random_images
 
 
@@ -21,7 +21,7 @@ def ids(parameters):
 def test_every_parameter_is_in_one_stage_and_in_one_part(name):
     with torch.device("meta"):
         detector = build(ZOO[name], 2)
-    for stages in (stages_of(detector), whole_parts(detector)):
+    for stages in (stages_of(detector), parts_as_stages(detector)):
         assert ids(p for stage in stages for p in stage.parameters) == ids(detector.parameters())
     stages = stages_of(detector)
     assert [stage.number for stage in stages] == [*range(1, len(stages) - 1), 0, 0]

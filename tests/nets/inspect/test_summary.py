@@ -1,5 +1,7 @@
 """Parameters and operations beside the figures that papers, repositories and torchvision publish."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 
@@ -114,7 +116,7 @@ def test_stem_by_hand():
     """
     detector = build_detector("yolox_nano", 3)
     detector.backbone = _Part(detector.backbone.stem)
-    detector.neck, detector.head = _Part(None), _Part(None)
+    detector.neck, detector.head = _Part(None), _Head()
     found = summarise(detector, (64, 64))
     assert found.parameters == {"backbone": 12 * 16 * 9 + 2 * 16, "neck": 0, "head": 0}
     assert found.gflops["backbone"] * 1e9 == pytest.approx(32 * 32 * (2 * 12 * 16 * 9 + 4 * 16))
@@ -137,7 +139,7 @@ def test_outputs_are_counted_each_time_a_module_is_called():
     """The one pool of SPP, called three times: three outputs, beside three of each of its two blocks."""
     detector = build_detector("yolox_nano", 3)
     detector.backbone, detector.neck = _Part(detector.backbone.stem), _Part(SPP(16, 8))
-    detector.head = _Part(None)
+    detector.head = _Head()
     found = summarise(detector, (64, 64))
     assert found.activation_bytes["neck"] == 4 * 32 * 32 * (3 * 8 + 3 * 8 + 3 * 8)
 
@@ -149,3 +151,15 @@ class _Part(torch.nn.Module):
 
     def forward(self, x):
         return x if self.inner is None else self.inner(x)
+
+
+class _Head(torch.nn.Module):
+    """Returns the features themselves, not laid out by levels."""
+
+    def forward(self, x):
+        return _Raw(x)
+
+
+class _Raw(NamedTuple):
+    features: torch.Tensor
+    levels: tuple[Level, ...] = ()

@@ -9,7 +9,7 @@ import torch
 from nets.common.feature_levels import cell_grid
 from nets.common.structures import Level
 from nets.heads.anchor_head import AnchorRaw, decode_anchor_boxes, decode_anchors
-from nets.losses.anchor_loss import FITS, anchor_loss, assign_anchors, best_overlap, runaway
+from nets.losses.anchor_loss import MIN_SIZE_IOU, anchor_loss, assign_anchors, best_iou, runaway_penalty
 from nets.losses.common import LossSettings
 from tests.nets.batches import targets
 
@@ -85,7 +85,7 @@ def test_boxes_that_overlap_an_object_well_are_no_mistakes():
     assert number(0, 2, 2, 1) in assign_anchors(raw, targets(objects)).positive[0].nonzero()
     other = number(0, 2, 1, 1)
     raw.boxes[0, other, 0] = 50.0  # the cell before, at its right border: the same box
-    overlap = best_overlap(decode_anchor_boxes(raw), targets(objects))[0]
+    overlap = best_iou(decode_anchor_boxes(raw), targets(objects))[0]
     assert overlap[other] > 0.99 and overlap[neighbour] > 0.99
     without = anchor_loss(raw, targets(objects), LossSettings())["objectness"]
     raw.objectness[0, other] = 9.0  # it may say what it likes
@@ -107,7 +107,7 @@ def plain_assignment(objects):
                 overlaps[number(level, row, column, anchor)] = common / (w * h + width * height - common)
         best = max(overlaps, key=overlaps.get)
         for at, overlap in overlaps.items():
-            if at == best or overlap > FITS:
+            if at == best or overlap > MIN_SIZE_IOU:
                 claims.setdefault(at, []).append((overlap, index))
     return {at: max(c, key=lambda pair: (pair[0], -pair[1]))[1] for at, c in claims.items()}
 
@@ -151,7 +151,7 @@ def test_many_objects_are_compared_with_all_boxes():
     """More than are looked at at a time: each box's best object may be any of them."""
     objects = [(0, (float(n), 0.0, n + 8.0, 8.0)) for n in range(40)]
     boxes = torch.tensor([[[39.0, 0, 47, 8], [0, 0, 8, 8], [20.0, 0, 28, 4], [0, 50, 8, 60]]])
-    assert best_overlap(boxes, targets(objects))[0].tolist() == pytest.approx([1, 1, 0.5, 0])
+    assert best_iou(boxes, targets(objects))[0].tolist() == pytest.approx([1, 1, 0.5, 0])
 
 
 @pytest.mark.parametrize("size", [-9.0, 6.0, 9.0])
@@ -167,4 +167,6 @@ def test_a_box_that_ran_away_comes_back(size):
         anchor_loss(raw, targets([(1, (16.0, 28.0, 32.0, 52.0))]), LossSettings())["box"].backward()
         gradients.append(codes.grad[0, at, 2:])
     assert (gradients[0].sign() == math.copysign(1, size)).all() and (gradients[0].abs() > 1).all()
-    assert runaway(torch.tensor([[[0.0, 0.0, 4.0, -4.0], [99.0, 9.0, -5.0, 6.5]]])).tolist() == [[0.0, 3.5]]
+    assert runaway_penalty(torch.tensor([[[0.0, 0.0, 4.0, -4.0], [99.0, 9.0, -5.0, 6.5]]])).tolist() == [
+        [0.0, 3.5]
+    ]

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from nets import HEADS, LossSettings, build_detector
-from nets.losses.common import binary_loss, smoothed, weighted
+from nets.losses.common import binary_loss, smooth_labels, weight_by_class
 from nets.losses.iou_losses import BOX_LOSSES
 from tests.nets.batches import random_images, targets
 
@@ -30,8 +30,8 @@ def test_focal_loss_between_0_and_1_by_hand():
 
 
 def test_smoothing_by_hand():
-    assert smoothed(torch.tensor([0.0, 1.0, 0.5]), 0.2).tolist() == pytest.approx([0.1, 0.9, 0.5])
-    assert smoothed(torch.tensor([0.0, 1.0]), 0.0).tolist() == [0, 1]
+    assert smooth_labels(torch.tensor([0.0, 1.0, 0.5]), 0.2).tolist() == pytest.approx([0.1, 0.9, 0.5])
+    assert smooth_labels(torch.tensor([0.0, 1.0]), 0.0).tolist() == [0, 1]
 
 
 @pytest.fixture(scope="module", params=HEADS)
@@ -72,8 +72,8 @@ def test_smoothing_changes_the_classes_alone(head_losses):
 
 def test_class_weights_by_hand():
     losses, labels = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[0, 2], [1, 0]])
-    assert weighted(losses, labels, (0.5, 1.0, 3.0)).tolist() == [[0.5, 6.0], [3.0, 2.0]]
-    assert weighted(losses, labels, None) is losses
+    assert weight_by_class(losses, labels, (0.5, 1.0, 3.0)).tolist() == [[0.5, 6.0], [3.0, 2.0]]
+    assert weight_by_class(losses, labels, None) is losses
 
 
 def test_a_class_weight_is_how_often_its_objects_count(head_losses):

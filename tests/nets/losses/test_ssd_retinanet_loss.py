@@ -13,8 +13,8 @@ from torchvision.ops import box_iou
 from nets.assigners.iou_matcher import Matches, match_anchors
 from nets.heads.anchors import anchor_grid
 from nets.heads.torchvision_heads import DenseRaw, PointRaw
-from nets.losses.fcos_loss import assign_points, fcos_loss, wanted_centreness
-from nets.losses.ssd_retinanet_loss import forced_objects, hardest, retinanet_loss, ssd_loss
+from nets.losses.fcos_loss import assign_points, centreness_targets, fcos_loss
+from nets.losses.ssd_retinanet_loss import forced_objects, hard_negatives, retinanet_loss, ssd_loss
 from tests.nets.batches import targets
 
 SIZE = (96, 128)
@@ -143,7 +143,7 @@ def test_ssd_forces_the_best_anchor_of_each_object():
 def test_ssd_counts_the_three_worst_of_the_background_for_each_positive():
     loss = torch.tensor([[5.0, 1, 2, 9, 3, 4], [5, 1, 2, 9, 3, 4]])
     positive = torch.tensor([[True, False, False, False, False, False], [False] * 6])
-    assert hardest(loss, positive).tolist() == [[False, False, False, True, True, True], [False] * 6]
+    assert hard_negatives(loss, positive).tolist() == [[False, False, False, True, True, True], [False] * 6]
 
 
 def test_an_object_without_area_or_out_of_sight_leaves_the_losses_finite():
@@ -188,6 +188,6 @@ def test_fcos_gives_a_point_the_smaller_object():
 def test_centreness_by_hand():
     boxes = torch.tensor([[[0.0, 0.0, 8.0, 8.0], [0.0, 0.0, 16.0, 8.0], [0.0, 0.0, 0.0, 0.0]]])
     points = torch.tensor([[4.0, 4.0], [4.0, 4.0], [0.0, 0.0]])
-    found = wanted_centreness(points, boxes)
+    found = centreness_targets(points, boxes)
     torch.testing.assert_close(found[0, :2], torch.tensor([1.0, (4 / 12) ** 0.5]))
     assert found.isfinite().all()  # padding too

@@ -165,5 +165,5 @@ def test_the_beginning_of_a_file_is_enough_from_the_end_of_the_backbone_on():
         assert state["backbone.stem.0.bn.bias"].tolist() == [*range(32)]
     short = backbone - shapes["backbone.last.conv.weight"] - 4 * 512  # ends after a layer of the backbone
     for total in (short, backbone - 1, backbone + 1):
-        with pytest.raises(ValueError, match="cut off, too long"):
+        with pytest.raises(ValueError, match="truncated, too long"):
             from_darknet(torch.zeros(total), "yolov4_tiny")

@@ -66,7 +66,7 @@ def test_detect_gives_boxes_and_scores(name, detector, height, width):
     assert found.boxes.shape == (2, candidates, 4) and found.scores.shape == (2, candidates, 3)
     assert found.boxes.dtype == found.scores.dtype == torch.float32
     assert (found.scores >= 0).all() and (found.scores <= 1).all()
-    if ZOO[name].whole is None:
+    if ZOO[name].builder is None:
         cells = sum(height // s * (width // s) for s in detector.backbone.strides)
         assert candidates % cells == 0  # as many from each cell
         assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
@@ -133,7 +133,7 @@ def test_a_batch_gives_what_single_images_give(name, detector):
         together = detector.eval().detect(images)
         for number in range(3):
             alone = detector.detect(images[number : number + 1])
-            if ZOO[name].whole is None:
+            if ZOO[name].builder is None:
                 torch.testing.assert_close(together.boxes[number], alone.boxes[0], rtol=1e-4, atol=1e-3)
                 torch.testing.assert_close(together.scores[number], alone.scores[0], rtol=1e-4, atol=1e-6)
             else:
@@ -223,7 +223,7 @@ def test_names_and_shapes_of_tensors_are_frozen(name):
     assert "backbone.stage4.1.merge.conv.weight" in state and "head.class_preds.2.bias" in state
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if ZOO[name].whole is None])
+@pytest.mark.parametrize("name", [name for name in SMALL if ZOO[name].builder is None])
 def test_a_fresh_network_finds_little(name):
     """The bias of classes and objectness starts at one in a hundred: .01 * .01 together.
 
@@ -283,13 +283,13 @@ def test_parts_come_back_from_plain_data():
     [
         ("yolox_s", {"head": "x"}, "no head 'x'; --head takes one of: anchors, "),
         ("yolox_s", {"backbone": "x"}, "no backbone 'x'; --backbone takes one of: darknet_tiny, "),
-        ("yolox_s", {"backbone": "darknet_tiny"}, "--neck pafpn mixes 3 levels .* the backbone gives 2"),
-        ("yolox_s", {"head": "anchors_tiny"}, "this head is for 2 levels of features, .* gives 3"),
+        ("yolox_s", {"backbone": "darknet_tiny"}, "--neck pafpn takes 3 feature levels, .* backbone has 2"),
+        ("yolox_s", {"head": "anchors_tiny"}, "this head takes 2 feature levels, .* has 3"),
         ("yolox_s", {"anchors": YOLOV3_ANCHORS}, "--anchors: the head 'yolox' of yolox_s has no anchors"),
         (
             "yolov4_tiny",
             {"anchors": YOLOV3_ANCHORS},
-            "anchors for 3 levels of features, .* the network has 2",
+            "anchors for 3 feature levels, .* the network has 2",
         ),
         ("fcos", {"head": "yolox"}, "--head: the parts of fcos cannot be exchanged; .*another --model"),
         (
@@ -313,14 +313,14 @@ def test_parts_that_do_not_fit_are_refused(name, parts, message):
     ],
 )
 def test_a_loss_that_cannot_be_chosen_is_refused(loss, flags):
-    with pytest.raises(ValueError, match=f"^{flags}: the loss of retinanet is .*another --model"):
+    with pytest.raises(ValueError, match=f"^{flags}: the loss of retinanet is fixed.*another --model"):
         build(preset("retinanet"), 3, loss)
 
 
 def test_every_part_is_used():
     """By a model of the zoo, or as a part for any of them."""
     models = [*ZOO.values(), *(preset(name, **parts) for name, parts in EXCHANGED)]
-    models = [model for model in models if model.whole is None]
+    models = [model for model in models if model.builder is None]
     used = {part: {getattr(model, part) for model in models} for part in PARTS}
     assert used == {"backbone": {*BACKBONES}, "neck": {*NECKS}, "head": {*HEADS}}
     assert strides_of(preset("yolov3_tiny")) == (16, 32)

@@ -37,7 +37,7 @@ def fresh_detector(name):
 @pytest.mark.parametrize("name", ZOO)
 def test_every_model(name, kind, tmp_path):
     preset, detector = ZOO[name], fresh_detector(name)
-    dynamic = preset.whole is None and kind != "openvino"  # which is made of the same graph
+    dynamic = preset.builder is None and kind != "openvino"  # which is made of the same graph
     metadata = metadata_of(
         detector,
         model_name=name,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from nets import build_detector, preset
-from nets.zoo.torchvision_presets import WHOLE
+from nets import ZOO, build_detector, preset
 from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import BUILDERS, shortened
 
+FIXED = [name for name, entry in ZOO.items() if entry.builder is not None]
 LIGHT = ("ssdlite320", "fasterrcnn", "retinanet", "fcos")
 OBJECTS = targets(
     [(0, (6.0, 10.0, 40.0, 44.0)), (2, (30.0, 20.0, 62.0, 60.0))], [(1, (0.0, 0.0, 50.0, 30.0))]
@@ -60,7 +60,7 @@ def test_batchnorm_is_plain_and_every_parameter_trains(name):
     assert all(parameter.requires_grad for parameter in detector.parameters())
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", FIXED)
 def test_the_backbone_gives_levels_of_its_strides(name):
     with torch.device("meta"):
         backbone = build_detector(name, 3).backbone
@@ -69,7 +69,7 @@ def test_the_backbone_gives_levels_of_its_strides(name):
     assert getattr(backbone, "channels", None) in (None, tuple(level.shape[1] for level in levels))
 
 
-@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("name", FIXED)
 def test_nothing_is_downloaded(name, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError("a network is built from fresh weights")
@@ -89,7 +89,7 @@ def test_ssd300_takes_any_size_from_268_pixels_on():
             assert raw.size == (height, width) and raw.boxes.shape[1] == len(raw.anchors)
         with pytest.raises(RuntimeError, match="Kernel size"):
             detector(torch.empty(1, 3, 267, 300, dtype=torch.uint8))
-    assert WHOLE["ssd300_vgg16"].smallest == 268
+    assert ZOO["ssd300_vgg16"].smallest == 268
 
 
 def test_ssdlite_finds_in_evaluation_what_it_learned_in_training():
@@ -105,12 +105,13 @@ def test_ssdlite_finds_in_evaluation_what_it_learned_in_training():
 
 def test_pixels_are_torchvisions():
     """Its own normalisation, as its transform applies it to pixels from 0 to 1."""
-    for name, whole in WHOLE.items():
+    for name in FIXED:
+        pixels = ZOO[name].pixels
         with torch.device("meta"):
             transform = BUILDERS[name]().transform
-        assert whole.pixels.scale == 1 / 255 and whole.pixels.channels == "rgb"
-        assert [*whole.pixels.mean] == transform.image_mean, name
-        assert [*whole.pixels.std] == transform.image_std, name
+        assert pixels.scale == 1 / 255 and pixels.channels == "rgb"
+        assert [*pixels.mean] == transform.image_mean, name
+        assert [*pixels.std] == transform.image_std, name
 
 
 @pytest.mark.parametrize("name", ["ssd300_vgg16", "ssdlite320"])
