@@ -1,11 +1,14 @@
 """The head with distributions of distances: on any levels, from YOLOX's towers, and what it starts with."""
 
+import math
+
 import pytest
 import torch
 
 from nets import build_detector, preset
-from nets.heads.dfl_head import decode_dfl_boxes
+from nets.heads.dfl_head import BINS, decode_dfl, decode_dfl_boxes
 from tests.nets.batches import random_images, targets
+from tests.nets.raw_outputs import DFL_CELL, IMPOSSIBLE, dfl_raw
 from utils.weights.load_weights import load_weights
 from utils.weights.read_weights import Weights
 
@@ -54,3 +57,19 @@ def test_yolox_weights_give_all_but_the_predictors_of_boxes():
     assert len(head.missing) == 6 and torch.equal(
         detector.head.box_convs[1][0].depthwise.conv.weight, donor.head.box_convs[1][0].depthwise.conv.weight
     )
+
+
+def test_decoding_by_hand():
+    raw = dfl_raw()
+    raw.distances[0, DFL_CELL] = torch.tensor([IMPOSSIBLE] * BINS)
+    raw.distances[0, DFL_CELL, 0, 15] = 0  # left: 15 strides
+    raw.distances[0, DFL_CELL, 1, 0] = 0  # top: none
+    raw.distances[0, DFL_CELL, 2, :] = 0  # right: every bin as likely, 7.5
+    raw.distances[0, DFL_CELL, 3, 2:4] = torch.tensor(
+        [math.log(3), 0]
+    )  # bottom: 2 in three of four cases, 2.25
+    raw.classes[0, DFL_CELL, 1] = math.log(3)
+    boxes, scores = decode_dfl(raw)
+    expected = torch.tensor([24.0 - 15 * 16, 40, 24 + 7.5 * 16, 40 + 2.25 * 16])
+    torch.testing.assert_close(boxes[0, DFL_CELL], expected)
+    torch.testing.assert_close(scores[0, DFL_CELL], torch.tensor([0.5, 0.75]))

@@ -6,58 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from nets.common.feature_levels import cell_grid
-from nets.common.structures import Level
-from nets.heads.anchor_head import AnchorRaw, decode_anchor_boxes, decode_anchors
+from nets.heads.anchor_head import decode_anchor_boxes
 from nets.losses.anchor_loss import MIN_SIZE_IOU, anchor_loss, assign_anchors, best_iou, runaway_penalty
 from nets.losses.common import LossSettings
 from tests.nets.batches import targets
+from tests.nets.raw_outputs import ANCHOR_LEVELS, ANCHORS, SIZES, anchor_index, anchor_raw
 
-LEVELS = (Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
-SIZES = (((8.0, 8.0), (16.0, 24.0)), ((32.0, 32.0), (64.0, 48.0)))
-TOTAL = 2 * (16 + 4)
 LN2 = math.log(2)
-
-
-def raw_outputs(batch=1, classes=2, scale=1.0):
-    """All outputs zero: each anchor proposes its own size around the centre of its cell."""
-    cells, strides = cell_grid(LEVELS, torch.device("cpu"))
-    anchors = [
-        torch.tensor(sizes).repeat(level.rows * level.columns, 1)
-        for sizes, level in zip(SIZES, LEVELS, strict=True)
-    ]
-    return AnchorRaw(
-        torch.zeros(batch, TOTAL, 4),
-        torch.zeros(batch, TOTAL),
-        torch.zeros(batch, TOTAL, classes),
-        cells.repeat_interleave(2, dim=0),
-        strides.repeat_interleave(2),
-        torch.cat(anchors),
-        torch.full((TOTAL,), scale),
-        LEVELS,
-        2,
-    )
-
-
-def number(level, row, column, anchor):
-    first = (0, 32)[level]
-    return first + 2 * (row * LEVELS[level].columns + column) + anchor
 
 
 def losses(raw, *objects, **settings):
     found = anchor_loss(raw, targets(*objects), LossSettings(**settings))
     return {name: loss.item() for name, loss in found.items()}
-
-
-def test_decoding_by_hand():
-    raw = raw_outputs(scale=1.2)
-    at = number(0, 2, 1, 1)  # column 1, row 2 of stride 16, anchor 16 x 24
-    raw.boxes[0, at] = torch.tensor([math.log(3), 0.0, math.log(2), -math.log(2)])
-    raw.objectness[0, at], raw.classes[0, at, 0] = math.log(3), -math.log(3)
-    boxes, scores = decode_anchors(raw)
-    # Centre x: (1.2 * 3/4 - .1 + 1) * 16 = 28.8; y: (1.2 / 2 - .1 + 2) * 16 = 40. Size 32 x 12.
-    torch.testing.assert_close(boxes[0, at], torch.tensor([12.8, 34.0, 44.8, 46.0]))
-    torch.testing.assert_close(scores[0, at], torch.tensor([0.75 * 0.25, 0.75 * 0.5]))
 
 
 def test_a_perfect_box():
@@ -67,23 +27,26 @@ def test_a_perfect_box():
     cell (1, 0) of stride 32, and proposes 32 x 32 pixels around (16, 48).
     """
     objects = [(1, (16.0, 28.0, 32.0, 52.0))]  # centre (24, 40): column 1, row 2
-    found = assign_anchors(raw_outputs(), targets(objects))
-    assert found.positive[0].nonzero().flatten().tolist() == [number(0, 2, 1, 1), number(1, 1, 0, 0)]
-    loss = losses(raw_outputs(), objects, box="iou")
+    found = assign_anchors(anchor_raw(), targets(objects))
+    assert found.positive[0].nonzero().flatten().tolist() == [
+        anchor_index(0, 2, 1, 1),
+        anchor_index(1, 1, 0, 0),
+    ]
+    loss = losses(anchor_raw(), objects, box="iou")
     # The third's box 0..32, 32..64 shares 16 x 20 pixels of 384 + 1024 - 320.
     assert loss["box"] == pytest.approx(5 * (1 - 320 / 1088) / 2, rel=1e-5)
     assert loss["class"] == pytest.approx(2 * LN2, rel=1e-5)  # ln 2 for each of two classes
-    assert loss["objectness"] == pytest.approx(TOTAL * LN2 / 2, rel=1e-5)
+    assert loss["objectness"] == pytest.approx(ANCHORS * LN2 / 2, rel=1e-5)
 
 
 def test_boxes_that_overlap_an_object_well_are_no_mistakes():
     """An anchor elsewhere that proposes the object exactly is left out of the objectness."""
-    raw = raw_outputs()
-    neighbour = number(0, 2, 2, 1)  # its centre is 16 pixels to the right
+    raw = anchor_raw()
+    neighbour = anchor_index(0, 2, 2, 1)  # its centre is 16 pixels to the right
     raw.boxes[0, neighbour, 0] = -50.0  # sigmoid 0: 8 pixels back; then the cell's border
     objects = [(1, (24.0, 28.0, 40.0, 52.0))]  # centre (32, 40), just in column 2
-    assert number(0, 2, 2, 1) in assign_anchors(raw, targets(objects)).positive[0].nonzero()
-    other = number(0, 2, 1, 1)
+    assert anchor_index(0, 2, 2, 1) in assign_anchors(raw, targets(objects)).positive[0].nonzero()
+    other = anchor_index(0, 2, 1, 1)
     raw.boxes[0, other, 0] = 50.0  # the cell before, at its right border: the same box
     overlap = best_iou(decode_anchor_boxes(raw), targets(objects))[0]
     assert overlap[other] > 0.99 and overlap[neighbour] > 0.99
@@ -99,12 +62,14 @@ def plain_assignment(objects):
         x1, y1, x2, y2 = box
         width, height = x2 - x1, y2 - y1
         overlaps = {}
-        for level, (rows, columns, stride) in enumerate(LEVELS):
+        for level, (rows, columns, stride) in enumerate(ANCHOR_LEVELS):
             column = min(max(math.floor((x1 + width / 2) / stride), 0), columns - 1)
             row = min(max(math.floor((y1 + height / 2) / stride), 0), rows - 1)
             for anchor, (w, h) in enumerate(SIZES[level]):
                 common = min(w, width) * min(h, height)
-                overlaps[number(level, row, column, anchor)] = common / (w * h + width * height - common)
+                overlaps[anchor_index(level, row, column, anchor)] = common / (
+                    w * h + width * height - common
+                )
         best = max(overlaps, key=overlaps.get)
         for at, overlap in overlaps.items():
             if at == best or overlap > MIN_SIZE_IOU:
@@ -120,7 +85,7 @@ def test_assignment_is_the_plain_one(seed):
         corner = random.uniform(0, 50, (count, 2))
         size = random.choice([2.0, 8.0, 16.0, 30.0, 70.0], (count, 2))
         batch.append([(0, (x, y, x + w, y + h)) for (x, y), (w, h) in zip(corner, size, strict=True)])
-    found = assign_anchors(raw_outputs(batch=3), targets(*batch))
+    found = assign_anchors(anchor_raw(batch=3), targets(*batch))
     for image, objects in enumerate(batch):
         at = found.positive[image].nonzero().flatten().tolist()
         assert {n: found.target[image, n].item() for n in at} == plain_assignment(objects)
@@ -129,7 +94,7 @@ def test_assignment_is_the_plain_one(seed):
 
 def test_of_two_equal_objects_the_first_is_found():
     twice = [(0, (16.0, 28.0, 32.0, 52.0)), (1, (16.0, 28.0, 32.0, 52.0))]
-    found = assign_anchors(raw_outputs(), targets(twice))
+    found = assign_anchors(anchor_raw(), targets(twice))
     assert not found.target.any() and found.positive.any()
 
 
@@ -139,7 +104,7 @@ def test_of_two_equal_objects_the_first_is_found():
     ids=["no area", "all", "beyond", "corner"],
 )
 def test_odd_boxes_give_finite_losses_and_gradients(box):
-    raw = raw_outputs(batch=2)
+    raw = anchor_raw(batch=2)
     raw = raw._replace(boxes=raw.boxes.clone().requires_grad_(), classes=raw.classes.requires_grad_())
     found = anchor_loss(raw, targets([(0, box)], [(1, box), (1, box)]), LossSettings())
     sum(found.values()).backward()
@@ -157,10 +122,10 @@ def test_many_objects_are_compared_with_all_boxes():
 @pytest.mark.parametrize("size", [-9.0, 6.0, 9.0])
 def test_a_box_that_ran_away_comes_back(size):
     """Its overlap says nothing: the sides' own gradient does, and is none where sides are of any use."""
-    at = number(0, 2, 1, 1)
+    at = anchor_index(0, 2, 1, 1)
     gradients = []
     for log_size in (size, 0.1):
-        raw = raw_outputs()
+        raw = anchor_raw()
         codes = raw.boxes.clone()
         codes[0, at, 2:] = log_size
         raw = raw._replace(boxes=codes.requires_grad_())

@@ -5,35 +5,14 @@ import math
 import pytest
 import torch
 
-from nets.common.feature_levels import cell_grid
-from nets.common.structures import Level
-from nets.heads.dfl_head import BINS, DFLRaw, decode_dfl, decode_dfl_boxes
+from nets.heads.dfl_head import BINS, decode_dfl_boxes
 from nets.losses.common import LossSettings
 from nets.losses.dfl_loss import dfl_loss, distribution_loss, encode_dfl_boxes
 from tests.nets.batches import odd_boxes, targets
+from tests.nets.raw_outputs import CELLS, DFL_CELL, IMPOSSIBLE, dfl_raw, randomised
 
-LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
-CELLS = 64 + 16 + 4
-CELL = 64 + 2 * 4 + 1  # row 2, column 1 of stride 16: its centre is at (24, 40)
+CELL = DFL_CELL  # its centre is at (24, 40)
 LN2 = math.log(2)
-NEVER = -100.0  # the logit of a bin that is out of the question
-
-
-def raw_outputs(batch=1, classes=2):
-    """All chances one half. Each cell's box is a point, but CELL's: 1 or 2 strides to each side."""
-    cells, strides = cell_grid(LEVELS, torch.device("cpu"))
-    distances = torch.full((batch, CELLS, 4, BINS), NEVER)
-    distances[..., 0] = 0
-    distances[:, CELL] = NEVER
-    distances[:, CELL, :, 1:3] = 0
-    return DFLRaw(distances, torch.zeros(batch, CELLS, classes), cells, strides, LEVELS)
-
-
-def random_raw(batch=2, classes=3, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    raw = raw_outputs(batch, classes)
-    noise = (torch.randn(value.shape, generator=generator) for value in raw[:2])
-    return DFLRaw(*(value.requires_grad_() for value in noise), *raw[2:])
 
 
 # 1.5 strides of 16 pixels from (24, 40) on. The points of the other cells do not overlap it.
@@ -45,22 +24,8 @@ def found(raw, *objects, **settings):
     return {name: loss.item() for name, loss in losses.items()}
 
 
-def test_decoding_by_hand():
-    raw = raw_outputs()
-    raw.distances[0, CELL] = torch.tensor([NEVER] * BINS)
-    raw.distances[0, CELL, 0, 15] = 0  # left: 15 strides
-    raw.distances[0, CELL, 1, 0] = 0  # top: none
-    raw.distances[0, CELL, 2, :] = 0  # right: every bin as likely, 7.5
-    raw.distances[0, CELL, 3, 2:4] = torch.tensor([math.log(3), 0])  # bottom: 2 in three of four cases, 2.25
-    raw.classes[0, CELL, 1] = math.log(3)
-    boxes, scores = decode_dfl(raw)
-    expected = torch.tensor([24.0 - 15 * 16, 40, 24 + 7.5 * 16, 40 + 2.25 * 16])
-    torch.testing.assert_close(boxes[0, CELL], expected)
-    torch.testing.assert_close(scores[0, CELL], torch.tensor([0.5, 0.75]))
-
-
 def test_encoding_inverts_decoding():
-    raw = random_raw()
+    raw = randomised(dfl_raw(2, 3), fields=2)
     bins = torch.arange(BINS).float()
     distances = (raw.distances.softmax(dim=-1) * bins).sum(dim=-1)
     torch.testing.assert_close(encode_dfl_boxes(decode_dfl_boxes(raw), raw), distances, rtol=1e-4, atol=1e-4)
@@ -79,14 +44,14 @@ def test_encoding_inverts_decoding():
     ],
 )
 def test_a_distribution_against_the_two_bins_beside_the_distance(distance, expected):
-    logits = torch.full((BINS,), NEVER)
+    logits = torch.full((BINS,), IMPOSSIBLE)
     logits[torch.tensor([0, 1, 2, 14, 15])] = torch.tensor([0.1, 0.2, 0.4, 0.1, 0.2]).log()
     loss = distribution_loss(logits.expand(1, 1, BINS), torch.tensor([[distance]]))
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_perfect_box():
-    losses = found(raw_outputs(), [OBJECT])
+    losses = found(dfl_raw(), [OBJECT])
     # One cell with the target score 1. A chance of one half costs ln 2 whatever is right, for each cell and
     # class; for 1.5, bins 1 and 2 are right by half each, and each has a chance of one half.
     expected = {"box": 0, "class": 0.5 * 2 * CELLS * LN2, "dfl": 1.5 * LN2}
@@ -94,8 +59,8 @@ def test_a_perfect_box():
 
 
 def test_half_the_height_and_a_surer_class():
-    raw = raw_outputs()
-    raw.distances[0, CELL, 1] = torch.tensor([0.0, *[NEVER] * (BINS - 1)])  # the top at the centre
+    raw = dfl_raw()
+    raw.distances[0, CELL, 1] = torch.tensor([0.0, *[IMPOSSIBLE] * (BINS - 1)])  # the top at the centre
     raw.classes[0, CELL, 1] = math.log(3)  # probability 3/4
     losses = found(raw, [OBJECT], box="iou")
     # IoU 1/2, so the target score is 1/2, and the sum of them is taken as 1. Of four distances, that to the
@@ -114,13 +79,13 @@ def test_half_the_height_and_a_surer_class():
 
 
 def test_sums_are_divided_by_the_target_scores_of_the_whole_batch():
-    losses = found(raw_outputs(batch=3), [OBJECT], [OBJECT], [])  # two cells of score 1, one empty image
+    losses = found(dfl_raw(batch=3), [OBJECT], [OBJECT], [])  # two cells of score 1, one empty image
     expected = {"box": 0, "class": 0.5 * 3 * 2 * CELLS * LN2 / 2, "dfl": 1.5 * LN2}
     assert losses == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 def test_smoothing_moves_the_classes_of_positives_alone():
-    raw = raw_outputs()
+    raw = dfl_raw()
     raw.classes[:] = -math.log(3)  # probability 1/4
     quiet = -(2 * CELLS - 2) * math.log(0.75)  # all others should be 0, smoothing or not
     hit, miss = -math.log(0.25), -math.log(0.75)
@@ -131,7 +96,7 @@ def test_smoothing_moves_the_classes_of_positives_alone():
 
 
 def test_focal_makes_the_many_easy_cells_count_less():
-    raw = raw_outputs()
+    raw = dfl_raw()
     raw.classes[:] = -math.log(3)
     # |target - probability|^2 of the cross-entropy, a quarter of it where found, three quarters elsewhere.
     quiet = 0.75 * 0.25**2 * -(2 * CELLS - 1) * math.log(0.75)
@@ -141,24 +106,30 @@ def test_focal_makes_the_many_easy_cells_count_less():
 
 def test_without_objects_only_classes_are_left():
     expected = {"box": 0, "class": 0.5 * 2 * 2 * CELLS * LN2, "dfl": 0}
-    assert found(raw_outputs(batch=2), [], []) == pytest.approx(expected, rel=1e-5)
-    raw = random_raw()
+    assert found(dfl_raw(batch=2), [], []) == pytest.approx(expected, rel=1e-5)
+    raw = randomised(dfl_raw(2, 3), fields=2)
     sum(dfl_loss(raw, targets([], []), LossSettings()).values()).backward()
     assert not raw.distances.grad.any() and (raw.classes.grad > 0).all()
 
 
 def test_padding_and_order_do_not_matter():
     objects = [(0, (3.0, 5.0, 20.0, 31.0)), (2, (30.0, 22.0, 61.0, 60.0)), (1, (40.0, 2.0, 47.0, 9.0))]
-    expected = found(random_raw(), objects, objects[:1])
-    padded = dfl_loss(random_raw(), targets(objects, objects[:1], entries=40), LossSettings())
+    expected = found(randomised(dfl_raw(2, 3), fields=2), objects, objects[:1])
+    padded = dfl_loss(
+        randomised(dfl_raw(2, 3), fields=2), targets(objects, objects[:1], entries=40), LossSettings()
+    )
     assert {name: loss.item() for name, loss in padded.items()} == pytest.approx(expected, rel=1e-5)
-    assert found(random_raw(), objects[::-1], objects[:1]) == pytest.approx(expected, rel=1e-5)
-    assert found(random_raw(), objects[1:], objects[:1]) != pytest.approx(expected, rel=1e-2)
+    assert found(randomised(dfl_raw(2, 3), fields=2), objects[::-1], objects[:1]) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert found(randomised(dfl_raw(2, 3), fields=2), objects[1:], objects[:1]) != pytest.approx(
+        expected, rel=1e-2
+    )
 
 
 @odd_boxes
 def test_odd_boxes_give_finite_losses_and_gradients(box):
-    raw = random_raw()
+    raw = randomised(dfl_raw(2, 3), fields=2)
     losses = dfl_loss(raw, targets([(0, box)], [(1, box), (1, box)]), LossSettings())
     sum(losses.values()).backward()
     assert all(loss.isfinite() for loss in losses.values())
@@ -166,7 +137,7 @@ def test_odd_boxes_give_finite_losses_and_gradients(box):
 
 
 def test_a_step_against_the_gradient_lowers_the_loss():
-    raw = random_raw()
+    raw = randomised(dfl_raw(2, 3), fields=2)
     wanted = targets([OBJECT], [(0, (4.0, 4.0, 30.0, 50.0))])
     before = sum(dfl_loss(raw, wanted, LossSettings()).values())
     before.backward()

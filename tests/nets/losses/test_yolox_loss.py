@@ -5,42 +5,19 @@ import math
 import pytest
 import torch
 
-from nets.common.feature_levels import cell_grid
-from nets.common.structures import Level
-from nets.heads.yolox_head import YOLOXRaw, decode_yolox, decode_yolox_boxes
+from nets.heads.yolox_head import decode_yolox_boxes
 from nets.losses.common import LossSettings
 from nets.losses.yolox_loss import encode_yolox_boxes
 from nets.losses.yolox_loss import yolox_loss as loss_with_settings
 from tests.nets.batches import odd_boxes, targets
+from tests.nets.raw_outputs import CELLS, YOLOX_CELL, randomised, yolox_raw
 
-LEVELS = (Level(8, 8, 8), Level(4, 4, 16), Level(2, 2, 32))  # an input of 64 x 64
-CELLS = 64 + 16 + 4
-CELL = 64 + 2 * 4 + 2  # row 2, column 2 of stride 16: its corner is at (32, 32)
+CELL = YOLOX_CELL  # its corner is at (32, 32)
 LN2 = math.log(2)
 
 
 def yolox_loss(raw, wanted):
     return loss_with_settings(raw, wanted, LossSettings())
-
-
-def raw_outputs(batch=1, classes=2):
-    """All outputs zero: each cell proposes a box one stride wide around its corner, all chances one half."""
-    cells, strides = cell_grid(LEVELS, torch.device("cpu"))
-    return YOLOXRaw(
-        torch.zeros(batch, CELLS, 4),
-        torch.zeros(batch, CELLS),
-        torch.zeros(batch, CELLS, classes),
-        cells,
-        strides,
-        LEVELS,
-    )
-
-
-def random_raw(batch=2, classes=3, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    raw = raw_outputs(batch, classes)
-    noise = (torch.randn(value.shape, generator=generator) for value in raw[:3])
-    return YOLOXRaw(*(value.requires_grad_() for value in noise), *raw[3:])
 
 
 # Centre (32, 32), so cell CELL proposes it exactly. The other candidates' IoUs: .25 of the cells at that
@@ -53,14 +30,14 @@ def found(raw, *objects):
 
 
 def test_a_perfect_box():
-    losses = found(raw_outputs(), [OBJECT])
+    losses = found(yolox_raw(), [OBJECT])
     # A chance of one half costs ln 2, whatever is right: once for each cell, twice for the two classes.
     expected = {"box": 0, "objectness": CELLS * LN2, "class": 2 * LN2, "l1": 0}
     assert losses == pytest.approx(expected, rel=1e-5, abs=1e-5)
 
 
 def test_half_the_width_and_a_surer_class():
-    raw = raw_outputs()
+    raw = yolox_raw()
     raw.boxes[0, CELL, 2] = -LN2  # 8 x 16 pixels in a box of 16 x 16: IoU 1/2
     raw.classes[0, CELL, 1] = math.log(3)  # probability 3/4
     raw.objectness[0, CELL] = math.log(3)
@@ -75,7 +52,7 @@ def test_half_the_width_and_a_surer_class():
 
 
 def test_sums_are_divided_by_the_positive_cells_of_the_whole_batch():
-    raw = raw_outputs(batch=3)
+    raw = yolox_raw(batch=3)
     raw.boxes[0, CELL, 2] = -LN2
     losses = found(raw, [OBJECT], [OBJECT], [])  # two positive cells, the third image is empty
     expected = {
@@ -89,8 +66,8 @@ def test_sums_are_divided_by_the_positive_cells_of_the_whole_batch():
 
 def test_without_objects_only_objectness_is_left():
     expected = {"box": 0, "objectness": 2 * CELLS * LN2, "class": 0, "l1": 0}
-    assert found(raw_outputs(batch=2), [], []) == pytest.approx(expected, rel=1e-5)
-    raw = random_raw()
+    assert found(yolox_raw(batch=2), [], []) == pytest.approx(expected, rel=1e-5)
+    raw = randomised(yolox_raw(2, 3), fields=3)
     sum(yolox_loss(raw, targets([], [])).values()).backward()
     assert not raw.boxes.grad.any() and not raw.classes.grad.any()
     assert (raw.objectness.grad > 0).all()
@@ -98,16 +75,20 @@ def test_without_objects_only_objectness_is_left():
 
 def test_padding_and_order_do_not_matter():
     objects = [(0, (3.0, 5.0, 20.0, 31.0)), (2, (30.0, 22.0, 61.0, 60.0)), (1, (40.0, 2.0, 47.0, 9.0))]
-    expected = found(random_raw(), objects, objects[:1])
-    padded = yolox_loss(random_raw(), targets(objects, objects[:1], entries=30))
+    expected = found(randomised(yolox_raw(2, 3), fields=3), objects, objects[:1])
+    padded = yolox_loss(randomised(yolox_raw(2, 3), fields=3), targets(objects, objects[:1], entries=30))
     assert {name: loss.item() for name, loss in padded.items()} == pytest.approx(expected, rel=1e-5)
-    assert found(random_raw(), objects[::-1], objects[:1]) == pytest.approx(expected, rel=1e-5)
-    assert found(random_raw(), objects[1:], objects[:1]) != pytest.approx(expected, rel=1e-2)
+    assert found(randomised(yolox_raw(2, 3), fields=3), objects[::-1], objects[:1]) == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert found(randomised(yolox_raw(2, 3), fields=3), objects[1:], objects[:1]) != pytest.approx(
+        expected, rel=1e-2
+    )
 
 
 @odd_boxes
 def test_odd_boxes_give_finite_losses_and_gradients(box):
-    raw = random_raw()
+    raw = randomised(yolox_raw(2, 3), fields=3)
     losses = yolox_loss(raw, targets([(0, box)], [(1, box), (1, box)]))
     sum(losses.values()).backward()
     assert all(loss.isfinite() for loss in losses.values())
@@ -115,7 +96,7 @@ def test_odd_boxes_give_finite_losses_and_gradients(box):
 
 
 def test_a_step_against_the_gradient_lowers_the_loss():
-    raw = random_raw()
+    raw = randomised(yolox_raw(2, 3), fields=3)
     wanted = targets([OBJECT], [(0, (4.0, 4.0, 30.0, 50.0))])
     before = sum(yolox_loss(raw, wanted).values())
     before.backward()
@@ -124,23 +105,7 @@ def test_a_step_against_the_gradient_lowers_the_loss():
 
 
 def test_encoding_inverts_decoding():
-    raw = random_raw()
+    raw = randomised(yolox_raw(2, 3), fields=3)
     torch.testing.assert_close(
         encode_yolox_boxes(decode_yolox_boxes(raw), raw.cells, raw.strides), raw.boxes, rtol=1e-4, atol=1e-4
     )
-
-
-def test_decoding_by_hand():
-    raw = raw_outputs()
-    raw.boxes[0, CELL] = torch.tensor([0.5, -0.25, math.log(2), 0.0])
-    raw.objectness[0, CELL], raw.classes[0, CELL, 0] = math.log(3), -math.log(3)
-    boxes, scores = decode_yolox(raw)
-    # Centre (2 + .5, 2 - .25) * 16 = (40, 28), size (2, 1) * 16: 24..56 and 20..36.
-    torch.testing.assert_close(boxes[0, CELL], torch.tensor([24.0, 20.0, 56.0, 36.0]))
-    torch.testing.assert_close(scores[0, CELL], torch.tensor([0.75 * 0.25, 0.75 * 0.5]))
-
-
-def test_cells_are_listed_level_after_level_row_by_row():
-    cells, strides = cell_grid((Level(2, 3, 8), Level(1, 2, 16)), torch.device("cpu"))
-    assert cells.tolist() == [[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1], [0, 0], [1, 0]]
-    assert strides.tolist() == [8] * 6 + [16] * 2
