@@ -40,7 +40,7 @@ def as_candidates(boxes: Tensor, best: BestPairs, classes: int) -> Candidates:
     return Candidates(boxes, F.one_hot(best.labels, classes) * best.scores.unsqueeze(-1))
 
 
-def clip_boxes(boxes: Tensor, size: InputSize) -> Tensor:
+def clip_to_input(boxes: Tensor, size: InputSize) -> Tensor:
     """Clip boxes xyxy [..., 4] to the borders of an input of `size` (height, width)."""
     x, y = boxes[..., 0::2].clamp(0, size[1]), boxes[..., 1::2].clamp(0, size[0])
     return torch.stack((x, y), dim=-1).flatten(-2)

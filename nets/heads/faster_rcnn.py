@@ -21,7 +21,7 @@ from nets.common.box_coder import UNIT_SCALES, VARIANCE_SCALES, decode_boxes, en
 from nets.common.boxes import gather_rows
 from nets.common.detector import SizedDetector
 from nets.common.structures import Candidates, InputSize, Level, Targets
-from nets.common.topk import as_candidates, best_pairs, clip_boxes
+from nets.common.topk import as_candidates, best_pairs, clip_to_input
 from nets.heads.anchors import BoxSizes, anchor_grid
 
 
@@ -147,7 +147,7 @@ def decode_rcnn(raw: RCNNRaw) -> Candidates:
     best = best_pairs(scores)
     codes = gather_rows(raw.codes[:, :, 1:].flatten(1, 2), best.rows * scores.shape[-1] + best.labels)
     boxes = decode_boxes(codes, gather_rows(raw.proposals, best.rows), VARIANCE_SCALES)
-    return as_candidates(clip_boxes(boxes, raw.size), best, scores.shape[-1])
+    return as_candidates(clip_to_input(boxes, raw.size), best, scores.shape[-1])
 
 
 def as_lists(targets: Targets) -> list[dict[str, Tensor]]:

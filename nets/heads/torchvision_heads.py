@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nets.common.box_coder import UNIT_SCALES, VARIANCE_SCALES, Scales, decode_boxes
 from nets.common.boxes import gather_rows, sides_to_corners
 from nets.common.structures import Candidates, InputSize, Level
-from nets.common.topk import as_candidates, best_pairs, clip_boxes
+from nets.common.topk import as_candidates, best_pairs, clip_to_input
 
 
 class DenseRaw(NamedTuple):
@@ -109,7 +109,7 @@ def decode_retinanet(raw: DenseRaw) -> Candidates:
 def _decode(raw: DenseRaw, scores: Tensor, scales: Scales) -> Candidates:
     best = best_pairs(scores)
     boxes = decode_boxes(gather_rows(raw.boxes, best.rows), raw.anchors[best.rows], scales)
-    return as_candidates(clip_boxes(boxes, raw.size), best, scores.shape[-1])
+    return as_candidates(clip_to_input(boxes, raw.size), best, scores.shape[-1])
 
 
 def decode_fcos(raw: PointRaw) -> Candidates:
@@ -117,7 +117,7 @@ def decode_fcos(raw: PointRaw) -> Candidates:
     scores = (raw.classes.sigmoid() * raw.centreness.sigmoid().unsqueeze(-1)).sqrt()
     best = best_pairs(scores)
     boxes = gather_rows(point_boxes(raw), best.rows)
-    return as_candidates(clip_boxes(boxes, raw.size), best, scores.shape[-1])
+    return as_candidates(clip_to_input(boxes, raw.size), best, scores.shape[-1])
 
 
 def point_boxes(raw: PointRaw) -> Tensor:

@@ -39,10 +39,12 @@ def ssd300(num_classes: int, pixels: PixelFormat) -> Detector:
     model: Any = detection.ssd300_vgg16(**FRESH, num_classes=num_classes + 1)
     generator, (deep, *extra) = model.anchor_generator, model.backbone.extra
     shares = box_shares(generator.scales, generator.aspect_ratios)
-    lay = partial(default_boxes, shares=shares, steps=(*generator.steps[:4], None, None))
+    make_anchors = partial(default_boxes, shares=shares, steps=(*generator.steps[:4], None, None))
     backbone = Chain([model.backbone.features, deep], strides=(8, 16))
     neck = ExtraLevels(extra, model.backbone.scale_weight)
-    return SizedDetector(backbone, neck, DenseHead(model.head, lay), ssd_loss, decode_ssd, pixels, stride=1)
+    return SizedDetector(
+        backbone, neck, DenseHead(model.head, make_anchors), ssd_loss, decode_ssd, pixels, stride=1
+    )
 
 
 def ssdlite320(num_classes: int, pixels: PixelFormat) -> Detector:
@@ -50,10 +52,12 @@ def ssdlite320(num_classes: int, pixels: PixelFormat) -> Detector:
     model: Any = detection.ssdlite320_mobilenet_v3_large(**FRESH, num_classes=num_classes + 1)
     generator = model.anchor_generator
     shares = box_shares(generator.scales, generator.aspect_ratios)
-    lay = partial(default_boxes, shares=shares, steps=(None,) * len(shares))
+    make_anchors = partial(default_boxes, shares=shares, steps=(None,) * len(shares))
     _initialise_for_scratch(model)
     backbone, neck = Chain(model.backbone.features, strides=(16, 32)), ExtraLevels(model.backbone.extra)
-    return SizedDetector(backbone, neck, DenseHead(model.head, lay), ssd_loss, decode_ssd, pixels, stride=32)
+    return SizedDetector(
+        backbone, neck, DenseHead(model.head, make_anchors), ssd_loss, decode_ssd, pixels, stride=32
+    )
 
 
 def retinanet(num_classes: int, pixels: PixelFormat) -> Detector:

@@ -1,4 +1,4 @@
-"""Batches that several tests of the networks use."""
+"""Batches shared by the tests of the networks."""
 
 from collections.abc import Sequence
 

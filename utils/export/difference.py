@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nets.common.structures import Candidates
-from nets.common.topk import clip_boxes
+from nets.common.topk import clip_to_input
 from utils.data.types import Size
 from utils.inference.nms import NMSResult, nms
 
@@ -47,7 +47,7 @@ def largest_difference(
     the input.
     """
     largest = NO_DIFFERENCE
-    expected, found = (Candidates(clip_boxes(each.boxes, size), each.scores) for each in (expected, found))
+    expected, found = (Candidates(clip_to_input(each.boxes, size), each.scores) for each in (expected, found))
     for one, other in ((expected, found), (found, expected)):
         kept = nms(one, CONFIDENCE, NMS_IOU, DETECTIONS_COMPARED)
         for detections, boxes, scores in zip(kept, other.boxes, other.scores, strict=True):

@@ -46,7 +46,7 @@ def freeze(detector: Detector, frozen: Sequence[str]) -> None:
     detector.train().requires_grad_(True)
     for part in PARTS:
         if part in frozen:
-            getattr(detector, part).eval().requires_grad_(False)
+            detector.parts[part].eval().requires_grad_(False)
     for stage in stages_of(detector) if stages_frozen(frozen) else ():
         if is_frozen(stage.part, stage.number, frozen):
             for module in stage.modules:

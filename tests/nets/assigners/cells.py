@@ -1,4 +1,4 @@
-"""Cells, boxes and objects on a small input that the tests of the assignments share."""
+"""Cells, boxes and objects on a small input, shared by the tests of label assignment."""
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ def slow_iou(first, second):
 
 
 def around_cells(rng, batch, spread):
-    """Predicted boxes around the cells, the better the smaller the spread. float32 [B, A, 4]"""
+    """Predicted boxes around the cells, float32 [B, A, 4]; the smaller the spread, the better they fit."""
     x, y, stride = np.array(cell_centres()).T
     centre = np.stack((x, y), axis=-1) + rng.normal(0, spread, (batch, CELLS, 2)) * stride[:, None]
     size = np.exp(rng.normal(0.5, spread, (batch, CELLS, 2))) * stride[:, None]
@@ -36,7 +36,7 @@ def around_cells(rng, batch, spread):
 
 
 def random_object(rng):
-    """A box anywhere on the input or over its border, from a speck to all of it."""
+    """A box anywhere on the input or over its border, of any size up to all of it."""
     centre = rng.uniform(-10, (106, 74))
     size = np.exp(rng.uniform(np.log(0.5), np.log(120), 2))
     return tuple(np.concatenate((centre - size / 2, centre + size / 2)).tolist())

@@ -1,4 +1,4 @@
-"""Which anchor overlaps which object, by hand and beside plain loops."""
+"""IoU matching by hand, and compared with plain loops."""
 
 import torch
 from torchvision.ops import box_iou
@@ -16,7 +16,7 @@ def test_by_hand():
     torch.testing.assert_close(found.overlap, torch.tensor([[2 / 3, 3 / 4, 0, 0]]))
     assert found.target.tolist() == [[1, 1, 0, 0]]
     assert found.is_best.tolist() == [[True, True, False, False]]
-    assert found.best_anchor.tolist() == [[0, 1, 4, 4, 4]]  # without area and padding: none
+    assert found.best_anchor.tolist() == [[0, 1, 4, 4, 4]]  # no area, padding: none
 
 
 def test_equal_anchors_are_all_the_best_and_the_first_is_named():
@@ -51,7 +51,7 @@ def test_many_objects_agree_with_torchvisions_overlap():
 
 
 def test_of_many_equal_objects_the_first_is_taken():
-    """Also where they are more than are compared at once."""
+    """Also for more objects than are compared at once."""
     found = match_anchors(ANCHORS, targets([(0, (0.0, 0.0, 10.0, 10.0))] * 40))
     assert found.target.tolist() == [[0, 0, 0, 0]] and found.best_anchor.tolist() == [[0] * 40]
 

@@ -1,4 +1,4 @@
-"""SimOTA beside a slow, plain reading of the paper, and cases worked out by hand."""
+"""SimOTA compared with a slow, plain implementation of the paper, and by hand."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from tests.nets.batches import targets
 
 
 class Responsible(NamedTuple):
-    """For each cell [B, A] whether it is responsible for an object, for which, and its box's IoU with it."""
+    """For each cell [B, A] whether it is positive, its object, and the IoU of its box with the object."""
 
     positive: torch.Tensor
     target: torch.Tensor
@@ -22,7 +22,7 @@ class Responsible(NamedTuple):
 
 
 def by_cell(found):
-    """An assignment's pairs as what they say of the cells; no cell is won twice."""
+    """Convert the pairs of an assignment to values of cells; no cell is won twice."""
     target, iou = torch.zeros(found.positive.shape, dtype=torch.int64), torch.zeros(found.positive.shape)
     times = torch.zeros(found.positive.shape, dtype=torch.int64)
     for image, pair in found.won.nonzero().tolist():
@@ -77,7 +77,7 @@ def slow_simota(boxes, objectness, classes, wanted):
 
 
 def agree(boxes, objectness, classes, wanted):
-    """Assert that both readings agree; returns the number of positive cells."""
+    """Assert that both implementations agree; returns the number of positive cells."""
     fast = by_cell(simota(boxes, objectness, classes, LEVELS, wanted))
     slow = slow_simota(boxes, objectness, classes, wanted)
     assert torch.equal(fast.positive, slow.positive)

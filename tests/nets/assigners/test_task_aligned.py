@@ -1,4 +1,4 @@
-"""Task-aligned assignment beside a slow, plain reading of the paper, and cases worked out by hand."""
+"""Task-aligned assignment compared with a slow, plain implementation of the paper, and by hand."""
 
 import math
 
@@ -60,7 +60,7 @@ def align(boxes, classes, wanted):
 
 
 def agree(boxes, classes, wanted):
-    """Assert that both readings agree; returns what they found."""
+    """Assert that both implementations agree; returns the assignment."""
     fast, slow = align(boxes, classes, wanted), slow_tal(boxes, classes, wanted)
     assert torch.equal(fast.positive, slow.positive)
     assert torch.equal(fast.target, slow.target)
@@ -74,7 +74,7 @@ def random_classes(rng, batch):
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_images_agree_with_the_slow_reading(seed):
-    """Among them empty ones, and more objects than are handled at once."""
+    """Also without objects, and with more objects than are compared at once."""
     rng = np.random.default_rng(seed)
     listed = [
         [(int(rng.integers(4)), random_object(rng)) for _ in range(number)]
@@ -155,7 +155,7 @@ def test_scores_by_hand():
     found = align_tasks(boxes, classes, centres, 8, targets([(0, (0.0, 0.0, 16.0, 16.0))]))
     torch.testing.assert_close(found.score, torch.tensor([[1, 1 / 64, 1 / 4096, 1 / 128]]), rtol=1e-4, atol=0)
 
-    # Where the best box covers half of the object, all of it is halved: the score tells how well boxes fit.
+    # Where the best box covers half of the object, all of it is halved: scores reflect how well boxes fit.
     boxes[0, 0] = torch.tensor([0.0, 8.0, 16.0, 16.0])
     found = align_tasks(boxes, classes, centres, 8, targets([(0, (0.0, 0.0, 16.0, 16.0))]))
     torch.testing.assert_close(found.score, torch.tensor([[1, 1, 1 / 64, 1 / 2]]) / 2, rtol=1e-4, atol=0)
@@ -182,7 +182,7 @@ def test_ten_of_many_candidates_that_are_all_alike():
 
 
 def test_a_small_object_in_a_large_box_loses_nothing_to_rounding():
-    """IoU 1/2500 to the power of 6 is 4e-21, which a division by it plus a billionth would make nothing."""
+    """IoU 1/2500 to the power of 6 is 4e-21, which an epsilon of 1e-9 in the division would make 0."""
     boxes = torch.tensor((0.0, 0.0, 100.0, 100.0)).expand(1, CELLS, 4)
     found = align(boxes, torch.full((1, CELLS, 1), -9.0), targets([(0, (42.5, 42.5, 44.5, 44.5))]))
     assert found.positive.sum() == 2  # centres at 44 and 40; the next are at 36 and 48

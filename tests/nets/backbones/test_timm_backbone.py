@@ -1,4 +1,4 @@
-"""timm's networks as backbones: levels, pixels, weights, and what does not fit."""
+"""timm's networks as backbones: levels, pixels, weights, and networks that do not fit."""
 
 import sys
 
@@ -56,7 +56,7 @@ def test_the_preset_takes_its_pixels_and_comes_back_from_plain_data():
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_weights_of_the_whole_network_load(name, tmp_path):
-    """As saved from timm, with the classifier that we have no use for."""
+    """As saved from timm, with a classifier that is not used."""
     torch.manual_seed(1)
     whole = timm.create_model(name).eval()
     torch.save(whole.state_dict(), tmp_path / "timm.pth")

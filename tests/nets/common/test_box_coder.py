@@ -1,4 +1,4 @@
-"""Codes of boxes beside torchvision's, and by hand."""
+"""Box codes compared with torchvision's, and by hand."""
 
 import math
 

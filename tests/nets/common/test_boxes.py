@@ -1,4 +1,4 @@
-"""Arithmetic on boxes."""
+"""Box arithmetic."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Pixels as a network expects them."""
+"""Preprocessing of pixels."""
 
 import torch
 

@@ -1,8 +1,8 @@
-"""The best pairs of box and class, by hand and beside sorting them all."""
+"""The highest-scoring pairs of candidate and class, by hand and compared with sorting all of them."""
 
 import torch
 
-from nets.common.topk import MAX_CANDIDATES, as_candidates, best_pairs, clip_boxes
+from nets.common.topk import MAX_CANDIDATES, as_candidates, best_pairs, clip_to_input
 
 
 def test_by_hand():
@@ -27,4 +27,4 @@ def test_of_many_the_best_remain():
 
 def test_boxes_are_cut_off_at_the_borders():
     boxes = torch.tensor([[-5.0, 3.0, 50.0, 20.0], [10.0, -1.0, 12.0, 99.0], [70.0, 70.0, 80.0, 80.0]])
-    assert clip_boxes(boxes, (30, 40)).tolist() == [[0, 3, 40, 20], [10, 0, 12, 30], [40, 30, 40, 30]]
+    assert clip_to_input(boxes, (30, 40)).tolist() == [[0, 3, 40, 20], [10, 0, 12, 30], [40, 30, 40, 30]]

@@ -1,4 +1,4 @@
-"""Decoding of the raw outputs of anchors."""
+"""Decoding of the raw outputs of the anchor head."""
 
 import math
 

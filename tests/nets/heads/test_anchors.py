@@ -1,4 +1,4 @@
-"""Anchors and default boxes beside torchvision's."""
+"""Anchors and default boxes compared with torchvision's."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from nets.heads.anchors import anchor_grid, box_shares, default_boxes
 
 
 def maps(size, strides):
-    """Features of an image of `size`, as a network that rounds up gives them."""
+    """Feature maps of an image of `size`, with sizes rounded up."""
     return [torch.zeros(2, 1, -(-size[0] // stride), -(-size[1] // stride)) for stride in strides]
 
 
@@ -43,10 +43,12 @@ def test_ssd_lays_torchvisions_boxes_at_its_size():
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
     with torch.device("meta"):
         detector = build_detector("ssd300_vgg16", 3)
-    lay = detector.head.lay_anchors
-    torch.testing.assert_close(lay(features, (300, 300)), expected, rtol=0, atol=1e-3)
-    # Elsewhere the two coarsest levels keep to the image: torchvision's steps would lead out of it.
-    centres = lay([torch.zeros(2, 1, cells, cells) for cells in (52, 26, 13, 7, 5, 3)], (416, 416))[-4:]
+    make_anchors = detector.head.lay_anchors
+    torch.testing.assert_close(make_anchors(features, (300, 300)), expected, rtol=0, atol=1e-3)
+    # At other sizes the two coarsest levels scale: torchvision's steps would leave the image.
+    centres = make_anchors([torch.zeros(2, 1, cells, cells) for cells in (52, 26, 13, 7, 5, 3)], (416, 416))[
+        -4:
+    ]
     assert ((centres[:, :2] + centres[:, 2:]) / 2).tolist() == [pytest.approx([416 * 5 / 6] * 2)] * 4
 
 

@@ -1,4 +1,4 @@
-"""The head with distributions of distances: on any levels, from YOLOX's towers, and what it starts with."""
+"""The DFL head: any number of levels, YOLOX's weights, its initial outputs, and decoding."""
 
 import math
 
@@ -64,7 +64,7 @@ def test_decoding_by_hand():
     raw.distances[0, DFL_CELL] = torch.tensor([IMPOSSIBLE] * BINS)
     raw.distances[0, DFL_CELL, 0, 15] = 0  # left: 15 strides
     raw.distances[0, DFL_CELL, 1, 0] = 0  # top: none
-    raw.distances[0, DFL_CELL, 2, :] = 0  # right: every bin as likely, 7.5
+    raw.distances[0, DFL_CELL, 2, :] = 0  # right: uniform, 7.5
     raw.distances[0, DFL_CELL, 3, 2:4] = torch.tensor(
         [math.log(3), 0]
     )  # bottom: 2 in three of four cases, 2.25

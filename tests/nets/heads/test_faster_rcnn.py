@@ -1,4 +1,4 @@
-"""Faster R-CNN beside torchvision's, and its decoding by hand."""
+"""Faster R-CNN compared with torchvision's, and its decoding by hand."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from tests.nets.published.torchvision_models import UNUSED, image_size, random_m
 
 
 def test_losses_are_torchvisions():
-    """Both draw anchors and proposals at random: from the same seed the same ones."""
+    """Both sample anchors and proposals at random, the same with the same seed."""
     theirs = random_model("fasterrcnn")
     silence_unused_classes(theirs)
     ours = build_detector("fasterrcnn", 80)

@@ -1,4 +1,4 @@
-"""Receptive fields: small networks by hand, small random ones by trial, and the published networks."""
+"""Receptive fields of small networks by hand and by perturbation, and of published networks."""
 
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ def detector_of(backbone, strides):
 
 
 def field(*layers, stride=1):
-    """What one output of a stack of layers sees."""
+    """The receptive field of one output of a stack of layers."""
     return receptive_fields(detector_of(One(*layers), (stride,)))[0]
 
 

@@ -1,4 +1,4 @@
-"""Detectors cut into stages: nothing left out, in the order in which they are computed."""
+"""The stages of detectors: complete, and in the order of computation."""
 
 import pytest
 import torch

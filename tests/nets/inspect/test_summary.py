@@ -1,4 +1,4 @@
-"""Parameters and operations beside the figures that papers, repositories and torchvision publish."""
+"""Parameters and operations compared with those published by papers, repositories and torchvision."""
 
 from typing import NamedTuple
 
@@ -77,7 +77,7 @@ def test_work_of_two_stages_is_as_published():
 def deploy(module):
     """Replace each convolution with BatchNorm, and both of a RepConv, by one convolution with a bias.
 
-    YOLOv9's figures are published for this: what remains when training is over.
+    YOLOv9's figures are published for this form, used in inference.
     """
     for name, child in module.named_children():
         layer = child.spatial if isinstance(child, RepConv) else child

@@ -1,4 +1,4 @@
-"""A folded detector finds what it found, with fewer steps."""
+"""A fused detector gives the same detections with fewer layers."""
 
 import copy
 
@@ -18,7 +18,7 @@ FOLDED = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
 
 def lived_in(detector, seed=0):
-    """With statistics, scales and shifts that training might have left, rather than 0 and 1."""
+    """Set BatchNorm statistics, scales and shifts as after training, rather than 0 and 1."""
     generator = torch.Generator().manual_seed(seed)
     for module in detector.modules():
         if isinstance(module, FOLDED):

@@ -1,4 +1,4 @@
-"""Which anchors find which objects, beside a plain reading of the rules, and losses worked out by hand."""
+"""The losses of YOLOv3 and YOLOv4 by hand, and label assignment compared with a plain implementation."""
 
 import math
 
@@ -40,7 +40,7 @@ def test_a_perfect_box():
 
 
 def test_boxes_that_overlap_an_object_well_are_no_mistakes():
-    """An anchor elsewhere that proposes the object exactly is left out of the objectness."""
+    """A negative sample whose box is the object's has no objectness loss."""
     raw = anchor_raw()
     neighbour = anchor_index(0, 2, 2, 1)  # its centre is 16 pixels to the right
     raw.boxes[0, neighbour, 0] = -50.0  # sigmoid 0: 8 pixels back; then the cell's border
@@ -56,7 +56,7 @@ def test_boxes_that_overlap_an_object_well_are_no_mistakes():
 
 
 def plain_assignment(objects):
-    """The rules read one object after the other: {anchor: object}."""
+    """Assign one object after the other: {anchor: object}."""
     claims = {}
     for index, (_, box) in enumerate(objects):
         x1, y1, x2, y2 = box
@@ -113,7 +113,7 @@ def test_odd_boxes_give_finite_losses_and_gradients(box):
 
 
 def test_many_objects_are_compared_with_all_boxes():
-    """More than are looked at at a time: each box's best object may be any of them."""
+    """Also more objects than are compared at once."""
     objects = [(0, (float(n), 0.0, n + 8.0, 8.0)) for n in range(40)]
     boxes = torch.tensor([[[39.0, 0, 47, 8], [0, 0, 8, 8], [20.0, 0, 28, 4], [0, 50, 8, 60]]])
     assert best_iou(boxes, targets(objects))[0].tolist() == pytest.approx([1, 1, 0.5, 0])
@@ -121,7 +121,7 @@ def test_many_objects_are_compared_with_all_boxes():
 
 @pytest.mark.parametrize("size", [-9.0, 6.0, 9.0])
 def test_a_box_that_ran_away_comes_back(size):
-    """Its overlap says nothing: the sides' own gradient does, and is none where sides are of any use."""
+    """Its IoU has no gradient: the penalty has one, and is 0 for plausible sizes."""
     at = anchor_index(0, 2, 1, 1)
     gradients = []
     for log_size in (size, 0.1):

@@ -1,4 +1,4 @@
-"""Focal loss and label smoothing, and that no setting is without effect on any head."""
+"""Focal loss and label smoothing, and the effect of every setting on every head."""
 
 import math
 
@@ -36,7 +36,7 @@ def test_smoothing_by_hand():
 
 @pytest.fixture(scope="module", params=HEADS)
 def head_losses(request):
-    """What a detector with each head loses under given settings, always with the same weights."""
+    """The losses of a detector with each head and given settings, always with the same weights."""
     name = next(name for name in ("yolox_nano", "yolov4_tiny") if _fits(name, request.param))
 
     def losses(empty=False, **settings):
@@ -77,7 +77,7 @@ def test_class_weights_by_hand():
 
 
 def test_a_class_weight_is_how_often_its_objects_count(head_losses):
-    """There are objects of classes 0 and 1, none of class 2; cells without objects count as ever."""
+    """There are objects of classes 0 and 1, none of class 2; negative samples have no weight."""
     plain = head_losses(class_weights=(1.0, 1.0, 1.0))
     assert all(torch.equal(plain[name], loss) for name, loss in head_losses().items())
 

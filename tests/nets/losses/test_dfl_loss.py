@@ -1,4 +1,4 @@
-"""Losses and decoding of the head with distributions of distances, worked out by hand."""
+"""The losses of the DFL head by hand."""
 
 import math
 
@@ -38,7 +38,7 @@ def test_encoding_inverts_decoding():
     [
         (0.0, -math.log(0.1)),
         (1.0, -math.log(0.2)),
-        (1.25, -0.75 * math.log(0.2) - 0.25 * math.log(0.4)),  # nearer to 1: it counts three times as much
+        (1.25, -0.75 * math.log(0.2) - 0.25 * math.log(0.4)),  # nearer to 1, which has three times the weight
         (14.5, -0.5 * math.log(0.1) - 0.5 * math.log(0.2)),
         (15.0, -math.log(0.2)),
     ],
@@ -52,8 +52,8 @@ def test_a_distribution_against_the_two_bins_beside_the_distance(distance, expec
 
 def test_a_perfect_box():
     losses = found(dfl_raw(), [OBJECT])
-    # One cell with the target score 1. A chance of one half costs ln 2 whatever is right, for each cell and
-    # class; for 1.5, bins 1 and 2 are right by half each, and each has a chance of one half.
+    # One cell with the target score 1. A probability of 1/2 costs ln 2 for either target, for each cell and
+    # class; for 1.5, bins 1 and 2 have a target of 1/2 each, and a probability of 1/2 each.
     expected = {"box": 0, "class": 0.5 * 2 * CELLS * LN2, "dfl": 1.5 * LN2}
     assert losses == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
@@ -64,7 +64,7 @@ def test_half_the_height_and_a_surer_class():
     raw.classes[0, CELL, 1] = math.log(3)  # probability 3/4
     losses = found(raw, [OBJECT], box="iou")
     # IoU 1/2, so the target score is 1/2, and the sum of them is taken as 1. Of four distances, that to the
-    # top should be 1.5, and costs 100: bin 1 and 2 are out of the question.
+    # top should be 1.5, and costs 100: bins 1 and 2 have a logit of -100.
     expected = {
         "box": 7.5 * 0.5 * (1 - 0.5),
         "class": 0.5 * ((2 * CELLS - 1) * LN2 - 0.5 * math.log(0.75) - 0.5 * math.log(0.25)),
@@ -98,7 +98,7 @@ def test_smoothing_moves_the_classes_of_positives_alone():
 def test_focal_makes_the_many_easy_cells_count_less():
     raw = dfl_raw()
     raw.classes[:] = -math.log(3)
-    # |target - probability|^2 of the cross-entropy, a quarter of it where found, three quarters elsewhere.
+    # |target - probability|^2 of the cross-entropy, times 1/4 for positives, 3/4 for negatives.
     quiet = 0.75 * 0.25**2 * -(2 * CELLS - 1) * math.log(0.75)
     expected = 0.5 * (quiet + 0.25 * 0.75**2 * -math.log(0.25))
     assert found(raw, [OBJECT], focal=True)["class"] == pytest.approx(expected, rel=1e-4)

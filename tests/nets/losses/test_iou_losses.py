@@ -1,4 +1,4 @@
-"""Box losses beside torchvision's, and by hand where it has none."""
+"""Box losses compared with torchvision's, or by hand."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Losses worked out by hand."""
+"""The losses of YOLOX by hand."""
 
 import math
 
@@ -31,7 +31,7 @@ def found(raw, *objects):
 
 def test_a_perfect_box():
     losses = found(yolox_raw(), [OBJECT])
-    # A chance of one half costs ln 2, whatever is right: once for each cell, twice for the two classes.
+    # A probability of 1/2 costs ln 2 for either target: once for each cell, twice for the two classes.
     expected = {"box": 0, "objectness": CELLS * LN2, "class": 2 * LN2, "l1": 0}
     assert losses == pytest.approx(expected, rel=1e-5, abs=1e-5)
 

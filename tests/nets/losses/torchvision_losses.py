@@ -52,7 +52,7 @@ def random_outputs(anchors, classes, seed=0):
 
 
 def agree(ours, theirs, names, outputs):
-    """The losses and their gradients are equal."""
+    """Assert that the losses and their gradients are equal."""
     found = [ours[name] for name in names]
     expected = [theirs[name] for name in names.values()]
     torch.testing.assert_close(found, [loss.float() for loss in expected], rtol=1e-4, atol=1e-6)

@@ -1,4 +1,4 @@
-"""Our Darknet networks give what OpenCV gives for the same cfg and weights."""
+"""Our Darknet networks give the outputs of OpenCV for the same cfg and weights."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def by_opencv(opencv4, folder, cfg, weights, images):
 
 
 def in_our_order(output):
-    """[1, 3 * (5 + C), H, W] -> [1, H * W * 3, 5 + C], the anchors of a cell beside each other."""
+    """[1, 3 * (5 + C), H, W] -> [1, H * W * 3, 5 + C], all anchors of a cell together."""
     return output.unflatten(1, (3, -1)).permute(0, 3, 4, 1, 2).flatten(1, 3)
 
 
@@ -107,7 +107,7 @@ def test_the_published_tiny_network_gives_what_opencv_gives(opencv4, tmp_path):
     assert compare(opencv4, tmp_path, "yolov3_tiny", *files, 80, 416) < 1e-3
 
 
-# What files are taken, and what is said of others
+# Files that are accepted, and messages for others
 
 
 def floats_of(name, classes, change=0):
@@ -155,7 +155,7 @@ def test_the_network_is_known_by_the_number_of_floats(name):
 
 
 def test_the_beginning_of_a_file_is_enough_from_the_end_of_the_backbone_on():
-    """`darknet53.conv.74` and the like: layers without the last ones, to start a training from."""
+    """`darknet53.conv.74` and the like: a pretrained backbone, without the last layers."""
     shapes = {name: shape.numel() for name, shape in file_shapes("yolov4_tiny", 80).items()}
     backbone = sum(number for name, number in shapes.items() if name.startswith("backbone."))
     one_more = backbone + sum(number for name, number in shapes.items() if name.startswith("neck.coarse."))

@@ -1,4 +1,4 @@
-"""Published torchvision checkpoints in our detectors find what they find in torchvision's."""
+"""Published torchvision checkpoints give the same detections in our detectors as in torchvision's."""
 
 import pytest
 import torch
@@ -67,7 +67,7 @@ def test_detections_are_torchvisions(pair):
 
 
 def assert_same(found, wanted):
-    """The same detections, but for the order of those of equal score."""
+    """Assert that detections are equal, but for the order of equal scores."""
     assert 20 < len(found["scores"]) == len(wanted["scores"]) < 700
     torch.testing.assert_close(
         found["scores"], wanted["scores"].sort(descending=True).values, rtol=1e-4, atol=1e-6
@@ -109,7 +109,7 @@ def test_names_of_older_files(name):
 
 @pytest.mark.parametrize("name", FIXED)
 def test_rows_of_other_class_numbers_stay(name):
-    """Of whoever trained with torchvision for classes of their own."""
+    """For checkpoints trained with torchvision on other classes."""
     with torch.device("meta"):
         theirs = build_detector(name, 5).state_dict()
     official = {as_official(key, name): value for key, value in theirs.items()}
@@ -141,7 +141,7 @@ def test_others_are_not_taken_for_torchvisions():
 
 
 def test_a_deviation_of_nearly_nothing_counts_as_published():
-    """The two older networks divide by it without an epsilon: in some channels that decides everything."""
+    """The two older networks have no epsilon, which changes some channels completely."""
     theirs, ours = FrozenBatchNorm2d(4, eps=0.0), nn.BatchNorm2d(4).eval()
     theirs.running_var.copy_(torch.tensor([1e-8, 1e-5, 0.1, 10.0]))
     state = {f"backbone.body.bn1.{key}": value for key, value in theirs.state_dict().items()}

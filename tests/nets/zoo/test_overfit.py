@@ -1,4 +1,4 @@
-"""Networks learn: after some steps on eight images they find every object on them, and no other.
+"""Networks overfit eight images: after some steps they detect every object, and nothing else.
 
 Those that need more than ten seconds are marked slow: `python -m pytest -m slow` runs them, in about an hour.
 """
@@ -41,14 +41,14 @@ def eight_images():
 
 
 def enlarged(batch, times):
-    """Each pixel as a square of `times` by `times`."""
+    """Enlarge each pixel to a square of `times` by `times`."""
     images, targets = batch
     images = images.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
     return images, targets._replace(boxes=targets.boxes * times)
 
 
 def finds_all(detector, images, targets):
-    """Whether above a confidence of one half there is each object, at an IoU above one half, and no more."""
+    """Whether detections above a confidence of 1/2 match each object at an IoU above 1/2, and no more."""
     detector.eval()
     with torch.no_grad():
         found = nms(detector.detect(images), 0.5, 0.5, 100)

@@ -1,4 +1,4 @@
-"""torchvision's detectors as we run them: sizes, number formats, starts, and that they learn."""
+"""torchvision's detectors in our form: sizes, pixel formats, data types, initialisation, and training."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Every detector of the zoo: the small ones with numbers, the large ones for their shapes."""
+"""Every detector of the zoo: small ones with numbers, large ones by shapes."""
 
 import copy
 import hashlib
@@ -35,9 +35,9 @@ SMALL = (
     "ssdlite320",
 )
 RUN = (*SMALL, "fasterrcnn", "retinanet", "fcos")
-# How many boxes its first stage proposes depends on the values: that has to wait for the device.
+# The number of proposals depends on values, which has to wait for the device.
 TWO_STAGES = ("fasterrcnn",)
-# What is to be learned where there is no object.
+# Components of the loss that are above 0 without objects.
 OF_BACKGROUND = {
     "yolov9_t": {"class"},
     "ssdlite320": set(),
@@ -70,7 +70,7 @@ def test_detect_gives_boxes_and_scores(name, detector, height, width):
         cells = sum(height // s * (width // s) for s in detector.backbone.strides)
         assert candidates % cells == 0  # as many from each cell
         assert (found.boxes[..., 2:] > found.boxes[..., :2]).all()
-    else:  # the best ones, cut off at the borders
+    else:  # the highest-scoring ones, clipped to the borders
         assert 100 < candidates <= 1000
         assert (found.boxes[..., 2:] >= found.boxes[..., :2]).all() and found.boxes.min() >= 0
         assert (found.boxes.amax(dim=(0, 1)) <= torch.tensor([width, height, width, height])).all()
@@ -86,7 +86,7 @@ def test_losses_are_finite(name, detector, objects):
 
 
 def test_losses_in_evaluation_change_nothing(detector):
-    """They are measured on the validation data too, where BatchNorm must stand still."""
+    """They are computed for validation data too, where BatchNorm must not change."""
     before = {key: value.clone() for key, value in detector.state_dict().items()}
     with torch.inference_mode():
         losses = detector.eval().losses(random_images(2, 64, 64), targets(SOME, []))
@@ -142,7 +142,7 @@ def test_a_batch_gives_what_single_images_give(name, detector):
 
 
 def listed(found, image):
-    """Label, score and box of each candidate of an image that is no padding."""
+    """Label, score and box of each candidate of an image, without padding."""
     scores, labels = found.scores[image].max(dim=1)
     real = scores > 0
     return labels[real], scores[real], found.boxes[image, real]
@@ -173,7 +173,7 @@ def test_saved_and_loaded_is_the_same(name, tmp_path):
 
 @pytest.mark.parametrize("name", ZOO)
 def test_shapes_and_no_wait_for_the_device(name):
-    """On the meta device there are no numbers: to read one back to the host would fail."""
+    """Tensors on the meta device have no values: reading one back raises an error."""
     height, width = preset(name).image_size
     with torch.device("meta"):
         detector = build_detector(name, 80)
@@ -318,7 +318,7 @@ def test_a_loss_that_cannot_be_chosen_is_refused(loss, flags):
 
 
 def test_every_part_is_used():
-    """By a model of the zoo, or as a part for any of them."""
+    """By a model of the zoo, or in `EXCHANGED`."""
     models = [*ZOO.values(), *(preset(name, **parts) for name, parts in EXCHANGED)]
     models = [model for model in models if model.builder is None]
     used = {part: {getattr(model, part) for model in models} for part in PARTS}
