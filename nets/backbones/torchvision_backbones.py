@@ -28,6 +28,7 @@ class Chain(nn.Module):
         self.strides = tuple(strides)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """[B, C, H, W] -> features [B, C', H / stride, W / stride] for each stride."""
         levels = []
         for block in self.blocks:
             x = block(x)

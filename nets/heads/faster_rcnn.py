@@ -58,7 +58,7 @@ class RCNNRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """None: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out by levels."""
         return ()
 
 

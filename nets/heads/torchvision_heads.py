@@ -31,7 +31,7 @@ class DenseRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """None: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out by levels."""
         return ()
 
 
@@ -55,7 +55,7 @@ class PointRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """None: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out by levels."""
         return ()
 
 

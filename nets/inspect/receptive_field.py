@@ -18,7 +18,7 @@ from nets.common.detector import Detector
 from nets.common.structures import RawOutputs
 
 FIRST_LENGTH = 1024  # of the first input, in pixels; doubled while a receptive field reaches its borders
-MOST_LENGTH = 8192
+MAX_LENGTH = 8192
 # Layers that act on each position by itself, or are taken to.
 _POINTWISE = (batchnorm._NormBase, normalization.GroupNorm, normalization.LayerNorm, dropout._DropoutNd)
 
@@ -100,7 +100,7 @@ def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
     """Return the receptive field of each level along an axis: 2 is the height, 3 the width."""
     length = FIRST_LENGTH
     extents = _extents_within(network, stride, axis, length)
-    while None in extents and length < MOST_LENGTH:
+    while None in extents and length < MAX_LENGTH:
         length *= 2
         extents = _extents_within(network, stride, axis, length)
     return extents

@@ -39,7 +39,7 @@ class StridedDepthwiseConv(nn.Conv2d):
 
 
 class ConvBNAct(nn.Module):
-    """Convolution, BatchNorm and activation; padding keeps the size at stride 1."""
+    """Convolution, BatchNorm and activation: [B, inputs, H, W] -> [B, outputs, H / stride, W / stride]."""
 
     def __init__(
         self,
@@ -86,7 +86,8 @@ class Focus(nn.Module):
         super().__init__()
         self.conv = ConvBNAct(4 * inputs, outputs, kernel)
 
-    def forward(self, x: Tensor) -> Tensor:  # [B, C, H, W] -> [B, outputs, H/2, W/2]
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, inputs, H, W] -> [B, outputs, H/2, W/2]."""
         upper, lower = x[..., ::2, :], x[..., 1::2, :]
         blocks = upper[..., ::2], lower[..., ::2], upper[..., 1::2], lower[..., 1::2]
         return self.conv(torch.cat(blocks, dim=1))

@@ -29,6 +29,7 @@ class YOLOv3FPN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
         fine, middle, coarse = features
         coarse = self.coarse(coarse)
         middle = self.middle(torch.cat((self.upsample(self.up_middle(coarse)), middle), dim=1))
@@ -48,6 +49,7 @@ class TinyFPN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
         fine, coarse = features
         coarse = self.coarse(coarse)
         return torch.cat((self.upsample(self.up_fine(coarse)), fine), dim=1), coarse
@@ -79,6 +81,7 @@ class YOLOv4PAN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
         fine, middle, coarse = features
         pooled = pooled_pyramid(self.before_pool(coarse), self.pool)
         coarse = self.after_pool(torch.cat(pooled[::-1], dim=1))  # Darknet has the widest maxima first

@@ -44,6 +44,7 @@ class GELANPAN(nn.Module):
         self.path_coarse = ELAN(downs[1] + coarse, coarse, coarse, depth)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
         fine, middle, coarse = features
         coarse = self.pool(coarse)
         middle = self.pyramid_middle(torch.cat((self.upsample(coarse), middle), dim=1))

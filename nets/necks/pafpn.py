@@ -42,6 +42,7 @@ class PAFPN(nn.Module):
         self.path_coarse = csp(2 * middle, coarse)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
         fine, middle, coarse = features
         coarse = self.lateral_coarse(coarse)
         middle = self.pyramid_middle(torch.cat((self.upsample(coarse), middle), dim=1))

@@ -14,6 +14,7 @@ class FPN(nn.Module):
         self.fpn = fpn
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> [B, 256, H, W] of the same sizes, and coarser ones."""
         named = {str(level): feature for level, feature in enumerate(features)}
         return tuple(self.fpn(named).values())
 
@@ -32,6 +33,7 @@ class ExtraLevels(nn.Module):
         self.register_parameter("scale", scale)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Feature maps [B, C, H, W], finest first -> the same and coarser ones."""
         finest, *coarser = features
         if self.scale is not None:
             finest = self.scale.view(1, -1, 1, 1) * F.normalize(finest)

@@ -42,9 +42,8 @@ def ssd300(num_classes: int, pixels: PixelFormat) -> Detector:
     make_anchors = partial(default_boxes, shares=shares, steps=(*generator.steps[:4], None, None))
     backbone = Chain([model.backbone.features, deep], strides=(8, 16))
     neck = ExtraLevels(extra, model.backbone.scale_weight)
-    return SizedDetector(
-        backbone, neck, DenseHead(model.head, make_anchors), ssd_loss, decode_ssd, pixels, stride=1
-    )
+    head = DenseHead(model.head, make_anchors)
+    return SizedDetector(backbone, neck, head, ssd_loss, decode_ssd, pixels, stride=1)
 
 
 def ssdlite320(num_classes: int, pixels: PixelFormat) -> Detector:
@@ -54,10 +53,10 @@ def ssdlite320(num_classes: int, pixels: PixelFormat) -> Detector:
     shares = box_shares(generator.scales, generator.aspect_ratios)
     make_anchors = partial(default_boxes, shares=shares, steps=(None,) * len(shares))
     _initialise_for_scratch(model)
-    backbone, neck = Chain(model.backbone.features, strides=(16, 32)), ExtraLevels(model.backbone.extra)
-    return SizedDetector(
-        backbone, neck, DenseHead(model.head, make_anchors), ssd_loss, decode_ssd, pixels, stride=32
-    )
+    backbone = Chain(model.backbone.features, strides=(16, 32))
+    neck = ExtraLevels(model.backbone.extra)
+    head = DenseHead(model.head, make_anchors)
+    return SizedDetector(backbone, neck, head, ssd_loss, decode_ssd, pixels, stride=32)
 
 
 def retinanet(num_classes: int, pixels: PixelFormat) -> Detector:

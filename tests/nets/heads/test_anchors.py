@@ -46,9 +46,8 @@ def test_ssd_lays_torchvisions_boxes_at_its_size():
     make_anchors = detector.head.lay_anchors
     torch.testing.assert_close(make_anchors(features, (300, 300)), expected, rtol=0, atol=1e-3)
     # At other sizes the two coarsest levels scale: torchvision's steps would leave the image.
-    centres = make_anchors([torch.zeros(2, 1, cells, cells) for cells in (52, 26, 13, 7, 5, 3)], (416, 416))[
-        -4:
-    ]
+    features = [torch.zeros(2, 1, cells, cells) for cells in (52, 26, 13, 7, 5, 3)]
+    centres = make_anchors(features, (416, 416))[-4:]
     assert ((centres[:, :2] + centres[:, 2:]) / 2).tolist() == [pytest.approx([416 * 5 / 6] * 2)] * 4
 
 
