@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from nets.common.boxes import gather_rows
 from nets.common.structures import Candidates, InputSize
 
-MAX_CANDIDATES = 1000  # as many as NMS takes
+MAX_PAIRS = 1000  # as many as NMS takes
 
 
 class BestPairs(NamedTuple):
@@ -26,12 +26,12 @@ class BestPairs(NamedTuple):
 
 
 def best_pairs(scores: Tensor) -> BestPairs:
-    """Return the highest of scores [B, A, C], at most `MAX_CANDIDATES`; several may be of one candidate."""
+    """Return the highest of scores [B, A, C], at most `MAX_PAIRS`; several may be of one candidate."""
     classes = scores.shape[2]
     # They are among the candidates with the highest maxima over classes: 80 times fewer numbers to sort.
-    rows = scores.amax(dim=2).topk(min(MAX_CANDIDATES, scores.shape[1]), dim=1).indices
+    rows = scores.amax(dim=2).topk(min(MAX_PAIRS, scores.shape[1]), dim=1).indices
     best = gather_rows(scores, rows).flatten(1)
-    found, pair = best.topk(min(MAX_CANDIDATES, best.shape[1]), dim=1)
+    found, pair = best.topk(min(MAX_PAIRS, best.shape[1]), dim=1)
     return BestPairs(rows.gather(1, pair // classes), pair % classes, found)
 
 

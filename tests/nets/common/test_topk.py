@@ -2,7 +2,7 @@
 
 import torch
 
-from nets.common.topk import MAX_CANDIDATES, as_candidates, best_pairs, clip_to_input
+from nets.common.topk import MAX_PAIRS, as_candidates, best_pairs, clip_to_input
 
 
 def test_by_hand():
@@ -17,12 +17,12 @@ def test_by_hand():
 def test_of_many_the_best_remain():
     scores = torch.rand(2, 3000, 7, generator=torch.Generator().manual_seed(0))
     best = best_pairs(scores)
-    expected = scores.flatten(1).sort(dim=1, descending=True).values[:, :MAX_CANDIDATES]
+    expected = scores.flatten(1).sort(dim=1, descending=True).values[:, :MAX_PAIRS]
     assert torch.equal(best.scores, expected)
     for image in range(2):
         assert torch.equal(scores[image, best.rows[image], best.labels[image]], expected[image])
         pairs = best.rows[image] * 7 + best.labels[image]
-        assert len(pairs.unique()) == MAX_CANDIDATES
+        assert len(pairs.unique()) == MAX_PAIRS
 
 
 def test_boxes_are_cut_off_at_the_borders():
