@@ -62,14 +62,14 @@ class PointRaw(NamedTuple):
 class TorchvisionHead(nn.Module):
     """The classification and the regression layers of one of torchvision's heads.
 
-    lay_anchors  (features, input size) -> anchors xyxy [A, 4] in input pixels
+    make_anchors  (features, input size) -> anchors xyxy [A, 4] in input pixels
     """
 
-    def __init__(self, layers: Any, lay_anchors: Callable[[Sequence[Tensor], InputSize], Tensor]) -> None:
+    def __init__(self, layers: Any, make_anchors: Callable[[Sequence[Tensor], InputSize], Tensor]) -> None:
         super().__init__()
         self.classification_head = layers.classification_head
         self.regression_head = layers.regression_head
-        self.lay_anchors = lay_anchors
+        self.make_anchors = make_anchors
 
 
 class DenseHead(TorchvisionHead):
@@ -77,7 +77,7 @@ class DenseHead(TorchvisionHead):
 
     def forward(self, features: Sequence[Tensor], size: InputSize) -> DenseRaw:
         boxes, classes = self.regression_head(features), self.classification_head(features)
-        return DenseRaw(boxes.float(), classes.float(), self.lay_anchors(features, size), size)
+        return DenseRaw(boxes.float(), classes.float(), self.make_anchors(features, size), size)
 
 
 class PointHead(TorchvisionHead):
@@ -85,7 +85,7 @@ class PointHead(TorchvisionHead):
 
     def forward(self, features: Sequence[Tensor], size: InputSize) -> PointRaw:
         boxes, centreness = self.regression_head(features)
-        anchors = self.lay_anchors(features, size)
+        anchors = self.make_anchors(features, size)
         return PointRaw(
             boxes.float(),
             self.classification_head(features).float(),

@@ -43,7 +43,7 @@ def test_ssd_lays_torchvisions_boxes_at_its_size():
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-3)
     with torch.device("meta"):
         detector = build_detector("ssd300_vgg16", 3)
-    make_anchors = detector.head.lay_anchors
+    make_anchors = detector.head.make_anchors
     torch.testing.assert_close(make_anchors(features, (300, 300)), expected, rtol=0, atol=1e-3)
     # At other sizes the two coarsest levels scale: torchvision's steps would leave the image.
     features = [torch.zeros(2, 1, cells, cells) for cells in (52, 26, 13, 7, 5, 3)]
@@ -57,5 +57,5 @@ def test_ssdlite_lays_torchvisions_boxes(size):
     with torch.device("meta"):
         detector = build_detector("ssdlite320", 3)
     features = maps(size, (16, 32, 64, 128, 256, 512))
-    found = detector.head.lay_anchors(features, size)
+    found = detector.head.make_anchors(features, size)
     torch.testing.assert_close(found, theirs(generator, features, size), rtol=0, atol=1e-3)
