@@ -28,9 +28,7 @@ class PhaseSettings:
 
     epochs: PositiveInt | None = None  # passes over the training data; default: by the number of images
     freeze_epochs: NonNegativeInt | None = None  # epochs with frozen parts; default: a fifth, 0 from scratch
-    freeze: tuple[str, ...] = (
-        "backbone",
-    )  # frozen parts: backbone, neck, head; backbone:2 is its first 2 stages
+    freeze: tuple[str, ...] = ("backbone",)  # frozen then: backbone, neck, head; backbone:2: 2 stages
     batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: measure what is fast and fits
     freeze_batch_size: PositiveInt | Literal["auto"] = 16  # while parts are frozen; auto: twice --batch-size
     clean_share: Fraction = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cutout
