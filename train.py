@@ -11,8 +11,7 @@ from pathlib import Path
 import torch
 from tyro.conf import OmitArgPrefixes
 
-from nets import LossSettings, Preset, preset, require_loss, stride_of
-from nets.losses.common import BoxLoss
+from nets import LossOptions, LossSettings, Preset, preset, require_loss, stride_of
 from utils.augment.settings import Augmentation
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
@@ -41,7 +40,7 @@ from utils.system.device import (
 )
 from utils.system.distributed import Processes, place_among_processes, process_group, restarts
 from utils.system.memory import keep_freed_memory
-from utils.system.settings import Fraction, NonNegativeInt, PlainName, check_ranges, flat_values, with_values
+from utils.system.settings import NonNegativeInt, PlainName, check_ranges, flat_values, with_values
 from utils.system.validation import Preflight, check_image_size
 from utils.train.auto_batch_size import with_measured_batch_sizes
 from utils.train.class_weights import choose_class_weights
@@ -70,9 +69,7 @@ class Config:
     weights: str = "none"  # weights to start from: a file, none, or pretrained (the published ones)
     image_size: Size | None = None  # input height and width in pixels; default: the model's own
     phases: OmitArgPrefixes[PhaseSettings] = PhaseSettings()  # epochs, freezing and batch sizes
-    box_loss: BoxLoss | None = None  # box loss: iou, giou, diou, ciou or siou; default: the head's own
-    label_smoothing: Fraction = 0.0  # label smoothing: how far class targets move from 0 and 1 towards 1/2
-    focal: bool = False  # focal loss: down-weight easy examples, in classes and objectness
+    loss: OmitArgPrefixes[LossOptions] = LossOptions()  # box loss, label smoothing and focal loss
     class_weights: str = "none"  # class loss weights: none, auto (more for rare classes), or a file
     optimization: OmitArgPrefixes[OptimizerSettings] = OptimizerSettings()  # optimizer and learning rate
     augmentation: OmitArgPrefixes[Augmentation] = Augmentation()  # data augmentation
@@ -220,7 +217,7 @@ def model_of(config: Config) -> Preset:
 def loss_of(config: Config, train: DatasetIndex | None) -> LossSettings:
     """The loss settings that the configuration chooses; without data, no class weights."""
     class_weights = choose_class_weights(config.class_weights, train) if train else None
-    return LossSettings(config.box_loss, config.label_smoothing, config.focal, class_weights)
+    return LossSettings(**vars(config.loss), class_weights=class_weights)
 
 
 def summary_of(config: Config) -> str:

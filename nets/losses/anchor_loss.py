@@ -40,7 +40,7 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     positive = found.positive.float()
     number = reduce_mean_count(positive.sum())
 
-    box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted) + runaway_penalty(raw.boxes)
+    box_loss = BOX_LOSSES[settings.box_loss or "ciou"](boxes, wanted) + runaway_penalty(raw.boxes)
     counted = (found.positive | (best_iou(boxes, targets) < IGNORE_IOU)).float()
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal)
     labels = targets.labels.gather(1, found.target)

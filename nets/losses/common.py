@@ -1,6 +1,7 @@
 """What all losses share: their settings, binary cross-entropy, label smoothing and the normaliser."""
 
-from typing import Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, distributed
@@ -9,18 +10,23 @@ from torch.nn import functional as F
 BoxLoss = Literal["iou", "giou", "diou", "ciou", "siou"]
 
 
-class LossSettings(NamedTuple):
-    """The settings of a loss.
+@dataclass(frozen=True)
+class LossOptions:
+    """The options of a loss that train.py has as flags."""
 
-    box              box regression loss; None for the head's own
-    label_smoothing  share of 1/2 in the class targets of positive samples: .1 makes them .05 and .95
-    focal            whether classification and objectness use the focal loss
-    class_weights    weight of the class loss of an object, for each class; None for equal weights
-    """
+    box_loss: BoxLoss | None = None  # box regression loss: iou, giou, diou, ciou, siou; default: the head's
+    label_smoothing: float = 0.0  # label smoothing: how far class targets move from 0 and 1 towards 1/2
+    focal: bool = False  # focal loss: down-weight easy examples, in classification and objectness
 
-    box: BoxLoss | None = None
-    label_smoothing: float = 0.0
-    focal: bool = False
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(f"--label-smoothing must be from 0 to 1, not {self.label_smoothing}")
+
+
+@dataclass(frozen=True)
+class LossSettings(LossOptions):
+    """The settings of a loss: its options, and `class_weights` of the class loss, None for equal weights."""
+
     class_weights: tuple[float, ...] | None = None
 
 

@@ -28,7 +28,7 @@ def dfl_loss(raw: DFLRaw, targets: Targets, settings: LossSettings) -> dict[str,
     wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     total = reduce_mean_count(found.score.sum())
 
-    box_loss = BOX_LOSSES[settings.box or "ciou"](boxes, wanted)
+    box_loss = BOX_LOSSES[settings.box_loss or "ciou"](boxes, wanted)
     wanted_classes = aligned_class_targets(found, targets, raw.classes, settings.label_smoothing)
     class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
     labels = targets.labels.gather(1, found.target)

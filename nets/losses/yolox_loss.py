@@ -32,7 +32,9 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     boxes, won = gather_rows(boxes, found.cell), found.won.float()
     # The published box loss is 1 - IoU^2.
     box_loss = (
-        BOX_LOSSES[settings.box](boxes, wanted) if settings.box else 1 - aligned_iou(boxes, wanted) ** 2
+        BOX_LOSSES[settings.box_loss](boxes, wanted)
+        if settings.box_loss
+        else 1 - aligned_iou(boxes, wanted) ** 2
     )
     codes = encode_yolox_boxes(wanted, raw.cells[found.cell], raw.strides[found.cell])
     l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)

@@ -115,14 +115,8 @@ def stride_of(chosen: Preset) -> int:
 
 def require_loss(chosen: Preset, loss: LossSettings) -> None:
     """Raise ValueError, naming the flags, if the loss of the detector does not have such settings."""
-    flags = {
-        "box": "--box-loss",
-        "label_smoothing": "--label-smoothing",
-        "focal": "--focal",
-        "class_weights": "--class-weights",
-    }
-    default = LossSettings()._asdict()
-    changed = [flags[name] for name, value in loss._asdict().items() if value != default[name]]
+    default = vars(LossSettings())
+    changed = [f"--{name.replace('_', '-')}" for name, value in vars(loss).items() if value != default[name]]
     if chosen.builder is not None and changed:
         raise ValueError(
             f"{', '.join(changed)}: the loss of {chosen.name} is fixed; leave the flags out, "

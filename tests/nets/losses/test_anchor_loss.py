@@ -32,7 +32,7 @@ def test_a_perfect_box():
         anchor_index(0, 2, 1, 1),
         anchor_index(1, 1, 0, 0),
     ]
-    loss = losses(anchor_raw(), objects, box="iou")
+    loss = losses(anchor_raw(), objects, box_loss="iou")
     # The third's box 0..32, 32..64 shares 16 x 20 pixels of 384 + 1024 - 320.
     assert loss["box"] == pytest.approx(5 * (1 - 320 / 1088) / 2, rel=1e-5)
     assert loss["class"] == pytest.approx(2 * LN2, rel=1e-5)  # ln 2 for each of two classes

@@ -59,7 +59,7 @@ def _fits(name, head):
 
 @pytest.mark.parametrize("box", BOX_LOSSES)
 def test_the_box_loss_changes_the_box_component_alone(head_losses, box):
-    one, other = head_losses(box=box), head_losses(box="iou" if box != "iou" else "giou")
+    one, other = head_losses(box_loss=box), head_losses(box_loss="iou" if box != "iou" else "giou")
     assert one["box"] != other["box"]
     assert all(torch.equal(one[name], other[name]) for name in one if name != "box")
 

@@ -62,7 +62,7 @@ def test_half_the_height_and_a_surer_class():
     raw = dfl_raw()
     raw.distances[0, CELL, 1] = torch.tensor([0.0, *[IMPOSSIBLE] * (BINS - 1)])  # the top at the centre
     raw.classes[0, CELL, 1] = math.log(3)  # probability 3/4
-    losses = found(raw, [OBJECT], box="iou")
+    losses = found(raw, [OBJECT], box_loss="iou")
     # IoU 1/2, so the target score is 1/2, and the sum of them is taken as 1. Of four distances, that to the
     # top should be 1.5, and costs 100: bins 1 and 2 have a logit of -100.
     expected = {

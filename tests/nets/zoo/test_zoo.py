@@ -307,7 +307,7 @@ def test_parts_that_do_not_fit_are_refused(name, parts, message):
 @pytest.mark.parametrize(
     ("loss", "flags"),
     [
-        (LossSettings(box="giou"), "--box-loss"),
+        (LossSettings(box_loss="giou"), "--box-loss"),
         (LossSettings(label_smoothing=0.1, focal=True), "--label-smoothing, --focal"),
         (LossSettings(class_weights=(1.0, 2.0, 1.0)), "--class-weights"),
     ],
