@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import re
 import shlex
+import typing
 from urllib.parse import unquote
 
 import pytest
@@ -58,9 +59,18 @@ def parse(script, arguments):
 
 def flags_of(script):
     """Every flag of a script; those that are on or off have a form that switches them off."""
-    fields = dataclasses.fields(importlib.import_module(script).Config)
-    names = {field.name.replace("_", "-"): field.type for field in fields}
-    return {f"--{name}" for name in names} | {f"--no-{name}" for name, kind in names.items() if kind is bool}
+    return flags_of_settings(importlib.import_module(script).Config)
+
+
+def flags_of_settings(settings):
+    flags = set()
+    for name, kind in typing.get_type_hints(settings).items():
+        flag = name.replace("_", "-")
+        if dataclasses.is_dataclass(kind):
+            flags |= flags_of_settings(kind)
+        else:
+            flags |= {f"--{flag}", f"--no-{flag}"} if kind is bool else {f"--{flag}"}
+    return flags
 
 
 def links(text):

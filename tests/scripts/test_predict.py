@@ -256,7 +256,8 @@ def test_wrong_ways_are_refused(trained_run, images, tmp_path, capsys, flags, me
         (["--fps", 20], "Unrecognized options: --fps"),  # of video.py; here it is --benchmark
     ],
 )
-def test_what_the_command_line_cannot_be(trained_run, images, capsys, flags, message):
+def test_what_the_command_line_cannot_be(trained_run, images, capsys, monkeypatch, flags, message):
+    monkeypatch.setenv("COLUMNS", "200")  # no line breaks in the message
     weights = ["--weights", trained_run.folder / "best.pt"]
     command = ["predict.py", *map(str, [images / "a.jpg", *weights, *flags])]
     with mock.patch.object(sys, "argv", command), pytest.raises(SystemExit) as end:

@@ -51,7 +51,7 @@ def test_a_stream_that_is_cut_twice_goes_on_without_a_frame_lost_or_doubled(caps
     assert video.live and video.total is None and video.dropped == 0
     output = capsys.readouterr().out
     assert output.count("connected again") == 2 and "secret" not in output + video.name
-    assert "trying again in 0.05 s (1 of 2)" in output and "trying again in 0.1 s (2 of 2)" in output
+    assert "reconnecting in 0.05 s (1 of 2)" in output and "reconnecting in 0.1 s (2 of 2)" in output
     assert len(video.problems) == 1 and "2 attempts to reconnect failed" in video.problems[0]
 
 
@@ -121,7 +121,7 @@ def test_a_burst_is_worked_off_whole():
     assert [number_of(image) for _, image in video.frames] == [*range(60)] and video.dropped == 0
 
 
-def test_frames_beyond_the_memory_are_passed_over(monkeypatch):
+def test_frames_beyond_the_memory_are_dropped(monkeypatch):
     monkeypatch.setattr(video_live, "MAX_WAITING_BYTES", 3 * numbered(0).nbytes)
     camera = Camera([numbered(k) for k in range(1, 10)])
     video = live_source("0", camera, numbered(0), 0, Stop())
