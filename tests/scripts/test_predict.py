@@ -96,7 +96,7 @@ def test_a_crop_of_every_box_in_the_folder_of_its_class(predicted):
     assert classes == {entry["category"] for entry in found}
 
 
-def test_counts_and_unreadable_images_are_told(predicted, images):
+def test_counts_and_unreadable_images_are_reported(predicted, images):
     output, folder = predicted
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert f"3 images, {len(found)} objects" in output
@@ -108,14 +108,8 @@ def test_counts_and_unreadable_images_are_told(predicted, images):
 
 
 def test_nothing_found_is_explained(trained_run, images, tmp_path, capsys):
-    output = accepted(
-        capsys,
-        "predict.py",
-        images / "a.jpg",
-        images / "below" / "*.webp",
-        *("--weights", trained_run.folder / "best.pt", "--confidence", 1, "--output", tmp_path / "out"),
-        *("--device", "cpu"),
-    )
+    sources = [images / "a.jpg", images / "below" / "*.webp"]
+    output = run_on(capsys, trained_run, *sources, "--confidence", 1, "--output", tmp_path / "out")
     cells = (SIZE // 8) ** 2 + (SIZE // 16) ** 2 + (SIZE // 32) ** 2
     assert output.count(f"0 of {cells} candidates reached confidence 1; the best was 0.") == 2
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
@@ -157,7 +151,7 @@ def test_a_list_and_addresses(trained_run, images, tmp_path, capsys, monkeypatch
 
 
 def test_without_an_image_it_asks_again_and_again(trained_run, images, tmp_path, capsys, monkeypatch):
-    """A wrong name is told; equal names do not replace each other; an empty answer ends."""
+    """A wrong name is reported; equal names do not replace each other; an empty answer ends."""
     other = tmp_path / "other"
     other.mkdir()
     (other / "a.jpg").write_bytes((images / "a.jpg").read_bytes())
@@ -184,7 +178,7 @@ def test_no_images_of_boxes_if_not_wanted(trained_run, images, tmp_path, capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
 
 
-# Ways of looking
+# Test-time augmentation, tiles, heat maps and choice of classes
 
 
 def test_heat_maps_lie_beside_in_the_folders_of_the_images(trained_run, images, tmp_path, capsys):
@@ -199,7 +193,7 @@ def test_heat_maps_lie_beside_in_the_folders_of_the_images(trained_run, images, 
     assert (tmp_path / "b" / "heatmaps" / "c.jpg").read_bytes() != first.read_bytes()
 
 
-def test_views_and_tiles_are_looked_at(trained_run, images, tmp_path, capsys):
+def test_views_and_tiles_are_detected_on(trained_run, images, tmp_path, capsys):
     """The number of candidates tells: of 3 sizes, one of them flipped too; of 4 x 5 tiles and the whole."""
     options = [images / "a.jpg", "--confidence", 1, "--output", tmp_path]
 
@@ -243,7 +237,7 @@ def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, ima
         (["--benchmark", -1], "--benchmark is at least 0, not -1"),
     ],
 )
-def test_wrong_ways_are_refused(trained_run, images, tmp_path, capsys, flags, message):
+def test_wrong_options_are_refused(trained_run, images, tmp_path, capsys, flags, message):
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
     assert message in refused(capsys, "predict.py", images / "a.jpg", *weights, *flags)
     assert not (tmp_path / "out").exists()
@@ -309,7 +303,7 @@ def test_an_image_that_may_not_be_read(trained_run, images, tmp_path, capsys, mo
     assert "could be read" in refused(capsys, "predict.py", images / "a.jpg", *weights)
 
 
-def test_a_full_disk_is_told_in_a_sentence(trained_run, images, small_disk):
+def test_a_full_disk_is_reported_in_a_sentence(trained_run, images, small_disk):
     """16 MB, of which less than an image takes are left; what was saved before is whole."""
     (small_disk / "ballast").write_bytes(b"x" * (16 * 2**20 - 8192))
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu"]

@@ -42,35 +42,9 @@ def test_a_video_with_boxes_at_the_rate_of_its_source(source, weights, tmp_path)
 
 def test_lines_of_json_with_every_flag(source, weights, tmp_path, capsys):
     pytest.importorskip("trackers", reason="needs the extra track")
-    flags = [
-        "--every",
-        3,
-        "--batch-size",
-        2,
-        "--max-frames",
-        10,
-        "--agnostic-nms",
-        "--rectangular",
-        "--only",
-        "key",
-    ]
-    flags += [
-        "--class-confidence",
-        "key=0.01",
-        "--track",
-        "--line",
-        0,
-        48,
-        160,
-        48,
-        "--zone",
-        0,
-        0,
-        160,
-        0,
-        160,
-        96,
-    ]
+    flags = ["--every", 3, "--batch-size", 2, "--max-frames", 10, "--agnostic-nms", "--rectangular"]
+    flags += ["--only", "key", "--class-confidence", "key=0.01", "--track"]
+    flags += ["--line", 0, 48, 160, 48, "--zone", 0, 0, 160, 0, 160, 96]
     save, lines = tmp_path / "a.mkv", tmp_path / "a.jsonl"
     output = accepted(
         capsys, "video.py", "--source", source, "--save", save, "--save-json", lines, *weights, *flags
@@ -171,23 +145,17 @@ def test_a_real_video(tmp_path, capsys):
     """The cars of the car park are seen, and the video lasts as long as it did."""
     av = pytest.importorskip("av", reason="needs the extra video")
     path = SHARED / "data" / "videos" / "car-detection.mp4"
-    flags = [
-        "--weights",
-        SHARED / "weights" / "yolox_nano_coco.pth",
-        "--model",
-        "yolox_nano",
-        "--device",
-        "cpu",
-    ]
+    flags = ["--weights", SHARED / "weights" / "yolox_nano_coco.pth", "--model", "yolox_nano"]
+    flags += ["--device", "cpu"]
     flags += ["--save", tmp_path / "a.mp4", "--every", 8, "--image-size", 320, 320]
     output = accepted(capsys, "video.py", "--source", path, *flags)
     assert "377 frames, " in output and int(output.split("377 frames, ")[1].split()[0]) > 3
-    facts = []
+    properties = []
     for file in (path, tmp_path / "a.mp4"):
         with av.open(str(file)) as container:
             video, sound = container.streams.video[0], container.streams.audio[0]
             packets = sum(1 for packet in container.demux(sound) if packet.size)
-            facts.append((video.frames, video.average_rate, video.duration * video.time_base, packets))
-    assert facts[0] == facts[1]
+            properties.append((video.frames, video.average_rate, video.duration * video.time_base, packets))
+    assert properties[0] == properties[1]
     before, after = (frames_of(file)[1][0].astype(int) for file in (path, tmp_path / "a.mp4"))
     assert np.abs(before - after).mean() < 4

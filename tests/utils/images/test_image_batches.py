@@ -29,7 +29,7 @@ def test_full_batches_in_order(sources):
     assert [image.shape[1] for batch in batches for image in batch.images] == list(range(1, 11))
 
 
-def test_what_cannot_be_read_is_told_and_the_rest_goes_on(sources, tmp_path):
+def test_what_cannot_be_read_is_reported_and_the_rest_goes_on(sources, tmp_path):
     (tmp_path / "1.png").write_bytes(b"")
     (tmp_path / "9.png").unlink()
     batches = list(image_batches(sources, 4))

@@ -1,4 +1,4 @@
-"""Speed by stage: what is counted, and how it is told."""
+"""Speed by stage: what is counted, and the table."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The options of finding: what each looks at, and that heat maps keep to the classes asked for."""
+"""Views and tiles find what plain detection does; heat maps show the classes asked for."""
 
 import numpy as np
 import pytest

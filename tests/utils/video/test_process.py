@@ -153,7 +153,7 @@ def test_a_stream_that_is_cut_twice(tmp_path, monkeypatch):
     assert result.frames == 24 and numbers_in(tmp_path / "out.mp4") == [*range(24)]
 
 
-def test_things_are_followed_and_counted(path, tmp_path):
+def test_objects_are_tracked_and_counted(path, tmp_path):
     pytest.importorskip("trackers", reason="needs the extra track")
     scene = Scene(Finder.class_names, RATE, 0.5, line=(60.5, 90, 60.5, 0))  # upwards: right is "out"
     result = run(path, scene=scene, save_json=tmp_path / "a.jsonl", save=tmp_path / "a.mp4")

@@ -1,4 +1,4 @@
-"""Things keep their numbers, and are counted where they cross a line or are within a zone."""
+"""Objects keep their tracks, and are counted when they cross a line or are within a zone."""
 
 import sys
 
@@ -35,7 +35,7 @@ def follow(scene, *frames):
     ]
 
 
-def test_numbers_stay_with_the_things_whatever_their_order():
+def test_tracks_stay_with_the_objects_whatever_their_order():
     frames = [[(50 + 5 * k, 50, 0), (300 - 5 * k, 200, 1)][:: 1 if k % 2 else -1] for k in range(12)]
     tracked = follow(scene(), *frames)
     by_label = [
