@@ -44,8 +44,8 @@ from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, ask, run
 from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
+from utils.system.settings import NonNegativeInt, check_ranges
 from utils.system.stopwatch import Stopwatch
-from utils.system.validation import check_values
 from utils.weights.thresholds import check_class_names, describe_confidences
 
 
@@ -64,15 +64,14 @@ class Config:
     crop: bool = False  # save the contents of each box, in a folder per class
     count: bool = False  # print the number of detections by class for each image
     show: bool = False  # show each result in a window; needs a display
-    benchmark: int = 0  # instead of all this, time each stage so many times over the images
+    benchmark: NonNegativeInt = 0  # instead of all this, time each stage so many times over the images
     seed: int = 0  # of random numbers that a model may draw; the networks here draw none
 
 
 def main(config: Config) -> None:
     """Detect on every image in batches, and save the results."""
     keep_freed_memory()
-    check_values(vars(config), {"at least 0": ("benchmark",)})
-    config.detect.check()
+    check_ranges(config)
     torch.manual_seed(config.seed)
     if config.show:
         require_display()

@@ -17,8 +17,8 @@ from utils.predict.predictor import Predictor
 from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, run
 from utils.system.memory import keep_freed_memory
+from utils.system.settings import NonNegativeInt, PositiveFloat, check_ranges
 from utils.system.signals import Stop, Stopped, status_of
-from utils.system.validation import check_values
 from utils.video.capture import VideoSource
 from utils.video.open_source import open_source
 from utils.video.output import check_free
@@ -39,8 +39,8 @@ class Config:
     predict: OmitArgPrefixes[PredictSettings] = PredictSettings(weights=tyro.MISSING)  # model and thresholds
     video: OmitArgPrefixes[VideoSettings] = VideoSettings()  # frames and output files
     overwrite: bool = False  # replace existing files
-    fps: float | None = None  # frames per second of a folder of images, by default 25; videos have their own
-    reconnect: int = 10  # attempts in a row to restore a lost connection to a camera or stream
+    fps: PositiveFloat | None = None  # frames per second of a folder of images, by default 25
+    reconnect: NonNegativeInt = 10  # attempts in a row to restore a lost connection to a camera or stream
     track: bool = False  # give each object a number that it keeps; needs pip install trackers
     line: CountingLine | None = None  # X1 Y1 X2 Y2: count objects that cross this line, in and out
     zone: tuple[float, ...] = ()  # X Y X Y X Y ...: count objects within these corners
@@ -78,8 +78,7 @@ def check(config: Config) -> None:
     video = config.video
     if video.save is None and video.save_json is None and not video.show:
         raise ValueError("no output: give --save out.mp4, --save-json out.jsonl, or --show")
-    check_values(vars(config), {"at least 0": ("reconnect",), "above 0": ("fps",)})
-    video.check()
+    check_ranges(config)
     check_tracking(config.line, config.zone, config.tracks)
     for flag, path in (("--save", video.save), ("--save-json", video.save_json)):
         if path is not None and path.resolve() == Path(config.source).resolve():

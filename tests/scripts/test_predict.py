@@ -233,8 +233,8 @@ def test_classes_can_be_chosen_and_have_thresholds_of_their_own(trained_run, ima
     [
         (["--heatmap-class", "dog"], "--heatmap-class: there is no class dog; there are 杯子, 鱼"),
         (["--only", "dog"], "--only: there is no class dog"),
-        (["--tile-overlap", 0.95], "--tile-overlap is from 0 to 0.9, not 0.95"),
-        (["--benchmark", -1], "--benchmark is at least 0, not -1"),
+        (["--tile-overlap", 0.95], "--tile-overlap must be from 0 to 0.9, not 0.95"),
+        (["--benchmark", -1], "--benchmark must be at least 0, not -1"),
     ],
 )
 def test_wrong_options_are_refused(trained_run, images, tmp_path, capsys, flags, message):

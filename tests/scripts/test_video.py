@@ -112,7 +112,7 @@ def test_refusals(source, weights, tmp_path, capsys, monkeypatch):
     assert "b.mp4 exists" in refused(capsys, "video.py", "--source", source, *save, *weights)
     assert (tmp_path / "b.mp4").read_text() == "mine"
     free = ["--save", tmp_path / "c.mp4"]
-    assert "--every is at least 1" in refused(
+    assert "--every must be at least 1" in refused(
         capsys, "video.py", "--source", source, *free, "--every", 0, *weights
     )
     assert "there is no such camera" in refused(capsys, "video.py", "--source", 77, *free, *weights)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
@@ -12,24 +12,22 @@ from utils.predict.heatmap import Heatmap, heatmap_of
 from utils.predict.predictor import Predictor
 from utils.predict.tiling import merge_tiles, plan_tiles
 from utils.predict.tta import augmented_candidates
+from utils.system.settings import PositiveInt, Range
 from utils.system.stopwatch import Stopwatch
-from utils.system.validation import check_values
+
+TileOverlap = Annotated[float, Range("from 0 to 0.9", lambda value: 0 <= value <= 0.9)]
 
 
 @dataclass(frozen=True)
 class DetectOptions:
     """How images are looked at, and whether heat maps are made."""
 
-    batch_size: int = 8  # images, or tiles of a large image, at a time
+    batch_size: PositiveInt = 8  # images, or tiles of a large image, at a time
     augment: bool = False  # test-time augmentation: flip and scale; finds more, 4 times slower
     tiles: bool = False  # detect on overlapping tiles of large images too: finds small objects
-    tile_overlap: float = 0.2  # overlap of neighbouring tiles, as a fraction of their side
+    tile_overlap: TileOverlap = 0.2  # overlap of neighbouring tiles, as a fraction of their side
     heatmap: bool = False  # save a heat map of the scores of all candidates, before any threshold
     heatmap_class: str | None = None  # a heat map of this class only
-
-    def check(self) -> None:
-        """ValueError for a value out of its range."""
-        check_values(vars(self), {"at least 1": ("batch_size",), "from 0 to 0.9": ("tile_overlap",)})
 
     @property
     def wants_heatmap(self) -> bool:

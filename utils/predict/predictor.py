@@ -19,6 +19,7 @@ from utils.inference.detect import DetectSettings, find_candidates, select_detec
 from utils.predict.settings import PredictSettings
 from utils.predict.trained_detector import load_trained, ready_for_inference
 from utils.system.device import choose_device
+from utils.system.settings import check_ranges
 from utils.system.stopwatch import Stopwatch
 from utils.weights.thresholds import (
     DEFAULT_CONFIDENCE,
@@ -38,7 +39,7 @@ class Predictor:
 
     def __init__(self, weights: str | Path, **options: Any) -> None:
         asked = PredictSettings(Path(weights), **options)
-        asked.check()
+        check_ranges(asked)
         trained = load_trained(
             asked.weights,
             choose_device(asked.device),

@@ -9,7 +9,7 @@ import tyro
 
 from utils.images.types import Size
 from utils.system.device import Amp
-from utils.system.validation import check_values
+from utils.system.settings import Fraction, PositiveInt
 from utils.weights.thresholds import Confidence, parse_class_confidence
 
 ClassConfidence = Annotated[
@@ -37,11 +37,7 @@ class PredictSettings:
     confidence: Confidence = None  # threshold, or best or best-by-class as stored; default: best, else .5
     class_confidence: ClassConfidence = field(default_factory=dict)  # thresholds of single classes: dog=0.3
     only: tuple[str, ...] = ()  # names of the classes to detect; default: all
-    nms_iou: float = 0.3  # NMS: of two boxes of a class with a higher IoU, the lower-scoring is suppressed
+    nms_iou: Fraction = 0.3  # NMS: of two boxes of a class with a higher IoU, the lower-scoring is suppressed
     agnostic_nms: bool = False  # class-agnostic NMS: suppress overlapping boxes of different classes too
     rectangular: bool = False  # pad less: cut the input to the batch's shapes; faster, nearly the same boxes
-    max_detections: tyro.conf.Suppress[tyro.conf.Fixed[int]] = 300  # per image, for Python; not a flag
-
-    def check(self) -> None:
-        """ValueError for a value out of its range."""
-        check_values(vars(self), {"from 0 to 1": ("nms_iou",), "at least 1": ("max_detections",)})
+    max_detections: tyro.conf.Suppress[tyro.conf.Fixed[PositiveInt]] = 300  # per image; for Python, no flag

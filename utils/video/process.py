@@ -11,9 +11,9 @@ from tqdm import tqdm
 from utils.data.detections import Detections
 from utils.draw.window import window_if
 from utils.system.prefetch import prefetch
+from utils.system.settings import NonNegativeInt, PositiveInt
 from utils.system.signals import Stop
 from utils.system.stopwatch import Stopwatch
-from utils.system.validation import check_values
 from utils.video.capture import VideoSource
 from utils.video.output import appearing, frame_line, lines_to
 from utils.video.stages import DrawnFrames, PredictorLike, detected, drawn, read, undrawn
@@ -32,13 +32,9 @@ class VideoSettings:
     save: Path | None = None  # video file to write: .mp4, .mov, .mkv, .webm or .avi
     save_json: Path | None = None  # file to write with a line of JSON per frame
     show: bool = False  # show the frames in a window, q ends; needs a display
-    max_frames: int = 0  # stop after this many frames; 0: no limit
-    every: int = 1  # detect on every nth frame; the frames between keep its boxes
-    batch_size: int = 1  # frames that are detected on together; more is faster on a GPU, with more delay
-
-    def check(self) -> None:
-        """ValueError for a value out of its range."""
-        check_values(vars(self), {"at least 1": ("every", "batch_size"), "at least 0": ("max_frames",)})
+    max_frames: NonNegativeInt = 0  # stop after this many frames; 0: no limit
+    every: PositiveInt = 1  # detect on every nth frame; the frames between keep its boxes
+    batch_size: PositiveInt = 1  # frames detected on together; more is faster on a GPU, with more delay
 
 
 @dataclass

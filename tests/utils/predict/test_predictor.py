@@ -138,6 +138,7 @@ def test_the_keywords_are_the_fields_of_the_settings(predictor, folder):
 
 def test_values_are_in_their_ranges(folder):
     with pytest.raises(
-        ValueError, match=r"--nms-iou is from 0 to 1, not 1\.5\n.*--max-detections is at least 1, not 0"
+        ValueError,
+        match=r"--nms-iou must be from 0 to 1, not 1\.5\n.*--max-detections must be at least 1, not 0",
     ):
         Predictor(folder / "best.pt", nms_iou=1.5, max_detections=0)
