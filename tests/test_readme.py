@@ -124,7 +124,7 @@ def test_every_flag_named_exists(document):
 def test_flags_that_do_not_exist_are_noticed(capsys):
     command = "```\npython train.py \\\n  --epochs 3 && python train.py --epoch-number 3  # a comment\n```\n"
     (good, bad) = script_commands(command)
-    assert parse(*good).epochs == 3
+    assert parse(*good).phases.epochs == 3
     with pytest.raises(SystemExit):
         parse(*bad)
     assert "--epoch-number" in capsys.readouterr().err
