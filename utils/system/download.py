@@ -118,12 +118,12 @@ def _fetch(transfer: "_Transfer", sha256: str, waits: Sequence[float]) -> None:
 
 @dataclass
 class _Transfer:
-    """Bytes on their way from an address to a file; `version_tag` is the server's name for what it sends."""
+    """Bytes on their way from an address to a file; `version` is the server's tag for the content (ETag or date)."""
 
     address: str
     part: Path
     timeout: float
-    version_tag: str = ""
+    version: str = ""
 
     def attempt(self) -> None:
         """Fetch what the part lacks. TemporaryError if that may work later, DownloadError if it cannot."""
