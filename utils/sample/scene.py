@@ -1,4 +1,4 @@
-"""The scene of a sample image: what lies behind the things; light, blur and grain over the whole."""
+"""The scene of a sample image: background, light, blur and noise."""
 
 import colorsys
 
@@ -6,24 +6,26 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from utils.data.types import Image
+
 FloatColour = tuple[float, float, float]
 
 
-def slope(height: int, width: int, angle: float) -> np.ndarray:
-    """float32 [height, width] from -1 to 1, rising evenly towards `angle`."""
+def gradient(height: int, width: int, angle: float) -> np.ndarray:
+    """Return float32 [height, width] from -1 to 1, rising linearly towards `angle`."""
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     plane = x[None] * np.float32(np.cos(angle)) + y[:, None] * np.float32(np.sin(angle))
     return plane / np.abs(plane).max()
 
 
 def _noise(rng: Generator, height: int, width: int, cells: tuple[int, int]) -> np.ndarray:
-    """float32 [height, width] from 0 to 1: random values on a coarse grid of `cells`, smoothly joined."""
+    """Return float32 [height, width] from 0 to 1: random values on a grid of `cells`, interpolated."""
     return cv2.resize(rng.random(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def background(rng: Generator, height: int, width: int) -> np.ndarray:
-    """float32 [height, width, 3], 0 to 255: one of several surfaces in two muted colours."""
-    first, second = (np.array(any_colour(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
+    """Draw a background, float32 [height, width, 3] from 0 to 255: a random surface in two muted colours."""
+    first, second = (np.array(random_rgb(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
     second = 0.5 * first + 0.5 * second
     surfaces = [_even, _clouds, _planks, _tiles, _cloth, _landscape]
     share = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
@@ -31,7 +33,7 @@ def background(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def _even(rng: Generator, height: int, width: int) -> np.ndarray:
-    return 0.5 + 0.5 * slope(height, width, rng.uniform(0, 2 * np.pi))
+    return 0.5 + 0.5 * gradient(height, width, rng.uniform(0, 2 * np.pi))
 
 
 def _clouds(rng: Generator, height: int, width: int) -> np.ndarray:
@@ -55,13 +57,13 @@ def _tiles(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def _seams(length: int, pieces: int) -> np.ndarray:
-    """0.5 at the joints between equal pieces of a length, 0 elsewhere."""
+    """Return 0.5 at the joints between equal pieces of a length, 0 elsewhere."""
     return np.where(np.arange(length) * pieces % length < 2 * pieces, 0.5, 0).astype(np.float32)
 
 
 def _cloth(rng: Generator, height: int, width: int) -> np.ndarray:
     angle, stripes = rng.uniform(0, np.pi), rng.uniform(6, 22)
-    along, across = slope(height, width, angle), slope(height, width, angle + np.pi / 2)
+    along, across = gradient(height, width, angle), gradient(height, width, angle + np.pi / 2)
     waves = np.sin(stripes * along) + rng.choice([0.0, 1.0]) * np.sin(stripes * across)
     return np.clip(0.5 + 0.35 * waves, 0, 1) * 0.8 + 0.2 * _noise(
         rng, height, width, (height // 2, width // 2)
@@ -69,7 +71,7 @@ def _cloth(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
-    ground = 0.3 * (0.5 + 0.5 * slope(height, width, np.pi / 2))
+    ground = 0.3 * (0.5 + 0.5 * gradient(height, width, np.pi / 2))
     x, y = np.linspace(0, 1, width), np.linspace(0, 1, height)[:, None]
     for level, tone in ((0.45, 0.55), (0.65, 0.9)):
         hills = level + 0.08 * np.sin(rng.uniform(3, 9) * x + rng.uniform(0, 6)) + rng.uniform(-0.1, 0.1)
@@ -77,11 +79,11 @@ def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
     return ground.astype(np.float32)
 
 
-def photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
-    """Light, blur and grain over the whole: the float image becomes uint8."""
+def photograph(rng: Generator, image: np.ndarray, light: float) -> Image:
+    """Apply light, blur and noise, and convert the float image to uint8."""
     height, width = image.shape[:2]
-    exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * slope(height, width, light))
-    across, down = slope(height, width, 0), slope(height, width, np.pi / 2)
+    exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * gradient(height, width, light))
+    across, down = gradient(height, width, 0), gradient(height, width, np.pi / 2)
     exposure *= 1 - rng.uniform(0, 0.15) * (across**2 + down**2)
     image = image * exposure[..., None].astype(np.float32)
     if rng.random() < 0.5:
@@ -90,6 +92,7 @@ def photograph(rng: Generator, image: np.ndarray, light: float) -> np.ndarray:
     return np.clip(np.round(image), 0, 255).astype(np.uint8)
 
 
-def any_colour(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> FloatColour:
+def random_rgb(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> FloatColour:
+    """Draw a colour of any hue, with saturation and value (HSV) in these ranges; RGB from 0 to 255."""
     r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
     return 255 * r, 255 * g, 255 * b

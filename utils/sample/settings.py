@@ -1,4 +1,4 @@
-"""What `train.py` does where there is no data at all: it draws a sample data set and trains on that."""
+"""The settings of a training run without any data: draw the sample data set and train on it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ SAMPLE_YEAR = "VOCsample"
 
 
 def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], devkit: Path) -> dict[str, Any]:
-    """The settings that change so that a run without any data trains on the sample; none where there is data.
+    """Return the changed settings of a run without any data, to train on the sample; {} if there is data.
 
-    What the user has set differs from the `defaults`, and stays. ValueError where there is data under
-    `devkit`, but no list of it.
+    Settings that the user has changed from the `defaults` stay. ValueError if there is data under `devkit`,
+    but no list of it.
     """
     train = settings["train"]
     if train != defaults["train"] or Path(train[0]).exists():
@@ -26,10 +26,10 @@ def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], dev
 
 
 def sample_settings(devkit: Path) -> dict[str, Any]:
-    """Draw the sample data set under `devkit`, unless it is there, and give the settings that suit it.
+    """Draw the sample data set under `devkit`, unless it exists, and return settings that suit it.
 
-    From scratch, in about four minutes on two CPU cores: small images, a step size for few steps, and
-    no mosaic, which makes things smaller and slower to learn.
+    They train from scratch in about four minutes on two CPU cores: small images, a learning rate for few
+    steps, and no mosaic, which makes objects smaller and slower to learn.
     """
     year = devkit / SAMPLE_YEAR
     if not year.exists():
@@ -51,7 +51,7 @@ def sample_settings(devkit: Path) -> dict[str, Any]:
 
 
 def has_own_data(devkit: Path) -> bool:
-    """Whether there is a data set of the user's under `devkit`."""
+    """Whether `devkit` contains a data set of the user's."""
     return devkit.is_dir() and any(
         split_names(year) or (year / "Annotations").is_dir()
         for year in devkit.iterdir()

@@ -1,47 +1,46 @@
-"""The things drawn in the sample images: each is a list of filled outlines in a unit square.
+"""The shapes of the objects in the sample images.
 
-An outline is float [K, 2], x to the right and y down, about -1 to 1 on both axes. A shape function takes a
-random generator and gives the parts of one thing, back to front; no two of a kind are alike. Turning them
-into pixels is `utils.sample.dataset`'s work.
+A shape is a list of parts, back to front. A part is a filled outline, float [K, 2], x to the right and y
+down, about -1 to 1 on both axes. A shape function draws a random shape of its class; `draw_sprite` turns it
+into pixels.
 """
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 
 class Part(NamedTuple):
-    """One filled outline. `paint` is a colour of the thing's palette, or "hole": cut out of what is there."""
+    """A filled outline. `paint` is a colour of the object's palette, or "hole", which is cut out."""
 
     outline: np.ndarray
     paint: str
 
 
 def polygon(*points: tuple[float, float]) -> np.ndarray:
-    """Straight edges through the points."""
+    """Return a polygon through the points."""
     return np.array(points, np.float64)
 
 
 def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
-    """An upright rectangle."""
+    """Return an axis-aligned rectangle."""
     return polygon((left, top), (right, top), (right, bottom), (left, bottom))
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float = 0, end: float = 360) -> np.ndarray:
-    """Part of an ellipse around (x, y), from `start` to `end` degrees, clockwise from the right."""
+    """Return an arc of an ellipse around (x, y), from `start` to `end` degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, end, 40))
     return np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], 1)
 
 
 def band(x: float, y: float, r: float, width: float, start: float, end: float) -> np.ndarray:
-    """A piece of a circular ring: `r` is the outer radius."""
+    """Return a segment of a ring with outer radius `r`."""
     return np.concatenate([arc(x, y, r, r, start, end), arc(x, y, r - width, r - width, end, start)])
 
 
 def rounded(points: np.ndarray, rounds: int = 3) -> np.ndarray:
-    """The closed outline with its corners cut again and again (Chaikin), which makes it a smooth curve."""
+    """Smooth a closed outline by cutting its corners repeatedly (Chaikin)."""
     for _ in range(rounds):
         following = np.roll(points, -1, axis=0)
         cut = [0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following]
@@ -165,11 +164,11 @@ def tree(rng: Generator) -> list[Part]:
     return parts
 
 
-SHAPES = {"cup": cup, "fish": fish, "house": house, "key": key, "tree": tree}
+SHAPE_FUNCTIONS = {"cup": cup, "fish": fish, "house": house, "key": key, "tree": tree}
 
 
 def distractor(rng: Generator) -> list[Part]:
-    """A thing that is of no class: a plain figure, among them pieces of the real ones."""
+    """Draw a shape of no class; some are parts of the classes' shapes."""
     star = np.arange(10) * np.pi / 5
     spikes = np.where(np.arange(10) % 2, 0.42, 1.0)
     tip = [(-0.9, -0.15), (0.2, -0.15), (0.2, -0.5), (0.9, 0.0)]
@@ -185,53 +184,3 @@ def distractor(rng: Generator) -> list[Part]:
         [Part(polygon(*tip, *[(x, -y) for x, y in tip[::-1]]), "main")],  # an arrow
     ]
     return figures[rng.integers(len(figures))]
-
-
-class Sprite(NamedTuple):
-    """A thing in pixels, to be laid on an image with its top left corner at (left, top).
-
-    colour  float32 [h, w, 3], 0 to 255, already multiplied by alpha
-    alpha   float32 [h, w], 0 to 1
-    """
-
-    colour: np.ndarray
-    alpha: np.ndarray
-    left: int
-    top: int
-
-
-FINER = 3  # things are drawn this many times larger and averaged down, which smooths their edges
-FRACTION_BITS = 4  # OpenCV takes fixed-point coordinates: here sixteenths of a pixel
-
-
-def draw_sprite(
-    parts: list[Part],
-    palette: dict[str, tuple[float, float, float]],
-    matrix: np.ndarray,
-    centre: tuple[float, float],
-    line: float = 0.0,
-) -> Sprite:
-    """Draw a thing.
-
-    `matrix` [2, 2] turns and scales the unit square to pixels around `centre`; `palette` gives the RGB of
-    every paint; `line` is the width in pixels of a dark line around every part, 0 for none.
-    """
-    placed = [(part.outline @ matrix.T + centre, part.paint) for part in parts]
-    everything = np.concatenate([outline for outline, _ in placed])
-    margin = line + 2
-    left, top = np.floor(everything.min(0) - margin).astype(int)
-    right, bottom = np.ceil(everything.max(0) + margin).astype(int)
-    colour = np.zeros(((bottom - top) * FINER, (right - left) * FINER, 3), np.float32)
-    alpha = np.zeros(colour.shape[:2], np.float32)
-    for outline, paint in placed:
-        points = np.round((outline - (left, top)) * FINER * 2**FRACTION_BITS).astype(np.int32)
-        cover = 0.0 if paint == "hole" else 1.0
-        cv2.fillPoly(colour, [points], palette[paint] if cover else (0, 0, 0), shift=FRACTION_BITS)
-        cv2.fillPoly(alpha, [points], cover, shift=FRACTION_BITS)
-        if line:
-            width = max(1, round(line * FINER))
-            cv2.polylines(colour, [points], True, palette["line"], width, shift=FRACTION_BITS)
-            cv2.polylines(alpha, [points], True, 1.0, width, shift=FRACTION_BITS)
-    size = (right - left, bottom - top)
-    colour, alpha = (cv2.resize(drawn, size, interpolation=cv2.INTER_AREA) for drawn in (colour, alpha))
-    return Sprite(colour, alpha, int(left), int(top))

@@ -1,4 +1,4 @@
-"""Writes the sample data set as a VOC year folder."""
+"""Write the sample data set as a VOC year folder."""
 
 import os
 import shutil
@@ -7,29 +7,26 @@ from pathlib import Path
 
 import cv2
 
-from utils.sample.dataset import SAMPLE_CLASSES, SPLITS, SampleImage, sample_image
+from utils.sample.dataset import SAMPLE_CLASSES, SAMPLE_SPLITS, SampleImage, sample_image
 
 
 def write_sample_data(
     devkit: Path, seed: int = 0, year: str = "VOC2007", splits: dict[str, int] | None = None
 ) -> None:
-    """Write the folder `year` of the devkit: images, annotations, the lists of each split, `classes.txt`.
+    """Write the folder `year` of the devkit: images, annotations, a list for each split, `classes.txt`.
 
-    The same seed gives the same images; `splits` gives their number by split. The folder appears complete
-    or not at all. Raises `ValueError` if it is there already: nothing of the user's is overwritten.
+    The same seed gives the same images; `splits` gives the number of images by split. The folder appears
+    complete or not at all. Raises `ValueError` if it exists already: nothing of the user's is overwritten.
     """
     folder = Path(devkit) / year
     if folder.exists():
         raise ValueError(f"{folder} exists already: move it away to have the sample data written there")
     unfinished = folder.with_name(f".{year}.tmp{os.getpid()}")
     try:
-        _write_year(unfinished, year, seed, SPLITS if splits is None else splits)
+        _write_year(unfinished, year, seed, SAMPLE_SPLITS if splits is None else splits)
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-# Files.
 
 
 def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> None:
@@ -41,13 +38,13 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
     for split, count in splits.items():
         lists[split] = [f"{number + k:06d}" for k in range(count)]
         for stem in lists[split]:
-            image = sample_image(seed, int(stem))
-            # Quality differs from image to image, as in any collection of photographs.
+            sample = sample_image(seed, int(stem))
+            # JPEG quality varies, as in any collection of photographs.
             quality = 60 + 7 * (int(stem) % 6)
-            bgr = cv2.cvtColor(image.image, cv2.COLOR_RGB2BGR)
+            bgr = cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR)
             _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
             (folder / f"JPEGImages/{stem}.jpg").write_bytes(encoded.tobytes())
-            _annotation(image, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
+            _annotation(sample, year, f"{stem}.jpg").write(folder / f"Annotations/{stem}.xml", "utf-8")
         number += count
     lists["trainval"] = lists.get("train", []) + lists.get("val", [])
     for split, stems in lists.items():
@@ -55,21 +52,21 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
         (folder / f"ImageSets/Main/{split}.txt").write_text(text, encoding="utf-8")
 
 
-def _annotation(image: SampleImage, year: str, filename: str) -> ElementTree.ElementTree:
+def _annotation(sample: SampleImage, year: str, filename: str) -> ElementTree.ElementTree:
     root = ElementTree.Element("annotation")
     _add(root, folder=year, filename=filename)
-    height, width, depth = image.image.shape
+    height, width, depth = sample.image.shape
     _add(ElementTree.SubElement(root, "size"), width=width, height=height, depth=depth)
-    for box, label, cut in zip(image.boxes, image.labels, image.truncated, strict=True):
-        thing = ElementTree.SubElement(root, "object")
-        _add(thing, name=SAMPLE_CLASSES[label], pose="Unspecified", truncated=int(cut), difficult=0)
+    for box, label, cut in zip(sample.boxes, sample.labels, sample.truncated, strict=True):
+        element = ElementTree.SubElement(root, "object")
+        _add(element, name=SAMPLE_CLASSES[label], pose="Unspecified", truncated=int(cut), difficult=0)
         corners = dict(zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True))
-        _add(ElementTree.SubElement(thing, "bndbox"), **corners)
+        _add(ElementTree.SubElement(element, "bndbox"), **corners)
     ElementTree.indent(root)
     return ElementTree.ElementTree(root)
 
 
 def _add(element: ElementTree.Element, **values: object) -> None:
-    """Give the element one child for each value, in order."""
+    """Add a child element for each value, in order."""
     for tag, value in values.items():
         ElementTree.SubElement(element, tag).text = str(value)

@@ -1,17 +1,12 @@
-"""The sample data: the same every time, exact boxes, a folder that the reader takes."""
+"""The sample images: the same every time, with exact boxes."""
 
-import cv2
 import numpy as np
 import pytest
 
-from utils.formats.read_data import read_data
+from tests.utils.sample.test_sprite import PALETTE
 from utils.sample.dataset import SAMPLE_CLASSES, _covered, _extent, _paste, sample_image
-from utils.sample.shapes import SHAPES, Part, Sprite, box, distractor, draw_sprite
-from utils.sample.writer import write_sample_data
-
-PALETTE = dict.fromkeys(
-    ["main", "second", "light", "dark", "line", "glass", "white", "black"], (9.0, 99.0, 200.0)
-)
+from utils.sample.shapes import Part, box
+from utils.sample.sprite import Sprite, draw_sprite
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +90,6 @@ def test_extent_at_the_border_is_cut_but_the_area_is_whole():
     assert area == pytest.approx(400, rel=0.11)
 
 
-def test_a_hole_is_cut_out():
-    parts = [Part(box(-1, -1, 1, 1), "main"), Part(box(-0.5, -0.5, 0.5, 0.5), "hole")]
-    sprite = draw_sprite(parts, PALETTE, 20 * np.eye(2), (0, 0))
-    assert sprite.alpha[-sprite.top, -sprite.left] == 0
-    assert sprite.alpha[-sprite.top, -sprite.left + 15] == 1
-
-
 def test_paste_leaves_the_rest_alone_and_takes_the_colour_inside():
     image = np.full((60, 60, 3), 128, np.float32)
     sprite = draw_sprite([Part(box(-1, -1, 1, 1), "main")], PALETTE, 10 * np.eye(2), (30, 30))
@@ -122,53 +110,3 @@ def test_covered_marks_what_lies_below():
     upper = lower._replace(left=2)
     after = _covered(_covered(owner, lower, 0), upper, 1)
     assert np.bincount(after[after >= 0]).tolist() == [8, 16]  # half of the lower one is hidden
-
-
-@pytest.mark.parametrize("shape", [*SHAPES.values(), distractor])
-def test_shapes_stay_near_the_unit_square_and_vary(shape):
-    seen = set()
-    for seed in range(30):
-        parts = shape(np.random.default_rng(seed))
-        points = np.concatenate([part.outline for part in parts])
-        assert np.abs(points).max() <= 1.4
-        assert {part.paint for part in parts} <= {*PALETTE, "hole"}
-        seen.add(points.tobytes())
-    assert len(seen) > 5
-
-
-def test_written_folder_is_read_back(tmp_path):
-    write_sample_data(tmp_path, seed=3, splits={"train": 4, "val": 2, "test": 2})
-    year = tmp_path / "VOC2007"
-    assert [path.name for path in tmp_path.iterdir()] == ["VOC2007"]
-    assert (year / "classes.txt").read_text(encoding="utf-8").split() == list(SAMPLE_CLASSES)
-    main = year / "ImageSets" / "Main"
-    assert (main / "trainval.txt").read_text().split() == [f"{k:06d}" for k in range(6)]
-    index = read_data(f"{year}:test", SAMPLE_CLASSES)
-    assert len(index) == 2
-    for image, number in enumerate((6, 7)):
-        drawn = sample_image(3, number)
-        np.testing.assert_array_equal(index.boxes[index.span(image)], drawn.boxes)
-        np.testing.assert_array_equal(index.labels[index.span(image)], drawn.labels)
-        decoded = cv2.cvtColor(cv2.imread(str(index.path(image))), cv2.COLOR_BGR2RGB).astype(int)
-        assert np.abs(decoded - drawn.image).mean() < 12
-
-
-def test_existing_year_is_not_touched(tmp_path):
-    (tmp_path / "VOC2007").mkdir()
-    with pytest.raises(ValueError, match="VOC2007 exists already"):
-        write_sample_data(tmp_path, splits={"train": 1})
-    assert list((tmp_path / "VOC2007").iterdir()) == []
-
-
-def test_another_year_beside_it(tmp_path):
-    (tmp_path / "VOC2007").mkdir()
-    write_sample_data(tmp_path, year="VOC2031", splits={"test": 1})
-    assert (tmp_path / "VOC2031" / "JPEGImages" / "000000.jpg").is_file()
-    assert "<folder>VOC2031</folder>" in (tmp_path / "VOC2031" / "Annotations" / "000000.xml").read_text()
-
-
-def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.sample.dataset.sample_image", lambda seed, number: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        write_sample_data(tmp_path, splits={"train": 1})
-    assert list(tmp_path.iterdir()) == []
