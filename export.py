@@ -28,8 +28,8 @@ from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference, is_accurate
 from utils.predict.trained_detector import TrainedDetector, load_trained
 from utils.system.cli import run
-from utils.system.device import choose_device, multiplies_bf16
-from utils.system.files import proving
+from utils.system.device import choose_device, supports_bf16
+from utils.system.files import staged
 from utils.system.validation import check_values
 from utils.weights.file_kind import exported_kind, refuse_exported
 from utils.weights.pretrained import weights_licence
@@ -90,7 +90,7 @@ def main(config: Config) -> None:
     index = read_data(config.check, trained.class_names) if config.check else None
     if index is not None:
         require_images(index, config.check)
-    with proving(path) as beside:
+    with staged(path) as beside:
         write_export(inference, metadata, beside, config.format, config.half)
         for sentence in verify(beside, Reference(detector, tolerance, index, config.batch_size)):
             print(sentence)
@@ -107,7 +107,7 @@ def verify(path: Path, reference: Reference) -> Iterator[str]:
     yield from verify_network(reference, exported)
     if exported.metadata.nms:
         yield verify_nms(reference, exported)
-    if exported_kind(path) == "openvino" and multiplies_bf16(device):
+    if exported_kind(path) == "openvino" and supports_bf16(device):
         comparison = compare_on_data(reference, load_exported(path, device, "bf16"))
         usage = "is the default" if exported.metadata.bfloat16 else "is not used, since detections change,"
         yield f"in bfloat16, which {usage} where the CPU supports it: {comparison.summary}"

@@ -34,11 +34,11 @@ from utils.system.device import (
     check_compiler,
     choose_autocast,
     choose_device,
-    choose_kernels,
     describe_device,
+    set_deterministic,
     to_device,
 )
-from utils.system.distributed import Processes, place_among_processes, process_group, restarts
+from utils.system.distributed import Processes, process_group, restart_count, torchrun_processes
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PlainName, check_ranges, flat_values, with_values
 from utils.system.validation import Preflight, check_image_size
@@ -88,7 +88,7 @@ def main(config: Config) -> None:
     if config.summary:
         print(summary_of(config))
         return
-    processes = place_among_processes()
+    processes = torchrun_processes()
     device = processes.device(choose_device(config.machine.device))
     folder = resumed_run(config)
     changes = changed_settings(config, folder) if folder else []
@@ -96,7 +96,7 @@ def main(config: Config) -> None:
     with process_group(processes, device):
         if folder:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
-        with processes.one_after_another():  # the first may draw the sample data
+        with processes.first_then_others():  # the first may draw the sample data
             config = complete(config if folder else with_data(config))
         data, model, trainer, config = prepare(config, processes, device)
         if config.preview:
@@ -114,7 +114,7 @@ def main(config: Config) -> None:
 
 def resumed_run(config: Config) -> Path | None:
     """The folder of the run to resume: the one asked for, or the one that torchrun restarts."""
-    again = config.resume or (config.name or "last" if restarts() else "")
+    again = config.resume or (config.name or "last" if restart_count() else "")
     return find_run(again, config.output) if again else None
 
 
@@ -163,10 +163,10 @@ def prepare(
 ) -> tuple[dict[str, DatasetIndex], Preset, Trainer, Config]:
     """Read the data, and build the detector and its trainer; with numbers for automatic batch sizes."""
     autocast = choose_autocast(config.machine.amp, device)
-    choose_kernels(config.machine.deterministic)
-    print(describe_device(device, autocast, processes.size))
+    set_deterministic(config.machine.deterministic)
+    print(describe_device(device, autocast, processes.world_size))
     data = read_all_data(config)
-    with processes.one_after_another():  # the first may download them
+    with processes.first_then_others():  # the first may download them
         config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
     model, loss = model_of(config), loss_of(config, data["train"])

@@ -18,7 +18,7 @@ from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, run
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PositiveFloat, check_ranges
-from utils.system.signals import Stop, Stopped, status_of
+from utils.system.signals import Stop, Stopped, exit_status_of
 from utils.video.capture import VideoSource
 from utils.video.open_source import open_source
 from utils.video.output import check_free
@@ -68,7 +68,9 @@ def main(config: Config) -> None:
         result = process_video(tuned, source, config.video, stop, scene_of(config, predictor, source))
     report(config, result, source)
     if stop.signal.number:
-        raise Stopped(status_of(stop.signal.number), f"stopped after {result.frames} frames, which are kept")
+        raise Stopped(
+            exit_status_of(stop.signal.number), f"stopped after {result.frames} frames, which are kept"
+        )
     if source.problems:
         raise IncompleteError(first_lines(source.problems))
 

@@ -1,14 +1,12 @@
-"""Measure the speed and the figures of a detector on a data set, by batch size and number format.
+"""Measure the speed and the mAP of a detector on a data set, by batch size and precision.
 
     python benchmarks/detection.py --weights yolox_nano_coco.pth --data instances.json:images/
 
-Prints one JSON line for each batch size and format, measured in turn, because a machine's speed drifts.
+Prints one JSON line for each batch size and precision. They are measured alternately, because the speed of a
+machine drifts.
 """
 
-import json
-import platform
 import statistics
-import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,8 +14,7 @@ from itertools import product
 from pathlib import Path
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from harness import print_result
 
 from utils.evaluate.evaluator import evaluate
 from utils.evaluate.metrics import Metrics
@@ -36,19 +33,19 @@ class Config:
 
     weights: Path  # a checkpoint of train.py, or other weights
     data: str  # list file, VOC folder:split, or COCO JSON:images
-    batch_sizes: tuple[int, ...] = (1, 4, 8, 16, 32)  # images at a time
-    amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
-    rectangular: bool = False  # cut batches to the shapes of their images
-    nms_iou: float = 0.5  # of two boxes of a class that overlap more than this, the better one stays
-    workers: int = 0  # processes that load images
+    batch_sizes: tuple[int, ...] = (1, 4, 8, 16, 32)  # images per batch
+    amp: tuple[Amp, ...] = ("off", "bf16")  # precisions
+    rectangular: bool = False  # rectangular batches, cropped to the shapes of their images
+    nms_iou: float = 0.5  # NMS: suppress boxes whose IoU with a better one of the class is above this
+    workers: int = 0  # worker processes that load images
     device: str = "auto"  # auto, cpu, cuda or cuda:0
-    repeats: int = 5  # repeats, of which the median counts
-    model: str | None = None  # the model, for weights that do not say it
-    classes: Path | None = None  # class names, one a line, for weights that do not say them
+    repeats: int = 5  # repetitions, whose median is reported
+    model: str | None = None  # model, for weights that do not contain its name
+    classes: Path | None = None  # class names, one per line, for weights that do not contain them
 
 
 def main(config: Config) -> None:
-    """Measure all cases in turn and print the medians."""
+    """Measure all cases alternately, and print the medians."""
     keep_freed_memory()  # as get_map.py does
     device = choose_device(config.device)
     trained = load_trained(config.weights, device, model=config.model, classes=config.classes)
@@ -70,25 +67,20 @@ def main(config: Config) -> None:
 
     cases = list(product(config.batch_sizes, config.amp))
     speeds: dict[tuple[int, Amp], list[float]] = {case: [] for case in cases}
-    figures = {case: once(*case)[1] for case in cases}  # warms the file cache and the kernels too
+    metrics = {case: once(*case)[1] for case in cases}  # warms up the file cache and the kernels, too
     for _ in range(config.repeats):
         for case in cases:
             speeds[case].append(once(*case)[0])
     for batch_size, amp in cases:
-        metrics = figures[batch_size, amp]
-        line = {
-            "bench": "detection",
-            "case": f"{trained.model_name}, batch {batch_size}, {amp}",
-            "ours": round(statistics.median(speeds[batch_size, amp]), 2),
-            "peer": None,
-            "peer_name": None,
-            "unit": "images/s",
-            "ratio": None,
-            "map50_95": metrics.map50_95,
-            "map50": metrics.map50,
-            "versions": {"torch": version("torch"), "python": platform.python_version()},
-        }
-        print(json.dumps(line))
+        print_result(
+            "detection",
+            f"{trained.model_name}, batch {batch_size}, {amp}",
+            statistics.median(speeds[batch_size, amp]),
+            "images/s",
+            versions={"torch": version("torch")},
+            map50_95=metrics[batch_size, amp].map50_95,
+            map50=metrics[batch_size, amp].map50,
+        )
 
 
 if __name__ == "__main__":

@@ -1,18 +1,15 @@
-"""Measure how a data set of a million images is read, kept, opened again and shared between processes.
+"""Measure time and memory of reading, caching and sharing the index of a data set of a million images.
 
     python benchmarks/index_scale.py --images 1000000 --boxes 7
 
-Makes the list file in a temporary folder and prints a JSON line for each figure. Every figure is taken in a
-fresh process. Memory is the proportional set size of Linux: a page that n processes share counts as a part of
-1/n in each. With --files it makes an empty file for each image too, and looks for missing ones.
+Writes the list file to a temporary folder and prints a JSON line for each measurement, which is made in a new
+process. Memory is Linux's proportional set size: a page that n processes share counts as 1/n in each. With
+--files, it also makes an empty file for each image, and measures the search for missing ones.
 """
 
-import json
 import multiprocessing
 import os
-import platform
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -23,8 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from harness import print_result
 
 from utils.data.index import DatasetIndex
 from utils.data.index_cache import MIN_CACHED_BYTES
@@ -32,7 +28,7 @@ from utils.formats.read_data import missing_images, read_data
 from utils.system.cli import run
 
 CLASSES = tuple(f"class {number}" for number in range(80))
-IMAGES_A_FOLDER = 10_000
+IMAGES_PER_FOLDER = 10_000
 WORKERS = 2
 
 
@@ -40,28 +36,31 @@ WORKERS = 2
 class Config:
     """What is measured."""
 
-    images: int = 1_000_000  # lines of the list
-    boxes: int = 7  # boxes a line
-    repeats: int = 5  # repeats of what is timed, of which the median counts; memory hardly varies
-    files: bool = False  # make an empty file for each image and measure how missing ones are found
+    images: int = 1_000_000  # lines of the list file
+    boxes: int = 7  # boxes per image
+    repeats: int = 5  # repetitions of timings, whose median is reported; memory hardly varies
+    files: bool = False  # make a file for each image, and measure the search for missing ones
 
 
 def main(config: Config) -> None:
-    """Make the list, measure, and print each figure as soon as there is one."""
+    """Write the list, measure, and print each result at once."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["BOXWRIGHT_CACHE"] = str(folder / "cache")
         write_images_list(folder / "list.txt", config)
         if (folder / "list.txt").stat().st_size < MIN_CACHED_BYTES:
-            raise ValueError(f"--images {config.images}: so small a list is not kept, try ten times as many")
+            raise ValueError(
+                f"--images {config.images}: so small an index is not cached; try ten times as many"
+            )
         for case, value, unit in measure(folder, config):
-            print(json.dumps(result(config, case, value, unit)), flush=True)
+            case = f"{case}, {config.images} images, {config.images * config.boxes} boxes"
+            print_result("index_scale", case, value, unit, versions={"numpy": np.__version__})
 
 
 def measure(folder: Path, config: Config) -> Iterator[tuple[str, float, str]]:
-    """Names of the figures, the figures and their units."""
+    """Yield the name, value and unit of each measurement."""
     spec = str(folder / "list.txt")
-    with nothing_kept(folder / "off"):
+    with without_index_cache(folder / "off"):
         read = [in_fresh_process(timed_reading, spec) for _ in range(config.repeats)]
     yield "read the list, nothing kept", median(read, "seconds"), "s"
     yield "read the list, nothing kept, peak memory", median(read, "peak"), "MB"
@@ -84,12 +83,12 @@ def measure(folder: Path, config: Config) -> Iterator[tuple[str, float, str]]:
 
 
 def median(measured: list[dict[str, float]], name: str) -> float:
-    """The median of one figure."""
+    """Return the median of one value."""
     return statistics.median(one[name] for one in measured)
 
 
 def timed_reading(spec: str) -> dict[str, float]:
-    """Seconds and memory of reading the data set."""
+    """Measure seconds and memory of reading the data set."""
     with peak_memory() as peak:
         start = time.perf_counter()
         index = read_data(spec, CLASSES)
@@ -99,14 +98,14 @@ def timed_reading(spec: str) -> dict[str, float]:
 
 
 def epoch_memory(spec: str) -> dict[str, float]:
-    """Memory once all of the data set was looked at."""
+    """Measure memory after all of the data set has been used."""
     index = read_data(spec, CLASSES)
-    look_at_all(index, range(len(index)))
+    use_images(index, range(len(index)))
     return {"after": memory("Pss")}
 
 
 def timed_search(spec: str) -> dict[str, float]:
-    """Seconds and memory of looking for missing images."""
+    """Measure seconds and memory of the search for missing images."""
     index = read_data(spec, CLASSES)
     with peak_memory() as peak:
         start = time.perf_counter()
@@ -115,7 +114,7 @@ def timed_search(spec: str) -> dict[str, float]:
 
 
 def workers_memory(spec: str, start: str) -> dict[str, float]:
-    """What worker processes that look at each its share of the images add to the memory, in MB."""
+    """Measure the memory in MB that worker processes add, each of which uses its share of the images."""
     index = read_data(spec, CLASSES)
     context: Any = multiprocessing.get_context(start)
     done, answers = context.Barrier(WORKERS + 1), context.SimpleQueue()
@@ -133,35 +132,35 @@ def workers_memory(spec: str, start: str) -> dict[str, float]:
 
 
 def work(index: DatasetIndex, share: int, done: Any, answers: Any) -> None:
-    """A worker: one epoch, shuffled. It ends when the memory of all has been looked at."""
-    look_at_all(index, range(share, min(share + 1000, len(index))))  # what Python itself needs comes first
+    """Run a worker: one shuffled epoch. It ends when the memory of all has been measured."""
+    use_images(index, range(share, min(share + 1000, len(index))))  # Python's own needs first
     before = memory("Private_Dirty")
     order = np.random.default_rng(0).permutation(len(index))[share::WORKERS]
-    look_at_all(index, order)
+    use_images(index, order)
     del order
     answers.put(memory("Private_Dirty") - before)
     done.wait()
 
 
-def look_at_all(index: DatasetIndex, images: Any) -> None:
-    """Use all that a loader uses of each image."""
-    for image in images:
-        span = index.span(image)
+def use_images(index: DatasetIndex, image_numbers: Any) -> None:
+    """Use all that a data loader uses of each image."""
+    for number in image_numbers:
+        span = index.span(number)
         kept = ~(index.crowd[span] | index.difficult[span])
         index.boxes[span][kept].sum()
         index.labels[span][kept].sum()
-        index.path(image)
+        index.path(number)
 
 
 def memory(kind: str, process: int | str = "self") -> float:
-    """Memory of a process in MB: `Pss`, or `Private_Dirty`, which it shares with no other."""
+    """Return memory of a process in MB: `Pss`, or `Private_Dirty`, which it shares with no other."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
 
 
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """The largest memory seen meanwhile, as the only item of a list."""
+    """Yield a list whose only item is the largest memory within the block."""
     peak, ended = [memory("Pss")], threading.Event()
 
     def watch() -> None:
@@ -178,8 +177,8 @@ def peak_memory() -> Iterator[list[float]]:
 
 
 @contextmanager
-def nothing_kept(file: Path) -> Iterator[None]:
-    """Meanwhile, a file stands where indexes should be kept."""
+def without_index_cache(file: Path) -> Iterator[None]:
+    """Disable the index cache, by a file in place of its folder."""
     before = os.environ["BOXWRIGHT_CACHE"]
     file.touch()
     os.environ["BOXWRIGHT_CACHE"] = str(file)
@@ -188,7 +187,7 @@ def nothing_kept(file: Path) -> Iterator[None]:
 
 
 def in_fresh_process(function: Callable[..., dict[str, float]], *arguments: str) -> dict[str, float]:
-    """What the function returns, called in a process of its own, which may have children."""
+    """Call the function in a new process, which may have children, and return its result."""
     context = multiprocessing.get_context("spawn")
     answers = context.SimpleQueue()
     process = context.Process(target=answer, args=(answers, function, *arguments))
@@ -199,49 +198,35 @@ def in_fresh_process(function: Callable[..., dict[str, float]], *arguments: str)
 
 
 def answer(answers: Any, function: Callable[..., dict[str, float]], *arguments: str) -> None:
-    """Send back what the function returns."""
+    """Send back the result of the function."""
     answers.put(function(*arguments))
 
 
 def write_images_list(path: Path, config: Config) -> None:
-    """A list of random boxes with one decimal, of images in folders of 10,000."""
+    """Write a list of random boxes with one decimal, of images in folders of 10,000."""
     rng = np.random.default_rng(0)
     with path.open("w", encoding="utf-8") as file:
-        for image in range(config.images):
+        for number in range(config.images):
             corner, size = rng.integers(0, 5000, (2, config.boxes, 2))
             boxes = np.concatenate([corner, corner + size + 10], axis=1) / 10
             labels = rng.integers(0, len(CLASSES), config.boxes)
             words = [
                 ",".join(map(str, [*box, label])) for box, label in zip(boxes.tolist(), labels, strict=True)
             ]
-            file.write(" ".join([image_name(image), *words]) + "\n")
+            file.write(" ".join([image_name(number), *words]) + "\n")
 
 
 def write_image_files(folder: Path, config: Config) -> None:
-    """An empty file for each image of the list."""
-    for image in range(config.images):
-        if image % IMAGES_A_FOLDER == 0:
-            (folder / image_name(image)).parent.mkdir(parents=True)
-        (folder / image_name(image)).touch()
+    """Make an empty file for each image of the list."""
+    for number in range(config.images):
+        if number % IMAGES_PER_FOLDER == 0:
+            (folder / image_name(number)).parent.mkdir(parents=True)
+        (folder / image_name(number)).touch()
 
 
-def image_name(image: int) -> str:
-    """The path of an image within the folder of the list."""
-    return f"images/{image // IMAGES_A_FOLDER:04d}/{image:012d}.jpg"
-
-
-def result(config: Config, case: str, value: float, unit: str) -> dict[str, object]:
-    """The JSON line that every benchmark prints."""
-    return {
-        "bench": "index_scale",
-        "case": f"{case}, {config.images} images, {config.images * config.boxes} boxes",
-        "ours": round(value, 2),
-        "peer": None,
-        "peer_name": None,
-        "unit": unit,
-        "ratio": None,
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-    }
+def image_name(number: int) -> str:
+    """Return the path of an image, relative to the folder of the list."""
+    return f"images/{number // IMAGES_PER_FOLDER:04d}/{number:012d}.jpg"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Measure prediction, from an image's file to its boxes: speed, and where the time goes.
+"""Measure the latency of prediction, from an image file to boxes, and of each stage.
 
     python benchmarks/inference.py --models yolox_nano yolox_s --images photos/
     python benchmarks/inference.py --peers 'other=python other.py {images} --imgsz {size} --batch {batch}'
 
-Ours, what runs the bare network, and peers take turns, because a machine's speed drifts. A peer is a command
-that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` is ours beside it in
-operations a second. Networks are fresh unless --weights names files. Prints one JSON line for each case.
+Ours, the network alone, and peers are run alternately, because the speed of a machine drifts. A peer is a
+command that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` compares
+operations per second. Networks have random weights unless --weights names files. Prints one JSON line for
+each case and peer.
 """
 
-import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,10 +22,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from peers import said_by
+from harness import Peer, parse_peers, print_result
 
 from nets import build_detector
 from nets.inspect.summary import summarise
@@ -51,26 +47,26 @@ class Config:
     """What is measured."""
 
     models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
-    weights: tuple[str, ...] = ()  # name=checkpoint for some of them; the others are fresh
+    weights: tuple[str, ...] = ()  # name=checkpoint for some of the models; others get random weights
     backends: tuple[tuple[Backend, Amp], ...] = (
         ("pytorch", "off"),
         ("pytorch", "bf16"),
         ("onnx", "off"),
         ("openvino", "off"),
         ("openvino", "bf16"),
-    )  # what runs the network, and its number format
-    batches: tuple[int, ...] = (1, 8)  # images at a time
+    )  # runtime and precision
+    batches: tuple[int, ...] = (1, 8)  # images per batch
     image_size: int = 640  # height and width of the input
-    images: Path | None = None  # a folder of images; drawn ones by default
-    confidence: float = 0.25  # least score of a box
+    images: Path | None = None  # folder of images; by default sample images
+    confidence: float = 0.25  # confidence threshold
     peers: tuple[str, ...] = ()  # name=command, with {images}, {size} and {batch}
     device: str = "auto"  # auto, cpu, cuda or cuda:0
-    rounds: int = 7  # of ours, the bare network and each peer in turn
-    repeats: int = 5  # batches in a round
+    rounds: int = 7  # of ours, the network alone, and each peer, alternately
+    repeats: int = 5  # batches per round
 
 
 class Case(NamedTuple):
-    """A model, what runs it and how, and the batch size."""
+    """A model, its runtime and precision, and the batch size."""
 
     model: str
     backend: Backend
@@ -80,7 +76,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Measured:
-    """Milliseconds for each image, a figure a batch."""
+    """Milliseconds per image, one value for each batch."""
 
     whole: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -88,11 +84,11 @@ class Measured:
 
 
 def main(config: Config) -> None:
-    """Measure all cases, each beside the peers, and print the medians."""
+    """Measure all cases and the peers, and print the medians."""
     keep_freed_memory()  # as the scripts do
     device = choose_device(config.device)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         images = images_of(config, folder)
         for model, batch in product(config.models, config.batches):
             checkpoint = checkpoint_of(config, model, folder)
@@ -107,11 +103,11 @@ def main(config: Config) -> None:
                     amp=case.amp,
                     confidence=config.confidence,
                 )
-            measure(config, predictors, images, batch)
+            measure_cases(config, predictors, images, batch)
 
 
 def images_of(config: Config, folder: Path) -> list[Path]:
-    """The images to read."""
+    """Return the paths of the images."""
     if config.images is None:
         for number in range(16):
             save_image(folder / "drawn" / f"{number}.jpg", sample_image(0, number).image)
@@ -119,7 +115,7 @@ def images_of(config: Config, folder: Path) -> list[Path]:
 
 
 def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
-    """A checkpoint of the model."""
+    """Return a checkpoint of the model: the given one, or one with random weights."""
     given = dict(text.partition("=")[::2] for text in config.weights)
     if model in given:
         return Path(given[model])
@@ -141,7 +137,7 @@ def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
 
 
 def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path:
-    """What the backend of the case reads."""
+    """Return the file for the runtime of the case: the checkpoint, or an exported model."""
     if case.backend == "pytorch":
         return checkpoint
     dynamic = ["--dynamic"] if case.batch > 1 else []
@@ -154,24 +150,26 @@ def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path
     return path
 
 
-def measure(config: Config, predictors: dict[Case, Predictor], images: Sequence[Path], batch: int) -> None:
-    """Measure the cases of a model and a batch size in turn, and print them."""
-    peers: dict[str, list[dict[str, float]]] = {text.partition("=")[0]: [] for text in config.peers}
+def measure_cases(
+    config: Config, predictors: dict[Case, Predictor], images: Sequence[Path], batch: int
+) -> None:
+    """Measure the cases of a model and a batch size alternately, and print them."""
+    peers = parse_peers(config.peers)
+    of_peers: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
     measured = {case: Measured() for case in predictors}
     for number in range(config.rounds + 1):
         for case, predictor in predictors.items():
             one_round(predictor, images, batch, config.repeats, measured[case])
             if number == 0:  # warms up
                 measured[case] = Measured()
-        for text in config.peers:
-            name, _, command = text.partition("=")
-            peers[name].append(peer(command, config, images[0].parent, batch))
+        for peer in peers:
+            of_peers[peer.name].append(peer_latency(peer, config, images[0].parent, batch))
     for case, predictor in predictors.items():
-        report(case, config, measured[case], peers, predictor)
+        report(case, config, measured[case], of_peers, predictor)
 
 
 def one_round(predictor: Predictor, files: Sequence[Path], batch: int, repeats: int, into: Measured) -> None:
-    """Some batches from their files, then the network alone on the same as often."""
+    """Measure some batches from their files, then the network alone, as often, on the last one."""
     for number in range(repeats):
         watch = Stopwatch(*STAGES, device=predictor.device)
         start = time.perf_counter()
@@ -190,9 +188,9 @@ def one_round(predictor: Predictor, files: Sequence[Path], batch: int, repeats: 
         into.bare.append(1000 * (time.perf_counter() - start) / batch)
 
 
-def peer(command: str, config: Config, images: Path, batch: int) -> dict[str, float]:
-    """Milliseconds and GFLOPs of an image that a peer says of itself."""
-    said = said_by(command.format(images=images, size=config.image_size, batch=batch))
+def peer_latency(peer: Peer, config: Config, images: Path, batch: int) -> dict[str, float]:
+    """Run a peer; return its milliseconds and GFLOPs per image."""
+    said = peer.run(images=images, size=config.image_size, batch=batch)
     return {"ms": float(said["ms_per_img"]["median"]), "gflops": float(said["gflops_per_img"])}
 
 
@@ -200,33 +198,32 @@ def report(
     case: Case,
     config: Config,
     measured: Measured,
-    peers: dict[str, list[dict[str, float]]],
+    of_peers: dict[str, list[dict[str, float]]],
     predictor: Predictor,
 ) -> None:
-    """One JSON line a peer, or one without."""
+    """Print one line for each peer, or one without a peer."""
     whole = statistics.median(measured.whole)
     stages = {stage: statistics.median(times) for stage, times in measured.stages.items()}
     with torch.device("meta"):
         detector = build_detector(case.model, len(predictor.class_names))
         gflops = sum(summarise(detector, predictor.model.image_size).gflops.values())
-    for name, found in (peers or {"": []}).items():
+    for name, found in (of_peers or {"": []}).items():
         theirs = statistics.median(said["ms"] for said in found) if found else None
-        line = {
-            "bench": "inference",
-            "case": f"{case.model}, {config.image_size} px, batch {case.batch}, {case.backend} {case.amp}",
-            "ours": round(whole, 2),
-            "p95": round(statistics.quantiles(measured.whole, n=20)[-1], 2),
-            "peer": theirs and round(theirs, 2),
-            "peer_name": name or None,
-            "unit": "ms/image",
-            "ratio": theirs and round(theirs / found[0]["gflops"] * gflops / whole, 2),
-            "stages": {stage: round(time, 2) for stage, time in stages.items()},
-            "bare_network": round(statistics.median(measured.bare), 2),
-            "share_beside_network": round(1 - stages["network"] / whole, 3),
-            "gflops": round(gflops, 2),
-            "versions": {"torch": version("torch"), "python": platform.python_version()},
-        }
-        print(json.dumps(line), flush=True)
+        print_result(
+            "inference",
+            f"{case.model}, {config.image_size} px, batch {case.batch}, {case.backend} {case.amp}",
+            whole,
+            "ms/image",
+            peer=theirs,
+            peer_name=name or None,
+            ratio=theirs and theirs / found[0]["gflops"] * gflops / whole,
+            versions={"torch": version("torch")},
+            p95=round(statistics.quantiles(measured.whole, n=20)[-1], 2),
+            stages={stage: round(time, 2) for stage, time in stages.items()},
+            bare_network=round(statistics.median(measured.bare), 2),
+            share_beside_network=round(1 - stages["network"] / whole, 3),
+            gflops=round(gflops, 2),
+        )
 
 
 if __name__ == "__main__":

@@ -1,32 +1,25 @@
-"""Measure a training step, from a batch in memory to the averaged weights: speed, and where the time goes.
+"""Measure the speed of a training step, from a batch in memory to the EMA of the weights.
 
     python benchmarks/train_step.py --models yolox_nano yolox_s
     python benchmarks/train_step.py --peers 'yolox=python yolox.py {model} --imgsz {size} --batch {batch}'
 
-Ours and peers run in turn, because a machine's speed drifts. A peer is a command that prints a line of JSON
-with "images_per_s": {"median": x}. Prints one JSON line for each case and peer.
+Ours and peers are run alternately, because the speed of a machine drifts. A peer is a command that prints a
+line of JSON with "images_per_s": {"median": x}. Prints one JSON line for each case and peer.
 """
 
-import json
-import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from harness import Peer, parse_peers, print_result
 from torch import Tensor
 from torch.nn.functional import conv2d
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from peers import said_by
 
 from nets import build_detector, preset
 from nets.common.structures import Targets
@@ -43,8 +36,8 @@ from utils.train.phases import Phase
 from utils.train.settings import MachineSettings, OptimizerSettings, TrainSettings
 from utils.train.trainer import Trainer
 
-CLASSES = 80
-OBJECTS = 10  # on each image, on average
+NUM_CLASSES = 80
+MEAN_OBJECTS = 10  # per image
 
 
 @dataclass(frozen=True)
@@ -53,12 +46,12 @@ class Config:
 
     models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
     cases: tuple[tuple[int, int], ...] = ((320, 8), (640, 4))  # side of the input and batch size
-    amp: tuple[Amp, ...] = ("off", "bf16")  # number formats
+    amp: tuple[Amp, ...] = ("off", "bf16")  # precisions
     peers: tuple[str, ...] = ()  # name=command, with {model}, {size} and {batch}
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     optimizer: OptimizerName = "sgd"  # sgd, adamw or muon
-    rounds: int = 5  # of ours and each peer in turn
-    steps: int = 3  # of ours in a round
+    rounds: int = 5  # of ours and each peer, alternately
+    steps: int = 3  # of ours per round
 
 
 class Step(NamedTuple):
@@ -78,38 +71,38 @@ class Case(NamedTuple):
 
 @dataclass
 class Seconds:
-    """What was measured, a figure a round."""
+    """Measured seconds, one value for each round."""
 
     steps: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
 
 
 def main(config: Config) -> None:
-    """Measure all cases, each beside the peers, and print the medians."""
+    """Measure all cases and the peers, and print the medians."""
     keep_freed_memory()  # as train.py does
     device = choose_device(config.device)
     for model, (size, batch) in product(config.models, config.cases):
         case = Case(model, size, batch)
         steps = {amp: prepare(case, amp, device, config.optimizer) for amp in config.amp}
         ours = {amp: Seconds() for amp in config.amp}
-        peers: dict[str, list[float]] = {text.partition("=")[0]: [] for text in config.peers}
+        peers = parse_peers(config.peers)
+        of_peers: dict[str, list[float]] = {peer.name: [] for peer in peers}
         peaks: dict[Amp, list[float]] = {amp: [] for amp in config.amp}
         for step in steps.values():
-            train(step)  # warms up
+            train(step)  # warm-up
         for _ in range(config.rounds):
             for amp, step in steps.items():
                 ours[amp].steps.append(seconds(partial(train, step), device, config.steps))
                 ours[amp].losses.append(loss_seconds(step, config.steps))
-                peaks[amp].append(peak(device, choose_autocast(amp, device)))
-            for text in config.peers:
-                name, _, command = text.partition("=")
-                peers[name].append(peer_speed(command, case))
+                peaks[amp].append(peak_operations(device, choose_autocast(amp, device)))
+            for peer in peers:
+                of_peers[peer.name].append(peer_speed(peer, case))
         for amp in config.amp:
-            report(case, amp, ours[amp], statistics.median(peaks[amp]), peers)
+            report(case, amp, ours[amp], statistics.median(peaks[amp]), of_peers)
 
 
 def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName) -> Step:
-    """A trainer as train.py makes it, and a batch of noise with objects of all sizes."""
+    """Return a trainer as train.py makes it, and a batch of noise with objects of all sizes."""
     torch.manual_seed(0)
     phase = Phase("all", 100, case.batch, 1e-4, (), NO_AUGMENTATION)
     index = build_index([ImageRecord(f"{number}.jpg") for number in range(case.batch)], ["object"])
@@ -120,7 +113,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
         machine=MachineSettings(workers=0),
         detect=DetectSettings(autocast=choose_autocast(amp, device)),
     )
-    trainer = Trainer(build_detector(case.model, CLASSES), index, [phase], settings, device)
+    trainer = Trainer(build_detector(case.model, NUM_CLASSES), index, [phase], settings, device)
     trainer.start_epoch(phase, epoch=0)
     images = torch.randint(0, 256, (case.batch, 3, case.size, case.size), dtype=torch.uint8)
     images = images.contiguous(memory_format=torch.channels_last)
@@ -128,24 +121,24 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
 
 
 def objects(case: Case) -> Targets:
-    """Objects from a twentieth to half of the image."""
-    number = 2 * OBJECTS
+    """Draw objects with sides from a twentieth to half of the image."""
+    number = 2 * MEAN_OBJECTS
     shape = (case.batch, number, 2)
     extent = torch.empty(shape).uniform_(-3, -0.7).exp() * case.size
     corner = torch.rand(shape) * (case.size - extent)
-    valid = torch.rand(case.batch, number) < OBJECTS / number
+    valid = torch.rand(case.batch, number) < MEAN_OBJECTS / number
     boxes = torch.cat([corner, corner + extent], dim=-1) * valid.unsqueeze(-1)
-    return Targets(boxes, torch.randint(0, CLASSES, (case.batch, number)) * valid, valid)
+    return Targets(boxes, torch.randint(0, NUM_CLASSES, (case.batch, number)) * valid, valid)
 
 
 def train(step: Step) -> None:
-    """One step."""
+    """Train for one step."""
     step.trainer.step(step.batch)
     step.trainer.guard.recent.clear()
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Of the fastest repeat, each until the device has done it."""
+    """Return the seconds of the fastest repetition; waits for the device."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -157,7 +150,7 @@ def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> f
 
 
 def loss_seconds(step: Step, repeats: int) -> float:
-    """Assignment and loss with their own gradients, from the network's outputs on."""
+    """Measure label assignment and loss with their gradients, from the network's outputs on."""
     trainer = step.trainer
     images, targets = batch_to_device(step.batch, trainer.device)
     with torch.no_grad(), autocasting(trainer.device, trainer.autocast):
@@ -172,12 +165,12 @@ def loss_seconds(step: Step, repeats: int) -> float:
 
 
 def is_predicted(value: Any, batch: int) -> bool:
-    """Whether it is something that the network predicts of each image, not where its cells lie."""
+    """Whether the value is a prediction for each image rather than the positions of cells."""
     return isinstance(value, Tensor) and value.is_floating_point() and len(value) == batch
 
 
-def peak(device: torch.device, dtype: torch.dtype | None) -> float:
-    """Operations a second of a large convolution, the fastest of some: what the machine can do at most."""
+def peak_operations(device: torch.device, dtype: torch.dtype | None) -> float:
+    """Measure the operations per second of a large convolution, an estimate of the machine's peak."""
     images = torch.randn(4, 128, 40, 40, device=device, dtype=dtype).contiguous(
         memory_format=torch.channels_last
     )
@@ -189,36 +182,35 @@ def peak(device: torch.device, dtype: torch.dtype | None) -> float:
         return operations / seconds(lambda: conv2d(images, kernel, padding=1), device, 20)
 
 
-def peer_speed(command: str, case: Case) -> float:
-    """Images a second that a peer says of itself."""
+def peer_speed(peer: Peer, case: Case) -> float:
+    """Run a peer; return its images per second."""
     model = case.model.removeprefix("yolox_")
-    said = said_by(command.format(model=model, size=case.size, batch=case.batch))
+    said = peer.run(model=model, size=case.size, batch=case.batch)
     return float(said["images_per_s"]["median"])
 
 
-def report(case: Case, amp: Amp, ours: Seconds, best: float, peers: dict[str, list[float]]) -> None:
-    """One JSON line a peer, or one without."""
+def report(case: Case, amp: Amp, ours: Seconds, best: float, of_peers: dict[str, list[float]]) -> None:
+    """Print one line for each peer, or one without a peer."""
     step = statistics.median(ours.steps)
     speed = case.batch / step
     with torch.device("meta"):
-        summary = summarise(build_detector(case.model, CLASSES), (case.size, case.size))
-    operations = 3e9 * sum(summary.gflops.values())  # forward, and twice as many for the gradients
-    for name, found in (peers or {"": []}).items():
+        summary = summarise(build_detector(case.model, NUM_CLASSES), (case.size, case.size))
+    operations = 3e9 * sum(summary.gflops.values())  # forward, and twice that for the gradients
+    for name, found in (of_peers or {"": []}).items():
         theirs = statistics.median(found) if found else None
-        line = {
-            "bench": "train_step",
-            "case": f"{case.model}, {case.size} px, batch {case.batch}, {amp}",
-            "ours": round(speed, 2),
-            "peer": theirs and round(theirs, 2),
-            "peer_name": name or None,
-            "unit": "images/s",
-            "ratio": theirs and round(speed / theirs, 2),
-            "loss_share": round(statistics.median(ours.losses) / step, 3),
-            "share_of_peak": round(operations * speed / best, 3),
-            "peak_gflops": round(best / 1e9),
-            "versions": {"torch": version("torch"), "python": platform.python_version()},
-        }
-        print(json.dumps(line), flush=True)
+        print_result(
+            "train_step",
+            f"{case.model}, {case.size} px, batch {case.batch}, {amp}",
+            speed,
+            "images/s",
+            peer=theirs,
+            peer_name=name or None,
+            ratio=theirs and speed / theirs,
+            versions={"torch": version("torch")},
+            loss_share=round(statistics.median(ours.losses) / step, 3),
+            share_of_peak=round(operations * speed / best, 3),
+            peak_gflops=round(best / 1e9),
+        )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tests.scripts.running import CLASSES, SIZE, Run, script
 from utils.data.index import DatasetIndex, ImageRecord, build_index, sound_boxes
 from utils.formats.list_file import write_list
 from utils.formats.read_data import read_data
-from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.eval_dataset import EvalDataset
 from utils.predict.predictor import Predictor
 from utils.sample.dataset import SAMPLE_CLASSES
 from utils.sample.writer import write_sample_data
@@ -37,7 +37,7 @@ def home(tmp_path_factory):
             text = text.replace(f"<name>{name}<", f"<name>{chinese}<")
         file.write_text(text, encoding="utf-8")
     train, val = (read_data(f"{year}:{split}", CLASSES) for split in SPLITS)
-    save_start(folder / "start.pt", EvaluationDataset(train, (SIZE, SIZE)).__getitems__(range(8)).images)
+    save_start(folder / "start.pt", EvalDataset(train, (SIZE, SIZE)).batch(range(8)).images)
     write_found(val, folder / "start.pt", folder / "2007_val.txt")
     return folder
 

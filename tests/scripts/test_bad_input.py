@@ -33,7 +33,7 @@ def test_several_problems_are_told_together(home, tmp_path):
     """And as a user sees them, in a process of its own."""
     flags = ["--train", "gone.txt", "--val", "lost.txt", "--image-size", 100, 64, "--weights", "away.pt"]
     done = script("train.py", *working(home, tmp_path), *flags, cwd=tmp_path, status=2)
-    assert "4 things to mend" in done.stderr
+    assert "4 problems to fix" in done.stderr
     for text in (str(tmp_path / "gone.txt"), str(tmp_path / "lost.txt"), "96 or 128", "away.pt"):
         assert text in done.stderr
     assert not (tmp_path / "logs").exists()

@@ -123,7 +123,7 @@ def test_what_cannot_be_done_is_told_before_anything_is_written(voc, tmp_path, c
         ),
         ("1 of 1 images of", [tmp_path / "list.txt", *flags, "--classes", voc / "names.txt"]),
         ("--classes FILE", [tmp_path / "list.txt", *flags]),
-        ("--split is a plain name", [spec, *flags, "--split", "a/b"]),
+        ("--split must be a plain name", [spec, *flags, "--split", "a/b"]),
         ("splits found: train", [f"{voc}:test", *flags]),
     ):
         (voc / "names.txt").write_text("cat\n")

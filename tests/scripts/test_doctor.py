@@ -113,7 +113,7 @@ def test_its_own_folder_is_written_again(sound, tmp_path):
         ([], "name the data: --train"),
         (["--data", "nowhere.txt"], "nowhere.txt does not exist"),
         (["--data", "a", "a"], "--data names a twice"),
-        (["--data", "a", "--workers", "0"], "--workers is at least 1"),
+        (["--data", "a", "--workers", "0"], "--workers must be at least 1"),
         (["--data", "a", "--image-size", "0", "640"], "--image-size"),
         (["--data", "a", "--classes", "none.txt"], "none.txt"),
     ],

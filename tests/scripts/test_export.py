@@ -135,8 +135,8 @@ def test_torchscript_and_the_command_for_tensorrt(weights, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--nms-iou", 0], "--nms-iou is above 0 and at most 1"),
-        (["--confidence", 2], "--confidence is from 0 to 1"),
+        (["--nms-iou", 0], "--nms-iou must be above 0 and at most 1"),
+        (["--confidence", 2], "--confidence must be from 0 to 1"),
         (["--tolerance", 0, 1], "--tolerance is two numbers above 0"),
         (["--half"], "--half stores"),
         (["--output", "a.pt"], "must end in .onnx"),

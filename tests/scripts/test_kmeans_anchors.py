@@ -62,7 +62,7 @@ def test_wrong_input(flags, tmp_path, capsys):
     assert "--head takes one of" in message("--head", "none")
     assert "--image-size 100 64" in message("--image-size", 100, 64)
     assert "gone.txt does not exist" in message("--data", tmp_path / "gone.txt")
-    assert "--seed is at least 0" in message("--seed", -1)
+    assert "--seed must be at least 0" in message("--seed", -1)
     (tmp_path / "one.txt").write_text(f"{tmp_path / 'gone.jpg'} 1,2,3,4,0\n")
     assert "no image with a box can be read" in message("--data", tmp_path / "one.txt")
     assert not (tmp_path / "anchors.txt").exists()

@@ -1,4 +1,4 @@
-"""The boxes of all images of a batch taken to their places at once, a hundred times fewer small steps."""
+"""Transform the boxes of all images of a batch at once, with a hundredth of the small array operations."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,76 +10,76 @@ from utils.augment.settings import Augmentation
 from utils.data.boxes import box_area
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects
+from utils.data.types import Boxes
 
 
-class Placed(NamedTuple):
-    """An image in its place.
+class PlacedImage(NamedTuple):
+    """An image on a canvas.
 
-    canvas     which image of the batch
-    image    its number in the data set
-    reduction  how many pixels of the original make one of the decoded image, along each side
+    canvas        index of the canvas in the batch
+    image_number  in the data set
+    reduction     the factor by which decoding divided each side of the original image
+    placement     where it lies on the canvas
     """
 
     canvas: int
-    image: int
+    image_number: int
     reduction: int
     placement: Placement
 
 
-def placed_objects(index: DatasetIndex, placed: Sequence[Placed], settings: Augmentation) -> Objects:
-    """The objects of the images where they are seen now, by canvas, without what is hardly seen.
+def placed_objects(index: DatasetIndex, placed: Sequence[PlacedImage], settings: Augmentation) -> Objects:
+    """Return the objects of the images on their canvases, sorted by canvas, without hardly visible ones.
 
-    Crowds and objects flagged as difficult are left out: they are no targets.
+    Crowds and objects flagged as difficult are no targets and are dropped.
     """
     if not placed:
         return Objects(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64))
-    rows, owner = _rows_of(index, np.array([entry.image for entry in placed]))
+    rows, owner = _rows_of(index, np.array([entry.image_number for entry in placed]))
     kept = ~(index.crowd[rows] | index.difficult[rows])
     rows, owner = rows[kept], owner[kept]
     matrices = np.stack([entry.placement.matrix for entry in placed])
     matrices[:, :, :2] /= np.array([entry.reduction for entry in placed])[:, None, None]
     areas = np.array([entry.placement.area for entry in placed], np.float64)
     boxes = map_boxes(index.boxes[rows].astype(np.float64), matrices[owner])
-    clipped, seen = visible_boxes(boxes, areas[owner], settings)
+    clipped, visible = visible_boxes(boxes, areas[owner], settings)
     canvas = np.array([entry.canvas for entry in placed])[owner]
-    objects = Objects(canvas, clipped, index.labels[rows].astype(np.int64)).of(seen)
+    objects = Objects(canvas, clipped, index.labels[rows].astype(np.int64)).of(visible)
     return objects.of(np.argsort(objects.sample, kind="stable"))
 
 
-def map_boxes(boxes: np.ndarray, matrices: np.ndarray) -> np.ndarray:
-    """Boxes [N, 4] taken through a matrix [N, 2, 3] each; upright boxes again, xyxy, not clipped.
+def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
+    """Map each box [N, 4] by its affine matrix [N, 2, 3]; the results are axis-aligned, and not clipped.
 
-    A turned box becomes that of the ellipse that touches its sides: the box around its turned corners would
-    be too large for most objects, whose own corners are empty. https://arxiv.org/abs/2109.13488
+    A rotated box becomes the bounding box of its inscribed ellipse: that of its rotated corners would be too
+    large for most objects, whose own corners are empty. https://arxiv.org/abs/2109.13488
     """
     scales, offsets = matrices[:, [0, 1], [0, 1]], matrices[:, :, 2]
     mapped = boxes * np.tile(scales, 2) + np.tile(offsets, 2)
-    turned = np.flatnonzero((matrices[:, 0, 1] != 0) | (matrices[:, 1, 0] != 0))
-    if len(turned):
-        linear = matrices[turned, :, :2]
-        middle = (boxes[turned, :2] + boxes[turned, 2:]) / 2
-        half = (boxes[turned, 2:] - boxes[turned, :2]) / 2
-        middle = np.einsum("nij,nj->ni", linear, middle) + offsets[turned]
+    rotated = np.flatnonzero((matrices[:, 0, 1] != 0) | (matrices[:, 1, 0] != 0))
+    if len(rotated):
+        linear = matrices[rotated, :, :2]
+        centre = (boxes[rotated, :2] + boxes[rotated, 2:]) / 2
+        half = (boxes[rotated, 2:] - boxes[rotated, :2]) / 2
+        centre = np.einsum("nij,nj->ni", linear, centre) + offsets[rotated]
         half = np.sqrt(np.einsum("nij,nj->ni", linear**2, half**2))
-        mapped[turned] = np.concatenate([middle - half, middle + half], axis=1)
+        mapped[rotated] = np.concatenate([centre - half, centre + half], axis=1)
     return mapped
 
 
-def visible_boxes(
-    boxes: np.ndarray, areas: np.ndarray, settings: Augmentation
-) -> tuple[np.ndarray, np.ndarray]:
-    """Clip boxes [N, 4] to an area [N, 4] each, and say of which (bool [N]) enough is left."""
+def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[Boxes, np.ndarray]:
+    """Clip each box [N, 4] to its area [N, 4]; return them, and bool [N], whether enough remains visible."""
     lowest, highest = np.tile(areas[:, :2], 2), np.tile(areas[:, 2:], 2)
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
     shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
-    seen = (shorter > 0) & (shorter >= settings.min_size)
-    return clipped, seen & (box_area(clipped) >= settings.min_visibility * box_area(boxes))
+    large_enough = (shorter > 0) & (shorter >= settings.min_size)
+    return clipped, large_enough & (box_area(clipped) >= settings.min_visibility * box_area(boxes))
 
 
-def _rows_of(index: DatasetIndex, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the images' boxes in the index, and whose they are as positions in `images`."""
-    starts = np.asarray(index.box_offsets)[images]
-    counts = np.asarray(index.box_offsets)[images + 1] - starts
-    owner = np.repeat(np.arange(len(images)), counts)
+def _rows_of(index: DatasetIndex, image_numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the images' boxes in the index, and for each its position in `image_numbers`."""
+    starts = np.asarray(index.box_offsets)[image_numbers]
+    counts = np.asarray(index.box_offsets)[image_numbers + 1] - starts
+    owner = np.repeat(np.arange(len(image_numbers)), counts)
     before = np.cumsum(counts) - counts
     return np.arange(len(owner)) + (starts - before)[owner], owner

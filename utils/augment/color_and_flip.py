@@ -1,6 +1,6 @@
-"""Colours and mirroring of finished samples, by the loader or, where there is a GPU, there.
+"""Random colour changes and horizontal flips of finished samples, in the data loader or on the GPU.
 
-Both ways give the same images. Colours change by one 3x3 matrix, ten times cheaper than through HSV.
+Both give the same images. Colours change by a 3x3 matrix, which is ten times cheaper than converting to HSV.
 """
 
 from math import cos, pi, sin, sqrt
@@ -12,56 +12,59 @@ import torch
 from torch import Tensor
 
 from utils.augment.settings import Augmentation
+from utils.data.types import Image
 
-# In RGB: the projection on the grey axis, and the turn of what lies off it by a quarter around it.
-IDENTITY = np.eye(3, dtype=np.float32)
+ColourMatrix = np.ndarray  # float32 [3, 3], multiplies each RGB pixel
+
+# In RGB: the projection on the grey axis, and the quarter turn around it of what is off the axis.
+IDENTITY: ColourMatrix = np.eye(3, dtype=np.float32)
 ON_GREY = np.full((3, 3), 1 / 3)
 AROUND_GREY = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
 
 
 class ColorFlip(NamedTuple):
-    """What is still to be done to the images of a batch.
+    """Colour changes and flips of a batch, to be applied on the device.
 
-    flip    bool [B], mirror left to right (the boxes are mirrored already)
-    colour  float32 [B, 3, 3] that multiplies each RGB pixel
+    flip    bool [B], whether to flip the image; the boxes are flipped already
+    colour  float32 [B, 3, 3], multiplies each RGB pixel
     """
 
     flip: Tensor
     colour: Tensor
 
 
-def random_colour(settings: Augmentation, rng: np.random.Generator) -> np.ndarray:
-    """A colour matrix within the strengths of `settings`."""
-    strengths = (settings.hue, settings.saturation, settings.brightness)
-    if not any(strengths):
+def random_colour(settings: Augmentation, rng: np.random.Generator) -> ColourMatrix:
+    """Draw a colour matrix within the ranges of `settings`."""
+    ranges = (settings.hue, settings.saturation, settings.brightness)
+    if not any(ranges):
         return IDENTITY
-    hue, saturation, value = (rng.uniform(-1, 1, 3) * strengths).tolist()
+    hue, saturation, value = (rng.uniform(-1, 1, 3) * ranges).tolist()
     return colour_matrix(hue, 1 + saturation, 1 + value)
 
 
-def colour_matrix(hue: float, saturation: float, value: float) -> np.ndarray:
-    """float32 [3, 3] to multiply RGB by: turns the colours around the grey axis, then strengthens them.
+def colour_matrix(hue: float, saturation: float, value: float) -> ColourMatrix:
+    """Return the matrix that rotates RGB around the grey axis, and scales saturation and brightness.
 
-    `hue` is a fraction of the circle (1/3 turns red into green), `saturation` and `value` are factors.
-    Grey stays grey, and only `value` changes how bright it is.
+    `hue` is a fraction of the colour circle (1/3 turns red into green), `saturation` and `value` are factors.
+    Grey stays grey, and only `value` changes its brightness.
     """
     angle = 2 * pi * hue
-    turned = cos(angle) * (IDENTITY - ON_GREY) + sin(angle) * AROUND_GREY
-    return (value * (ON_GREY + saturation * turned)).astype(np.float32)
+    rotated = cos(angle) * (IDENTITY - ON_GREY) + sin(angle) * AROUND_GREY
+    return (value * (ON_GREY + saturation * rotated)).astype(np.float32)
 
 
-def recolor_and_flip_(image: np.ndarray, flip: bool, colour: np.ndarray) -> None:
-    """Recolour and mirror one image, uint8 [H, W, 3] in one piece, in place."""
+def recolor_and_flip_(image: Image, flip: bool, colour: ColourMatrix) -> None:
+    """Recolour and flip one contiguous image in place."""
     if colour is not IDENTITY:
         cv2.transform(image, colour, dst=image)
     if flip:
         cv2.flip(image, 1, dst=image)
 
 
-def recolor_and_flip(images: Tensor, variation: ColorFlip) -> Tensor:
-    """The images uint8 [B, 3, H, W] recoloured and mirrored, wherever they are, in the same memory format."""
+def recolor_and_flip(images: Tensor, color_flip: ColorFlip) -> Tensor:
+    """Recolour and flip images uint8 [B, 3, H, W] on their device; the result is channels last."""
     shape = images.shape
-    pixels = variation.colour @ images.flatten(2).float()
-    varied = pixels.round_().clamp_(0, 255).to(torch.uint8).view(shape)
-    varied = torch.where(variation.flip.view(-1, 1, 1, 1), varied.flip(-1), varied)
-    return varied.contiguous(memory_format=torch.channels_last)
+    pixels = color_flip.colour @ images.flatten(2).float()
+    recoloured = pixels.round_().clamp_(0, 255).to(torch.uint8).view(shape)
+    result = torch.where(color_flip.flip.view(-1, 1, 1, 1), recoloured.flip(-1), recoloured)
+    return result.contiguous(memory_format=torch.channels_last)

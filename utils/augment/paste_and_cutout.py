@@ -1,6 +1,6 @@
-"""What is laid over finished samples: objects of other samples, and rectangles that hide a part.
+"""Copy-paste of objects between samples, and cutout of rectangles.
 
-Copy-paste, here of whole boxes: https://arxiv.org/abs/2012.07177. Cut-out: https://arxiv.org/abs/1708.04552.
+Copy-paste, here of whole boxes: https://arxiv.org/abs/2012.07177. Cutout: https://arxiv.org/abs/1708.04552.
 """
 
 import numpy as np
@@ -8,21 +8,22 @@ import numpy as np
 from utils.augment.settings import Augmentation
 from utils.data.boxes import box_area, intersection
 from utils.data.targets import Objects
+from utils.data.types import Boxes, Size
 
-COPIES = 3  # at most so many objects are pasted into a sample
-ATTEMPTS = 8  # to find a free place for one
-MOST_HIDDEN = 0.3  # of the area of any object that is there already
-CUT_SIDES = (0.1, 0.4)  # shortest and longest side of what is cut out, as fractions of the input's
+MAX_PASTES = 3  # objects pasted into a sample, at most
+PLACEMENT_ATTEMPTS = 8  # to find a free location for an object
+MAX_COVERED = 0.3  # fraction of an existing object's area that a pasted one may cover
+CUTOUT_SIDES = (0.1, 0.4)  # range of the sides of the rectangle, as fractions of the input's
 
 
-def lay_over(
+def paste_and_cut_out(
     images: np.ndarray,
     objects: Objects,
     settings: Augmentation,
     generators: list[np.random.Generator],
     pad_value: int,
 ) -> Objects:
-    """Paste objects and cut out, in the images uint8 [B, H, W, 3], which are changed; the objects then.
+    """Apply copy-paste and cutout to the images uint8 [B, H, W, 3] in place; return the objects then.
 
     generators  one for each sample
     """
@@ -35,18 +36,18 @@ def lay_over(
 
 
 def copy_objects(images: np.ndarray, objects: Objects, sample: int, rng: np.random.Generator) -> Objects:
-    """Paste up to three objects of the other samples, as large as they are there, into free places of one."""
+    """Paste up to three objects of the other samples, at the same size, into free locations of one."""
     donors = np.flatnonzero(objects.sample != sample)
     if len(donors) == 0:
         return objects
-    added: list[tuple[np.ndarray, int]] = []
-    for donor in rng.choice(donors, rng.integers(1, COPIES + 1)).tolist():
+    added: list[tuple[Boxes, int]] = []
+    for donor in rng.choice(donors, rng.integers(1, MAX_PASTES + 1)).tolist():
         x1, y1, x2, y2 = _whole_pixels(objects.boxes[donor])
-        there = objects.boxes[objects.sample == sample]
-        there = np.concatenate([there, *(box[None] for box, _ in added)])
-        place = _free_place(there, (x2 - x1, y2 - y1), images.shape[1:3], rng)
-        if place is not None:
-            left, top = place
+        existing = objects.boxes[objects.sample == sample]
+        existing = np.concatenate([existing, *(box[None] for box, _ in added)])
+        corner = _free_location(existing, (y2 - y1, x2 - x1), (images.shape[1], images.shape[2]), rng)
+        if corner is not None:
+            left, top = corner
             patch = images[objects.sample[donor], y1:y2, x1:x2].copy()
             images[sample, top : top + y2 - y1, left : left + x2 - x1] = patch
             shift = np.array([left - x1, top - y1] * 2)
@@ -62,30 +63,30 @@ def cut_out(
     pad_value: int,
     rng: np.random.Generator,
 ) -> Objects:
-    """Cover a rectangle of a sample; objects of which too little is left to be seen are no longer there."""
+    """Cover a rectangle of a sample, and drop the objects of which too little remains visible."""
     height, width = images.shape[1:3]
-    h, w = (max(1, round(side * rng.uniform(*CUT_SIDES))) for side in (height, width))
+    h, w = (max(1, round(side * rng.uniform(*CUTOUT_SIDES))) for side in (height, width))
     left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
     images[sample, top : top + h, left : left + w] = pad_value
-    hidden = hidden_shares(objects.boxes, np.array([left, top, left + w, top + h]))
-    gone = (objects.sample == sample) & ((hidden > 1 - min_visibility) | (hidden == 1))
+    covered = covered_fractions(objects.boxes, np.array([left, top, left + w, top + h]))
+    gone = (objects.sample == sample) & ((covered > 1 - min_visibility) | (covered == 1))
     return objects.of(~gone)
 
 
-def hidden_shares(boxes: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    """Which share of the area of each of the boxes [N, 4] lies under `cover` [4]."""
+def covered_fractions(boxes: Boxes, cover: np.ndarray) -> np.ndarray:
+    """Return the fraction of each box's area that the box `cover` [4] covers."""
     return intersection(boxes, cover[None]) / box_area(boxes)
 
 
-def _free_place(
-    boxes: np.ndarray, patch: tuple[int, int], size: tuple[int, ...], rng: np.random.Generator
+def _free_location(
+    existing: Boxes, patch: Size, size: Size, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Left and top of a place for a patch (width, height) that hides none of the boxes too much."""
-    for _ in range(ATTEMPTS):
-        left = int(rng.integers(max(1, size[1] - patch[0] + 1)))
-        top = int(rng.integers(max(1, size[0] - patch[1] + 1)))
-        cover = np.array([left, top, left + patch[0], top + patch[1]])
-        if (hidden_shares(boxes, cover) <= MOST_HIDDEN).all():
+    """Find the left and top of a location for a patch that covers little of each existing box."""
+    for _ in range(PLACEMENT_ATTEMPTS):
+        left = int(rng.integers(max(1, size[1] - patch[1] + 1)))
+        top = int(rng.integers(max(1, size[0] - patch[0] + 1)))
+        cover = np.array([left, top, left + patch[1], top + patch[0]])
+        if (covered_fractions(existing, cover) <= MAX_COVERED).all():
             return left, top
     return None
 
@@ -96,7 +97,7 @@ def _whole_pixels(box: np.ndarray) -> tuple[int, int, int, int]:
     return x1, y1, x2, y2
 
 
-def _with(objects: Objects, sample: int, added: list[tuple[np.ndarray, int]]) -> Objects:
+def _with(objects: Objects, sample: int, added: list[tuple[Boxes, int]]) -> Objects:
     if not added:
         return objects
     together = Objects(

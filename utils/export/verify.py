@@ -20,7 +20,7 @@ from utils.images.image_io import ImageError, read_image
 from utils.images.letterbox import letterbox
 from utils.inference.detect import DetectSettings, select_detections
 from utils.inference.exported_model import ExportedModel
-from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.eval_dataset import EvalDataset
 from utils.loader.loader import evaluation_loader
 from utils.sample.dataset import sample_image
 
@@ -108,7 +108,7 @@ def _compare_on_dataset(
     reference: Reference, index: DatasetIndex, exported: ExportedModel
 ) -> ExportComparison:
     pixels, size = exported.pixels, exported.image_size
-    dataset = EvaluationDataset(index, size, pixels.pad_value, pixels.pad_centred)
+    dataset = EvalDataset(index, size, pixels.pad_value, pixels.pad_centred)
     settings, difference = DetectSettings(), NO_DIFFERENCE
     before: list[Detections] = []
     after: list[Detections] = []

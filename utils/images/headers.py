@@ -1,7 +1,7 @@
-"""Which files of a folder are images, and how large they are, without decoding any.
+"""Find the image files of a folder, and read sizes from headers, without decoding.
 
 The size of a JPEG comes from its header (ITU-T T.81, B.2.2), 100 times faster than by decoding it. Images
-whose header claims more pixels than memory should be given to are refused before they are decoded.
+whose header claims too many pixels (decompression bombs) are refused before they are decoded.
 """
 
 import io
@@ -9,34 +9,35 @@ import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+import PIL.Image
+
+from utils.images.types import FileBytes, Size
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # the first is preferred
 
 EXIF_ORIENTATION = 0x0112
-SIDEWAYS = (5, 6, 7, 8)  # orientations that exchange height and width
+SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width
 
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # 179 million, where Pillow refuses too: 0.5 GB decoded
-PNG = b"\x89PNG\r\n\x1a\n"
+MAX_IMAGE_PIXELS = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)  # 179 million, Pillow's limit too; 0.5 GB decoded
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-START = b"\xff\xd8"
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers that bring the size
-ALONE = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])  # markers without a length
-SCAN = 0xDA  # what comes then is the image itself
-HEAD = 1 << 16  # bytes that hold nearly every header
+JPEG_SIGNATURE = b"\xff\xd8"
+FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of the segment with the size
+MARKERS_WITHOUT_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])
+SCAN_MARKER = 0xDA  # the compressed image follows
+MAX_HEADER_BYTES = 1 << 16  # contain nearly every header
 
 
 def image_key(stem: str) -> str:
-    """The id under which a file is found: macOS stores "ä" as two characters, text files as one."""
+    """Normalise a stem, the id of an image: macOS stores "ä" as two characters, text files as one."""
     return unicodedata.normalize("NFC", stem)
 
 
 def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
-    """Names of the files with one of the suffixes (in any case), by their id, ids in sorted order.
+    """List the files with one of the suffixes (in any case): names by normalised stem, sorted by stem.
 
-    One listing of the folder instead of a question per id. Hidden files are left out. Where several files
-    share an id, they stand in the order of `suffixes`.
+    The folder is listed once, rather than looked into for each stem. Hidden files are ignored. Names with the
+    same stem are in the order of `suffixes`.
     """
     order = {suffix: position for position, suffix in enumerate(suffixes)}
     found: dict[str, list[str]] = {}
@@ -48,67 +49,69 @@ def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, list[str
     return dict(sorted(found.items()))
 
 
-def header_size(path: Path) -> tuple[int, int]:
-    """Height and width of the image once turned upright, from its header; `ValueError` if unreadable."""
+def header_size(path: Path) -> Size:
+    """Read the size from the header, with the EXIF orientation applied; `ValueError` if unreadable."""
     try:
-        with Image.open(path) as image:
+        with PIL.Image.open(path) as image:
             width, height = image.size
             sideways = image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS
     except FileNotFoundError:
         raise ValueError("the image does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise ValueError(f"unreadable image ({error})") from None
     return (width, height) if sideways else (height, width)
 
 
-def refuse_bomb(data: np.ndarray) -> None:
-    """`ValueError` with the reason if a file's bytes, uint8 [N], claim more than `MOST_PIXELS`.
+def refuse_bomb(data: FileBytes) -> None:
+    """Raise `ValueError` if the header claims more than `MAX_IMAGE_PIXELS`; a damaged file passes.
 
-    A damaged one passes. PNG and JPEG are looked at here (5 us), the others by Pillow, ten times as slow.
+    PNG and JPEG headers are parsed here (5 us), others by Pillow, which takes ten times as long.
     """
     start = data[:24].tobytes()
-    if start.startswith(PNG):
+    if start.startswith(PNG_SIGNATURE):
         width, height = int.from_bytes(start[16:20], "big"), int.from_bytes(start[20:24], "big")
-    elif start.startswith(START):
+    elif start.startswith(JPEG_SIGNATURE):
         height, width = jpeg_size(data) or (0, 0)
     else:
         width, height = _pillow_size(data)
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_IMAGE_PIXELS:
         raise ValueError(
-            f"{width}x{height} pixels by its header, more than {MOST_PIXELS:,}: cut the image into tiles"
+            f"{width}x{height} pixels by its header, more than {MAX_IMAGE_PIXELS:,}: cut the image into tiles"
         )
 
 
-def _pillow_size(data: np.ndarray) -> tuple[int, int]:
+def _pillow_size(data: FileBytes) -> tuple[int, int]:
     try:
-        with Image.open(io.BytesIO(data.tobytes())) as file:
+        with PIL.Image.open(io.BytesIO(data.tobytes())) as file:
             return file.size
-    except Image.DecompressionBombError as error:
+    except PIL.Image.DecompressionBombError as error:
         raise ValueError(str(error)) from None
-    except Exception:  # the decoders say what is wrong
+    except Exception:  # the decoders report what is wrong
         return 0, 0
 
 
-def jpeg_size(data: np.ndarray) -> tuple[int, int] | None:
-    """(height, width) as stored, not turned as EXIF says, of a file's bytes uint8 [N]; None if unknown."""
-    if data[:2].tobytes() != START:
+def jpeg_size(data: FileBytes) -> Size | None:
+    """Return the size of a JPEG as stored, without EXIF orientation; None if unknown."""
+    if data[:2].tobytes() != JPEG_SIGNATURE:
         return None
-    size = _frame_size(data[:HEAD].tobytes())
-    return size if size or len(data) <= HEAD else _frame_size(data.tobytes())
+    size = _frame_size(data[:MAX_HEADER_BYTES].tobytes())
+    return size if size or len(data) <= MAX_HEADER_BYTES else _frame_size(data.tobytes())
 
 
-def _frame_size(data: bytes) -> tuple[int, int] | None:
-    """What the first frame header says; None if none comes before the scan, or it says nothing."""
-    place = 2
-    while 0 <= (place := data.find(b"\xff", place)) <= len(data) - 9:
-        marker = data[place + 1]
-        if marker in FRAMES:
-            height, width = (int.from_bytes(data[at : at + 2], "big") for at in (place + 5, place + 7))
+def _frame_size(data: bytes) -> Size | None:
+    """Return the size in the first frame header; None if there is none before the scan."""
+    offset = 2
+    while 0 <= (offset := data.find(b"\xff", offset)) <= len(data) - 9:
+        marker = data[offset + 1]
+        if marker in FRAME_MARKERS:
+            height, width = (int.from_bytes(data[at : at + 2], "big") for at in (offset + 5, offset + 7))
             return (height, width) if height and width else None
-        if marker == SCAN:
+        if marker == SCAN_MARKER:
             return None
-        if marker == 0xFF:  # a byte that fills
-            place += 1
+        if marker == 0xFF:  # a fill byte
+            offset += 1
+        elif marker in MARKERS_WITHOUT_LENGTH:
+            offset += 2
         else:
-            place += 2 if marker in ALONE else 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+            offset += 2 + int.from_bytes(data[offset + 2 : offset + 4], "big")
     return None

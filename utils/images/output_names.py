@@ -1,51 +1,54 @@
-"""Names for the results of many images, no two alike."""
+"""Unique names for the results of many images."""
 
 import os
-import unicodedata
 import urllib.parse
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePath
 
+from utils.images.headers import image_key
 from utils.system.files import safe_file_name
 
-RESERVED = ("crops", "heatmaps", "labels")  # folders of other results: no image's own goes into them
+RESERVED = ("crops", "heatmaps", "labels")  # folders of other results; not used for annotated images
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
-    """A file name without folder and extension for each image.
+    """Return a unique file name, without folder and extension, for each image.
 
-    It is the image's own stem where no other image has it: `x`. Else the folders that tell them apart
-    come before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
-    the set of paths, not on their order. Names differ by more than case, for file systems that ignore it.
+    This is the image's own stem if no other image has it: `x`. Otherwise the folders that tell them apart
+    are put before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
+    the set of paths, not on their order, and differ by more than case, which some file systems ignore.
     """
     folder = _common_folder(paths)
     choices = [_flat_choices(_below(path, folder)) for path in paths]
     return _distinct(choices, list(map(str, paths)))
 
 
-def names_below(sources: Sequence[str], places: Sequence[PurePath], taken: Collection[str] = ()) -> list[str]:
-    """A path without extension, with `/`, below the folder of the results, for each image.
+def names_below(
+    sources: Sequence[str], relative_paths: Sequence[PurePath], taken: Collection[str] = ()
+) -> list[str]:
+    """Return a unique path without extension, relative to the folder of the results, for each image.
 
-    sources  where the images come from, places  where they lie below what the user named (`Image`)
-    taken    names that earlier images have
+    sources         paths or URLs of the images
+    relative_paths  of the images, to the folder or pattern that the user named (`ImageSource`)
+    taken           names of earlier images
 
-    The folders of a place are kept: `a/x`. Images that differ in their extension alone get it: `x_jpg` and
-    `x_png`; those of several folders that were named get these folders, from where they part.
+    Folders of the relative path are kept: `a/x`. Images that differ in their extension only get it as a
+    suffix, `x_jpg` and `x_png`; images of several named folders get these folders, from where they differ.
     """
     folder = _common_folder([Path(source) for source in sources if "://" not in source])
     choices = []
-    for source, place in zip(sources, places, strict=True):
-        whole = _on_the_web(source) if "://" in source else _below(Path(source), folder)
-        suffixes = ("", place.suffix.replace(".", "_"))
-        choices.append([_joined(path, suffix) for path in (place, whole) for suffix in suffixes])
+    for source, relative in zip(sources, relative_paths, strict=True):
+        whole = _url_path(source) if "://" in source else _below(Path(source), folder)
+        suffixes = ("", relative.suffix.replace(".", "_"))
+        choices.append([_with_suffix(path, suffix) for path in (relative, whole) for suffix in suffixes])
     return _distinct(choices, list(sources), {_key(name) for name in taken})
 
 
 def _distinct(
     choices: Sequence[Sequence[str]], tie_order: Sequence[str], taken: Iterable[str] = ()
 ) -> list[str]:
-    """One of its choices for each, the first that no other has; else its last with a number."""
+    """Return for each its first choice that no other has, else its last one with a number."""
     level = [0] * len(choices)
     while True:
         names = [options[index] for options, index in zip(choices, level, strict=True)]
@@ -67,37 +70,37 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 
 def _below(path: Path, folder: str) -> PurePath:
-    """The path from the folder on; the whole without drive where there is no folder."""
+    """Return the path relative to the folder, or the absolute path without drive if there is none."""
     absolute = path.absolute()
     if folder:
         return absolute.relative_to(folder)
     return PurePath(*[part for part in absolute.parts if part != absolute.anchor])
 
 
-def _on_the_web(address: str) -> PurePath:
-    parts = urllib.parse.urlsplit(address)
+def _url_path(url: str) -> PurePath:
+    parts = urllib.parse.urlsplit(url)
     path = urllib.parse.unquote(parts.path).strip("/").split("/")
     return PurePath(*[safe_file_name(part) for part in (parts.hostname or "web", *path)])
 
 
 def _flat_choices(below: PurePath) -> list[str]:
-    """Names for one image, from short to certain."""
-    long = "_".join([*below.parent.parts, below.stem])
-    return [below.stem, long, f"{long}_{below.suffix[1:]}"]
+    """Return possible names of one image, from short to unambiguous."""
+    with_folders = "_".join([*below.parent.parts, below.stem])
+    return [below.stem, with_folders, f"{with_folders}_{below.suffix[1:]}"]
 
 
-def _joined(place: PurePath, suffix: str) -> str:
-    """Folders and stem, with `/`; the first folder is none of the reserved ones."""
-    first, *folders = [*place.parent.parts, place.stem + suffix]
+def _with_suffix(path: PurePath, suffix: str) -> str:
+    """Join folders and stem by `/`, and add the suffix; a reserved first folder gets an underscore."""
+    first, *folders = [*path.parent.parts, path.stem + suffix]
     return "/".join([f"{first}_" if folders and first.casefold() in RESERVED else first, *folders])
 
 
 def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return image_key(name).casefold()
 
 
 def _numbered(names: list[str], tie_order: Sequence[str], before: Iterable[str]) -> list[str]:
-    """A number after whatever names are still alike."""
+    """Append numbers to names that are still the same."""
     taken: set[str] = {*map(_key, names), *before}
     seen: set[str] = set(before)
     unique = list(names)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from utils.images.headers import IMAGE_SUFFIXES
 from utils.images.image_io import decode_image, read_image
 from utils.images.types import Image
-from utils.images.web_images import fetch, is_web_url, name_of
+from utils.images.web_images import fetch, is_web_url, url_file_name
 
 KNOWN_FORMATS = f"known are {', '.join(IMAGE_SUFFIXES)}"
 STDIN = "-"  # the source that stands for a list of sources on standard input
@@ -77,7 +77,7 @@ def listed() -> list[str]:
 def _images_of(source: str, strict: bool) -> list[ImageSource]:
     path = Path(source)
     if is_web_url(source):
-        return [ImageSource(source, PurePath(name_of(source)))]
+        return [ImageSource(source, PurePath(url_file_name(source)))]
     if path.is_dir():
         images = [found for found in path.rglob("*") if _is_image(found) and not _is_hidden(found, path)]
         if not images:

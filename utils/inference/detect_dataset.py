@@ -13,7 +13,7 @@ from utils.data.index import DatasetIndex
 from utils.data.types import Size
 from utils.inference.detect import DetectorLike, DetectSettings, detect_batch
 from utils.loader.batch import batch_to_device
-from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.eval_dataset import EvalDataset
 from utils.loader.loader import evaluation_loader
 from utils.system.device import autocasting
 from utils.system.distributed import Processes
@@ -55,9 +55,9 @@ def detect_dataset(
     device = detector.device
     pixels = detector.pixels
     stride = detector.stride if settings.rectangular else None
-    dataset = EvaluationDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
+    dataset = EvalDataset(index, image_size, pixels.pad_value, pixels.pad_centred, stride)
     pinned = device.type == "cuda"
-    loader = evaluation_loader(dataset, batch_size, workers, pinned, processes.rank, processes.size)
+    loader = evaluation_loader(dataset, batch_size, workers, pinned, processes.rank, processes.world_size)
     found: dict[int, Detections] = {}
     skipped: list[str] = []
     sums: dict[str, Tensor] = {}
@@ -70,7 +70,7 @@ def detect_dataset(
                 break
             images, targets = batch_to_device(batch, device)
         detections = detect_batch(detector, images, batch.letterboxes, settings, watch)
-        found |= zip(batch.indices.tolist(), detections, strict=True)
+        found |= zip(batch.image_numbers.tolist(), detections, strict=True)
         skipped += batch.skipped
         if losses is not None:
             with autocasting(device, settings.autocast):

@@ -16,7 +16,7 @@ from utils.inference.exported_metadata import (
     read_metadata,
 )
 from utils.inference.loaded_runtime import HOST, LoadedRuntime
-from utils.system.device import Amp, multiplies_bf16
+from utils.system.device import Amp, supports_bf16
 from utils.system.validation import require_packages
 from utils.weights.file_kind import MODEL_FILE
 
@@ -104,7 +104,7 @@ def precision(amp: Amp, accurate: bool) -> str:
         raise ValueError(
             "--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off"
         )
-    automatic = amp == "auto" and accurate and multiplies_bf16(HOST)
+    automatic = amp == "auto" and accurate and supports_bf16(HOST)
     return "bf16" if amp == "bf16" or automatic else "f32"
 
 

@@ -1,4 +1,4 @@
-"""What a loader yields."""
+"""The batch that data loaders yield."""
 
 from typing import NamedTuple
 
@@ -12,34 +12,34 @@ from utils.images.letterbox import Letterbox
 
 
 class Batch(NamedTuple):
-    """Images for the network, and what is on them.
+    """Images for the network, and their ground truth.
 
-    images       uint8 [B, 3, H, W], RGB, channels last in memory
-    targets      the objects to be found, in pixels of the input
-    indices      int64 [B], which image of the data set each sample is
-    letterboxes  where each image lies on the input; empty where augmented
-    skipped      files that could not be read
-    variation    what is still to be done to the images on the device, if anything
+    images         uint8 [B, 3, H, W], RGB, channels last in memory
+    targets        ground truth, in pixels of the input
+    image_numbers  int64 [B], the image of the data set that each sample is made of
+    letterboxes    where each image lies on the input; empty for augmented images
+    skipped        files that could not be read
+    color_flip     colour changes and flips that are still to be applied on the device, if any
     """
 
     images: Tensor
     targets: Targets
-    indices: Tensor
+    image_numbers: Tensor
     letterboxes: list[Letterbox]
     skipped: list[str]
-    variation: ColorFlip | None = None
+    color_flip: ColorFlip | None = None
 
 
 def as_tensor(images: np.ndarray) -> Tensor:
-    """uint8 [B, H, W, 3] -> [B, 3, H, W] without a copy. NumPy made it, whose large arrays use huge pages."""
+    """View uint8 [B, H, W, 3] as [B, 3, H, W]. Made by NumPy because its large arrays use huge pages."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def batch_to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
-    """Images and targets of a batch by copies that the device need not wait for, varied as is still to do."""
+    """Copy images and targets to the device, without waiting, and apply the batch's `color_flip` there."""
     targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
     images = batch.images.to(device, non_blocking=True)
-    if batch.variation is not None:
-        variation = ColorFlip(*(value.to(device, non_blocking=True) for value in batch.variation))
-        images = recolor_and_flip(images, variation)
+    if batch.color_flip is not None:
+        color_flip = ColorFlip(*(value.to(device, non_blocking=True) for value in batch.color_flip))
+        images = recolor_and_flip(images, color_flip)
     return images, targets

@@ -1,33 +1,33 @@
-"""Data loaders: batches prepared by worker processes."""
+"""Data loaders, whose batches are prepared by worker processes."""
 
 import signal
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from utils.loader.batch import Batch
-from utils.loader.eval_dataset import EvaluationDataset, by_shape
+from utils.loader.eval_dataset import EvalDataset, by_shape
 from utils.loader.samplers import EpochBatches, OrderedBatches
-from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.loader.worker_recovery import RecoveringLoader
 
-T = TypeVar("T")
+Key = TypeVar("Key")
 
 
 def training_loader(
-    dataset: DetectionDataset,
+    dataset: TrainDataset,
     batch_size: int,
     workers: int = 0,
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
 ) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
-    """A loader of shuffled training batches, and its batches: call `set_epoch` on them before each epoch.
+    """Return a loader of shuffled training batches, and its sampler, whose `set_epoch` starts each epoch.
 
-    `batch_size` is that of one process. Raises `ValueError` if there is no image at all.
+    `batch_size` is that of one process. Raises `ValueError` if the data set is empty.
     """
     _require_images(dataset)
     batches = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size)
@@ -35,68 +35,68 @@ def training_loader(
 
 
 def evaluation_loader(
-    dataset: EvaluationDataset,
+    dataset: EvalDataset,
     batch_size: int,
     workers: int = 0,
     pin_memory: bool = False,
     rank: int = 0,
     world_size: int = 1,
 ) -> RecoveringLoader[int]:
-    """A loader of every image in order, the last batch perhaps smaller.
+    """Return a loader of all images in order; the last batch may be smaller.
 
-    Where batches are cut to their images, in the order of the images' shapes.
+    Rectangular batches take the images by aspect ratio. Raises `ValueError` if the data set is empty.
     """
     _require_images(dataset)
-    images = range(len(dataset)) if dataset.stride is None else by_shape(dataset.index)
-    return _loader(dataset, OrderedBatches(images, batch_size, rank, world_size), workers, pin_memory)
+    numbers = range(len(dataset)) if dataset.stride is None else by_shape(dataset.index)
+    return _loader(dataset, OrderedBatches(numbers, batch_size, rank, world_size), workers, pin_memory)
 
 
 def automatic_workers(cores: int, cuda: bool) -> int:
-    """How many worker processes suit a machine. Where the CPU also trains, they must leave it its cores.
+    """Return the number of worker processes for a machine; if the CPU trains, they leave cores for that.
 
-    A worker that takes a core from a network makes all the network's threads wait for that core: on two
+    A worker that takes a core from the network makes all the network's threads wait for that core: with two
     cores, loading in the training process itself is faster.
     """
     return min(12, max(1, cores - 1)) if cuda else min(2, cores // 4)
 
 
 def _loader(
-    dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int, pin_memory: bool
-) -> RecoveringLoader[T]:
+    dataset: Dataset[Batch], batches: Sampler[list[Key]], workers: int, pin_memory: bool
+) -> RecoveringLoader[Key]:
     return RecoveringLoader(dataset, batches, workers, partial(_with_workers, pin_memory))
 
 
 def _with_workers(
-    pin_memory: bool, dataset: Dataset[Batch], batches: Sampler[list[T]], workers: int
+    pin_memory: bool, dataset: Dataset[Batch], batches: Sampler[list[Key]], workers: int
 ) -> DataLoader[Batch]:
     return DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_as_it_is,
+        collate_fn=_unchanged,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
         prefetch_factor=2 if workers > 0 else None,
-        generator=torch.Generator(),  # it draws a seed for each epoch: not from the numbers of the networks
+        generator=torch.Generator(),  # seeds the workers; the global generator must not be used for that
     )
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch  # the data set has made it whole
+def _unchanged(batch: object) -> object:
+    return batch  # the data set returns complete batches
 
 
 def _start_worker(_worker: int) -> None:
-    """One thread a worker: there are several workers, and threads after a fork can hang in OpenCV.
+    """Use one thread per worker: there are several workers, and OpenCV's threads can hang after a fork.
 
-    Ctrl+C reaches all processes of a terminal. What it means is the main one's to say, which still wants its
-    batches when it finishes a step.
+    Ctrl+C reaches all processes of a terminal; workers ignore it, because the main process decides what to do
+    and still needs batches to finish its step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
 
 
-def _require_images(dataset: DetectionDataset | EvaluationDataset) -> None:
+def _require_images(dataset: TrainDataset | EvalDataset) -> None:
     if len(dataset) == 0:
-        raise ValueError("the data set has no images; look into its list file or its folder of images")
+        raise ValueError("the data set has no images; check its list file or its folder of images")

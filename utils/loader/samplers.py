@@ -1,4 +1,4 @@
-"""Samplers: which images make up which batch of an epoch."""
+"""Samplers: the images of each batch of an epoch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,17 +6,17 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from utils.data.types import Size
-from utils.loader.train_dataset import POOL, SampleKey
+from utils.loader.train_dataset import MIN_POOL_SIZE, SampleKey
 
 
 class EpochBatches(Sampler[list[SampleKey]]):
-    """Batches of keys, shuffled anew in each epoch by nothing but the seed and the epoch.
+    """Batches of keys, shuffled in each epoch; they depend on the seed and the epoch only.
 
-    The epoch travels to the workers inside the keys, so workers can stay alive from epoch to epoch. Every
-    image comes once an epoch, except those of a last batch that is not full: it is left out, unless it is the
-    only one. With several processes each gets its own share of every batch, `batch_size` images.
+    Keys contain the epoch, so workers can stay alive from epoch to epoch. Every image comes once an epoch,
+    except that an incomplete last batch is dropped, unless it is the only one. With several processes each
+    gets its share of every batch, `batch_size` images.
 
-    sizes  what the input's (height, width) is drawn from for each batch, alike in all processes
+    sizes  input sizes, one of which is drawn for each batch, the same in all processes
     """
 
     def __init__(
@@ -33,60 +33,63 @@ class EpochBatches(Sampler[list[SampleKey]]):
         self.epoch, self.first_batch = 0, 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Say which epoch the next iteration is, and with which of its batches it starts (when resuming)."""
+        """Set the epoch of the next iteration, and the batch that it starts with (when resuming)."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
-        """Batches in a whole epoch."""
+        """Return the number of batches in a whole epoch."""
         return max(1, self.length // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         sizes = np.random.default_rng([self.seed, self.epoch, 1]).integers(len(self.sizes), size=len(self))
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        if self.length < self.world_size:  # each process needs something to do
+        if self.length < self.world_size:  # each process needs an image
             order = np.resize(order, self.world_size)
-        together = self.batch_size * self.world_size
+        global_batch_size = self.batch_size * self.world_size
         for batch in range(self.first_batch, len(self)):
-            images = order[batch * together : (batch + 1) * together]
+            numbers = order[batch * global_batch_size : (batch + 1) * global_batch_size]
             size = self.sizes[sizes[batch]]
-            keys = [SampleKey(self.epoch, *rest) for rest in _with_pools(images, size)]
+            keys = [SampleKey(self.epoch, *rest) for rest in _with_pools(numbers, size)]
             start, end = (len(keys) * rank // self.world_size for rank in (self.rank, self.rank + 1))
             yield keys[start:end]
 
 
-def _with_pools(images: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
-    """Each image with the size and the part of the batch that its mosaics are made of.
+def _with_pools(image_numbers: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
+    """Yield each image with the size and its pool, the part of the batch that its mosaics are made of.
 
-    Parts are small, so that a process which has a part of a batch does not read the whole, and depend on the
-    batch alone, so that they are the same however many processes there are.
+    Pools are small, so that a process with a share of the batch need not read all its images. They depend on
+    the batch only, so they are the same for any number of processes.
     """
-    for part in np.array_split(images, max(1, len(images) // POOL)):
+    for part in np.array_split(image_numbers, max(1, len(image_numbers) // MIN_POOL_SIZE)):
         pool = tuple(part.tolist())
-        yield from ((image, size, pool) for image in pool)
+        yield from ((number, size, pool) for number in pool)
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """Batches of the image numbers in their order, the last perhaps smaller.
+    """Batches of image numbers in order; the last may be smaller.
 
-    With several processes each gets whole batches, so that they are the same as in one process.
+    With several processes each gets whole batches, so batches are the same as in one process.
     """
 
-    def __init__(self, images: Sequence[int], batch_size: int, rank: int = 0, world_size: int = 1) -> None:
-        self.images, self.batch_size = images, batch_size
-        self.starts = range(0, len(images), batch_size)[rank::world_size]
+    def __init__(
+        self, image_numbers: Sequence[int], batch_size: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.image_numbers, self.batch_size = image_numbers, batch_size
+        self.starts = range(0, len(image_numbers), batch_size)[rank::world_size]
 
     def __len__(self) -> int:
         return len(self.starts)
 
     def __iter__(self) -> Iterator[list[int]]:
         for start in self.starts:
-            yield list(self.images[start : start + self.batch_size])
+            yield list(self.image_numbers[start : start + self.batch_size])
 
 
 def training_sizes(size: Size, stride: int, multi_scale: float, smallest: int = 1) -> list[Size]:
-    """The sizes that `multi_scale` lets batches have around `size`, (height, width): multiples of `stride`.
+    """Return the input sizes for multi-scale training around `size`, in multiples of `stride`.
 
-    As many smaller as larger ones, in steps of the stride along the shorter side; none is below `smallest`.
+    As many are smaller as larger, in steps of the stride along the shorter side; no side is below
+    `smallest`.
     """
     shorter = min(size)
     steps = int(multi_scale * shorter / stride)

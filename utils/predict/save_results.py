@@ -45,7 +45,7 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
         numbers = " ".join(map(_digits, (score, *box)))
         lines.append(f"{class_names[label]} {numbers}\n")
-    write_text(path, "".join(lines), lasting=False)
+    write_text(path, "".join(lines), durable=False)
 
 
 def _digits(value: np.float32) -> str:

@@ -223,7 +223,7 @@ def metrics_row(result: EpochResult, evaluation: Evaluation | None, device: torc
     row |= {"map50": metrics.map50 if metrics else "", "map50_95": metrics.map50_95 if metrics else ""}
     row |= {"images_per_second": result.images_per_second, "seconds": result.seconds}
     row |= {"left_out": result.nonfinite_steps, "waiting": result.waiting}
-    return row | result.memory.figures(device)
+    return row | result.memory.columns(device)
 
 
 def _conditions(trainer: Trainer) -> Conditions:
@@ -232,7 +232,7 @@ def _conditions(trainer: Trainer) -> Conditions:
         starts=tuple(accumulate(epochs[:-1], initial=0)),
         warmup_epochs=trainer.settings.optimization.warmup_epochs,
         workers=trainer.settings.machine.workers or 0,
-        cores=usable_cores() // trainer.processes.here,
+        cores=usable_cores() // trainer.processes.local_world_size,
         on_gpu=trainer.device.type == "cuda",
         cached=trainer.cache is not None,
     )

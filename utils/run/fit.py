@@ -12,7 +12,7 @@ from utils.run.preview import save_bad_batch
 from utils.run.resume import LAST, Progress, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_run
 from utils.run.settings import Run
-from utils.system.signals import Stopped, StopSignal, status_of
+from utils.system.signals import Stopped, StopSignal, exit_status_of
 from utils.train.data_wait import idle_timer
 from utils.train.epoch_state import EpochState
 from utils.train.nonfinite_guard import require_finite
@@ -43,7 +43,7 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
             for batch in log.progress_bar(batches, state, phase, epoch):
                 state.data_wait_seconds += idle.step_started()
                 losses = trainer.step(batch)
-                state.add(batch, losses, time.perf_counter() - started, trainer.processes.size)
+                state.add(batch, losses, time.perf_counter() - started, trainer.processes.world_size)
                 if state.batches % REVIEW_EVERY == 0:
                     review_steps(trainer, run, phase, epoch, state)
                     log.show_means(state)
@@ -108,7 +108,7 @@ def evaluate_if_due(
 
 def asked_to_stop(stop: StopSignal, trainer: Trainer, state: EpochState) -> bool:
     """Whether a signal came. Several processes ask each other now and then, and stop at the same step."""
-    if trainer.processes.size == 1:
+    if trainer.processes.world_size == 1:
         return stop.number != 0
     return state.batches % REVIEW_EVERY == 0 and trainer.processes.largest(stop.number) != 0
 
@@ -135,6 +135,6 @@ def save_and_stop(trainer: Trainer, run: Run, progress: Progress, stop: StopSign
     """Save, and raise `Stopped` with the command that resumes the run."""
     save(trainer, run, progress, LAST)
     raise Stopped(
-        status_of(stop.number or signal.SIGTERM),
+        exit_status_of(stop.number or signal.SIGTERM),
         f"stopped after step {trainer.steps}, and saved; resume with: python train.py --resume {run.folder}",
     )

@@ -94,7 +94,7 @@ def open_folder(
         folder = create_run_folder(settings["output"], settings["name"])
     if folder and processes.first:
         write_config(folder, settings, data)
-    folder = processes.from_first(folder)
+    folder = processes.broadcast(folder)
     assert folder is not None
     print(f"run folder: {folder}")
     return folder, progress

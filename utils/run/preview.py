@@ -35,7 +35,7 @@ def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
     """
     save_batch_image(path.with_suffix(".jpg"), batch, index.class_names)
     images, targets = batch_to_device(batch, torch.device("cpu"))
-    names = [str(index.path(image)) for image in batch.indices.tolist()]
+    names = [str(index.path(image)) for image in batch.image_numbers.tolist()]
     with replacing(path.with_suffix(".pt")) as beside:
         torch.save({"images": images, "paths": names, **targets._asdict()}, beside)
     print(f"the batch is in {path}.jpg, and as tensors beside it")

@@ -31,7 +31,7 @@ def evaluate_run(trainer: Trainer, data: DatasetIndex, run: Run) -> Evaluation:
     """
     found = _detect(trainer, data, run, with_losses=True)
     measured = Evaluation(evaluate(found.detections, data), found.losses) if trainer.processes.first else None
-    evaluation = trainer.processes.from_first(measured)
+    evaluation = trainer.processes.broadcast(measured)
     assert evaluation is not None
     return evaluation
 

@@ -1,4 +1,4 @@
-"""Running a script: the message instead of a traceback for a user's mistake, and the exit statuses."""
+"""Run a script: parse the command line, print a user's mistake without a traceback, set the exit status."""
 
 import sys
 from collections.abc import Callable
@@ -9,22 +9,22 @@ import tyro
 
 from utils.system.signals import Stopped
 
-ROOT = Path(__file__).resolve().parents[2]  # the repository: where default paths start
+ROOT = Path(__file__).resolve().parents[2]  # the repository, which default paths are relative to
 
 C = TypeVar("C")
 
 
 class IncompleteError(Exception):
-    """The work is done, but for what could not be and was named; the text says how much that is."""
+    """The work is done except for parts that failed and were named; the text says how many."""
 
 
 def absolute_file(name: str) -> str:
-    """The absolute path where there is such a file; a word that stands for something else as it is."""
+    """Return the absolute path if `name` is a file, else `name` unchanged: it may be a keyword."""
     return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
 def ask(question: str) -> str:
-    """What the user answers, without spaces around it and the quotation marks of a file that was dropped."""
+    """Ask the user; strip spaces, and the quotation marks that terminals put around a dropped file."""
     try:
         return input(question).strip().strip("\"'")
     except EOFError:
@@ -38,14 +38,14 @@ def run(
 ) -> None:
     """Parse the command line into `config_class`, call `main`, and exit.
 
-    What is not given is as `config_class` says, or as `defaults` does, which is asked with what that came to.
+    Flags that are not given take the defaults of `config_class`. If `defaults`, called with the parsed
+    configuration, returns another one, the command line is parsed again with that for its defaults.
 
-    Exit status 0 on success, 2 on wrong usage or input (`ValueError` or a file that cannot be read or
-    written: its message is printed, which names the fix), 1 where some of the work failed and the rest was
-    done (`IncompleteError`), 130 on Ctrl+C, 143 on SIGTERM. Anything else is a defect of ours and keeps its
-    traceback (exit status 1).
+    Exit status: 0 on success; 2 for wrong usage or input (`ValueError`, or `OSError` for a file that cannot
+    be read or written), whose message names the fix; 1 if part of the work failed (`IncompleteError`); 130
+    on Ctrl+C; 143 on SIGTERM. Any other exception is a bug of ours and keeps its traceback (exit status 1).
     """
-    # Windows consoles and pipes may be set to a legacy code page; class names are UTF-8.
+    # Windows consoles and pipes may use a legacy code page; class names are UTF-8.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")

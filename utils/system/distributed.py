@@ -1,8 +1,8 @@
-"""The processes that train together, one a GPU, as torchrun starts them.
+"""Distributed training: several processes, one per GPU, started by torchrun.
 
     torchrun --nproc-per-node 4 train.py ...
 
-torchrun tells each process its place by environment variables. Without them there is one process.
+torchrun gives each process its rank in environment variables. Without them there is a single process.
 """
 
 import os
@@ -20,125 +20,125 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's place among those that train together.
+    """This process's rank among those that train together.
 
-    rank   its number among all; 0 writes the files
-    size   how many there are
-    local  its number on this machine, which is that of its GPU
-    here   how many there are on this machine
+    rank              of this process, 0 to world_size - 1; rank 0 writes the files
+    world_size        number of processes
+    local_rank        of this process on its machine, which is the index of its GPU
+    local_world_size  number of processes on this machine
     """
 
     rank: int = 0
-    size: int = 1
-    local: int = 0
-    here: int = 1
+    world_size: int = 1
+    local_rank: int = 0
+    local_world_size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process prints, and writes the files."""
+        """Whether this is rank 0, which prints and writes the files."""
         return self.rank == 0
 
-    def share(self, batch_size: int) -> int:
-        """The part of a batch that each process has. ValueError where it cannot be divided."""
-        if batch_size % self.size:
+    def per_process(self, batch_size: int) -> int:
+        """Return the batch size of each process. ValueError if `batch_size` is not divisible."""
+        if batch_size % self.world_size:
             raise ValueError(
-                f"a batch of {batch_size} cannot be divided among {self.size} processes: choose a multiple "
-                "of their number for --batch-size and --freeze-batch-size"
+                f"a batch of {batch_size} cannot be divided among {self.world_size} processes: choose "
+                f"multiples of {self.world_size} for --batch-size and --freeze-batch-size"
             )
-        return batch_size // self.size
+        return batch_size // self.world_size
 
     def device(self, chosen: torch.device) -> torch.device:
-        """The GPU of this process, where GPUs were chosen."""
-        several = self.size > 1 and chosen.type == "cuda"
-        return torch.device("cuda", self.local) if several else chosen
+        """Return the GPU of this process, or `chosen` if that is a CPU or there is one process."""
+        own_gpu = self.world_size > 1 and chosen.type == "cuda"
+        return torch.device("cuda", self.local_rank) if own_gpu else chosen
 
     @contextmanager
-    def one_after_another(self) -> Iterator[None]:
-        """The block in the first process, and then in the others, which find what the first has made."""
-        if self.size > 1 and not self.first:
+    def first_then_others(self) -> Iterator[None]:
+        """Run the block in rank 0, then in the others, which find the files that rank 0 has made."""
+        if self.world_size > 1 and not self.first:
             distributed.barrier()
         yield
-        if self.size > 1 and self.first:
+        if self.world_size > 1 and self.first:
             distributed.barrier()
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in the order of their ranks."""
-        if self.size == 1:
+        """Return the values of all processes, by rank."""
+        if self.world_size == 1:
             return [value]
-        values: list[T] = [value] * self.size
+        values: list[T] = [value] * self.world_size
         distributed.all_gather_object(values, value)
         return values
 
     def mean(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The mean over all processes of each of some scalars on the device."""
-        if self.size == 1:
+        """Return the mean over all processes of each scalar on the device."""
+        if self.world_size == 1:
             return values
-        together = torch.stack([*values.values()])
-        distributed.all_reduce(together)
-        return dict(zip(values, together / self.size, strict=True))
+        sums = torch.stack([*values.values()])
+        distributed.all_reduce(sums)
+        return dict(zip(values, sums / self.world_size, strict=True))
 
-    def from_first(self, value: T) -> T:
-        """The value that the first process has."""
-        if self.size == 1:
+    def broadcast(self, value: T) -> T:
+        """Return the value of rank 0."""
+        if self.world_size == 1:
             return value
         values: list[T] = [value]
         distributed.broadcast_object_list(values, src=0)
         return values[0]
 
     def largest(self, value: int) -> int:
-        """The largest of the values of all processes."""
+        """Return the largest value of all processes."""
         return max(self.gather(value))
 
 
-def place_among_processes() -> Processes:
-    """What torchrun says; a single process where it did not start this one."""
+def torchrun_processes() -> Processes:
+    """Read the ranks from torchrun's environment variables; without them, a single process."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if not all(name in os.environ for name in names):
         return Processes()
     return Processes(*(int(os.environ[name]) for name in names))
 
 
-def restarts() -> int:
-    """How often torchrun has started the processes again, after one of them died."""
+def restart_count() -> int:
+    """Return how often torchrun has restarted the processes because one of them died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
 @contextmanager
 def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
-    """Meet the other processes, by NCCL on GPUs and by gloo on CPUs, and part in the end.
+    """Join the process group, with NCCL on GPUs or gloo on CPUs, and leave it at the end.
 
-    What others than the first print is dropped.
+    Only rank 0 prints; the output of the others is dropped.
     """
-    if processes.size == 1:
+    if processes.world_size == 1:
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
     distributed.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=_meeting_place(),
+        store=_rendezvous_store(),
         rank=processes.rank,
-        world_size=processes.size,
+        world_size=processes.world_size,
     )
     try:
-        with nullcontext() if processes.first else _quiet():
+        with nullcontext() if processes.first else _without_output():
             yield
     finally:
         distributed.destroy_process_group()
 
 
-def _meeting_place() -> distributed.Store:
-    """Where processes leave word of how they are reached, in the store that torchrun keeps.
+def _rendezvous_store() -> distributed.Store:
+    """Return the store, of torchrun's if it has one, where processes exchange their addresses.
 
-    A place of its own for each restart: in the old one they would find the addresses of the dead.
+    Each restart uses a prefix of its own, so that no address of a process that died is found.
     """
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = distributed.TCPStore(host, port, is_master=not kept and os.environ["RANK"] == "0")
-    return distributed.PrefixStore(f"restart_{restarts()}", store)
+    from_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    store = distributed.TCPStore(host, port, is_master=not from_torchrun and os.environ["RANK"] == "0")
+    return distributed.PrefixStore(f"restart_{restart_count()}", store)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _without_output() -> Iterator[None]:
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         yield

@@ -1,4 +1,4 @@
-"""A file on a server: which addresses are safe, and what the server's answers say."""
+"""HTTP requests for files: which URLs are safe, errors worth a retry, and parts of a file."""
 
 import http.client
 import ssl
@@ -9,37 +9,37 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-CHUNK = 1 << 20  # most bytes read at a time
-USER_AGENT = "boxwright"  # pjreddie.com answers 403 to urllib's own name
-_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses of servers that are busy or restarting
+CHUNK_SIZE = 1 << 20  # bytes read at a time, at most
+USER_AGENT = "boxwright"  # pjreddie.com answers 403 to urllib's own
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses of busy or restarting servers
 
 
 class DownloadError(Exception):
-    """Why a file cannot be had."""
+    """A file cannot be downloaded; the text says why."""
 
 
 class TemporaryError(DownloadError):
-    """It may work at the next attempt."""
+    """The next attempt may succeed."""
 
 
 class RangeError(DownloadError):
-    """The file ends before the byte that was asked for. `total` is its length, if the server says it."""
+    """The requested range is beyond the end of the file. `total` is its length, if known."""
 
     def __init__(self, content_range: str) -> None:
-        super().__init__("the server has no such part of the file")
+        super().__init__("the server has no such range of the file")
         length = content_range.removeprefix("bytes */")
         self.total = int(length) if length.isdecimal() else None
 
 
-def is_allowed(address: str) -> bool:
-    """Whether it is an https address that ends in a file's name; http too on this machine itself."""
-    parts = urllib.parse.urlsplit(address)
+def is_allowed_url(url: str) -> bool:
+    """Whether it is an https URL of a file without a query; http is allowed for 127.0.0.1."""
+    parts = urllib.parse.urlsplit(url)
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
     return secure and bool(Path(parts.path).suffix) and not parts.query
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows a server to other addresses, but to none that may not be fetched."""
+    """Follows redirects, but only to https URLs."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -47,16 +47,17 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         before, after = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         local = after.scheme == "http" and before.hostname == after.hostname == "127.0.0.1"
         if after.scheme != "https" and not local:
-            raise DownloadError(f"the server sends us on to {newurl}, and only https is safe")
+            raise DownloadError(f"the server redirects to {newurl}, and only https is safe")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def open_address(address: str, headers: Mapping[str, str], timeout: float) -> Any:
-    """A server's answer that brings a file; to be closed. RangeError if it cannot begin where asked to.
+def open_url(url: str, headers: Mapping[str, str], timeout: float) -> Any:
+    """Request a file; return the response, which the caller closes.
 
-    TemporaryError if it may do so later, DownloadError if it will not.
+    RangeError if the requested range does not exist, TemporaryError if a retry may succeed, else
+    DownloadError.
     """
-    request = urllib.request.Request(address, headers={"User-Agent": USER_AGENT, **headers})
+    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT, **headers})
     try:
         response = urllib.request.build_opener(_Redirects).open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
@@ -67,30 +68,30 @@ def open_address(address: str, headers: Mapping[str, str], timeout: float) -> An
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         certificate = isinstance(reason, ssl.SSLCertVerificationError)
-        raise (DownloadError if certificate else TemporaryError)(_described(reason)) from None
-    if response.headers.get_content_type() == "text/html":  # of a site that moved, or of a hotel's network
+        raise (DownloadError if certificate else TemporaryError)(_connection_problem(reason)) from None
+    if response.headers.get_content_type() == "text/html":  # a site that moved, or a captive portal
         response.close()
-        raise DownloadError("a web page comes from there, not the file")
+        raise DownloadError("the server sends a web page, not the file")
     return response
 
 
-def chunks(response: Any) -> Iterator[bytes]:
-    """The bytes as they come."""
+def read_chunks(response: Any) -> Iterator[bytes]:
+    """Yield the body as it arrives."""
     try:
-        while chunk := response.read1(CHUNK):
+        while chunk := response.read1(CHUNK_SIZE):
             yield chunk
     except (OSError, http.client.HTTPException) as error:
-        raise TemporaryError(_described(error)) from None
+        raise TemporaryError(_connection_problem(error)) from None
 
 
-def _described(reason: object) -> str:
+def _connection_problem(reason: object) -> str:
     if isinstance(reason, TimeoutError):
-        return "nothing came in time"
+        return "the server did not answer in time"
     return f"the connection failed ({reason})"
 
 
-def extent(response: Any) -> tuple[int, int]:
-    """The first byte that a response brings, and how many bytes the whole file has; 0 if it does not say."""
+def content_range(response: Any) -> tuple[int, int]:
+    """Return the offset of a response's first byte in the file, and the file's size, 0 if unknown."""
     try:
         length = int(response.headers.get("Content-Length", 0))
         if response.status != 206:
@@ -99,10 +100,10 @@ def extent(response: Any) -> tuple[int, int]:
         start = int(span.split("-")[0])
         return start, int(total) if total != "*" else length and start + length
     except (AttributeError, ValueError):
-        raise TemporaryError("the server does not say which part it sends") from None
+        raise TemporaryError("the server does not say which range it sends") from None
 
 
 def version_tag(response: Any) -> str:
-    """What tells this version of the file from later ones, for If-Range; empty if nothing does."""
+    """Return the ETag or date that identifies this version of the file, for If-Range; "" if none."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag

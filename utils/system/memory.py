@@ -1,4 +1,4 @@
-"""How much memory a program takes and may still take, and how the C library keeps what was freed."""
+"""Memory in use and available, and what the C library does with freed memory."""
 
 import ctypes
 import multiprocessing
@@ -11,33 +11,33 @@ from typing import NamedTuple
 import torch
 
 MEMINFO = Path("/proc/meminfo")
-SHARED = Path("/dev/shm")  # what processes share lies there; in a container it is often 64 MB
-CGROUP = Path("/sys/fs/cgroup")  # of the second version, where containers and job queues set their limits
+SHARED = Path("/dev/shm")  # holds shared memory; in a container it is often 64 MB
+CGROUP = Path("/sys/fs/cgroup")  # version 2, where containers and job queues set their limits
 
 PROC = Path("/proc")
 GIB = 1024**3
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # of mallopt(3), by their numbers in malloc.h
-SMALL, MAPPINGS = 128 << 10, 65536  # what glibc begins with, before it adapts to what a program does
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # options of mallopt(3), from malloc.h
+DEFAULT_THRESHOLD, DEFAULT_MMAP_MAX = 128 << 10, 65536  # of glibc, before it adapts to the program
 
 
 def available_memory() -> int:
-    """Bytes that can be used without swapping: of the machine, or of the container if that is less.
+    """Return the bytes available without swapping, within the limit of the container if there is one.
 
-    Where the system does not tell what is free, a quarter of what there is; 0 where it tells nothing.
+    A quarter of the total if the system does not report what is free; 0 if it reports nothing.
     """
-    free = _free_of_machine()
-    limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
-    return free if limit is None or used is None else min(free, max(0, limit - used + _droppable()))
+    free = _machine_memory()
+    limit, used = (_read_int(CGROUP / name) for name in ("memory.max", "memory.current"))
+    return free if limit is None or used is None else min(free, max(0, limit - used + _reclaimable()))
 
 
 def available_shared_memory() -> int:
-    """Bytes of memory that processes can share: whoever takes more is killed (SIGBUS)."""
+    """Return the bytes available as shared memory; a process that takes more is killed (SIGBUS)."""
     free = available_memory()
     return min(free, shutil.disk_usage(SHARED).free) if SHARED.is_dir() else free
 
 
-def _free_of_machine() -> int:
+def _machine_memory() -> int:
     if MEMINFO.is_file():
         for line in MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
@@ -48,8 +48,8 @@ def _free_of_machine() -> int:
         return 0
 
 
-def _droppable() -> int:
-    """Bytes that count as used, and are contents of files that the system drops when it needs the memory."""
+def _reclaimable() -> int:
+    """Return the bytes of file cache, which count as used, but are freed when memory is needed."""
     try:
         found = re.search(r"^inactive_file (\d+)$", (CGROUP / "memory.stat").read_text(), re.MULTILINE)
     except OSError:
@@ -57,7 +57,7 @@ def _droppable() -> int:
     return int(found[1]) if found else 0
 
 
-def _number(path: Path) -> int | None:
+def _read_int(path: Path) -> int | None:
     try:
         return int(path.read_text())
     except (OSError, ValueError):  # no such file, or "max" for no limit
@@ -65,73 +65,79 @@ def _number(path: Path) -> int | None:
 
 
 class MemoryUse(NamedTuple):
-    """Bytes; 0 where the system does not tell, and `device` ones on a CPU.
+    """Memory in bytes; 0 where unknown, and for the GPU's fields on a CPU.
 
-    held          by this process and its workers, what they share counted once; without files that are mapped
-    left          that can still be used without swapping
+    used          by this process and its workers, shared memory counted once, mapped files not counted
+    available     without swapping
     device_peak   most that tensors have taken of the GPU so far
-    device_limit  what this process can have of the GPU beside the others there
+    device_limit  what this process can take of the GPU, given what others use
     """
 
-    held: int = 0
-    left: int = 0
+    used: int = 0
+    available: int = 0
     device_peak: int = 0
     device_limit: int = 0
 
-    def figures(self, device: torch.device) -> dict[str, float | str]:
-        """In GiB, by the names of their columns in metrics.csv; "" for what is not known."""
-        shown = {"memory": self.held, "memory_left": self.left}
+    def columns(self, device: torch.device) -> dict[str, float | str]:
+        """Return GiB by column of metrics.csv; "" where unknown."""
+        columns = {"memory": self.used, "memory_left": self.available}
         if device.type == "cuda":
-            shown |= {"gpu_memory": self.device_peak, "gpu_memory_limit": self.device_limit}
-        return {name: value / GIB if value else "" for name, value in shown.items()}
+            columns |= {"gpu_memory": self.device_peak, "gpu_memory_limit": self.device_limit}
+        return {name: value / GIB if value else "" for name, value in columns.items()}
 
 
 def memory_use(device: torch.device) -> MemoryUse:
-    """The memory of this process, of its workers, and of the device."""
-    own = os.getpid(), *(child.pid for child in multiprocessing.active_children() if child.pid)
-    held = sum(map(_held, own))
+    """Measure the memory of this process with its workers, and of the device."""
+    workers = [child.pid for child in multiprocessing.active_children() if child.pid]
+    used = sum(map(_used_by, [os.getpid(), *workers]))
     if device.type != "cuda":
-        return MemoryUse(held, available_memory())
+        return MemoryUse(used, available_memory())
     free, _ = torch.cuda.mem_get_info(device)
     limit = free + torch.cuda.memory_reserved(device)
-    return MemoryUse(held, available_memory(), torch.cuda.max_memory_allocated(device), limit)
+    return MemoryUse(used, available_memory(), torch.cuda.max_memory_allocated(device), limit)
 
 
-def _held(process: int) -> int:
-    """The process's own memory and its share of what it shares, as Linux counts it; elsewhere 0."""
+def _used_by(process: int) -> int:
+    """Return the proportional set size of a process without mapped files; 0 on other systems than Linux."""
     try:
         text = (PROC / str(process) / "smaps_rollup").read_text("ascii")
-    except OSError:  # another system, or a worker that has just ended
+    except OSError:  # not Linux, or the worker has just ended
         return 0
     return 1024 * sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem): +(\d+) kB", text, re.MULTILINE)))
 
 
 def keep_freed_memory() -> bool:
-    """Let the program keep the memory that it frees, for what it needs next; whether that can be set here.
+    """Make glibc keep freed memory for reuse; return whether that is possible.
 
-    By default glibc gives large tensors back to the system and asks for them anew in each layer, and the
-    system has to clear every page again. A step of yolox_nano (320 px, batch 8, two cores) takes 255 ms with
-    this, 327 without; in bfloat16 240 and 267. Detection on 8 images of 640 px takes 15 ms each with this,
-    25 without. Elsewhere than with glibc, nothing happens.
+    By default glibc returns large tensors to the system and requests them anew in each layer, and the system
+    clears every page again. A training step of yolox_nano (320 px, batch 8, two cores) takes 255 ms with
+    this, 327 ms without; in bfloat16 240 and 267 ms. Detection on 8 images of 640 px takes 15 ms an image
+    with this, 25 ms without. Does nothing with other C libraries.
     """
-    return _set({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1})
+    return _mallopt({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1})
 
 
 def give_back_freed_memory() -> bool:
-    """From here on give freed memory back to the system at once; whether that can be set here.
+    """Make glibc return freed memory to the system at once; return whether that is possible.
 
-    For a memory that was full: what is free lies in pieces between what is used, too small for a large tensor
-    and out of reach for whatever asks the system itself, as oneDNN does for the code that it makes.
+    For a process that ran out of memory: free memory is fragmented, so no large tensor fits, and what asks
+    the system directly, as oneDNN does for its generated code, gets none of it.
     """
-    done = _set({M_MMAP_MAX: MAPPINGS, M_MMAP_THRESHOLD: SMALL, M_TRIM_THRESHOLD: SMALL})
+    done = _mallopt(
+        {
+            M_MMAP_MAX: DEFAULT_MMAP_MAX,
+            M_MMAP_THRESHOLD: DEFAULT_THRESHOLD,
+            M_TRIM_THRESHOLD: DEFAULT_THRESHOLD,
+        }
+    )
     if done:
         ctypes.CDLL(None).malloc_trim(0)
     return done
 
 
-def _set(options: dict[int, int]) -> bool:
+def _mallopt(options: dict[int, int]) -> bool:
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError, TypeError):  # another C library, or Windows, where there is no such name
+    except (OSError, AttributeError, TypeError):  # another C library, or Windows
         return False
     return all(mallopt(option, value) for option, value in options.items())

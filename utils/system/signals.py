@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM, heard where work can be saved."""
+"""Ctrl+C and SIGTERM, noted so that the program can stop where its work can be saved."""
 
 import signal
 from collections.abc import Iterator
@@ -8,31 +8,31 @@ from types import FrameType
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was stopped, by a signal or by a fault, and is saved; its text says how to go on."""
+    """Work was stopped by a signal or an error, and is saved; the text says how to resume."""
 
     def __init__(self, exit_status: int, text: str) -> None:
         super().__init__(text)
         self.exit_status = exit_status
 
 
-def status_of(number: int) -> int:
-    """The exit status of a program that a signal stopped, as shells have it."""
+def exit_status_of(number: int) -> int:
+    """Return the exit status that shells give to a program stopped by this signal."""
     return 128 + number
 
 
 class StopSignal:
-    """Whether the program was asked to stop. While it listens, a signal is noted, and work goes on.
+    """Whether the program was asked to stop. While listening, a signal is noted and work continues.
 
-    number  of the signal that came, 0 before
+    number  of the received signal; 0 if there was none
     """
 
     def __init__(self) -> None:
         self.number = 0
-        self._at_once = False
+        self._immediately = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note Ctrl+C and SIGTERM instead of being stopped by them. A second one stops at once."""
+        """Note Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt."""
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -42,16 +42,16 @@ class StopSignal:
 
     @contextmanager
     def stopping_at_once(self) -> Iterator[None]:
-        """Within, a signal raises KeyboardInterrupt: for work that cannot be cut into steps."""
-        self._at_once = True
+        """Within the block a signal raises KeyboardInterrupt: for work that has no steps to stop between."""
+        self._immediately = True
         try:
             yield
         finally:
-            self._at_once = False
+            self._immediately = False
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
-        if again or self._at_once:
+        if again or self._immediately:
             raise KeyboardInterrupt
 
 

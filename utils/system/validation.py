@@ -1,4 +1,4 @@
-"""Validates values, packages and files before the work starts, and names all that is wrong at once."""
+"""Checks of values, packages and files before the work starts; all problems are reported at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import Any
 
 
 class Preflight:
-    """Collects the messages of checks that fail, so that the user mends them in one go.
+    """Collects the messages of failed checks, so that the user can fix all of them at once.
 
     preflight = Preflight()
     with preflight.check():
         classes = read_classes(path)
-    preflight.finish()  # ValueError with all messages, if there are any
+    preflight.finish()  # ValueError with all messages, if any
     """
 
     def __init__(self) -> None:
@@ -21,22 +21,22 @@ class Preflight:
 
     @contextmanager
     def check(self) -> Iterator[None]:
-        """Run a check; a `ValueError` or `OSError` in it is noted, and the code goes on after the block."""
+        """Run a check: note a `ValueError` or `OSError`, and continue after the block."""
         try:
             yield
         except (ValueError, OSError) as error:
             self.problems.append(str(error))
 
     def finish(self) -> None:
-        """Raise one `ValueError` with every problem that was noted."""
+        """Raise one `ValueError` with all noted problems."""
         if len(self.problems) == 1:
             raise ValueError(self.problems[0])
         if self.problems:
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, 1))
-            raise ValueError(f"{len(self.problems)} things to mend before this can run:\n{lines}")
+            raise ValueError(f"{len(self.problems)} problems to fix before this can run:\n{lines}")
 
 
-_FITS: dict[str, Callable[[Any], bool]] = {
+_RANGES: dict[str, Callable[[Any], bool]] = {
     "at least 1": lambda value: value >= 1,
     "at least 0": lambda value: value >= 0,
     "from 0 to 1": lambda value: 0 <= value <= 1,
@@ -49,29 +49,32 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 
 def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]]) -> None:
-    """ValueError that names every flag whose value is out of its range; None and "auto" are in every range.
+    """Raise ValueError naming every flag whose value is out of range; None and "auto" always pass.
 
-    `ranges` gives the names of the values by range: "at least 1", "at least 0", "from 0 to 1",
+    `ranges` maps each range to the names of its values. Ranges: "at least 1", "at least 0", "from 0 to 1",
     "from 0 to 0.9", "above 0", "above 0 and at most 1", "above 0 and below 1" or "a plain name".
     """
     preflight = Preflight()
     for allowed, names in ranges.items():
         for name in names:
             with preflight.check():
-                if values[name] not in (None, "auto") and not _FITS[allowed](values[name]):
-                    raise ValueError(f"--{name.replace('_', '-')} is {allowed}, not {values[name]}")
+                if values[name] not in (None, "auto") and not _RANGES[allowed](values[name]):
+                    raise ValueError(f"--{name.replace('_', '-')} must be {allowed}, not {values[name]}")
     preflight.finish()
 
 
 def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> None:
-    """ValueError that names sizes that fit, if a side is no multiple of `stride` or below `smallest`."""
+    """Raise ValueError, with sizes that fit, if a side is no multiple of `stride` or below `smallest`.
+
+    size  (height, width)
+    """
     for name, side in zip(("height", "width"), size, strict=True):
         if side <= 0 or side % stride:
             lower = max(stride, side // stride * stride)
             nearest = f"{lower} or {lower + stride}" if side > stride else f"{stride}"
             raise ValueError(
                 f"--image-size {size[0]} {size[1]}: the {name} must be a multiple of {stride}; "
-                f"the nearest that fit are {nearest}"
+                f"the nearest valid ones are {nearest}"
             )
         if side < smallest:
             raise ValueError(
@@ -80,6 +83,6 @@ def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> N
 
 
 def require_packages(flag: str, *names: str) -> None:
-    """ValueError, with what to install, where one of the packages is not there."""
+    """Raise ValueError, with the command to install them, if packages are missing."""
     if missing := [name for name in names if find_spec(name) is None]:
         raise ValueError(f"{flag} needs packages that are not installed: pip install {' '.join(missing)}")

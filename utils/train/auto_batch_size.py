@@ -84,7 +84,7 @@ def measured_batch_size(
     The detector is on its device, and is as it was when this returns.
     """
     device = next(detector.parameters()).device
-    free = free_memory(device) // (1 if device.type == "cuda" else processes.here)
+    free = free_memory(device) // (1 if device.type == "cuda" else processes.local_world_size)
     needed = KEPT * sum(summarise(detector, image_size).activation_bytes.values())
 
     def measure(size: int) -> float | None:
@@ -100,12 +100,12 @@ def measured_batch_size(
             torch.cuda.empty_cache()
         return None
 
-    most = min(LARGEST, max(1, images // STEPS // processes.size))
+    most = min(LARGEST, max(1, images // STEPS // processes.world_size))
     *speeds, chosen = choose_batch_size(measure, most)
     figures = ", ".join(f"{speed.batch_size}: {speed.images_per_second:.1f}" for speed in speeds)
-    size = processes.from_first(chosen.batch_size)
-    print(f"batch size: {size * processes.size} (images/s by size in a process: {figures})")
-    return size * processes.size
+    size = processes.broadcast(chosen.batch_size)
+    print(f"batch size: {size * processes.world_size} (images/s by size in a process: {figures})")
+    return size * processes.world_size
 
 
 def free_memory(device: torch.device) -> int:

@@ -10,7 +10,7 @@ import torch
 
 from nets.common.detector import Detector
 from utils.loader.batch import Batch, batch_to_device
-from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.system.device import autocasting
 
 MOST = 16
@@ -36,7 +36,7 @@ def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
 
 
 def measured_workers(
-    dataset: DetectionDataset,
+    dataset: TrainDataset,
     batches: Sequence[Sequence[SampleKey]],
     detector: Detector,
     autocast: torch.dtype | None,
@@ -51,13 +51,13 @@ def measured_workers(
     return workers
 
 
-def measure_loading(dataset: DetectionDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:
+def measure_loading(dataset: TrainDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:
     """Seconds that this process takes for the fastest of some batches, and the last of them."""
     assert batches
     times = []
     for keys in batches:
         start = time.perf_counter()
-        batch = dataset.__getitems__(keys)
+        batch = dataset.batch(keys)
         times.append(time.perf_counter() - start)
     return min(times), batch
 

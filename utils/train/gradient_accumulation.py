@@ -64,7 +64,7 @@ class GradientAccumulator:
 
     def start_phase(self, phase: Phase) -> None:
         """Average gradients over the processes; which parameters have gradients differs between phases."""
-        if self.processes.size == 1 or self.phase is phase:
+        if self.processes.world_size == 1 or self.phase is phase:
             return
         place_here = [self.device] if self.device.type == "cuda" else None
         self.losses_of = DistributedDataParallel(self.compiled, device_ids=place_here)
@@ -86,7 +86,7 @@ class GradientAccumulator:
             # Not within `except`: the exception keeps the tensors that filled the memory alive.
             self.detector.zero_grad()
             self._free_failed()
-            self.parts = smaller_parts(self.parts, len(images), self.processes.size, reason)
+            self.parts = smaller_parts(self.parts, len(images), self.processes.world_size, reason)
             print(
                 f"out of memory: from now on gradients are accumulated over {self.parts} parts of each batch"
             )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-from utils.system.device import multiplies_bf16
+from utils.system.device import supports_bf16
 
 STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # steep at 0, so that small singular values grow soon
@@ -123,7 +123,7 @@ def orthogonalised(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor
     result is float32.
     """
     if dtype is None:
-        dtype = torch.bfloat16 if multiplies_bf16(matrices.device) else torch.float32
+        dtype = torch.bfloat16 if supports_bf16(matrices.device) else torch.float32
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices

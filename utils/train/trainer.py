@@ -20,7 +20,7 @@ from utils.loader.batch import Batch, batch_to_device
 from utils.loader.image_cache import Cache, ImageCache, open_cache
 from utils.loader.loader import training_loader
 from utils.loader.samplers import EpochBatches, training_sizes
-from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.loader.worker_recovery import RecoveringLoader
 from utils.system.device import to_device, usable_cores
 from utils.system.distributed import Processes
@@ -64,7 +64,7 @@ class Trainer:
     ) -> None:
         optimization, machine = settings.optimization, settings.machine
         self.processes = processes or Processes()
-        if self.processes.size > 1 and machine.sync_bn:
+        if self.processes.world_size > 1 and machine.sync_bn:
             synchronise_batch_norm(detector, device)
         self.detector = to_device(detector, device)
         self.train_index = train_index
@@ -112,7 +112,7 @@ class Trainer:
         losses = self.processes.mean(self.gradients.forward_backward(images, targets))
         # In float16 gradients overflow now and then, and the scaler skips the step itself.
         scaled = self.scaler.is_enabled()
-        nonfinite = self.guard.check(losses, batch.indices, with_gradients=not scaled)
+        nonfinite = self.guard.check(losses, batch.image_numbers, with_gradients=not scaled)
         if not scaled:
             skip_step(self.optimizer, nonfinite)
         if self.settings.optimization.clip:
@@ -198,18 +198,18 @@ class Trainer:
             memory=memory_use(self.device),
         )
 
-    def dataset(self, phase: Phase) -> DetectionDataset:
+    def dataset(self, phase: Phase) -> TrainDataset:
         """The training images with the augmentation of a phase."""
         settings, pixels = self.settings, self.detector.pixels
         multi_scale = phase.augmentation.multi_scale
-        return DetectionDataset(
+        return TrainDataset(
             self.train_index,
             training_sizes(settings.image_size, self.detector.stride, multi_scale, settings.smallest),
             phase.augmentation,
             settings.seed,
             pixels.pad_value,
             pixels.pad_centred,
-            vary_later=self.device.type == "cuda",
+            color_flip_on_device=self.device.type == "cuda",
             cache=self.cache,
         )
 
@@ -217,11 +217,11 @@ class Trainer:
         """A new loader of a phase, and the sampler that says which images make up its batches."""
         return training_loader(
             self.dataset(phase),
-            self.processes.share(phase.batch_size),
+            self.processes.per_process(phase.batch_size),
             self.settings.machine.workers or 0,
             self.device.type == "cuda",
             self.processes.rank,
-            self.processes.size,
+            self.processes.world_size,
         )
 
     def whole_batch(self, phase: Phase, epoch: int, number: int) -> Batch:
@@ -229,7 +229,7 @@ class Trainer:
         dataset = self.dataset(phase)
         sampler = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
         sampler.set_epoch(epoch, number)
-        return dataset.__getitems__(next(iter(sampler)))
+        return dataset.batch(next(iter(sampler)))
 
     @contextmanager
     def keeping_images(self, choice: Cache, path: Path) -> Iterator[None]:
@@ -244,7 +244,7 @@ class Trainer:
 
     def measure_workers(self) -> None:
         """Set the number of worker processes that this machine's speed suggests."""
-        phase, cores = self.phases[0], max(1, usable_cores() // self.processes.here)
+        phase, cores = self.phases[0], max(1, usable_cores() // self.processes.local_world_size)
         batches = list(islice(self.open_loader(phase)[1], 4))
         workers = measured_workers(self.dataset(phase), batches, self.detector, self.autocast, cores)
         self.settings = with_values(self.settings, {"workers": workers})

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.utils.augment.test_placement import straight
-from utils.augment.box_transform import Placed, map_boxes, placed_objects, visible_boxes
+from utils.augment.box_transform import PlacedImage, map_boxes, placed_objects, visible_boxes
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
 
@@ -35,7 +35,9 @@ def test_no_boxes():
     assert clipped.shape == (0, 4) and seen.shape == (0,)
     index = build_index([ImageRecord("a.jpg")], ["a"])
     assert len(placed_objects(index, [], Augmentation()).labels) == 0
-    nothing = placed_objects(index, [Placed(0, 0, 1, straight((0, 0, 9, 9), (0, 0, 9, 9)))], Augmentation())
+    nothing = placed_objects(
+        index, [PlacedImage(0, 0, 1, straight((0, 0, 9, 9), (0, 0, 9, 9)))], Augmentation()
+    )
     assert nothing.boxes.shape == (0, 4)
 
 
@@ -58,10 +60,10 @@ def index():
 def test_images_used_several_times_by_hand(index):
     """Image 2 has one target, 2..4 x 2..6, of class 2: the others are difficult and a crowd."""
     placed = [
-        Placed(1, 2, 1, straight((0, 0, 10, 10), (0, 0, 20, 20))),
-        Placed(0, 0, 1, straight((0, 0, 10, 10), (50, 50, 60, 60))),
-        Placed(0, 1, 1, straight((0, 0, 10, 10), (0, 0, 10, 10))),
-        Placed(0, 2, 2, straight((0, 0, 5, 5), (30, 0, 40, 10))),  # decoded at half its size: as large again
+        PlacedImage(1, 2, 1, straight((0, 0, 10, 10), (0, 0, 20, 20))),
+        PlacedImage(0, 0, 1, straight((0, 0, 10, 10), (50, 50, 60, 60))),
+        PlacedImage(0, 1, 1, straight((0, 0, 10, 10), (0, 0, 10, 10))),
+        PlacedImage(0, 2, 2, straight((0, 0, 5, 5), (30, 0, 40, 10))),  # decoded at half size
     ]
     objects = placed_objects(index, placed, NO_AUGMENTATION)
     assert objects.sample.tolist() == [0, 0, 1]

@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from utils.augment.paste_and_cutout import COPIES, copy_objects, cut_out, hidden_shares, lay_over
+from utils.augment.paste_and_cutout import (
+    MAX_PASTES,
+    copy_objects,
+    covered_fractions,
+    cut_out,
+    paste_and_cut_out,
+)
 from utils.augment.settings import Augmentation
 from utils.data.targets import Objects
 
@@ -16,7 +22,7 @@ def two_samples():
 
 def test_hidden_shares_by_hand():
     boxes = np.array([[0.0, 0, 10, 10], [5, 5, 15, 15], [20, 20, 30, 30]])
-    assert hidden_shares(boxes, np.array([5, 0, 15, 10])).tolist() == [0.5, 0.5, 0]
+    assert covered_fractions(boxes, np.array([5, 0, 15, 10])).tolist() == [0.5, 0.5, 0]
 
 
 def test_copies_lie_where_their_boxes_say():
@@ -24,7 +30,7 @@ def test_copies_lie_where_their_boxes_say():
         images, objects = two_samples()
         after = copy_objects(images, objects, 1, np.random.default_rng(seed))
         copies = after.boxes[after.sample == 1].astype(int)
-        assert 1 <= len(copies) <= COPIES and set(after.labels.tolist()) == {3}
+        assert 1 <= len(copies) <= MAX_PASTES and set(after.labels.tolist()) == {3}
         red = np.zeros((60, 80), bool)
         for x1, y1, x2, y2 in copies:
             assert (x2 - x1, y2 - y1) == (20, 15) and min(x1, y1) >= 0 and x2 <= 80 and y2 <= 60
@@ -41,7 +47,7 @@ def test_copies_do_not_hide_what_is_there():
         there = Objects(np.array([0, 1]), np.array([[20.0, 10, 40, 25], [30, 20, 50, 40]]), np.array([3, 1]))
         after = copy_objects(images, there, 1, np.random.default_rng(seed))
         for box in after.boxes[(after.sample == 1) & (after.labels == 3)]:
-            assert hidden_shares(there.boxes[1:], box)[0] <= 0.3
+            assert covered_fractions(there.boxes[1:], box)[0] <= 0.3
     whole = Objects(np.array([0, 1]), np.array([[20.0, 10, 40, 25], [0, 0, 6, 4]]), np.array([3, 1]))
     images[1], crowded = 0, Objects(*(np.concatenate([part, part[:0]]) for part in whole))
     assert (np.diff(copy_objects(images, crowded, 1, np.random.default_rng(0)).sample) >= 0).all()
@@ -70,10 +76,10 @@ def test_what_is_cut_out_is_grey_and_hidden_objects_are_gone():
 def test_each_has_its_own_switch():
     generators = [np.random.default_rng(seed) for seed in range(2)]
     images, objects = two_samples()
-    assert lay_over(images, objects, Augmentation(), generators, 114) is objects
+    assert paste_and_cut_out(images, objects, Augmentation(), generators, 114) is objects
     assert (images == two_samples()[0]).all()
-    pasted = lay_over(images, objects, Augmentation(copy_paste=1), generators, 114)
+    pasted = paste_and_cut_out(images, objects, Augmentation(copy_paste=1), generators, 114)
     assert (pasted.sample == 1).any() and not (images[1] == 114).any()
     images, objects = two_samples()
-    lay_over(images, objects, Augmentation(cut_out=1), generators, 114)
+    paste_and_cut_out(images, objects, Augmentation(cut_out=1), generators, 114)
     assert all((image == 114).any() for image in images) and not (images[1, ..., 0] == 250).any()

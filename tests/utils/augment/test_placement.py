@@ -17,7 +17,7 @@ tiles = st.builds(
     anchor=st.tuples(fractions, fractions),
     point=st.tuples(st.floats(-100, 400), st.floats(-100, 300)),
     bounds=st.sampled_from([(0, 0, 320, 200), (0, 0, 150, 90), (150, 90, 320, 200), (319, 0, 320, 1)]),
-    turn=st.none(),
+    transform=st.none(),
 )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from utils.augment.box_transform import Placed, placed_objects
+from utils.augment.box_transform import PlacedImage, placed_objects
 from utils.augment.placement import fill_around, paste, resolve
-from utils.augment.sample_plan import blend, mosaic_tiles, plan_sample, random_turn, single_tile
+from utils.augment.sample_plan import blend, plan_mosaic, plan_sample, plan_single, random_transform
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
 
@@ -51,7 +51,7 @@ def test_painted_rectangles_lie_in_their_boxes(seed):
             if placement is not None:
                 paste(image, placement, each, 0)
         if placement is not None:
-            placed.append(Placed(0, image_number, 1, placement))
+            placed.append(PlacedImage(0, image_number, 1, placement))
     assert (canvas == other).all()  # nothing is left of what was there before
     objects = placed_objects(build_index(records, list("abcd")), placed, EVERYTHING)
     boxes = dict(zip(objects.labels.tolist(), objects.boxes, strict=True))
@@ -67,7 +67,7 @@ def test_painted_rectangles_lie_in_their_boxes(seed):
 def test_mosaic_tiles_part_the_input_without_gap_or_overlap(seed):
     rng = np.random.default_rng(seed)
     covered = np.zeros(SIZE, int)
-    for tile in mosaic_tiles(SIZE, Augmentation(translate=0.5), rng):
+    for tile in plan_mosaic(SIZE, Augmentation(translate=0.5), rng):
         x1, y1, x2, y2 = tile.bounds
         covered[y1:y2, x1:x2] += 1
     assert (covered == 1).all()
@@ -76,9 +76,7 @@ def test_mosaic_tiles_part_the_input_without_gap_or_overlap(seed):
 def test_mosaic_of_images_of_the_inputs_shape_leaves_no_gap_around_the_meeting_point():
     rng = np.random.default_rng(0)
     canvas = np.zeros((*SIZE, 3), np.uint8)
-    tiles = mosaic_tiles(
-        SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, brightness=0), rng
-    )
+    tiles = plan_mosaic(SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, brightness=0), rng)
     for tile in tiles:
         placement = resolve(tile, (60, 80), SIZE)  # half the input, so enlarged twice
         assert placement is not None
@@ -135,13 +133,13 @@ def test_probabilities_are_kept():
 
 
 def test_switched_off_nothing_is_random():
-    first, second = (single_tile(SIZE, NO_AUGMENTATION, np.random.default_rng(seed)) for seed in (0, 1))
+    first, second = (plan_single(SIZE, NO_AUGMENTATION, np.random.default_rng(seed)) for seed in (0, 1))
     assert first == second
     assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), None)
 
 
 def test_a_single_image_is_zoomed_around_the_middle():
-    tile = single_tile(SIZE, Augmentation(scale=(0.5, 0.5), translate=0, flip=0), np.random.default_rng(0))
+    tile = plan_single(SIZE, Augmentation(scale=(0.5, 0.5), translate=0, flip=0), np.random.default_rng(0))
     assert resolve(tile, SIZE, SIZE).area == (40, 30, 120, 90)
 
 
@@ -154,15 +152,15 @@ def test_blend_is_the_mean():
 
 def test_turns_keep_to_their_strengths():
     rng = np.random.default_rng(0)
-    assert random_turn(NO_AUGMENTATION, rng) is None
+    assert random_transform(NO_AUGMENTATION, rng) is None
     angles = []
     for _ in range(300):
-        turn = random_turn(Augmentation(rotation=30), rng)
+        turn = random_transform(Augmentation(rotation=30), rng)
         np.testing.assert_allclose(turn @ turn.T, np.eye(2), atol=1e-12)
         angles.append(np.degrees(np.arctan2(turn[1, 0], turn[0, 0])))
     assert -30 <= min(angles) < -28 and 28 < max(angles) <= 30
     for _ in range(300):
-        lean = random_turn(Augmentation(shear=10), rng)
+        lean = random_transform(Augmentation(shear=10), rng)
         assert lean[0, 0] == lean[1, 1] == 1
         assert np.abs(np.degrees(np.arctan(lean[[0, 1], [1, 0]]))).max() <= 10
 

@@ -14,8 +14,8 @@ from utils.data.targets import (
     pad_targets,
     training_objects,
 )
-from utils.loader.eval_dataset import EvaluationDataset
-from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.eval_dataset import EvalDataset
+from utils.loader.train_dataset import SampleKey, TrainDataset
 
 
 def test_targets_are_padded_to_multiples_of_eight():
@@ -44,8 +44,8 @@ def test_crowds_and_difficult_objects_are_no_targets(tmp_path):
     size = (100, 100)
     kept, labels = training_objects(index, 0)
     assert kept.tolist() == [[10, 10, 30, 30]] and labels.tolist() == [1]
-    assert DetectionDataset(index, [size], NO_AUGMENTATION)[SampleKey(0, 0, size)].targets.valid.sum() == 1
-    assert EvaluationDataset(index, (100, 100))[0].targets.valid.sum() == 1
+    assert TrainDataset(index, [size], NO_AUGMENTATION)[SampleKey(0, 0, size)].targets.valid.sum() == 1
+    assert EvalDataset(index, (100, 100))[0].targets.valid.sum() == 1
 
 
 def test_mirroring_by_hand():

@@ -156,7 +156,7 @@ def test_truncated_file_is_named(tmp_path, colours, suffix, kept, capfd):
 def test_32_bit_is_refused_with_the_fix(tmp_path):
     path = tmp_path / "depth.tiff"
     Image.fromarray(np.ones((4, 4), np.float32)).save(path)
-    with pytest.raises(ImageError, match=r"depth\.tiff: 32 bits a pixel; save it with 8 or 16"):
+    with pytest.raises(ImageError, match=r"depth\.tiff: 32 bits per pixel; save it with 8 or 16"):
         read_image(path)
 
 

@@ -3,16 +3,16 @@
 import pytest
 
 from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
-from utils.images import web_images as web_images
+from utils.images import web_images
 from utils.images.image_io import ImageError
-from utils.images.web_images import fetch, is_web_url, name_of
+from utils.images.web_images import fetch, is_web_url, url_file_name
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("http://a.b/c.jpg", True), ("HTTPS://a.b", True), ("ftp://a.b/c.jpg", False), ("http/a.jpg", False)],
 )
-def test_what_an_address_is(text, expected):
+def test_what_a_url_is(text, expected):
     assert is_web_url(text) is expected
 
 
@@ -27,7 +27,7 @@ def test_what_an_address_is(text, expected):
     ],
 )
 def test_names(address, name):
-    assert name_of(address) == name
+    assert url_file_name(address) == name
 
 
 def test_the_bytes_come_whole():
@@ -47,8 +47,8 @@ def test_spaces_and_letters_beyond_ascii_are_quoted():
     [
         (status(404), "the server answers 404"),
         (status(500), "the server answers 500"),
-        (stalls(1), "nothing came in time"),
-        (lambda handler: handler.begin(200, 0, Content_Type="text/html"), "a web page comes"),
+        (stalls(1), "did not answer in time"),
+        (lambda handler: handler.begin(200, 0, Content_Type="text/html"), "sends a web page"),
         (redirect("http://example.org/x.jpg"), "only https is safe"),
     ],
 )
@@ -67,14 +67,14 @@ def test_an_image_cut_off_is_not_taken_for_whole():
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr(web_images, "MOST_BYTES", 100_000)
-    with serve(whole) as (address, _), pytest.raises(ImageError, match="more than 0 MB"):
+    monkeypatch.setattr(web_images, "MAX_FETCHED_BYTES", 100_000)
+    with serve(whole) as (address, _), pytest.raises(ImageError, match="larger than 0 MB"):
         fetch(address)
 
 
 def test_too_long():
     with serve(whole) as (address, _), pytest.raises(ImageError, match="longer than -1 s"):
-        fetch(address, longest=-1)
+        fetch(address, max_seconds=-1)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from utils.data.index import ImageRecord, build_index
 from utils.inference.detect import DetectSettings, detect_batch
 from utils.inference.detect_dataset import detect_dataset
 from utils.loader.batch import batch_to_device
-from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.eval_dataset import EvalDataset
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def test_workers_and_batches_change_nothing(index):
 
 def test_losses_are_means_over_images(index):
     detector = make_trainer(index).detector.eval()
-    dataset = EvaluationDataset(index, (SIDE, SIDE), detector.pixels.pad_value, detector.pixels.pad_centred)
+    dataset = EvalDataset(index, (SIDE, SIDE), detector.pixels.pad_value, detector.pixels.pad_centred)
     with torch.no_grad():
-        parts = [detector.losses(*batch_to_device(dataset.__getitems__(k), CPU)) for k in ([0, 1, 2, 3], [4])]
+        parts = [detector.losses(*batch_to_device(dataset.batch(k), CPU)) for k in ([0, 1, 2, 3], [4])]
     found = detect_dataset(detector, index, (SIDE, SIDE), 4, 0, DetectSettings(), detector.losses).losses
     assert found.keys() == {"box", "objectness", "class", "l1"}
     for name, value in found.items():
@@ -76,7 +76,7 @@ def test_rectangular_batches_give_each_image_its_own(tmp_path):
     found = detect_dataset(detector, index, (SIDE, SIDE), 1, 0, settings).detections
     assert [detections.candidates for detections in found] == [64 + 16 + 4, 32 + 8 + 2, 32 + 8 + 2]
     for number, detections in enumerate(found):
-        batch = EvaluationDataset(index, (SIDE, SIDE), stride=32)[number]
+        batch = EvalDataset(index, (SIDE, SIDE), stride=32)[number]
         (alone,) = detect_batch(detector, batch.images, batch.letterboxes, settings)
         assert np.array_equal(detections.boxes, alone.boxes)
     together = detect_dataset(detector, index, (SIDE, SIDE), 3, 0, settings).detections

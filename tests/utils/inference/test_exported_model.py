@@ -83,7 +83,7 @@ def test_fixed_ones_take_their_size_alone(kind, files):
 
 
 def test_sizes_that_are_no_multiple_of_the_stride(files):
-    with pytest.raises(ValueError, match="the nearest that fit are 32 or 48"):
+    with pytest.raises(ValueError, match="the nearest valid ones are 32 or 48"):
         load_exported(files("onnx", "dynamic"), HOST, "off", image_size=(48, 40))
 
 

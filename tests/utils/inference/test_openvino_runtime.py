@@ -12,7 +12,7 @@ from tests.utils.export.exports import foreign_onnx, random_images
 from utils.inference.exported_model import load_exported
 from utils.inference.loaded_runtime import HOST
 from utils.inference.openvino_runtime import openvino_core, precision
-from utils.system.device import multiplies_bf16
+from utils.system.device import supports_bf16
 from utils.weights.file_kind import MODEL_FILE
 
 
@@ -26,7 +26,7 @@ def test_bfloat16_is_the_same_very_nearly(detector, files):
 def test_openvino_has_no_fp16_here():
     assert precision("off", accurate=True) == "f32" and precision("bf16", accurate=False) == "bf16"
     assert precision("auto", accurate=False) == "f32"
-    assert precision("auto", accurate=True) == ("bf16" if multiplies_bf16(HOST) else "f32")
+    assert precision("auto", accurate=True) == ("bf16" if supports_bf16(HOST) else "f32")
     with pytest.raises(ValueError, match="use --amp bf16, auto or off"):
         precision("fp16", accurate=True)
 

@@ -9,9 +9,9 @@ import pytest
 from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.loader import image_cache as image_cache
+from utils.loader import image_cache
 from utils.loader.image_cache import ImageCache, open_cache
-from utils.loader.train_dataset import DetectionDataset
+from utils.loader.train_dataset import TrainDataset
 
 
 def image_of(value, height=4, width=5):
@@ -52,12 +52,12 @@ def test_batches_are_the_same_with_it(tmp_path):
     cv2.imwrite(str(tmp_path / "0.jpg"), large)
     records = [ImageRecord(str(index.path(image))) for image in range(6)]
     index = build_index([ImageRecord(str(tmp_path / "0.jpg")), *records], ["a"])
-    plain = DetectionDataset(index, [SIZE], Augmentation())
+    plain = TrainDataset(index, [SIZE], Augmentation())
     cache = open_cache("ram", index, plain.reduction, tmp_path / "images")
-    cached = DetectionDataset(index, [SIZE], Augmentation(), cache=cache)
+    cached = TrainDataset(index, [SIZE], Augmentation(), cache=cache)
     for epoch in range(3):
         keys = keys_of(range(7), epoch)
-        first, second = plain.__getitems__(keys), cached.__getitems__(keys)
+        first, second = plain.batch(keys), cached.batch(keys)
         assert same(first, second) and first.skipped == second.skipped == [str(tmp_path / "2.png")]
     assert [cache.get(image) is not None for image in range(7)] == [True, True, True, False, True, True, True]
     assert cache.get(0)[0] == 2 and cache.get(0)[1].shape == (200, 250, 3)

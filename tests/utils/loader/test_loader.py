@@ -9,11 +9,11 @@ import torch
 from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
 from utils.data.index import ImageRecord, build_index
-from utils.loader.eval_dataset import EvaluationDataset, by_shape
+from utils.loader.eval_dataset import EvalDataset, by_shape
 from utils.loader.image_cache import ImageCache
 from utils.loader.loader import automatic_workers, evaluation_loader, training_loader
 from utils.loader.samplers import EpochBatches, OrderedBatches, training_sizes
-from utils.loader.train_dataset import DetectionDataset
+from utils.loader.train_dataset import TrainDataset
 
 
 def test_every_image_once_an_epoch():
@@ -23,7 +23,7 @@ def test_every_image_once_an_epoch():
         batches.set_epoch(epoch)
         keys = [key for batch in batches for key in batch]
         assert {(key.epoch, key.size) for key in keys} == {(epoch, SIZE)}
-        orders.append([key.image for key in keys])
+        orders.append([key.image_number for key in keys])
         assert sorted(orders[-1]) == list(range(12))
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
@@ -77,7 +77,7 @@ def test_workers_change_nothing(tmp_path):
     index = make_index(tmp_path, 8)
     runs = []
     for workers in (0, 1, 2):
-        dataset = DetectionDataset(index, [SIZE, (64, 96)], Augmentation(mixup=0.5), seed=7)
+        dataset = TrainDataset(index, [SIZE, (64, 96)], Augmentation(mixup=0.5), seed=7)
         loader, batches = training_loader(dataset, 2, workers)
         epochs = []
         for epoch in range(2):
@@ -96,19 +96,19 @@ def test_workers_change_nothing(tmp_path):
 def test_evaluation_loader(tmp_path):
     index = make_index(tmp_path, 5)
     for workers in (0, 1):
-        batches = list(evaluation_loader(EvaluationDataset(index, SIZE), 2, workers))
-        assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+        batches = list(evaluation_loader(EvalDataset(index, SIZE), 2, workers))
+        assert [batch.image_numbers.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
         assert [len(batch.letterboxes) for batch in batches] == [2, 2, 1]
 
 
 def test_rectangular_batches_hold_images_of_like_shape(tmp_path):
     """Images 0 to 4 are 150, 140, ... 110 wide and 60, 70, ... 100 high."""
-    dataset = EvaluationDataset(make_index(tmp_path, 5), (96, 128), stride=32)
+    dataset = EvalDataset(make_index(tmp_path, 5), (96, 128), stride=32)
     batches = list(evaluation_loader(dataset, 2))
-    assert [batch.indices.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
+    assert [batch.image_numbers.tolist() for batch in batches] == [[0, 1], [2, 3], [4]]
     # 150 x 60 becomes 128 x 51, 140 x 70 becomes 128 x 64; 130 x 80 becomes 128 x 79, 110 x 100 106 x 96.
     assert [tuple(batch.images.shape[2:]) for batch in batches] == [(64, 128), (96, 128), (96, 128)]
-    whole = EvaluationDataset(dataset.index, (96, 128)).__getitems__([0, 1])
+    whole = EvalDataset(dataset.index, (96, 128)).batch([0, 1])
     assert torch.equal(batches[0].images, whole.images[:, :, :64])
     assert all(torch.equal(*pair) for pair in zip(batches[0].targets, whole.targets, strict=True))
     assert by_shape(build_index([ImageRecord(str(dataset.index.path(k))) for k in (3, 0, 4)], ["a"])) == [
@@ -119,20 +119,20 @@ def test_rectangular_batches_hold_images_of_like_shape(tmp_path):
 
 
 def test_everything_reaches_spawned_workers(tmp_path):
-    dataset = DetectionDataset(make_index(tmp_path, 2), [SIZE], Augmentation())
+    dataset = TrainDataset(make_index(tmp_path, 2), [SIZE], Augmentation())
     loader, _ = training_loader(dataset, 2, workers=1)
     made = loader._loader
     parts = (made.dataset, made.collate_fn, made.worker_init_fn)
     again, collate, _ = pickle.loads(pickle.dumps(parts))
-    assert same(collate(again.__getitems__(keys_of([0]))), dataset[keys_of([0])[0]])
+    assert same(collate(again.batch(keys_of([0]))), dataset[keys_of([0])[0]])
 
 
 def test_no_image_at_all_is_refused(tmp_path):
     index = make_index(tmp_path, 0)
     with pytest.raises(ValueError, match="no images"):
-        training_loader(DetectionDataset(index, [SIZE], Augmentation()), 2)
+        training_loader(TrainDataset(index, [SIZE], Augmentation()), 2)
     with pytest.raises(ValueError, match="no images"):
-        evaluation_loader(EvaluationDataset(index, SIZE), 2)
+        evaluation_loader(EvalDataset(index, SIZE), 2)
 
 
 def test_automatic_workers():
@@ -169,7 +169,7 @@ def test_resuming_at_any_step_gives_the_batches_of_the_run_that_was_not_stopped(
     """With any number of workers, and while a cache fills."""
     index = make_index(tmp_path, 10)
     settings = Augmentation(mixup=0.3, copy_paste=0.3, cut_out=0.3)
-    dataset = DetectionDataset(index, [SIZE, (64, 96)], settings, seed=7)
+    dataset = TrainDataset(index, [SIZE, (64, 96)], settings, seed=7)
     loader, batches = training_loader(dataset, 2)
     batches.set_epoch(3)
     whole = list(loader)

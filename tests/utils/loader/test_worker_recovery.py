@@ -8,9 +8,9 @@ import pytest
 
 from tests.utils.loader.test_loader import SIZE, make_index, same
 from utils.augment.settings import Augmentation
-from utils.loader.eval_dataset import EvaluationDataset
+from utils.loader.eval_dataset import EvalDataset
 from utils.loader.loader import evaluation_loader, training_loader
-from utils.loader.train_dataset import DetectionDataset
+from utils.loader.train_dataset import TrainDataset
 
 
 def kill_one():
@@ -23,7 +23,7 @@ def kill_one():
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
 def test_no_batch_is_lost_or_doubled_when_processes_die(tmp_path, capsys):
     # More batches than a process loads ahead: one that has nothing left to do is not missed.
-    dataset = DetectionDataset(make_index(tmp_path, 14), [SIZE], Augmentation(), seed=3)
+    dataset = TrainDataset(make_index(tmp_path, 14), [SIZE], Augmentation(), seed=3)
     whole, lasting = training_loader(dataset, 1), training_loader(dataset, 1, workers=2)
     for _, batches in (whole, lasting):
         batches.set_epoch(5, first_batch=1)
@@ -46,10 +46,10 @@ def test_no_batch_is_lost_or_doubled_when_processes_die(tmp_path, capsys):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
 def test_evaluation_goes_on_too(tmp_path):
-    loader = evaluation_loader(EvaluationDataset(make_index(tmp_path, 6), SIZE), 2, workers=1)
+    loader = evaluation_loader(EvalDataset(make_index(tmp_path, 6), SIZE), 2, workers=1)
     found = []
     for batch in loader:
-        found += batch.indices.tolist()
+        found += batch.image_numbers.tolist()
         if len(found) == 2:
             kill_one()
     assert found == [0, 1, 2, 3, 4, 5]
@@ -58,12 +58,12 @@ def test_evaluation_goes_on_too(tmp_path):
 def test_a_death_is_no_surprise_in_the_middle_of_a_step(tmp_path):
     """PyTorch's own handler of the signal would raise it from wherever the main process is."""
     before = signal.getsignal(signal.SIGCHLD)
-    loader, _ = training_loader(DetectionDataset(make_index(tmp_path, 4), [SIZE], Augmentation()), 2, 1)
+    loader, _ = training_loader(TrainDataset(make_index(tmp_path, 4), [SIZE], Augmentation()), 2, 1)
     next(iter(loader))
     assert signal.getsignal(signal.SIGCHLD) is before
 
 
-class Failing(EvaluationDataset):
+class Failing(EvalDataset):
     def __getitems__(self, images):
         raise OSError("no such share")
 

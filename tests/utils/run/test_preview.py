@@ -9,7 +9,7 @@ from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_train
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.detections import Detections
 from utils.images.image_io import read_image
-from utils.loader.train_dataset import DetectionDataset, SampleKey
+from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.run import preview
 from utils.run.preview import MOST_IMAGES, save_batch_image, save_predictions_image, save_previews
 
@@ -33,7 +33,7 @@ def found(box=(10, 20, 40, 50), score=0.9):
 
 def samples(index, images, side):
     keys = [SampleKey(0, image, (side, side)) for image in images]
-    return DetectionDataset(index, [(side, side)], NO_AUGMENTATION).__getitems__(keys)
+    return TrainDataset(index, [(side, side)], NO_AUGMENTATION).batch(keys)
 
 
 def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):

@@ -13,9 +13,9 @@ from utils.system.device import (
     check_compiler,
     choose_autocast,
     choose_device,
-    choose_kernels,
     compiled,
     describe_device,
+    set_deterministic,
     to_device,
 )
 
@@ -69,7 +69,7 @@ def test_formats_on_a_cpu():
 
 @pytest.mark.parametrize(("fast", "chosen"), [(True, torch.bfloat16), (False, None)])
 def test_auto_does_not_emulate_on_a_cpu(monkeypatch, fast, chosen):
-    monkeypatch.setattr("utils.system.device.multiplies_bf16", lambda device: fast)
+    monkeypatch.setattr("utils.system.device.supports_bf16", lambda device: fast)
     assert choose_autocast("auto", CPU) is chosen
 
 
@@ -100,10 +100,10 @@ def test_which_kernels(monkeypatch):
     before = torch.backends.cudnn.benchmark
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     try:
-        choose_kernels(deterministic=True)
+        set_deterministic(deterministic=True)
         assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
-        choose_kernels(deterministic=False)
+        set_deterministic(deterministic=False)
         assert not torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.benchmark
     finally:
         torch.backends.cudnn.benchmark = before

@@ -10,7 +10,7 @@ from nets.losses.common import reduce_mean_count
 from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, make_trainer, same_bits, train
 from utils.augment.settings import Augmentation
 from utils.inference.detect_dataset import detect_dataset
-from utils.system.distributed import Processes, place_among_processes, process_group, restarts
+from utils.system.distributed import Processes, process_group, restart_count, torchrun_processes
 from utils.train.epoch_state import EpochState
 from utils.train.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 
@@ -40,7 +40,7 @@ def one_step(processes, images):
     trainer = make_trainer(drawn_index(images, 8), [VARIED], processes=processes)
     trainer.optimizer.zero_grad = lambda: None  # so that they can be looked at
     batch, state = next(iter(trainer.start_epoch(VARIED, 0))), EpochState()
-    state.add(batch, trainer.step(batch), 1.0, processes.size)
+    state.add(batch, trainer.step(batch), 1.0, processes.world_size)
     gradients = {name: value.grad for name, value in trainer.detector.named_parameters()}
     return {"losses": state.means(), "gradients": gradients, "images": state.images}
 
@@ -92,10 +92,10 @@ def test_processes_stay_alike_and_share_evaluation(tmp_path):
 def normalised(processes):
     """A BatchNorm over two parts of a batch of six: outputs, gradients and statistics."""
     images = torch.randn(6, 3, 4, 5, generator=torch.Generator().manual_seed(1))
-    part = images[processes.rank :: processes.size].clone().requires_grad_()
+    part = images[processes.rank :: processes.world_size].clone().requires_grad_()
     norm = synchronise_batch_norm(nn.Sequential(nn.BatchNorm2d(3)), CPU)
     out = norm(part)
-    (out * images[processes.rank :: processes.size] ** 2).sum().backward()
+    (out * images[processes.rank :: processes.world_size] ** 2).sum().backward()
     return {"out": out.detach(), "grad": part.grad, "state": dict(norm.state_dict())}
 
 
@@ -121,7 +121,7 @@ def test_in_one_process_batch_norm_is_as_it_was():
 
 def told(processes):
     """What processes tell one another."""
-    with processes.one_after_another():
+    with processes.first_then_others():
         order = processes.rank
     mean = processes.mean({"a": torch.tensor(1.0 + processes.rank), "b": torch.tensor(4.0)})
     count = reduce_mean_count(torch.tensor(3.0 * processes.rank, requires_grad=True))
@@ -129,7 +129,7 @@ def told(processes):
         own = reduce_mean_count(torch.tensor(3.0 * processes.rank))
     return {
         "all": processes.gather([processes.rank]),
-        "first": processes.from_first("x" if processes.first else None),
+        "first": processes.broadcast("x" if processes.first else None),
         "largest": processes.largest(10 * processes.rank),
         "mean": mean,
         "count": count,
@@ -147,26 +147,26 @@ def test_what_processes_tell_one_another(tmp_path):
 
 def test_one_process_has_nobody_to_ask():
     alone = Processes()
-    assert alone.first and alone.share(7) == 7 and alone.gather(5) == [5] and alone.from_first(5) == 5
+    assert alone.first and alone.per_process(7) == 7 and alone.gather(5) == [5] and alone.broadcast(5) == 5
     assert alone.largest(3) == 3 and alone.mean({"a": 1}) == {"a": 1} and alone.device(CPU) == CPU
-    with alone.one_after_another(), process_group(alone, CPU):
+    with alone.first_then_others(), process_group(alone, CPU):
         assert not distributed.is_initialized()
     assert reduce_mean_count(torch.tensor(0.0)) == 1
 
 
 def test_a_batch_is_divided_or_refused():
-    assert Processes(1, 4, 1).share(8) == 2
+    assert Processes(1, 4, 1).per_process(8) == 2
     with pytest.raises(ValueError, match="a batch of 6 cannot be divided among 4 processes"):
-        Processes(1, 4, 1).share(6)
+        Processes(1, 4, 1).per_process(6)
     assert Processes(5, 8, 1).device(torch.device("cuda")) == torch.device("cuda", 1)
 
 
 def test_torchrun_tells_the_place(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "TORCHELASTIC_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
-    assert place_among_processes() == Processes() and restarts() == 0
+    assert torchrun_processes() == Processes() and restart_count() == 0
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1"), ("LOCAL_WORLD_SIZE", "4")):
         monkeypatch.setenv(name, value)
-    assert place_among_processes() == Processes(5, 8, 1, 4)
+    assert torchrun_processes() == Processes(5, 8, 1, 4)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert restarts() == 1
+    assert restart_count() == 1

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.utils.system.file_server import CONTENT, cut, redirect, serve, stalls, status, whole
-from utils.system.download import ABANDONED, download, file_sha256
-from utils.system.http_requests import is_allowed
+from utils.system.download import PART_EXPIRY, download, file_sha256
+from utils.system.http_requests import is_allowed_url
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
-FAST = {"timeout": 5.0, "waits": (0.0, 0.0)}  # three attempts
+FAST = {"timeout": 5.0, "retry_delays": (0.0, 0.0)}  # three attempts
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,7 @@ def test_a_part_that_is_too_long_or_wrong_begins_anew(path):
 
 
 def test_the_part_of_a_killed_process_is_used_and_that_of_a_living_one_is_not(path):
-    leave_part(path, CONTENT[:5000], age=2 * ABANDONED, name="dead.")
+    leave_part(path, CONTENT[:5000], age=2 * PART_EXPIRY, name="dead.")
     living = leave_part(path, CONTENT[:7000], name="beef.")
     with serve(whole) as (address, requests):
         download(address, path, SUM, **FAST)
@@ -156,7 +156,7 @@ def test_a_busy_server_is_tried_again(path):
 def test_a_server_that_falls_silent(path):
     assert len(fetched(path, stalls(1.0, sent=1000), whole, timeout=0.2)) == 2
     path.unlink()
-    assert "nothing came in time" in refused(path, stalls(0.5), timeout=0.05)[0]
+    assert "did not answer in time" in refused(path, stalls(0.5), timeout=0.05)[0]
 
 
 def test_no_server_at_all(path):
@@ -193,20 +193,20 @@ def test_the_proxy_of_the_environment_is_used(path, monkeypatch):
     assert [request.path for request in requests] == ["http://127.0.0.1:9/far/weights.pth"]
 
 
-def test_which_addresses_are_allowed():
-    assert is_allowed("https://example.com/a/b.pth") and is_allowed("http://127.0.0.1:80/b.pt")
+def test_which_urls_are_allowed():
+    assert is_allowed_url("https://example.com/a/b.pth") and is_allowed_url("http://127.0.0.1:80/b.pt")
     for address in ("http://example.com/b.pth", "https://example.com/", "https://example.com/b.pth?x=1"):
-        assert not is_allowed(address)
+        assert not is_allowed_url(address)
         with pytest.raises(ValueError, match="only https"):
             download(address, Path("nowhere") / "b.pth")
-    assert not is_allowed("file:///etc/b.pth") and not Path("nowhere").exists()
+    assert not is_allowed_url("file:///etc/b.pth") and not Path("nowhere").exists()
 
 
 def test_a_disk_that_is_full_before_or_while_writing(path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: usage(10, 10, 1000))
-        assert "it takes 0 MB, and 0 MB of the disk are free" in refused(path, whole)[0]
+        assert "it takes 0 MB, and 0 MB of disk space are free" in refused(path, whole)[0]
 
     class Full(io.FileIO):
         def write(self, data):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.system.files import new_folder, proving, read_text, text_blocks
+from utils.system.files import new_folder, read_text, staged, text_blocks
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -44,7 +44,7 @@ def test_what_another_run_writes_is_not_touched(tmp_path):
 def test_what_was_tried_takes_the_place_of_a_file(tmp_path):
     path = tmp_path / "new" / "模型.onnx"
     for text in ("first", "second"):
-        with proving(path) as beside:
+        with staged(path) as beside:
             assert beside.name == path.name and beside != path
             beside.write_text(text)
         assert path.read_text() == text
@@ -54,7 +54,7 @@ def test_what_was_tried_takes_the_place_of_a_file(tmp_path):
 def test_what_was_tried_takes_the_place_of_a_folder(tmp_path):
     path = tmp_path / "model"
     for name in ("first", "second"):
-        with proving(path) as beside:
+        with staged(path) as beside:
             beside.mkdir()
             (beside / name).touch()
         assert [file.name for file in path.iterdir()] == [name]
@@ -64,7 +64,7 @@ def test_what_was_tried_takes_the_place_of_a_folder(tmp_path):
 def test_what_fails_leaves_all_as_it_was(tmp_path):
     path = tmp_path / "a.onnx"
     path.write_text("before")
-    with pytest.raises(RuntimeError), proving(path) as beside:
+    with pytest.raises(RuntimeError), staged(path) as beside:
         beside.write_text("after")
         raise RuntimeError
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]

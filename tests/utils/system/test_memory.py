@@ -132,18 +132,18 @@ def proc(tmp_path, monkeypatch):
 
 
 def test_own_memory_and_the_workers_without_files(proc):
-    assert memory.memory_use(CPU) == MemoryUse(held=2 * 3500 * 1024, left=123)
+    assert memory.memory_use(CPU) == MemoryUse(used=2 * 3500 * 1024, available=123)
 
 
 def test_a_worker_that_has_just_ended(proc):
     (proc / "8" / "smaps_rollup").unlink()
-    assert memory.memory_use(CPU).held == 3500 * 1024
+    assert memory.memory_use(CPU).used == 3500 * 1024
 
 
 def test_a_system_that_does_not_tell(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "PROC", tmp_path)
     use = memory.memory_use(CPU)
-    assert use.held == 0 and use.figures(CPU)["memory"] == ""
+    assert use.used == 0 and use.columns(CPU)["memory"] == ""
 
 
 def test_of_a_gpu(proc, monkeypatch):
@@ -151,13 +151,13 @@ def test_of_a_gpu(proc, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * GIB, 24 * GIB))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 3 * GIB)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 2 * GIB)
-    figures = memory.memory_use(GPU).figures(GPU)
+    figures = memory.memory_use(GPU).columns(GPU)
     assert (figures["gpu_memory"], figures["gpu_memory_limit"]) == (2.0, 11.0)
 
 
 def test_figures_are_in_gib():
-    assert MemoryUse(3 * GIB, GIB // 2).figures(CPU) == {"memory": 3.0, "memory_left": 0.5}
-    assert [*MemoryUse(1, 1, 1, 1).figures(GPU)] == [
+    assert MemoryUse(3 * GIB, GIB // 2).columns(CPU) == {"memory": 3.0, "memory_left": 0.5}
+    assert [*MemoryUse(1, 1, 1, 1).columns(GPU)] == [
         "memory",
         "memory_left",
         "gpu_memory",
@@ -175,13 +175,13 @@ def hold(size, ready, done):
 @pytest.mark.skipif(not memory.PROC.is_dir(), reason="needs Linux")
 def test_what_a_worker_takes_is_seen():
     """64 MB, give or take what a process needs itself."""
-    before = memory.memory_use(CPU).held
+    before = memory.memory_use(CPU).used
     context = multiprocessing.get_context("fork")
     ready, done = context.Event(), context.Event()
     worker = context.Process(target=hold, args=(64_000_000, ready, done))
     worker.start()
     assert ready.wait(60)
-    grown = memory.memory_use(CPU).held - before
+    grown = memory.memory_use(CPU).used - before
     done.set()
     worker.join()
     assert math.isclose(grown, 64e6, rel_tol=0.4)

@@ -59,7 +59,7 @@ def test_what_is_out_of_its_range(changes, message):
 
 
 def test_all_values_out_of_their_ranges_are_named_at_once():
-    with pytest.raises(ValueError, match=r"2 things to mend[^$]*--mosaic[^$]*--epochs"):
+    with pytest.raises(ValueError, match=r"2 problems to fix[^$]*--mosaic[^$]*--epochs"):
         check_ranges(Config(mosaic=7, inner=Inner(epochs=0)))
 
 

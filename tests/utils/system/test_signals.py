@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from utils.system.signals import Stop, Stopped, StopSignal, status_of
+from utils.system.signals import Stop, Stopped, StopSignal, exit_status_of
 
 
 def send(number):
@@ -34,7 +34,7 @@ def test_a_second_one_and_one_in_work_that_has_no_steps_stop_at_once():
 
 
 def test_the_exit_status_is_that_of_shells():
-    assert status_of(signal.SIGTERM) == 143
+    assert exit_status_of(signal.SIGTERM) == 143
     assert Stopped(143, "saved").exit_status == 143
 
 

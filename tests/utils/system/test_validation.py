@@ -34,7 +34,7 @@ def test_several_problems_are_numbered_and_the_code_goes_on():
     assert reached == [0, 1, 2]
     with pytest.raises(ValueError) as error:
         preflight.finish()
-    assert str(error.value) == "2 things to mend before this can run:\n  1. problem 0\n  2. problem 2"
+    assert str(error.value) == "2 problems to fix before this can run:\n  1. problem 0\n  2. problem 2"
 
 
 def test_a_defect_of_ours_is_not_swallowed():

@@ -7,7 +7,7 @@ import pytest
 
 from nets import ZOO
 from tests.utils.system.file_server import CONTENT, serve, whole
-from utils.system.http_requests import is_allowed
+from utils.system.http_requests import is_allowed_url
 from utils.weights.pretrained import SOURCES, WeightsSource, pretrained_weights, weights_source
 
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -28,7 +28,7 @@ def server(monkeypatch):
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_entries_of_the_table_are_sound(source):
-    assert is_allowed(source.url) and source.url.startswith("https://")
+    assert is_allowed_url(source.url) and source.url.startswith("https://")
     assert re.fullmatch(r"[\w.-]+\.(pth|pt|weights)", source.file_name)
     assert re.fullmatch(r"([0-9a-f]{64})?", source.sha256)
     assert source.licence in ("public domain", "Apache-2.0", "BSD-3-Clause", "MIT")
