@@ -19,7 +19,7 @@ from utils.formats.place_images import ImagePlacement
 from utils.formats.read_data import read_many, require_images
 from utils.formats.writers import DataFormat
 from utils.system.cli import run
-from utils.system.validation import check_values
+from utils.system.settings import PlainName, check_ranges
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Config:
     data: Annotated[tuple[str, ...], tyro.conf.Positional]  # data sets, as for --train of train.py
     to: DataFormat  # the format to write: voc, coco, yolo or list
     output: Path  # the folder to write, new or empty
-    split: str = "train"  # name of the split that is written: train, val, test or another
+    split: PlainName = "train"  # name of the split that is written: train, val, test or another
     classes: Path | None = None  # class names, one a line; by default the data's own
     images: ImagePlacement = "link"  # link or copy the images, or none: leave them where they are
     keep_difficult: bool = False  # keep difficult objects if the format has no flag for them
@@ -37,7 +37,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Read and convert; print what could not be kept and how to train on the result."""
-    check_values(vars(config), {"a plain name": ("split",)})
+    check_ranges(config)
     index = read_many(config.data, read_classes(config.classes) if config.classes else None)
     require_images(index, ", ".join(config.data))
     converted = convert(index, config.to, config.output, config.split, config.images, config.keep_difficult)

@@ -18,7 +18,7 @@ from utils.doctor.splits import Split, examine_splits, read_splits, short_names
 from utils.system.cli import run
 from utils.system.device import usable_cores
 from utils.system.files import write_text
-from utils.system.validation import check_values
+from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 
 PAGE, PROBLEMS = "index.html", "problems.json"
 
@@ -34,13 +34,13 @@ class Config:
     classes: Path | None = None  # class names, one a line; by default those in the data (a list has none)
     image_size: tuple[int, int] = (640, 640)  # training size (height, width), for the box sizes
     output: Path = Path("doctor_out")  # folder for index.html and problems.json
-    workers: int | None = None  # threads that read images; by default one a CPU core
-    seed: int = 0  # random seed: another one shows other images
+    workers: PositiveInt | None = None  # threads that read images; by default one a CPU core
+    seed: NonNegativeInt = 0  # random seed: another one shows other images
 
 
 def main(config: Config) -> None:
     """Read the annotations, examine every image, print and write the findings."""
-    check_values(vars(config), {"at least 1": ("workers",), "at least 0": ("seed",)})
+    check_ranges(config)
     if min(config.image_size) < 1:
         raise ValueError(f"--image-size is two numbers of at least 1, not {config.image_size}")
     specs = named_specs(config)

@@ -30,7 +30,7 @@ from utils.predict.trained_detector import TrainedDetector, load_trained
 from utils.system.cli import run
 from utils.system.device import choose_device, supports_bf16
 from utils.system.files import staged
-from utils.system.validation import check_values
+from utils.system.settings import Fraction, PositiveFraction, PositiveInt, check_ranges
 from utils.weights.file_kind import exported_kind, refuse_exported
 from utils.weights.pretrained import weights_licence
 from utils.weights.thresholds import DEFAULT_CONFIDENCE
@@ -49,28 +49,21 @@ class Config:
     dynamic: bool = False  # dynamic input shape: any batch size and image size, not one image of --image-size
     letterbox: bool = False  # letterbox in the graph: take an image of any size, return boxes in its pixels
     nms: bool = True  # include NMS in the graph: outputs after NMS in addition to the candidates before it
-    confidence: float | None = None  # confidence threshold of the NMS; by default the best as stored, else .5
-    nms_iou: float = 0.3  # NMS removes a box whose IoU with a higher-scoring one of its class is above this
-    max_detections: int = 300  # maximum number of detections on one image after NMS
+    confidence: Fraction | None = None  # confidence threshold of the NMS; default: as stored, else .5
+    nms_iou: PositiveFraction = 0.3  # IoU above which the lower-scoring of two boxes of a class is suppressed
+    max_detections: PositiveInt = 300  # maximum number of detections on one image after NMS
     half: bool = False  # store the weights of an OpenVINO folder as float16, which halves its size
     tolerance: tuple[float, float] | None = None  # allowed pixels, and score, off: 1 .005, --half 20 .05
     model: str | None = None  # model name, for weights that do not contain it
     classes: Path | None = None  # file of class names, one a line, for weights that do not contain them
     image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
-    batch_size: int = 8  # images in a batch of the comparison
+    batch_size: PositiveInt = 8  # images in a batch of the comparison
     device: str = "cpu"  # where a TorchScript file is to run, cpu or cuda; other formats run on both
 
 
 def main(config: Config) -> None:
     """Write the file, run it, and keep it if its detections are those of the detector."""
-    check_values(
-        vars(config),
-        {
-            "at least 1": ("max_detections", "batch_size"),
-            "from 0 to 1": ("confidence",),
-            "above 0 and at most 1": ("nms_iou",),
-        },
-    )
+    check_ranges(config)
     tolerance = choose_tolerance(config)
     refuse_exported(config.weights, "cannot be exported again")
     path = output_path(config.output, config.weights, config.model, config.format)

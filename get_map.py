@@ -35,7 +35,7 @@ from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device, usable_cores
 from utils.system.files import write_text
 from utils.system.memory import keep_freed_memory
-from utils.system.validation import check_values
+from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 from utils.weights.file_kind import refuse_exported
 from utils.weights.thresholds import best_thresholds, store_thresholds
 
@@ -53,8 +53,8 @@ class Config:
     confidence: float = 0.001  # confidence threshold; low, since AP is computed over all thresholds
     score_threshold: float = 0.5  # confidence threshold at which precision, recall and F1 are reported
     nms_iou: float = 0.5  # NMS: IoU above which the lower-scoring of two boxes of a class is suppressed
-    max_detections: int = 300  # maximum number of detections per image
-    resamples: int = 1000  # bootstrap resamples of the images for 95 % confidence intervals; 0 for none
+    max_detections: PositiveInt = 300  # maximum number of detections per image
+    resamples: NonNegativeInt = 1000  # bootstrap resamples for 95 % confidence intervals; 0 for none
     output: Path = Path("map_out")  # folder for report.html, metrics.json, metrics.txt and the curves
     save_json: bool = False  # also write ground truth and detections as COCO JSON
     save_txt: bool = False  # also write them as text files, in ground-truth/ and detection-results/
@@ -62,21 +62,18 @@ class Config:
     model: str | None = None  # model name, for weights files without one
     classes: Path | None = None  # class names, one per line, for weights or data files without them
     image_size: tuple[int, int] | None = None  # height and width of the network input; by default as trained
-    batch_size: int = 8  # images per batch
+    batch_size: PositiveInt = 8  # images per batch
     rectangular: bool = False  # cut padding to the shapes of each batch: faster, nearly the same metrics
-    workers: int | None = None  # worker processes that load images; by default chosen automatically
+    workers: NonNegativeInt | None = None  # worker processes that load images; default: automatic
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where it is fast), off, bf16 or fp16
-    seed: int = 0  # random seed of the resamples
+    seed: NonNegativeInt = 0  # random seed of the resamples
 
 
 def main(config: Config) -> None:
     """Detect or read detections, evaluate them, and print and write the results."""
     keep_freed_memory()
-    check_values(
-        vars(config),
-        {"at least 1": ("batch_size", "max_detections"), "at least 0": ("workers", "resamples", "seed")},
-    )
+    check_ranges(config)
     check_source(config)
     inputs = detect(config) if config.detections is None else read_files(config)
     files, found, _ = inputs

@@ -15,7 +15,8 @@ from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to
 from utils.models.choose import anchors_of, anchors_text, choose_model
 from utils.system.cli import ROOT, run
 from utils.system.files import write_text
-from utils.system.validation import check_image_size, check_values
+from utils.system.settings import NonNegativeInt, check_ranges
+from utils.system.validation import check_image_size
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,12 @@ class Config:
     image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
     output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # file to write
     overwrite: bool = False  # replace an existing file
-    seed: int = 0  # random seed of k-means; another may find slightly better or worse anchors
+    seed: NonNegativeInt = 0  # random seed of k-means; another may find slightly better or worse anchors
 
 
 def main(config: Config) -> None:
     """Evaluate the model's anchors, find better ones, and say whether they are worth a change."""
-    check_values(vars(config), {"at least 0": ("seed",)})
+    check_ranges(config)
     if config.output.exists() and not config.overwrite:
         raise ValueError(f"{config.output} exists: choose another --output, or replace it with --overwrite")
     model = choose_model(config.model, config.backbone, config.neck, config.head)

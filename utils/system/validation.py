@@ -1,10 +1,8 @@
 """Checks of values, packages and files before the work starts; all problems are reported at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 
 class Preflight:
@@ -34,33 +32,6 @@ class Preflight:
         if self.problems:
             lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(self.problems, 1))
             raise ValueError(f"{len(self.problems)} problems to fix before this can run:\n{lines}")
-
-
-_RANGES: dict[str, Callable[[Any], bool]] = {
-    "at least 1": lambda value: value >= 1,
-    "at least 0": lambda value: value >= 0,
-    "from 0 to 1": lambda value: 0 <= value <= 1,
-    "from 0 to 0.9": lambda value: 0 <= value <= 0.9,
-    "above 0": lambda value: value > 0,
-    "above 0 and at most 1": lambda value: 0 < value <= 1,
-    "above 0 and below 1": lambda value: 0 < value < 1,
-    "a plain name": lambda value: Path(value).name == value,
-}
-
-
-def check_values(values: Mapping[str, Any], ranges: Mapping[str, Sequence[str]]) -> None:
-    """Raise ValueError naming every flag whose value is out of range; None and "auto" always pass.
-
-    `ranges` maps each range to the names of its values. Ranges: "at least 1", "at least 0", "from 0 to 1",
-    "from 0 to 0.9", "above 0", "above 0 and at most 1", "above 0 and below 1" or "a plain name".
-    """
-    preflight = Preflight()
-    for allowed, names in ranges.items():
-        for name in names:
-            with preflight.check():
-                if values[name] not in (None, "auto") and not _RANGES[allowed](values[name]):
-                    raise ValueError(f"--{name.replace('_', '-')} must be {allowed}, not {values[name]}")
-    preflight.finish()
 
 
 def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> None:
