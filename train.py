@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from tyro.conf import OmitArgPrefixes
 
-from nets import LossOptions, LossSettings, Preset, preset, require_loss, stride_of
+from nets import LossSettings, Preset, preset, require_loss, stride_of
+from nets.losses.common import LossOptions
 from utils.augment.settings import Augmentation
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex

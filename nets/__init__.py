@@ -1,6 +1,6 @@
 """Detectors: backbones, necks, heads, losses and decoding. Imports nothing of `utils`."""
 
-from nets.losses.common import LossOptions, LossSettings
+from nets.losses.common import LossSettings
 from nets.zoo.build import build, build_detector, parts_of, preset, require_loss, stride_of, strides_of
 from nets.zoo.presets import BACKBONES, HEADS, NECKS, ZOO, Preset
 
@@ -9,7 +9,6 @@ __all__ = [
     "HEADS",
     "NECKS",
     "ZOO",
-    "LossOptions",
     "LossSettings",
     "Preset",
     "build",

@@ -214,7 +214,7 @@ def settings_of(script):
     for field in (n for n in config_of(script)[0].body if isinstance(n, ast.AnnAssign)):
         if "OmitArgPrefixes" in ast.unparse(field.annotation):
             names = {n.id for n in ast.walk(field.annotation) if isinstance(n, ast.Name)}
-            (name,) = (n for n in names if imported.get(n, "").startswith("utils."))
+            (name,) = (n for n in names if imported.get(n, "").startswith(("nets.", "utils.")))
             classes[field.target.id] = class_of(imported[name], name)
     return classes
 
