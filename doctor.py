@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from utils.data.class_names import read_classes
+from utils.data.types import Size
 from utils.doctor.checks import examine, is_healthy, problems_json, report
 from utils.doctor.finding import Finding
 from utils.doctor.page import health_page
@@ -32,7 +33,7 @@ class Config:
     val: str = ""  # the validation data
     test: str = ""  # the test data
     classes: Path | None = None  # class names, one a line; by default those in the data (a list has none)
-    image_size: tuple[int, int] = (640, 640)  # training size (height, width), for the box sizes
+    image_size: Size = (640, 640)  # training size (height, width), for the box sizes
     output: Path = Path("doctor_out")  # folder for index.html and problems.json
     workers: PositiveInt | None = None  # threads that read images; by default one a CPU core
     seed: NonNegativeInt = 0  # random seed: another one shows other images

@@ -12,6 +12,7 @@ import torch
 
 from nets import preset
 from nets.common.detector import Detector
+from utils.data.types import Size
 from utils.export.difference import Difference
 from utils.export.verify import Reference, compare_on_data, verify_network
 from utils.export.verify_nms import verify_nms
@@ -56,7 +57,7 @@ class Config:
     tolerance: tuple[float, float] | None = None  # allowed pixels, and score, off: 1 .005, --half 20 .05
     model: str | None = None  # model name, for weights that do not contain it
     classes: Path | None = None  # file of class names, one a line, for weights that do not contain them
-    image_size: tuple[int, int] | None = None  # height and width of the input; by default as trained
+    image_size: Size | None = None  # height and width of the input; by default as trained
     batch_size: PositiveInt = 8  # images in a batch of the comparison
     device: str = "cpu"  # where a TorchScript file is to run, cpu or cuda; other formats run on both
 

@@ -14,6 +14,7 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_counts
+from utils.data.types import Size
 from utils.evaluate.evaluator import Matched, Metrics, compute_metrics, match_detections
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
 from utils.evaluate.read_results import (
@@ -61,7 +62,7 @@ class Config:
     store_thresholds: bool = False  # store the best confidence thresholds in the weights, for prediction
     model: str | None = None  # model name, for weights files without one
     classes: Path | None = None  # class names, one per line, for weights or data files without them
-    image_size: tuple[int, int] | None = None  # height and width of the network input; by default as trained
+    image_size: Size | None = None  # height and width of the network input; by default as trained
     batch_size: PositiveInt = 8  # images per batch
     rectangular: bool = False  # cut padding to the shapes of each batch: faster, nearly the same metrics
     workers: NonNegativeInt | None = None  # worker processes that load images; default: automatic

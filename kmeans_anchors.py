@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nets import stride_of
 from utils.data.class_names import read_classes
+from utils.data.types import Size
 from utils.formats.read_data import read_data, require_boxes
 from utils.models.anchor_fit import advice, fit_text
 from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
@@ -29,7 +30,7 @@ class Config:
     backbone: str = ""  # replace the backbone of the model
     neck: str = ""  # replace its neck
     head: str = ""  # replace its head
-    image_size: tuple[int, int] | None = None  # height and width of the input; by default the model's own
+    image_size: Size | None = None  # height and width of the input; by default the model's own
     output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # file to write
     overwrite: bool = False  # replace an existing file
     seed: NonNegativeInt = 0  # random seed of k-means; another may find slightly better or worse anchors

@@ -4,10 +4,8 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from itertools import accumulate
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -112,10 +110,10 @@ def _duration(seconds: float) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.0f} d"
 
 
-class RunLog(AbstractContextManager["RunLog"]):
+class RunLog:
     """Logs the epochs of a run; of several processes, the first does.
 
-    Use it as a context: experiment trackers are told whether the run came to its end.
+    `experiments` is a context: the trackers are told whether the run came to its end.
     """
 
     def __init__(self, trainer: Trainer, run: Run, epochs_done: int) -> None:
@@ -125,17 +123,6 @@ class RunLog(AbstractContextManager["RunLog"]):
         self.total_epochs = sum(phase.epochs for phase in trainer.phases)
         self.epochs_before, self.started = epochs_done, time.perf_counter()
         self.rows = 0  # printed since the last phase began
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.experiments.finish(complete=kind is None)
 
     def start_epoch(self, phase: Phase, epoch: int) -> None:
         """Describe the phase where it begins, and save an image of the first batch of the run."""

@@ -29,8 +29,8 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
     Raises `Stopped` after Ctrl+C or SIGTERM, when the step is done and everything is saved. All processes
     call this; the first one writes.
     """
-    stop = StopSignal()
-    with RunLog(trainer, run, progress.epoch) as log, explain_failures(trainer, run.folder), stop.listening():
+    stop, log = StopSignal(), RunLog(trainer, run, progress.epoch)
+    with log.experiments, explain_failures(trainer, run.folder), stop.listening():
         if trainer.steps == 0:
             save(trainer, run, progress, LAST)  # from now on the run can be resumed
         for phase, epoch in remaining_epochs(trainer.phases, progress.epoch):

@@ -8,6 +8,7 @@ from nets import LossSettings, Preset, build
 from nets.common.detector import Detector
 from utils.data.index import DatasetIndex
 from utils.data.readable import require_readable
+from utils.data.types import Size
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
@@ -37,7 +38,7 @@ def weights_file(weights: str, model: str) -> str:
 
 
 def prepare_detector(
-    model: Preset, train: DatasetIndex, weights: str, image_size: tuple[int, int], loss: LossSettings
+    model: Preset, train: DatasetIndex, weights: str, image_size: Size, loss: LossSettings
 ) -> Detector:
     """Build the detector and load the weights it starts from, with a report."""
     detector = build(model, len(train.class_names), loss)

@@ -113,7 +113,7 @@ def free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_memory()
 
 
-def noise(size: int, image_size: tuple[int, int]) -> Batch:
+def noise(size: int, image_size: Size) -> Batch:
     """A batch of noise, with small and large objects."""
     generator = torch.Generator().manual_seed(0)
     height, width = image_size
