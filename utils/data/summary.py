@@ -36,7 +36,7 @@ def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence
     for label, name in enumerate(columns[0].class_names if columns else ()):
         rows.append((f"  {name}", [int(counts[label]) for counts in class_counts]))
     rows += (more or {}).items()
-    return _aligned([("", list(indexes)), *((name, [str(count) for count in row]) for name, row in rows)])
+    return align_columns([["", *indexes], *([name, *map(str, row)] for name, row in rows)])
 
 
 def first_lines(lines: Sequence[str]) -> str:
@@ -71,21 +71,15 @@ def shared_images(indexes: Mapping[str, DatasetIndex]) -> list[Problem]:
     return problems
 
 
-def _aligned(rows: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """The rows as columns: names aligned to the left, cells to the right, in any script."""
-    first = max(terminal_width(name) for name, _ in rows)
-    widths = [
-        max(terminal_width(cell) for cell in column)
-        for column in zip(*(cells for _, cells in rows), strict=True)
-    ]
-    return "\n".join(
-        name
-        + " " * (first - terminal_width(name))
-        + "".join(
-            " " * (2 + width - terminal_width(cell)) + cell for cell, width in zip(cells, widths, strict=True)
-        )
-        for name, cells in rows
-    )
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as a table in any script: the first column aligned to the left, the others to the right."""
+    widths = [max(map(terminal_width, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        gaps = [" " * (width - terminal_width(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = [gap + cell for cell, gap in zip(row[1:], gaps[1:], strict=True)]
+        lines.append("  ".join([row[0] + gaps[0], *cells]).rstrip())
+    return "\n".join(lines)
 
 
 def terminal_width(text: str) -> int:

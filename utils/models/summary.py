@@ -9,6 +9,7 @@ from nets.common.detector import PARTS
 from nets.common.structures import Level
 from nets.inspect.receptive_field import Extent, receptive_fields
 from nets.inspect.summary import Summary, summarise
+from utils.data.summary import align_columns
 from utils.data.types import Size
 
 NOTES = """
@@ -65,7 +66,7 @@ def _part_table(summary: Summary) -> str:
         (part, str(layers), f"{parameters / 1e6:.2f} M", f"{gflops:.2f}", f"{size / 1e6:.0f} MB")
         for part, layers, parameters, gflops, size in _costs(summary)
     ]
-    return _aligned(rows)
+    return align_columns(rows)
 
 
 def _costs(summary: Summary) -> list[tuple[str, float, float, float, float]]:
@@ -80,18 +81,8 @@ def _level_table(levels: Sequence[Level], fields: Sequence[Extent | None] | None
     for number, level in enumerate(levels):
         seen = "not known" if fields is None else _extent(fields[number])
         rows.append((str(number + 1), str(level.stride), f"{level.rows} x {level.columns}", seen))
-    return _aligned(rows)
+    return align_columns(rows)
 
 
 def _extent(field: Extent | None) -> str:
     return "the whole image" if field is None else f"{field[0]} x {field[1]}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """A table with the first column left-aligned and the others right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]).rstrip())
-    return "\n".join(lines)
