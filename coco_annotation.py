@@ -21,10 +21,10 @@ from utils.system.files import write_text
 
 @dataclass(frozen=True)
 class Config:
-    annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # the COCO JSON
-    images: Path = ROOT / "coco_dataset" / "train2017"  # the folder of its images
-    output: Path = ROOT / "coco_train.txt"  # the list to write
-    classes: Path | None = None  # class names in the order of the labels; by default those of the JSON
+    annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # COCO JSON file
+    images: Path = ROOT / "coco_dataset" / "train2017"  # folder with the images
+    output: Path = ROOT / "coco_train.txt"  # list file to write
+    classes: Path | None = None  # class name file, in class order; default: the categories of the JSON
 
 
 def main(config: Config) -> None:

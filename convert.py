@@ -24,13 +24,13 @@ from utils.system.settings import PlainName, check_ranges
 
 @dataclass(frozen=True)
 class Config:
-    """Write data sets in another format."""
+    """Convert data sets between formats."""
 
-    data: Annotated[tuple[str, ...], tyro.conf.Positional]  # data sets, as for --train of train.py
-    to: DataFormat  # the format to write: voc, coco, yolo or list
-    output: Path  # the folder to write, new or empty
-    split: PlainName = "train"  # name of the split that is written: train, val, test or another
-    classes: Path | None = None  # class names, one a line; by default the data's own
+    data: Annotated[tuple[str, ...], tyro.conf.Positional]  # data sets, as in train.py --train
+    to: DataFormat  # output format: voc, coco, yolo or list
+    output: Path  # output folder, new or empty
+    split: PlainName = "train"  # name of the split to write: train, val, test or another
+    classes: Path | None = None  # class name file, one per line; default: the data's own
     images: ImagePlacement = "link"  # link or copy the images, or none: leave them where they are
     keep_difficult: bool = False  # keep difficult objects if the format has no flag for them
 

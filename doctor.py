@@ -28,15 +28,15 @@ PAGE, PROBLEMS = "index.html", "problems.json"
 class Config:
     """Check a data set for errors in its images and labels."""
 
-    data: tuple[str, ...] = ()  # data sets, one a split: a list file, VOCdevkit/VOC2007:train, a.json:images/
-    train: str = ""  # the training data, named in the same way; by default the first of --data
-    val: str = ""  # the validation data
-    test: str = ""  # the test data
-    classes: Path | None = None  # class names, one a line; by default those in the data (a list has none)
-    image_size: Size = (640, 640)  # training size (height, width), for the box sizes
+    data: tuple[str, ...] = ()  # data sets, one per split: list file, VOC2007:train, a.json:images/
+    train: str = ""  # training data, in the same forms; default: the first of --data
+    val: str = ""  # validation data
+    test: str = ""  # test data
+    classes: Path | None = None  # class name file, one per line; default: from the data (not in lists)
+    image_size: Size = (640, 640)  # height and width at which to check box sizes
     output: Path = Path("doctor_out")  # folder for index.html and problems.json
-    workers: PositiveInt | None = None  # threads that read images; by default one a CPU core
-    seed: NonNegativeInt = 0  # random seed: another one shows other images
+    workers: PositiveInt | None = None  # image-reading threads; default: one per CPU core
+    seed: NonNegativeInt = 0  # random seed for choosing example images
 
 
 def main(config: Config) -> None:

@@ -43,23 +43,23 @@ FLOAT32_TOLERANCE, FLOAT16_TOLERANCE = Difference(1.0, 0.005), Difference(20.0, 
 class Config:
     """Export a detector to other runtimes."""
 
-    weights: Path  # a checkpoint of train.py, other weights, or pretrained with --model
-    format: ExportFormat = "onnx"  # onnx, openvino, torchscript, or tensorrt: ONNX and a build command
-    output: Path | None = None  # file to write, or folder for OpenVINO; by default beside the weights
-    check: str = ""  # data to compare on: a list, VOC2007:test, a.json:images/, ...; by default drawn images
-    dynamic: bool = False  # dynamic input shape: any batch size and image size, not one image of --image-size
-    letterbox: bool = False  # letterbox in the graph: take an image of any size, return boxes in its pixels
-    nms: bool = True  # include NMS in the graph: outputs after NMS in addition to the candidates before it
-    confidence: Fraction | None = None  # confidence threshold of the NMS; default: as stored, else .5
-    nms_iou: PositiveFraction = 0.3  # IoU above which the lower-scoring of two boxes of a class is suppressed
-    max_detections: PositiveInt = 300  # maximum number of detections on one image after NMS
-    half: bool = False  # store the weights of an OpenVINO folder as float16, which halves its size
-    tolerance: tuple[float, float] | None = None  # allowed pixels, and score, off: 1 .005, --half 20 .05
-    model: str | None = None  # model name, for weights that do not contain it
-    classes: Path | None = None  # file of class names, one a line, for weights that do not contain them
-    image_size: Size | None = None  # height and width of the input; by default as trained
-    batch_size: PositiveInt = 8  # images in a batch of the comparison
-    device: str = "cpu"  # where a TorchScript file is to run, cpu or cuda; other formats run on both
+    weights: Path  # train.py checkpoint, other weights, or pretrained (needs --model)
+    format: ExportFormat = "onnx"  # output format; tensorrt writes ONNX and prints the build command
+    output: Path | None = None  # output file (OpenVINO: folder); default: next to the weights
+    check: str = ""  # data to check the export on: list file, VOC2007:test, ...; default: synthetic
+    dynamic: bool = False  # dynamic batch and image size, instead of one image of --image-size
+    letterbox: bool = False  # letterbox in the graph: any image size in, boxes in original pixels out
+    nms: bool = True  # include NMS in the graph; the raw candidates remain outputs too
+    confidence: Fraction | None = None  # NMS score threshold; default: stored in the weights, else .5
+    nms_iou: PositiveFraction = 0.3  # NMS IoU threshold, applied per class
+    max_detections: PositiveInt = 300  # maximum number of detections per image after NMS
+    half: bool = False  # store OpenVINO weights as float16 (half the size)
+    tolerance: tuple[float, float] | None = None  # maximum box (pixels) and score error; default: 1 .005
+    model: str | None = None  # model name, for weights without one
+    classes: Path | None = None  # class name file, one per line, for weights without class names
+    image_size: Size | None = None  # input height and width in pixels; default: the training size
+    batch_size: PositiveInt = 8  # batch size of --check
+    device: str = "cpu"  # device to run TorchScript on, cpu or cuda; other formats run on both
 
 
 def main(config: Config) -> None:

@@ -43,28 +43,28 @@ from utils.weights.thresholds import best_thresholds, store_thresholds
 
 @dataclass(frozen=True)
 class Config:
-    """Evaluate a detector on a data set, or detections from files."""
+    """Evaluate a detector, or saved detections, on a data set."""
 
-    weights: Path | None = None  # from train.py or export.py, other weights, or `pretrained` with --model
-    data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # list files, VOC2007:test, a.json:images/, ...
-    ground_truth: str = ""  # instead of --weights and --data: COCO JSON, text folder, or like --data
-    detections: Path | None = None  # with --ground-truth: COCO results, predict.py JSON, or text folder
+    weights: Path | None = None  # train.py checkpoint, export.py file, other weights, or pretrained
+    data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # test set: list, VOC2007:test, a.json:images/
+    ground_truth: str = ""  # labels for --detections: COCO JSON, .txt folder, or as for --data
+    detections: Path | None = None  # with --ground-truth: COCO results, predict.py JSON, or .txt folder
     compare: Path | None = None  # other detections on the same images, for a significance test
-    min_overlap: float = 0.5  # IoU for a match in the VOC metrics, precision, recall and F1 (not COCO's)
+    min_overlap: float = 0.5  # IoU threshold of VOC AP, precision, recall and F1 (not of COCO AP)
     confidence: float = 0.001  # confidence threshold; low, since AP is computed over all thresholds
     score_threshold: float = 0.5  # confidence threshold at which precision, recall and F1 are reported
-    nms_iou: float = 0.5  # NMS: IoU above which the lower-scoring of two boxes of a class is suppressed
+    nms_iou: float = 0.5  # NMS IoU threshold, applied per class
     max_detections: PositiveInt = 300  # maximum number of detections per image
     resamples: NonNegativeInt = 1000  # bootstrap resamples for 95 % confidence intervals; 0 for none
     output: Path = Path("map_out")  # folder for report.html, metrics.json, metrics.txt and the curves
-    save_json: bool = False  # also write ground truth and detections as COCO JSON
-    save_txt: bool = False  # also write them as text files, in ground-truth/ and detection-results/
-    store_thresholds: bool = False  # store the best confidence thresholds in the weights, for prediction
-    model: str | None = None  # model name, for weights files without one
-    classes: Path | None = None  # class names, one per line, for weights or data files without them
-    image_size: Size | None = None  # height and width of the network input; by default as trained
+    save_json: bool = False  # write ground truth and detections as COCO JSON
+    save_txt: bool = False  # write both as text files in ground-truth/ and detection-results/
+    store_thresholds: bool = False  # store the best-F1 score thresholds in the weights file, for predict.py
+    model: str | None = None  # model name, for weights without one
+    classes: Path | None = None  # class name file, one per line, for weights or data without class names
+    image_size: Size | None = None  # input height and width in pixels; default: the training size
     batch_size: PositiveInt = 8  # images per batch
-    rectangular: bool = False  # cut padding to the shapes of each batch: faster, nearly the same metrics
+    rectangular: bool = False  # pad only to each batch's largest size: faster, nearly the same metrics
     workers: NonNegativeInt | None = None  # worker processes that load images; default: automatic
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where it is fast), off, bf16 or fp16

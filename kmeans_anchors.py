@@ -25,12 +25,12 @@ class Config:
     """Choose anchors for a data set."""
 
     data: str = str(ROOT / "2007_train.txt")  # training data: list file, VOC2007:train, a.json:images/
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
-    model: str = "yolov3"  # model that the anchors are for; an unknown name lists all models
-    backbone: str = ""  # replace the backbone of the model
-    neck: str = ""  # replace its neck
-    head: str = ""  # replace its head
-    image_size: Size | None = None  # height and width of the input; by default the model's own
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class name file, one per line
+    model: str = "yolov3"  # model to fit anchors for; an unknown name lists all
+    backbone: str = ""  # replacement backbone of the model
+    neck: str = ""  # replacement neck
+    head: str = ""  # replacement head
+    image_size: Size | None = None  # input height and width in pixels; default: the model's own
     output: Path = ROOT / "model_data" / "yolo_anchors.txt"  # file to write
     overwrite: bool = False  # replace an existing file
     seed: NonNegativeInt = 0  # random seed of k-means; another may find slightly better or worse anchors

@@ -1,4 +1,4 @@
-"""Detect objects on images: python predict.py photos/ --weights logs/RUN/best.pt
+"""Detect objects in images: python predict.py photos/ --weights logs/RUN/best.pt
 
 Takes files, folders (searched recursively), patterns, URLs, and - for a list of them on standard input, one
 per line. Without any it asks for a file name, again and again. Results keep the folder structure.
@@ -51,9 +51,11 @@ from utils.weights.thresholds import check_class_names, describe_confidences
 
 @dataclass(frozen=True)
 class Config:
-    """Detect objects on images."""
+    """Detect objects in images."""
 
-    source: Positional[tuple[str, ...]]  # files, folders, patterns, URLs, or -
+    source: Positional[
+        tuple[str, ...]
+    ]  # files, folders, glob patterns, URLs; - reads a list of them from stdin
     predict: OmitArgPrefixes[PredictSettings] = PredictSettings(weights=tyro.MISSING)  # model and thresholds
     detect: OmitArgPrefixes[DetectOptions] = DetectOptions()  # test-time augmentation, tiles and heat maps
     output: Path = Path("predictions")  # folder for the results
@@ -62,10 +64,10 @@ class Config:
     save_json: bool = False  # write results.json with all boxes
     save_csv: bool = False  # write results.csv with a row per box
     crop: bool = False  # save the contents of each box, in a folder per class
-    count: bool = False  # print the number of detections by class for each image
+    count: bool = False  # print the number of detections per class for each image
     show: bool = False  # show each result in a window; needs a display
-    benchmark: NonNegativeInt = 0  # instead of all this, time each stage so many times over the images
-    seed: int = 0  # of random numbers that a model may draw; the networks here draw none
+    benchmark: NonNegativeInt = 0  # only time each stage, in so many passes over the images; 0: off
+    seed: int = 0  # random seed; no effect with the built-in models
 
 
 def main(config: Config) -> None:

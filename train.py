@@ -58,16 +58,18 @@ SPLITS = ("train", "val", "test")
 class Config:
     """Train a detector."""
 
-    train: tuple[str, ...] = (str(ROOT / "2007_train.txt"),)  # lists, VOC2007:train, a.json:images/, ...
+    train: tuple[str, ...] = (
+        str(ROOT / "2007_train.txt"),
+    )  # data: list files, VOC2007:train, a.json:images/
     val: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # validation data, in the same forms
-    test: tuple[str, ...] = ()  # data to evaluate the best weights on at the end; default: --val
-    classes: Path | None = None  # class names, one per line; default: the data's own, else voc_classes.txt
-    model: str = "yolox_nano"  # a name of docs/models.md; a wrong one lists them all
-    backbone: str = ""  # another backbone for the model, or timm:NAME; a wrong name lists them all
-    neck: str = ""  # another neck
-    head: str = ""  # another head
-    anchors: str = ""  # file of anchors, w,h, w,h, ..., finest level first; default: the model's own
-    weights: str = "none"  # weights to start from: a file, none, or pretrained (the published ones)
+    test: tuple[str, ...] = ()  # data for the final evaluation of the best weights; default: --val
+    classes: Path | None = None  # class name file, one per line; default: the data's own, or VOC's
+    model: str = "yolox_nano"  # a model of docs/models.md; an unknown name lists all
+    backbone: str = ""  # replacement backbone, or timm:NAME; an unknown name lists all
+    neck: str = ""  # replacement neck
+    head: str = ""  # replacement head
+    anchors: str = ""  # anchor file (w,h, w,h, ..., finest level first); default: the model's own
+    weights: str = "none"  # weights to start from: a file, none, or pretrained (published ones)
     image_size: Size | None = None  # input height and width in pixels; default: the model's own
     phases: OmitArgPrefixes[PhaseSettings] = PhaseSettings()  # epochs, freezing and batch sizes
     loss: OmitArgPrefixes[LossOptions] = LossOptions()  # box loss, label smoothing and focal loss
@@ -76,12 +78,12 @@ class Config:
     augmentation: OmitArgPrefixes[Augmentation] = Augmentation()  # data augmentation
     machine: OmitArgPrefixes[MachineSettings] = MachineSettings()  # device, precision, workers and memory
     schedule: OmitArgPrefixes[RunSettings] = RunSettings()  # evaluation, checkpoints and logging
-    output: Path = ROOT / "logs"  # folder in which the run's folder is made
-    name: PlainName = ""  # name of the run; default: date and time
+    output: Path = ROOT / "logs"  # parent folder of the run's folder
+    name: PlainName = ""  # run name; default: date and time
     seed: NonNegativeInt = 0  # random seed: the same seed gives the same run
-    resume: str = ""  # resume a run, with its settings but for flags given: its folder, or last
-    summary: bool = False  # print the layers and cost of the model, and stop
-    preview: bool = False  # save images of augmented batches of each phase, and stop
+    resume: str = ""  # run folder to resume, or last; flags given override its settings
+    summary: bool = False  # print the model's layers, size and FLOPs, and exit
+    preview: bool = False  # save augmented example batches of each phase, and exit
 
 
 def main(config: Config) -> None:

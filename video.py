@@ -1,4 +1,4 @@
-"""Detect objects on a video: python video.py --source street.mp4 --weights logs/RUN/best.pt --save out.mp4
+"""Detect objects in a video: python video.py --source street.mp4 --weights logs/RUN/best.pt --save out.mp4
 
 The source is a camera, file, stream or folder of images. All stages run at the same time; Ctrl+C keeps what
 is done. Instead of flags, edit `Config`, for instance PredictSettings(weights=Path("best.pt"), model="ssd").
@@ -33,18 +33,18 @@ MAX_PROBLEMS_PRINTED = 10
 
 @dataclass(frozen=True)
 class Config:
-    """Detect objects on a video."""
+    """Detect objects in a video."""
 
-    source: str  # number of a camera (0 is the first), video file, URL, or folder of images
+    source: str  # camera number (0: the first), video file, URL, or image folder
     predict: OmitArgPrefixes[PredictSettings] = PredictSettings(weights=tyro.MISSING)  # model and thresholds
     video: OmitArgPrefixes[VideoSettings] = VideoSettings()  # frames and output files
     overwrite: bool = False  # replace existing files
-    fps: PositiveFloat | None = None  # frames per second of a folder of images, by default 25
+    fps: PositiveFloat | None = None  # frame rate of an image folder; default: 25
     reconnect: NonNegativeInt = 10  # attempts in a row to restore a lost connection to a camera or stream
-    track: bool = False  # give each object a number that it keeps; needs pip install trackers
+    track: bool = False  # track objects, with a track ID each; needs pip install trackers
     line: CountingLine | None = None  # X1 Y1 X2 Y2: count objects that cross this line, in and out
-    zone: tuple[float, ...] = ()  # X Y X Y X Y ...: count objects within these corners
-    seed: int = 0  # of random numbers that a model may draw; the networks here draw none
+    zone: tuple[float, ...] = ()  # X Y X Y X Y ...: count objects inside this polygon
+    seed: int = 0  # random seed; no effect with the built-in models
 
     @property
     def tracks(self) -> bool:

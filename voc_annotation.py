@@ -31,18 +31,18 @@ from utils.system.cli import ROOT, run
 
 @dataclass(frozen=True)
 class Config:
-    devkit: Path = ROOT / "VOCdevkit"  # the folder that contains VOC2007 and other years
-    sets: tuple[str, ...] = ("2007:train", "2007:val")  # the lists to write, as year:split
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one a line
-    mode: Literal["all", "split", "lists"] = "all"  # split the images, write the lists, or both
-    trainval_percent: float = 0.9  # share of the images that are not for testing
-    train_percent: float = 0.9  # share of these for training; the others are for validation
-    seed: int = 0  # random seed: another one splits the images differently
-    output: Path = ROOT  # the folder for the lists
+    devkit: Path = ROOT / "VOCdevkit"  # folder that contains VOC2007 and other years
+    sets: tuple[str, ...] = ("2007:train", "2007:val")  # list files to write, as year:split
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class name file, one per line
+    mode: Literal["all", "split", "lists"] = "all"  # split the images, write the list files, or both (all)
+    trainval_percent: float = 0.9  # fraction of the images for training and validation
+    train_percent: float = 0.9  # fraction of those for training
+    seed: int = 0  # random seed of the split
+    output: Path = ROOT  # folder for the list files
     overwrite_splits: bool = False  # replace a split that you made yourself
     keep_difficult: bool = False  # also write difficult objects to the lists
     empty_without_xml: bool = False  # treat images without XML as images without objects
-    show: int = 100  # maximum number of problems to print; 0 prints all
+    show: int = 100  # maximum number of problems to print; 0: all
 
 
 def main(config: Config) -> None:

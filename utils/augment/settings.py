@@ -30,12 +30,12 @@ class Augmentation:
     rotation: Rotation = 0.0  # largest random rotation in either direction, in degrees
     shear: Shear = 0.0  # largest random shear in either direction, in degrees
     flip: Fraction = 0.5  # probability of flipping a sample horizontally
-    hue: Fraction = 0.015  # largest random hue shift, as a fraction of the colour circle
-    saturation: Fraction = 0.7  # largest relative change of the saturation
-    brightness: Fraction = 0.4  # largest relative change of the brightness
-    copy_paste: Fraction = 0.0  # probability of pasting objects of other samples of the batch into a sample
+    hue: Fraction = 0.015  # largest random hue shift, as a fraction of the colour wheel
+    saturation: Fraction = 0.7  # largest relative change in saturation
+    brightness: Fraction = 0.4  # largest relative change in brightness
+    copy_paste: Fraction = 0.0  # probability of pasting in objects from other samples in the batch
     cut_out: Fraction = 0.0  # probability of covering a rectangle of a sample (cutout)
-    multi_scale: SizeChange = 0.0  # largest relative change of the input size from batch to batch
+    multi_scale: SizeChange = 0.0  # largest relative change in input size from batch to batch
     min_visibility: Suppress[Fixed[Fraction]] = 0.2  # drop boxes of which less is visible
     min_size: Suppress[Fixed[NonNegativeFloat]] = 2.0  # drop boxes with shorter sides, in input pixels
 

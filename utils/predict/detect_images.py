@@ -22,9 +22,9 @@ TileOverlap = Annotated[float, Range("from 0 to 0.9", lambda value: 0 <= value <
 class DetectOptions:
     """How images are looked at, and whether heat maps are made."""
 
-    batch_size: PositiveInt = 8  # images, or tiles of a large image, at a time
+    batch_size: PositiveInt = 8  # images per batch, or tiles of a large image
     augment: bool = False  # test-time augmentation: flip and scale; finds more, 4 times slower
-    tiles: bool = False  # detect on overlapping tiles of large images too: finds small objects
+    tiles: bool = False  # also detect on overlapping tiles of large images; finds small objects
     tile_overlap: TileOverlap = 0.2  # overlap of neighbouring tiles, as a fraction of their side
     heatmap: bool = False  # save a heat map of the scores of all candidates, before any threshold
     heatmap_class: str | None = None  # a heat map of this class only

@@ -28,16 +28,16 @@ ClassConfidence = Annotated[
 class PredictSettings:
     """Which detector finds objects, and which of its candidates become detections."""
 
-    weights: Path  # checkpoint of train.py, file of export.py, other weights, or pretrained with --model
-    model: str | None = None  # model name, for weights that do not store it
-    classes: Path | None = None  # file with one class name per line, for weights that do not store them
-    image_size: Size | None = None  # input height and width in pixels; default: as trained
+    weights: Path  # train.py checkpoint, export.py file, other weights, or pretrained (needs --model)
+    model: str | None = None  # model name, for weights without one
+    classes: Path | None = None  # class name file, one per line, for weights without class names
+    image_size: Size | None = None  # input height and width in pixels; default: the training size
     device: str = "auto"  # auto, cpu, cuda or cuda:0
-    amp: Amp = "auto"  # mixed precision: auto (where it is fast and accurate), off, bf16 or fp16
-    confidence: Confidence = None  # threshold, or best or best-by-class as stored; default: best, else .5
-    class_confidence: ClassConfidence = field(default_factory=dict)  # thresholds of single classes: dog=0.3
-    only: tuple[str, ...] = ()  # names of the classes to detect; default: all
-    nms_iou: Fraction = 0.3  # NMS: of two boxes of a class with a higher IoU, the lower-scoring is suppressed
+    amp: Amp = "auto"  # mixed precision: auto (where fast and accurate), off, bf16 or fp16
+    confidence: Confidence = None  # score threshold, or stored ones: best, best-by-class; default: best or .5
+    class_confidence: ClassConfidence = field(default_factory=dict)  # per-class score thresholds: dog=0.3
+    only: tuple[str, ...] = ()  # classes to detect; default: all
+    nms_iou: Fraction = 0.3  # NMS IoU threshold, applied per class
     agnostic_nms: bool = False  # class-agnostic NMS: suppress overlapping boxes of different classes too
-    rectangular: bool = False  # pad less: cut the input to the batch's shapes; faster, nearly the same boxes
+    rectangular: bool = False  # pad only to the batch's largest size; faster, nearly the same boxes
     max_detections: tyro.conf.Suppress[tyro.conf.Fixed[PositiveInt]] = 300  # per image; for Python, no flag

@@ -14,9 +14,9 @@ class RunSettings:
     """When a run evaluates, saves and stops, and where its metrics go."""
 
     eval_period: PositiveInt = 1  # epochs between evaluations; the last epoch is always evaluated
-    save_period: NonNegativeInt = 0  # epochs between extra checkpoints epoch_NNN.pt; 0 for none
-    save_steps: NonNegativeInt = 0  # steps between saves of last.pt within an epoch; 0: after each epoch only
-    patience: NonNegativeInt = 0  # early stopping: evaluations without a better mAP; 0 never stops early
+    save_period: NonNegativeInt = 0  # epochs between extra checkpoints epoch_NNN.pt; 0: none
+    save_steps: NonNegativeInt = 0  # steps between saves of last.pt within an epoch; 0: only after epochs
+    patience: NonNegativeInt = 0  # early stopping: evaluations without a better mAP; 0: off
     log: tuple[LogName, ...] = ("tensorboard",)  # experiment trackers: tensorboard, wandb, mlflow, or none
 
 

@@ -26,12 +26,12 @@ Decay = Literal["cosine", "step", "constant"]
 class PhaseSettings:
     """How long a run trains, on batches of which size, and what is frozen at first."""
 
-    epochs: PositiveInt | None = None  # passes over the training data; default: by the number of images
-    freeze_epochs: NonNegativeInt | None = None  # epochs with frozen parts; default: a fifth, 0 from scratch
-    freeze: tuple[str, ...] = ("backbone",)  # frozen then: backbone, neck, head; backbone:2: 2 stages
-    batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: measure what is fast and fits
-    freeze_batch_size: PositiveInt | Literal["auto"] = 16  # while parts are frozen; auto: twice --batch-size
-    clean_share: Fraction = 0.3  # last share of the epochs, without mosaic, mixup, copy-paste and cutout
+    epochs: PositiveInt | None = None  # training epochs; default: depends on the number of images
+    freeze_epochs: NonNegativeInt | None = None  # first epochs, frozen; default: 1/5, 0 from scratch
+    freeze: tuple[str, ...] = ("backbone",)  # parts to freeze: backbone, neck, head, or backbone:N stages
+    batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: the fastest that fits into memory
+    freeze_batch_size: PositiveInt | Literal["auto"] = 16  # the same while frozen; auto: twice --batch-size
+    clean_share: Fraction = 0.3  # final fraction of epochs without mosaic, mixup, copy-paste and cutout
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class OptimizerSettings:
     """The optimizer, the learning rate schedule and the average of the weights."""
 
     optimizer: OptimizerName = "adamw"  # sgd, adamw or muon
-    lr: PositiveFloat | None = None  # peak learning rate for a batch size of 64; default: by the optimizer
+    lr: PositiveFloat | None = None  # peak learning rate at batch size 64 (scaled); default: per optimizer
     layer_decay: PositiveFraction = 1.0  # layer-wise learning rate decay: factor per stage away from the head
     momentum: OpenFraction = 0.9  # momentum of SGD and Muon, beta1 of AdamW
-    weight_decay: float | None = None  # weight decay, not on BatchNorm and biases; default: by the optimizer
+    weight_decay: float | None = None  # weight decay (not on BatchNorm or biases); default: per optimizer
     lr_decay: Decay = "cosine"  # learning rate schedule: cosine, step or constant
-    warmup_epochs: NonNegativeFloat = 1.0  # epochs of learning rate warm-up when a part starts to train
-    clip: NonNegativeFloat = 0.0  # gradient clipping: largest norm; 0 for none
+    warmup_epochs: NonNegativeFloat = 1.0  # warm-up epochs, at the start and after unfreezing
+    clip: NonNegativeFloat = 0.0  # gradient clipping: maximum norm; 0: off
     ema: bool = True  # evaluate and save an exponential moving average (EMA) of the weights
 
     def complete(self) -> "OptimizerSettings":
@@ -69,12 +69,12 @@ class MachineSettings:
 
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where it is fast), off, bf16 or fp16
-    workers: NonNegativeInt | None = None  # processes that load data; default: as many as measured to help
-    cache: Cache = "auto"  # cache of decoded images: ram, disk, off, or auto (in memory if they fit)
-    batch_parts: PositiveInt = 1  # gradient accumulation: parts per batch; more where memory runs out
-    sync_bn: bool = True  # synchronised BatchNorm: statistics over the batches of all processes
+    workers: NonNegativeInt | None = None  # data loading processes; default: chosen by measurement
+    cache: Cache = "auto"  # cache of decoded images: ram, disk, off, or auto (ram if they fit)
+    batch_parts: PositiveInt = 1  # gradient accumulation: parts per batch; raised where memory runs out
+    sync_bn: bool = True  # synchronised BatchNorm: batch statistics of all processes
     compile: Compiling = "off"  # torch.compile: off, on, or graphs (with CUDA graphs, on a GPU)
-    deterministic: bool = False  # on a GPU, only deterministic kernels, if slower
+    deterministic: bool = False  # only deterministic GPU kernels, even if slower
 
 
 @dataclass(frozen=True)

@@ -30,11 +30,11 @@ class VideoSettings:
     """Which frames are processed, and what becomes of them."""
 
     save: Path | None = None  # video file to write: .mp4, .mov, .mkv, .webm or .avi
-    save_json: Path | None = None  # file to write with a line of JSON per frame
-    show: bool = False  # show the frames in a window, q ends; needs a display
+    save_json: Path | None = None  # JSON Lines file to write, a line per frame
+    show: bool = False  # show frames in a window (q quits); needs a display
     max_frames: NonNegativeInt = 0  # stop after this many frames; 0: no limit
-    every: PositiveInt = 1  # detect on every nth frame; the frames between keep its boxes
-    batch_size: PositiveInt = 1  # frames detected on together; more is faster on a GPU, with more delay
+    every: PositiveInt = 1  # detect on every nth frame; frames in between reuse its boxes
+    batch_size: PositiveInt = 1  # frames per batch; more is faster on a GPU, but adds delay
 
 
 @dataclass
