@@ -21,6 +21,8 @@ from utils.system.files import write_text
 
 @dataclass(frozen=True)
 class Config:
+    """Write a list file from COCO annotations."""
+
     annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # COCO JSON file
     images: Path = ROOT / "coco_dataset" / "train2017"  # folder with the images
     output: Path = ROOT / "coco_train.txt"  # list file to write

@@ -58,9 +58,7 @@ SPLITS = ("train", "val", "test")
 class Config:
     """Train a detector."""
 
-    train: tuple[str, ...] = (
-        str(ROOT / "2007_train.txt"),
-    )  # data: list files, VOC2007:train, a.json:images/
+    train: tuple[str, ...] = (str(ROOT / "2007_train.txt"),)  # list files, VOC2007:train, a.json:images/, ...
     val: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # validation data, in the same forms
     test: tuple[str, ...] = ()  # data for the final evaluation of the best weights; default: --val
     classes: Path | None = None  # class name file, one per line; default: the data's own, or VOC's

@@ -31,6 +31,8 @@ from utils.system.cli import ROOT, run
 
 @dataclass(frozen=True)
 class Config:
+    """Write list files of a VOC data set, and split it into train, val and test."""
+
     devkit: Path = ROOT / "VOCdevkit"  # folder that contains VOC2007 and other years
     sets: tuple[str, ...] = ("2007:train", "2007:val")  # list files to write, as year:split
     classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class name file, one per line
