@@ -53,9 +53,7 @@ from utils.weights.thresholds import check_class_names, describe_confidences
 class Config:
     """Detect objects in images."""
 
-    source: Positional[
-        tuple[str, ...]
-    ]  # files, folders, glob patterns, URLs; - reads a list of them from stdin
+    source: Positional[tuple[str, ...]]  # files, folders, globs, URLs; -: a list of them on stdin
     predict: OmitArgPrefixes[PredictSettings] = PredictSettings(weights=tyro.MISSING)  # model and thresholds
     detect: OmitArgPrefixes[DetectOptions] = DetectOptions()  # test-time augmentation, tiles and heat maps
     output: Path = Path("predictions")  # folder for the results
