@@ -17,7 +17,7 @@ NAMES = ("key", "house", "fish")
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """Weights and images where the page has them; the current folder."""
+    """Weights, images and a list where the page has them; the current folder."""
     torch.manual_seed(0)
     save_checkpoint(
         tmp_path / "logs" / "first" / "best.pt",
@@ -35,6 +35,8 @@ def home(tmp_path, monkeypatch):
     drawn_index(tmp_path / "photos", 3)
     (tmp_path / "photos" / "0.png").rename(tmp_path / "photos" / "street.jpg")
     (tmp_path / "photos" / "1.png").rename(tmp_path / "photos" / "market.png")
+    lines = "photos/street.jpg 6,20,30,44,0\nphotos/market.png 33,20,57,44,1\n"
+    (tmp_path / "2007_test.txt").write_text(lines, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -47,6 +49,7 @@ def test_the_page(home, capsys):
     names = {}
     exec("\n".join(blocks), names)
     assert len(names["found"]) > 0 and len(names["coco_results"]) == len(names["found"])
+    assert names["metrics"].num_images == 2 and names["metrics"].objects.tolist() == [1, 1, 0]
     assert (home / "found.jpg").is_file() and (home / "heat.jpg").is_file()
     assert names["again"].boxes.tolist() == names["found"].boxes.tolist()
     assert tuple(names["boxes"].shape) == (2, 3549, 4) and tuple(names["scores"].shape) == (2, 3549, 3)
