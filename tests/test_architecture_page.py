@@ -81,7 +81,8 @@ def definitions_of(body, prefix) -> Iterator[tuple[str, ast.AST]]:
 
 def is_defined(path, name):
     """Whether the file itself defines the name; importing it does not count."""
-    return not isinstance(definitions(path).get(name), ast.ImportFrom | None)
+    exists = (ROOT / path).is_file()
+    return exists and not isinstance(definitions(path).get(name), ast.ImportFrom | None)
 
 
 def is_importable(dotted):
@@ -186,7 +187,7 @@ def test_the_table_of_folders_has_their_docstrings():
 def test_wrong_names_are_noticed():
     text = (
         "`nets/zoo/nothing.py` and `utils/nothing/`, `nets/zoo/build.py` `build`,\n`buildd`; `Detector.lose` "
-        "in `nets/common/detector.py`, `Detector` in `nets/zoo/build.py`; utils.predict.Predictor, "
+        "in `nets/common/detector.py`, `Detector` in `nets/zoo/build.py`; `utils.predict.Predictor`, "
         "`utils.predict.Predicter`\n```python\nfrom nets import build_detectors, preset\n```\n"
     )
     assert {path for path in paths_in(text) if not (ROOT / path).exists()} == {
