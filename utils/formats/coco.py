@@ -29,10 +29,10 @@ def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None 
     class_names  class names, by label; None takes the categories of the file. Annotations of other categories
         are skipped with a warning.
 
-    Images without annotations are kept. An image size that a box contradicts counts as unknown. Areas are
-    read from the file, crowds are flagged, and so are difficult objects, by a non-standard key. Raises
-    `ValueError` if the file is not COCO JSON, an annotation refers to an unknown image or category, no
-    category matches, or the path of an image leads out of the folder.
+    Images without annotations are kept. If a box exceeds the image size in the file, the size counts as
+    unknown. Areas are read from the file; crowds are flagged, and so are difficult objects, by a non-standard
+    key. Raises ValueError if the file is not COCO JSON, an annotation refers to an unknown image or category,
+    no category matches, or an image path leads out of the folder.
     """
     return index_coco(path, image_folder, load_coco(path), class_names)
 
@@ -53,7 +53,7 @@ def index_coco(
 
 
 def load_coco(path: Path) -> Content:
-    """Return the content of a COCO annotation file; `ValueError` if incomplete or another kind of file."""
+    """Return the content of a COCO annotation file; ValueError if incomplete or another kind of file."""
     text = read_text(path)
     try:
         content = json.loads(text)
@@ -79,9 +79,9 @@ def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
 
 
 def skipped_annotations(content: Content, class_names: Sequence[str]) -> tuple[list[Problem], Counter[str]]:
-    """Return what `index_coco` skips in a valid file.
+    """Return the annotations that `index_coco` skips in a valid file.
 
-    Returns one problem per empty or inverted box, and the counts of the categories missing in `class_names`.
+    Returns one problem per empty or inverted box, and counts of the categories missing in `class_names`.
     """
     files = {entry["id"]: entry["file_name"] for entry in content["images"]}
     names = {category["id"]: str(category["name"]) for category in content["categories"]}
@@ -134,7 +134,7 @@ def _index(
 
 
 def image_paths(path: Path, folder: Path, entries: Sequence[Content]) -> list[str]:
-    """Return the absolute image paths; `ValueError` for a path that leads out of the image folder."""
+    """Return the absolute image paths; ValueError for a path that leads out of the image folder."""
     folder = folder.absolute()
     for entry in entries:
         parts = re.split(r"[/\\]", entry["file_name"])  # Windows accepts both
@@ -163,7 +163,7 @@ def _classes(content: Content) -> dict[Any, str]:
 
 
 def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
-    """Return the category names as a tuple; `ValueError` if a name is repeated or there is none."""
+    """Return the category names as a tuple; ValueError if a name is repeated or there is none."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
@@ -175,7 +175,7 @@ def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
 def refuse_unknown_ids(
     path: Path, annotations: Sequence[Content], key: str, known: Container[object]
 ) -> None:
-    """Raise `ValueError` if an annotation's `key` is not among the known ids."""
+    """Raise ValueError if an annotation's `key` is not among the known ids."""
     unknown = [annotation for annotation in annotations if annotation[key] not in known]
     if unknown:
         raise ValueError(
@@ -219,7 +219,7 @@ def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndar
 
 
 def _usable(path: Path, boxes: Boxes, labels: Labels, found: Sequence[str]) -> np.ndarray:
-    """Return which boxes can be used, bool [N]; warn of the others. `ValueError` if no category matches."""
+    """Return which boxes can be used, bool [N]; warn of the others. ValueError if no category matches."""
     known = labels >= 0
     unknown_names = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
     if unknown_names and not known.any():

@@ -23,9 +23,12 @@ from utils.system.files import new_folder, write_text
 
 HAS_SIZES: tuple[DataFormat, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[DataFormat, ...] = ("voc", "coco")
-BY_STEM: tuple[DataFormat, ...] = ("voc", "yolo")  # annotations are found by the stem of the image file
+BY_STEM: tuple[DataFormat, ...] = (
+    "voc",
+    "yolo",
+)  # formats whose annotations are found by file stem
 CLASS_FILE = "classes.txt"
-CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # readers that clip boxes to the image
+CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # formats whose readers clip boxes to the image
 
 
 class Converted(NamedTuple):
@@ -51,9 +54,9 @@ def convert(
     images: ImagePlacement = "link",
     keep_difficult: bool = False,
 ) -> Converted:
-    """Write the index to the folder `output`, all or nothing; see `fit_format`.
+    """Write the index atomically to the folder `output`, as far as the format can hold it (see `fit_format`).
 
-    Raises `ValueError` if the folder exists and is not empty, if no image can be read, or if a name cannot be
+    Raises ValueError if the folder exists and is not empty, if no image can be read, or if a name cannot be
     written.
     """
     index, changes = fit_format(index, target, keep_difficult)
@@ -96,7 +99,7 @@ def fit_format(
 
 
 def require_plain_names(names: Sequence[str]) -> None:
-    """Raise `ValueError` for a class name that cannot be a line of a class list, or text in XML."""
+    """Raise ValueError for a class name that cannot be a line of a class list, or text in XML."""
     for name in names:
         if not name or name != name.strip() or any(ord(c) < 32 or c in "\x7f\ufffe\uffff" for c in name):
             raise ValueError(

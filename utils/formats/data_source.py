@@ -40,7 +40,7 @@ class DataSource(NamedTuple):
 
     @property
     def image_folder(self) -> Path:
-        """The image folder of COCO annotations; `ValueError` if it does not exist."""
+        """The image folder of COCO annotations; ValueError if it does not exist."""
         folder = Path(self.option) if self.option else self.base.parent
         if not folder.is_dir():
             raise ValueError(f"the image folder {folder.absolute()} of {self.base} does not exist")
@@ -48,7 +48,7 @@ class DataSource(NamedTuple):
 
 
 def find_source(spec: str) -> DataSource:
-    """Return the format and files that `spec` names; `ValueError` with advice if they do not exist."""
+    """Return the format and files that `spec` names; ValueError with advice if they do not exist."""
     base, option = _split_spec(spec)
     if base.is_dir():
         return DataSource(_folder_kind(base, option), base, option)

@@ -27,8 +27,8 @@ ListLine = tuple[str, str, int]  # path, comma-separated numbers of all boxes, n
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
     """Read a list file; image paths are relative to its folder.
 
-    Raises `ValueError` if the list is empty, or with the first malformed lines: a class out of range, or a
-    box that is empty, inverted or not five numbers.
+    Raises ValueError, with the first malformed lines, for a class out of range or a box that is empty,
+    inverted or not five numbers; also if the list is empty.
     """
     faults: dict[int, str] = {}
     index = concatenate(_blocks(path, class_names, faults))
@@ -42,7 +42,7 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
 
 
 def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
-    """Yield an empty index, then one per block of lines until a block has malformed ones (see `faults`)."""
+    """Yield an empty index, then one per block of lines, until some are malformed (see `faults`)."""
     yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
     folders = _Folders(path.absolute().parent)
     first = 1
@@ -59,7 +59,7 @@ def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> I
 
 
 class _Folders:
-    """Absolute paths of image paths relative to a folder, with one pathlib call per subfolder.
+    """A cache that makes image paths absolute, with one pathlib call per folder.
 
     A million images are in few folders, and pathlib takes 3.7 us per path.
     """
@@ -121,7 +121,7 @@ def _careful_line(line: str) -> ListLine:
 def write_list(path: Path, index: DatasetIndex) -> None:
     """Write the images and boxes of an index as a list file, which has no flags or areas.
 
-    Boxes keep every digit of their float32. Raises `ValueError` for a path that a line cannot hold.
+    Boxes keep every digit of their float32. Raises ValueError for a path that a line cannot hold.
     """
     write_text(path, "".join(f"{_line(index, image_number)}\n" for image_number in range(len(index))))
 

@@ -14,10 +14,10 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Return a file name per image, with stems that differ beyond case and Unicode composition.
+    """Return a file name per image, with stems that are distinct even if case and Unicode form are ignored.
 
-    The first image of a name keeps it, the next ones get _2, _3 and so on. `ValueError` if the suffix is not
-    one of an image.
+    The first image of a name keeps it, the next ones get _2, _3 and so on. ValueError if a file does not have
+    an image suffix.
     """
     used: set[str] = set()
     last: dict[str, int] = {}
@@ -61,7 +61,7 @@ def common_folder(paths: Sequence[Path]) -> Path:
 
 
 def require_one_folder(paths: Sequence[Path]) -> None:
-    """Raise `ValueError` unless all images are in one folder, where each is found by its stem."""
+    """Raise ValueError unless all images are in one folder, where each is found by its stem."""
     folder = common_folder(paths)
     by_stem = files_by_stem(folder, IMAGE_SUFFIXES)
     for path in paths:

@@ -21,10 +21,11 @@ from utils.formats.yolo_yaml import read_yolo_yaml
 def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read the data set that `spec` names.
 
-    class_names  class names, by label. None: from the VOC, COCO or YAML file; required for other formats
+    class_names  class names, by label; None takes them from the VOC, COCO or YAML file, other formats need
+        them
 
-    Raises `ValueError` with the fix if nothing can be read; malformed files of a VOC folder are skipped with
-    a warning. Does not check that the images exist: see `require_images`.
+    Raises ValueError with the fix if nothing can be read; malformed files of a VOC folder are skipped with a
+    warning. Does not check that the images exist: see `require_images`.
     """
     source = find_source(spec)
     base, option = source.base, source.option
@@ -48,7 +49,7 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
 def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read one or several data sets as one (see `join_indexes`).
 
-    class_names  as for `read_data`. None: the names in all data sets, in order of first appearance
+    class_names  as for `read_data`; None takes the names of all data sets, in order of first appearance
     """
     if not specs:
         raise ValueError(f"no data set is named. {FORMS}")
@@ -78,7 +79,7 @@ def missing_images(index: DatasetIndex) -> list[Path]:
 
 
 def require_images(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` that names the missing images, if there are any."""
+    """Raise ValueError that names the missing images, if there are any."""
     missing = missing_images(index)
     if missing:
         raise ValueError(
@@ -89,7 +90,7 @@ def require_images(index: DatasetIndex, spec: str) -> None:
 
 
 def require_boxes(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` without anything to train on: no image, or only difficult objects and crowds."""
+    """Raise ValueError if nothing can be learned: no image, or no object but difficult ones and crowds."""
     if len(index) == 0:
         raise ValueError(f"{spec} contains no image")
     if not (~(index.difficult | index.crowd)).any():
@@ -107,7 +108,7 @@ def _needed(class_names: Sequence[str] | None, base: Path) -> Sequence[str]:
 
 
 def require_usable(source: DataSource, result: VocSplit) -> None:
-    """Raise `ValueError` if no class name in the XML is in the class list, or no image can be used."""
+    """Raise ValueError if no class name in the XML is in the class list, or no image can be used."""
     if result.found and not set(result.found) & set(result.index.class_names):
         message = no_match_message(result.found, "the class list")
         raise ValueError(f"{source.base}:{source.option}: {message}")

@@ -20,11 +20,11 @@ from utils.formats.voc_xml import Annotation, read_annotation
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
 from utils.system.files import read_text
 
-UNKNOWN_CLASS = "class not in the list"  # how the reason of this kind of problem begins
+UNKNOWN_CLASS = "class not in the list"  # prefix of the reason
 
 
 class VocFolder(NamedTuple):
-    """The XML and image folders, with file names by image id; the first of several files is used."""
+    """An XML and an image folder, with file names by image id; the first of several files is used."""
 
     root: Path
     xml_folder: Path
@@ -55,7 +55,7 @@ class VocSplit:
 
 
 def open_voc(root: Path) -> VocFolder:
-    """List the files of a VOC folder, such as `VOCdevkit/VOC2007`; `ValueError` if incomplete."""
+    """List the files of a VOC folder, such as `VOCdevkit/VOC2007`; ValueError if incomplete."""
     root = root.absolute()
     for part in ("Annotations", "JPEGImages"):
         if not (root / part).is_dir():
@@ -69,7 +69,7 @@ def split_names(root: Path) -> list[str]:
 
 
 def read_ids(root: Path, split: str) -> list[str]:
-    """Return the image ids of a split, one per line of its file, in order (may contain dots and spaces)."""
+    """Return the image ids of a split, in order: one per line of its file, dots and spaces allowed."""
     path = root / "ImageSets" / "Main" / f"{split}.txt"
     if not path.is_file():
         found = ", ".join(split_names(root)) or "none"

@@ -36,7 +36,7 @@ class Annotation(NamedTuple):
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read an annotation file; `ValueError` with the reason if the XML is malformed or unsafe."""
+    """Read an annotation file; ValueError with the reason if the XML is malformed or unsafe."""
     root = _parse(path.read_bytes())
     names, boxes, difficult, faults = [], [], [], []
     for number, element in enumerate(root.findall("object"), 1):
@@ -78,7 +78,7 @@ def annotation_text(
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
-    """A tree builder that refuses DOCTYPE, so that entities cannot expand forever or read other files."""
+    """A tree builder that rejects DOCTYPE, so that no entity can expand forever or read another file."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ValueError("it declares a document type (DOCTYPE), which annotations do not need")

@@ -74,7 +74,7 @@ def read_yolo(paths: Sequence[str], class_names: Sequence[str], source: str) -> 
     """Return the index of images (absolute paths) and their label files; `source` names the data in messages.
 
     An image without a label file has no objects; if no image has one, a warning is given. Boxes are clipped
-    to the image. Images whose header cannot be read are skipped with a warning. Raises `ValueError` with the
+    to the image. Images whose header cannot be read are skipped with a warning. Raises ValueError with the
     first malformed lines, or the first images that do not exist.
     """
     files = list(label_files(paths))
@@ -122,7 +122,7 @@ def _sizes(paths: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _Labels:
-    """Parse all label files; `ValueError` with the first malformed lines."""
+    """Parse all label files; ValueError with the first malformed lines."""
     counts, faults = [], []
     values = array("d")  # a flat array, for millions of values
     for file in files:

@@ -35,7 +35,7 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
     class_names  class names, by label, matched with the names in the YAML; if it has none, the names of its
         class numbers. Objects of other classes are skipped with a warning.
 
-    Raises `ValueError` if the file does not describe YOLO data, or if the split or its images do not exist.
+    Raises ValueError if the file does not describe YOLO data, or if the split or its images do not exist.
     """
     data = open_yolo_yaml(path)
     if split not in data.splits:
@@ -55,7 +55,7 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
 
 
 def open_yolo_yaml(path: Path) -> YoloData:
-    """Read the YAML file without its images; `ValueError` if it does not describe YOLO data."""
+    """Read the YAML file without its images; ValueError if it does not describe YOLO data."""
     try:
         # Scalars stay text: classes named no, 1e3 or 007 keep their names, and no objects are built.
         content = yaml.load(read_text(path), Loader=yaml.BaseLoader)
