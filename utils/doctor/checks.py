@@ -17,7 +17,7 @@ MAX_LOCATIONS_PRINTED = 3  # per finding, in the terminal
 
 
 def examine(splits: Sequence[Split], image_size: Size) -> list[Finding]:
-    """Return all findings, most severe first; `splits` after `examine_splits`, training data first."""
+    """Return all findings, most severe first, on the splits of `examine_splits`, training data first."""
     findings = [
         *check_files(splits),
         *check_copies(splits),

@@ -46,7 +46,7 @@ def check_copies(splits: Sequence[Split]) -> list[Finding]:
 
 
 def find_all_copies(of: Split, of_prints: Fingerprints, among: Split, among_prints: Fingerprints) -> Copies:
-    """Find the images of `of` that copy an image in `among` (an earlier one if both are the same split)."""
+    """Find images of `of` that copy an image of `among`; if both are the same split, an earlier image."""
     itself = of is among
     exact = _same_files(of, among)
     near = _unless(exact, find_copies(of_prints, among_prints, same_image, only_earlier=itself))
@@ -126,7 +126,7 @@ def _confirmed(of: Split, among: Split, near: np.ndarray) -> np.ndarray:
 
 
 def _labels_differ(of: Split, number: int, among: Split, other: int) -> bool:
-    """Return whether the two images differ in their number of objects of any class."""
+    """Return whether the two images differ in the number of objects of any class."""
     one, two = of.index.labels[of.index.span(number)], among.index.labels[among.index.span(other)]
     return sorted(one.tolist()) != sorted(two.tolist())
 

@@ -20,7 +20,7 @@ SUFFIXES = {  # per format, by Pillow's name
     "TIFF": (".tif", ".tiff"),
 }
 PLAIN_MODES = ("RGB", "L", "P", "1", "")  # read without loss, palettes included
-BORDER_TOLERANCE = 1.0  # pixels: rounding, or counting from 1 as in VOC, explains as much
+BORDER_TOLERANCE = 1.0  # pixels, explained by rounding or by counting from 1 as in VOC
 
 
 def check_files(splits: Sequence[Split]) -> list[Finding]:
@@ -93,8 +93,9 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
 def exif_fit(split: Split, image_number: int) -> str:
     """Return whether the boxes were drawn on the image with or without its EXIF rotation.
 
-    "turned" or "un-turned" if they fit only the rotated or the unrotated image; if they fit both, "stated" if
-    the annotated size is the unrotated one, else "either"; "" without an EXIF rotation or without boxes.
+    "turned" or "un-turned" if the boxes fit only the rotated or only the original image. If they fit both:
+    "turned" or "stated" if the annotated size is the rotated or the original one, "either" if it does not
+    tell. "" without an EXIF rotation or without boxes.
     """
     facts, boxes = split.facts[image_number], split.index.boxes[split.index.span(image_number)]
     if facts.error or facts.orientation == UPRIGHT_ORIENTATION or not len(boxes):

@@ -64,7 +64,7 @@ def serious_beyond(counts: Mapping[str, tuple[int, int]]) -> Severity:
 
 
 def number_of(count: int, noun: str, verb: str = "") -> str:
-    """Return the count with noun and verb (given in the plural): "2 boxes are", or "1 box is" for one."""
+    """Return the count with a singular noun and plural verb made to agree: "2 boxes are", "1 box is"."""
     if count != 1:
         return f"{count:,} {noun}{'es' if noun.endswith(('x', 's')) else 's'} {verb}".rstrip()
     regular = f"{verb}es" if verb.endswith("ch") else f"{verb}s" if verb else ""

@@ -43,7 +43,7 @@ class ImageFacts(NamedTuple):
 
 
 def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
-    """Return the facts of each file, in order, using `workers` threads; reads repeated files once."""
+    """Return the properties of each file, in order; uses `workers` threads and reads repeated files once."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max(1, workers)) as pool:
         found = pool.map(examine_image, unique)

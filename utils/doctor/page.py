@@ -123,7 +123,7 @@ def _legend(splits: Sequence[Split]) -> str:
 
 
 def _histogram(histogram: Histogram) -> str:
-    """Return horizontal bars: for each bin one per split, below each other."""
+    """Return horizontal bars, for each bin one bar per split."""
     longest = max(float(histogram.shares.max(initial=0)), 1e-9)
     rows = ""
     for name, shares in zip(histogram.bins, histogram.shares.T.tolist(), strict=True):

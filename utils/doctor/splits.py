@@ -23,9 +23,9 @@ class Split:
     name           train, val, test or a name given by the user
     index          valid images and boxes
     problems       faults in the annotations, which were skipped
-    clipped        number of boxes that the reader clipped to the image, if it counts them
+    clipped        number of boxes that the reader clipped to the image; 0 if the reader does not count them
     unknown_names  class names missing in the class list, with the number of objects skipped
-    facts          facts of each image file, in order; empty before `examine_splits`
+    facts          properties of each image file, in order; empty before `examine_splits`
     """
 
     name: str
@@ -45,7 +45,7 @@ def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> 
 
     class_names  class names of all splits; None: the names in all splits, in order of first appearance
 
-    Raises `ValueError` if a data set cannot be read at all.
+    Raises ValueError if a data set cannot be read at all.
     """
     splits = [_read_split(name, spec, class_names) for name, spec in specs.items()]
     if class_names is not None or len({split.index.class_names for split in splits}) == 1:
@@ -55,7 +55,7 @@ def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> 
 
 
 def short_names(specs: Sequence[str]) -> list[str]:
-    """Return a name for each data set: the end of its path, long enough to be unique."""
+    """Return a short unique name for each data set: the end of its path."""
     bases = [re.sub(r"(\.json):.*$", r"\1", spec, flags=re.IGNORECASE) for spec in specs]
     names = list(specs)
     for length in range(max([len(Path(base).parts) for base in bases], default=0), 0, -1):
@@ -65,7 +65,7 @@ def short_names(specs: Sequence[str]) -> list[str]:
 
 
 def examine_splits(splits: Sequence[Split], workers: int) -> list[Split]:
-    """Return the splits with the facts of every image file; a file in several splits is read once."""
+    """Return the splits with the `facts` of every image file; reads a file in several splits once."""
     facts = examine_images([path for split in splits for path in split.paths()], workers)
     done, start = [], 0
     for split in splits:

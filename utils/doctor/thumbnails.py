@@ -49,7 +49,7 @@ def location_figure(location: Location, splits: Sequence[Split]) -> str:
 
 
 def location_thumbnail(location: Location, split: Split) -> Image:
-    """Return the image with its boxes, with marked boxes in red; zoomed in on a tiny one."""
+    """Return the image with boxes drawn, marked ones in red; zoomed in if the first marked box is tiny."""
     image = read_image(location.path)
     span = split.index.span(location.image_number)
     boxes, labels = split.index.boxes[span], split.index.labels[span]
