@@ -82,7 +82,7 @@ def summarise_coco(metrics: CocoMetrics) -> dict[str, float]:
 
 
 def mean_of_defined(values: np.ndarray) -> float:
-    """Return the mean of the values without NaN; NaN if there are none."""
+    """Return the mean of the values, ignoring NaN; NaN if there are no others."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 

@@ -38,8 +38,7 @@ class OverlappingPairs(NamedTuple):
 class Verdict(NamedTuple):
     """True positive, false positive or ignored, for each of D detections.
 
-    correct  bool [D], true positive: matched with an object that is not ignored and not taken by a higher
-        score
+    correct  bool [D], true positive: highest-scoring match of an object that is not ignored
     counted  bool [D], not ignored: a true positive or, if not `correct`, a false positive
     """
 
@@ -69,7 +68,7 @@ def overlapping_pairs(
 ) -> OverlappingPairs:
     """Return all pairs of the same image, and of the same class unless `any_class`, that overlap enough.
 
-    least  minimum IoU, above 0; for a crowd, also the minimum fraction of the detection inside the crowd
+    least  minimum IoU, above 0; for a crowd, minimum fraction of the detection inside the crowd
     """
     classes = 0 if any_class else len(ground_truth.class_names)
     object_keys, detection_keys = (
@@ -168,7 +167,7 @@ def claims(
 
 
 def found_by(matched: Matched) -> np.ndarray:
-    """Return the true positive of each object by VOC's rule, int64 [M]; -1 for none."""
+    """Return the index of the true positive of each object by VOC's rule, int64 [M]; -1 for none."""
     found, ground_truth, pairs, verdict, enough = matched
     use = (pairs.iou >= enough) & verdict.correct[pairs.detection]
     _, objects = best_overlaps(pairs, use, len(found.scores))
@@ -180,7 +179,7 @@ def found_by(matched: Matched) -> np.ndarray:
 def best_overlaps(
     pairs: OverlappingPairs, use: np.ndarray, num_detections: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest IoU of each detection in the pairs in `use`, and the object; 0 and -1 for none."""
+    """Return the highest IoU of each detection and that object, for pairs with `use` set; 0, -1 for none."""
     detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
     order = np.lexsort((obj, -iou, detection))
     best = order[np.diff(detection[order], prepend=-1) != 0]

@@ -84,7 +84,7 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
 
 
 def _highest(scores: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Return score and value at the highest value; of equal scores only the last is a valid threshold."""
+    """Return the score with the highest value, and that value; equal scores count once, at the last."""
     last = np.flatnonzero(np.diff(scores, append=-np.inf) != 0)
     if not values[last].any():
         return np.nan, 0.0

@@ -1,4 +1,4 @@
-"""Read ground truth and detections as folders of text files, one per image, as classic mAP scripts do.
+"""Read ground truth and detections from folders of text files, one per image, as classic mAP scripts do.
 
     ground-truth/ID.txt       class left top right bottom [difficult]
     detection-results/ID.txt  class score left top right bottom
