@@ -118,7 +118,7 @@ class Analysis:
 
 
 def analyse(matched: Matched, confidence: float, resamples: int = 1000, seed: int = 0) -> Analysis:
-    """Run all analyses. Uses fewer `resamples` if so many would take too long; 0: no intervals."""
+    """Run all analyses, with fewer `resamples` if they would take too long; 0 computes no intervals."""
     affordable = affordable_resamples(len(matched.found.scores), resamples)
     return Analysis(
         confidence=confidence,

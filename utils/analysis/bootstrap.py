@@ -69,8 +69,8 @@ def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     weights = np.empty((num_images, resamples), np.uint8)
     for column in range(resamples):
-        drawn = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
-        weights[:, column] = np.minimum(drawn, 255)  # more has a probability below 1e-500
+        sampled = np.bincount(rng.integers(num_images, size=num_images), minlength=num_images)
+        weights[:, column] = np.minimum(sampled, 255)  # more has a probability below 1e-500
     return weights
 
 
@@ -110,7 +110,7 @@ def _metrics(matched: Matched, verdicts: list[Verdict], weights: np.ndarray) -> 
 
 
 def _by_label(labels: Labels, image_numbers: np.ndarray, classes: int) -> list[np.ndarray]:
-    """Return the image indices of the objects of each class."""
+    """Return the image index of each object, as one array per class."""
     order = np.argsort(labels, kind="stable")
     return np.split(image_numbers[order], np.searchsorted(labels[order], np.arange(1, classes)))[
         : classes or None
@@ -161,7 +161,7 @@ def _area(correct: np.ndarray, counted: np.ndarray, objects: np.ndarray) -> np.n
 def _sampled(
     correct: np.ndarray, counted: np.ndarray, objects: np.ndarray, recalls: np.ndarray
 ) -> np.ndarray:
-    """Return AP sampled at `recalls`: weight each true positive by the recalls that it reaches first."""
+    """Return AP sampled at `recalls`, each at the precision of the first true positive that reaches it."""
     reached = _number_up_to(recalls, correct / objects)
     weight = np.diff(reached, axis=0, prepend=0)
     mean = (_raised(correct, counted) * weight).sum(0) / len(recalls)
@@ -181,7 +181,7 @@ def _number_up_to(recalls: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _mean_of_defined(values: np.ndarray) -> np.ndarray:
-    """Return the mean over classes of [C, R] without NaN; NaN for a resample without objects."""
+    """Return the mean over classes, ignoring NaN, [C, R] -> [R]; NaN for a resample without objects."""
     defined = ~np.isnan(values)
     number = defined.sum(0)
     total = np.where(defined, values, 0).sum(0)

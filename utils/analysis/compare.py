@@ -58,11 +58,11 @@ def compare(first: Matched, second: Matched, resamples: int = 1000, seed: int = 
     once = np.ones((num_images, 1), np.uint8)
     values = [resampled_metrics(matched, once) for matched in (first, second)]
     weights = draw_weights(num_images, resamples, seed)
-    drawn = [resampled_metrics(matched, weights) for matched in (first, second)]
+    resampled = [resampled_metrics(matched, weights) for matched in (first, second)]
     comparisons = []
     for metric in COMPARED_METRICS:
         before, after = (float(result[metric][0]) for result in values)
-        difference = interval(after - before, drawn[1][metric] - drawn[0][metric])
+        difference = interval(after - before, resampled[1][metric] - resampled[0][metric])
         comparisons.append(Comparison(metric, before, after, difference, num_images))
     return comparisons
 

@@ -1,4 +1,4 @@
-"""The confusion matrix: the class as which each object is detected."""
+"""The confusion matrix of labelled and detected classes."""
 
 import numpy as np
 
