@@ -77,7 +77,7 @@ def legend_name(name: str, label: int) -> str:
 
 
 def mean_curve(values: np.ndarray) -> np.ndarray:
-    """Return the mean over classes at each point, [C, S] -> [S], ignoring NaN; NaN where all are."""
+    """Return the mean over classes at each point, [C, S] -> [S], ignoring NaN; NaN if all are NaN."""
     defined = ~np.isnan(values)
     number = defined.sum(0)
     total = np.where(defined, values, 0).sum(0)

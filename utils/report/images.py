@@ -103,7 +103,7 @@ def _objects(matched: Matched, finder: np.ndarray, image_number: int) -> Iterato
 
 
 def _detections(matched: Matched, image_number: int) -> Iterator[list[float]]:
-    """Yield label, box, score, and 1 (true positive), 0 (false positive) or -1 (ignored), by score."""
+    """Yield label, box, score, and 1 for TP, 0 for FP, -1 for ignored; by descending score."""
     found, verdict = matched.found, matched.verdict
     here = np.flatnonzero((found.image_numbers == image_number) & (found.scores >= MIN_SHOWN_SCORE))
     for k in here[np.argsort(-found.scores[here], kind="stable")][:MAX_DETECTIONS_SHOWN].tolist():

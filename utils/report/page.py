@@ -50,7 +50,7 @@ COLUMNS = (  # key, heading
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the HTML page, all or nothing."""
+    """Write the HTML page atomically."""
     data = report_data(report)
     parts = {
         "title": escape(report.title),
