@@ -59,9 +59,9 @@ def interval(value: float, values: np.ndarray) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def affordable_resamples(num_detections: int, resamples: int = 1000) -> int:
-    """Reduce `resamples` to a number that takes acceptable time, at least 100."""
-    return min(resamples, max(100, MAX_WORK // max(num_detections, 1)))
+def affordable_resamples(num_detections: int, wanted: int = 1000) -> int:
+    """Reduce the `wanted` number of resamples to one that takes acceptable time, at least 100."""
+    return min(wanted, max(100, MAX_WORK // max(num_detections, 1)))
 
 
 def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
