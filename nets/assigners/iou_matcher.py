@@ -1,4 +1,4 @@
-"""IoU matching of anchors and objects, from which SSD and RetinaNet choose their positive samples."""
+"""IoU matching of anchors to objects, from which SSD and RetinaNet choose their positive samples."""
 
 from typing import NamedTuple
 
@@ -10,12 +10,12 @@ from nets.common.structures import Targets
 
 
 class Matches(NamedTuple):
-    """The match of A anchors with M objects.
+    """IoU matches between A anchors and M objects per image.
 
-    overlap      [B, A], highest IoU with an object; 0 if there is none
-    target       int64 [B, A], index of that object, the first of equals; 0 if there is none
-    is_best      bool [B, A], whether the anchor has the highest IoU of all with some object
-    best_anchor  int64 [B, M], index of the anchor of highest IoU, the first of equals; A if none overlaps
+    overlap      [B, A], highest IoU of the anchor with any object; 0 without overlap
+    target       int64 [B, A], index of the object with the highest IoU, the first on ties; 0 without overlap
+    is_best      bool [B, A], mask of the anchors that have the highest IoU of all anchors with some object
+    best_anchor  int64 [B, M], index of the object's best anchor, the first on ties; A without overlap
     """
 
     overlap: Tensor
@@ -25,15 +25,16 @@ class Matches(NamedTuple):
 
 
 def real_objects(targets: Targets) -> Tensor:
-    """Return which targets have an area, bool [B, M]: neither padding nor boxes that nothing can overlap."""
+    """Return a mask bool [B, M] of the targets with a positive area, without padding and degenerate boxes."""
     return targets.valid & (area(targets.boxes) > 0)
 
 
 @torch.no_grad()
 def match_anchors(anchors: Tensor, targets: Targets) -> Matches:
-    """Match anchors xyxy [A, 4] with the objects of each image by IoU.
+    """Match anchors xyxy [A, 4] to the objects of each image by IoU.
 
-    A few objects at a time: a tensor of all anchors by all objects would take gigabytes on large batches.
+    Processes a few objects at a time: a tensor of all anchors x all objects would take gigabytes on large
+    batches.
     """
     real = real_objects(targets)
     batch, number = real.shape[0], anchors.shape[0]

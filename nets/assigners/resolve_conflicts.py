@@ -1,4 +1,4 @@
-"""Resolves conflicts of label assignment: a cell that several objects claim goes to one of them."""
+"""Conflict resolution in label assignment: a cell claimed by several objects is assigned to one of them."""
 
 import torch
 from torch import Tensor
@@ -7,14 +7,14 @@ from torch import Tensor
 def resolve_conflicts(
     claim: Tensor, chosen: Tensor, cell: Tensor, num_cells: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Assign each cell to the object with the highest claim, the first of equals, for a whole batch at once.
+    """Assign each cell to the object with the highest claim, the first on ties, for the whole batch at once.
 
-    claim   [B, M, K], how strongly each of M objects claims each of its K cells
-    chosen  bool [B, M, K], whether it claims the cell at all
-    cell    int64 [B, M, K], indices of the cells
+    claim   [B, M, K], strength of the claim of each of M objects to each of its K cells
+    chosen  bool [B, M, K], mask of the claims to consider
+    cell    int64 [B, M, K], indices of the claimed cells
 
-    Returns which cells are positive, bool [B, num_cells]; their objects, int64 [B, num_cells], 0 where not
-    positive; and which claims have won, bool [B, M, K].
+    Returns a mask of the positive cells, bool [B, num_cells]; the index of each cell's object, int64 [B,
+    num_cells], 0 for negative cells; and a mask of the winning claims, bool [B, M, K].
     """
     batch, objects, most = cell.shape
     number = torch.arange(objects, device=cell.device).repeat_interleave(most).expand(batch, -1)

@@ -1,11 +1,12 @@
 """SimOTA, the label assignment of YOLOX, for the whole batch at once.
 
-YOLOX: https://arxiv.org/abs/2107.08430 (section 2.1), a simplification of OTA, https://arxiv.org/abs/2103.14259.
+YOLOX: https://arxiv.org/abs/2107.08430 (section 2.1), a simplification of OTA,
+https://arxiv.org/abs/2103.14259.
 
-The candidates of an object are the cells whose centre lies within 1.5 strides of its own: at most 3 x 3 on
-each level. So an object has 27 candidates at every image size, and a batch is a few small tensors of fixed
-shape: no loop over images or objects, no tensor of objects by cells, and no value is read back from the
-device.
+The candidates of an object are the cells whose centre lies within 1.5 strides of the object's centre: at most
+3 x 3 per level. So an object has 27 candidates on three levels at every image size, and a batch needs only a
+few small tensors of fixed shape: no loop over images or objects, no tensor of objects x cells, and no device
+sync.
 """
 
 from collections.abc import Sequence
@@ -18,19 +19,20 @@ from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Level, Targets
 
-MAX_CELLS_PER_OBJECT = 10  # and the number of IoUs whose sum is the number of cells
+MAX_CELLS_PER_OBJECT = 10  # also the number of top IoUs whose sum is the number of cells
 IOU_WEIGHT = 3.0
-EXCLUDED_COST = 1e8  # of cells that are not candidates
+EXCLUDED_COST = 1e8  # cost of cells that are not candidates
 
 
 class Assignment(NamedTuple):
-    """P pairs of a cell and an object, up to ten for each object; those that `won` are the assignment.
+    """P candidate pairs of a cell and an object, up to ten per object; those that `won` are the assignment.
 
     cell      int64 [B, P], index of the cell
-    target    int64 [B, P], index of the object in its image
-    won       bool [B, P], whether the cell is assigned to the object; to one object at most
+    target    int64 [B, P], index of the object within its image
+    won       bool [B, P], mask of the pairs whose cell is assigned to the object; a cell has at most one
+              object
     iou       float32 [B, P], IoU of the cell's predicted box with the object
-    positive  bool [B, A], whether a cell is assigned to any object
+    positive  bool [B, A], mask of the cells assigned to any object
     """
 
     cell: Tensor
@@ -48,12 +50,12 @@ def simota(
     levels: Sequence[Level],
     targets: Targets,
 ) -> Assignment:
-    """Assign to each object the cells of lowest cost.
+    """Assign the cells of lowest cost to each object.
 
-    boxes       [B, A, 4], predicted, xyxy in input pixels
+    boxes       [B, A, 4], predicted boxes, xyxy in input pixels
     objectness  [B, A] logits
     classes     [B, A, C] logits
-    levels      in the order of the cells
+    levels      feature levels, in the order of the cells
     """
     cell, candidate = centre_candidates(targets, levels)  # [B, M, K] each
     iou = aligned_iou(_gather(boxes, cell), targets.boxes.unsqueeze(2)) * candidate
@@ -61,7 +63,7 @@ def simota(
     cost = torch.where(candidate, cost, EXCLUDED_COST)
 
     best_ious = iou.topk(min(MAX_CELLS_PER_OBJECT, iou.shape[-1]), dim=-1).values
-    number = best_ious.sum(dim=-1).int().clamp(min=1)  # [B, M], cells of each object
+    number = best_ious.sum(dim=-1).int().clamp(min=1)  # [B, M], number of cells per object
     cost, order = cost.topk(best_ious.shape[-1], dim=-1, largest=False)
     rank = torch.arange(cost.shape[-1], device=cost.device)
     chosen = (rank < number.unsqueeze(-1)) & (cost < EXCLUDED_COST)
@@ -74,8 +76,9 @@ def simota(
 def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor, Tensor]:
     """Return the 3 x 3 cells around each object's centre on each level.
 
-    Indices int64 [B, M, 9 * levels], and whether each is a candidate, bool of the same shape: it exists and
-    its centre lies within 1.5 strides of the object's. Other indices are of arbitrary existing cells.
+    Returns indices int64 [B, M, 9 * levels], and a mask of the candidates, bool of the same shape: cells that
+    exist and whose centre lies within 1.5 strides of the object's centre. Indices outside the mask are
+    arbitrary but valid.
     """
     centre = (targets.boxes[..., :2] + targets.boxes[..., 2:]) / 2
     step = torch.arange(-1, 2, device=centre.device)
@@ -95,11 +98,11 @@ def centre_candidates(targets: Targets, levels: Sequence[Level]) -> tuple[Tensor
 
 
 def class_cost(objectness: Tensor, classes: Tensor, cell: Tensor, labels: Tensor) -> Tensor:
-    """Return the classification cost [B, M, K] of cells int64 [B, M, K] for objects of `labels` [B, M].
+    """Return the classification cost [B, M, K] of cells int64 [B, M, K] for objects with `labels` [B, M].
 
-    Binary cross-entropy of sqrt(class * objectness) against the object's class, summed over classes: that of
-    all classes being absent, corrected for the one that is present. Computed for candidate cells alone, a
-    tenth of all at 640 px and 24 objects.
+    Binary cross-entropy of sqrt(class * objectness) with the object's one-hot class, summed over classes:
+    computed as if all classes were absent, then corrected for the class that is present. Computed for
+    candidate cells only, a tenth of all cells at 640 px and 24 objects.
     """
     objectness = _gather(objectness.unsqueeze(-1), cell).sigmoid()
     probability = (_gather(classes, cell).sigmoid() * objectness).sqrt()  # [B, M, K, C]

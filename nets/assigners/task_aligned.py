@@ -1,10 +1,10 @@
-"""Task-aligned label assignment: objects go to the cells that predict both their class and their box best.
+"""Task-aligned label assignment: each object gets the cells that predict both its class and its box best.
 
 TOOD: https://arxiv.org/abs/2108.07755 (section 3.3), for the whole batch at once.
 
 The candidates of an object are the cells whose centre lies in its box. Their alignment metric is score^.5 *
-IoU^6. Its logarithm is computed, since for a small object in an untrained network's large boxes the power is
-below 1e-14 and would be lost in the division by the highest.
+IoU^6. Its logarithm is computed instead: for a small object inside the large boxes of an untrained network,
+the power is below 1e-14 and would be lost in the division by the highest alignment.
 """
 
 from typing import NamedTuple
@@ -17,17 +17,17 @@ from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou
 from nets.common.structures import Targets
 
-TOP_K = 10  # cells that an object claims
+TOP_K = 10  # number of cells that an object claims
 SCORE_POWER, IOU_POWER = 0.5, 6.0
-EXCLUDED_ALIGNMENT = -1e8  # of cells that are not candidates
+EXCLUDED_ALIGNMENT = -1e8  # alignment of cells that are not candidates
 
 
 class AlignedCells(NamedTuple):
-    """The assignment of each of A cells.
+    """The assignment of A cells per image.
 
-    positive  bool [B, A], whether the cell is assigned to an object
-    target    int64 [B, A], index of the object in its image; 0 where not positive
-    score     float32 [B, A], target score of the object's class; 0 where not positive
+    positive  bool [B, A], mask of the cells assigned to an object
+    target    int64 [B, A], index of the cell's object within its image; 0 for negative cells
+    score     float32 [B, A], target score for the object's class; 0 for negative cells
     """
 
     positive: Tensor
@@ -39,14 +39,15 @@ class AlignedCells(NamedTuple):
 def align_tasks(
     boxes: Tensor, classes: Tensor, centres: Tensor, finest: int, targets: Targets
 ) -> AlignedCells:
-    """Assign to each object the 10 candidates of highest alignment; a cell of several goes to the best IoU.
+    """Assign the 10 best-aligned candidates to each object; a cell claimed by several goes to the best IoU.
 
-    boxes    [B, A, 4], predicted, xyxy in input pixels
+    boxes    [B, A, 4], predicted boxes, xyxy in input pixels
     classes  [B, A, C] logits
-    centres  [A, 2], of the cells, in input pixels
-    finest   the smallest stride
+    centres  [A, 2], cell centres in input pixels
+    finest   smallest stride
 
-    A cell's target score is its alignment divided by the object's highest, times the object's highest IoU.
+    A cell's target score is its alignment divided by the object's highest alignment, times the object's
+    highest IoU.
     """
     alignment, iou, cell = _best_cells(boxes, classes, centres, finest, targets)  # [B, M, K] each
     positive, target, won = resolve_conflicts(iou, alignment > EXCLUDED_ALIGNMENT, cell, boxes.shape[1])
@@ -60,9 +61,10 @@ def align_tasks(
 def _best_cells(
     boxes: Tensor, classes: Tensor, centres: Tensor, finest: int, targets: Targets
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return alignment, IoU and index of the best cells of each object, [B, M, K] each.
+    """Return alignment, IoU and index of each object's best cells, [B, M, K] each.
 
-    A few objects at a time: tensors of all objects by all cells would take gigabytes on large batches.
+    Processes a few objects at a time: tensors of all objects x all cells would take gigabytes on large
+    batches.
     """
     found = []
     for objects in zip(*(t.split(OBJECTS_AT_ONCE, dim=1) for t in targets), strict=True):
@@ -76,7 +78,7 @@ def _best_cells(
 def _align(
     boxes: Tensor, classes: Tensor, centres: Tensor, finest: int, objects: Targets
 ) -> tuple[Tensor, Tensor]:
-    """Return log alignment and IoU of each object with each cell, [B, M, A] each."""
+    """Return the log alignment and the IoU of each object with each cell, [B, M, A] each."""
     iou = aligned_iou(boxes.unsqueeze(1), objects.boxes.unsqueeze(2))
     labels = objects.labels.unsqueeze(-1).expand_as(iou)
     score = F.logsigmoid(classes.transpose(1, 2).gather(1, labels))
@@ -85,10 +87,10 @@ def _align(
 
 
 def cells_in_boxes(centres: Tensor, finest: int, objects: Targets) -> Tensor:
-    """Return which cells' centres [A, 2] lie in which object's box, bool [B, M, A].
+    """Return a mask bool [B, M, A] of the cells whose centre [A, 2] lies in each object's box.
 
-    An object narrower than the finest cell may contain no centre: it is enlarged to the width of one cell,
-    which always contains one. Enlarging small objects is the idea of STAL, https://arxiv.org/abs/2601.12882.
+    An object smaller than a cell of the finest level may contain no cell centre, so its box is enlarged to
+    the size of that cell. Enlarging small objects is the idea of STAL, https://arxiv.org/abs/2601.12882.
     """
     corner1, corner2 = objects.boxes.unsqueeze(2).chunk(2, dim=-1)  # [B, M, 1, 2]
     reach = (corner2 - corner1).clamp(min=finest) / 2

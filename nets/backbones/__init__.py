@@ -1,1 +1,1 @@
-"""Backbones: images to feature maps."""
+"""Backbones: from images to feature maps."""

@@ -1,4 +1,4 @@
-"""The backbone of YOLOX: CSPDarknet with a Focus stem, and SPP in its last stage.
+"""The backbone of YOLOX: CSPDarknet with a Focus stem and an SPP block in its last stage.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -11,11 +11,11 @@ from nets.layers.blocks import SPP, CSPLayer, Focus, spatial_conv
 class CSPDarknet(nn.Module):
     """CSPDarknet with features at strides 8, 16 and 32.
 
-    depth      factor of the number of blocks
-    width      factor of the number of channels
+    depth      multiplier of the number of blocks
+    width      multiplier of the number of channels
     separable  whether 3x3 convolutions are depthwise separable, as in YOLOX-nano
 
-    `channels` and `strides` describe the features, finest first: all that a neck and a head need to know.
+    `channels` and `strides` describe the features, finest first; necks and heads need to know nothing else.
     """
 
     def __init__(self, depth: float, width: float, separable: bool = False) -> None:
@@ -34,7 +34,7 @@ class CSPDarknet(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, C, H/8, W/8], [B, 2C, H/16, W/16], [B, 4C, H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, C, H/8, W/8], [B, 2C, H/16, W/16], [B, 4C, H/32, W/32]."""
         fine = self.stage2(self.stage1(self.stem(images)))
         middle = self.stage3(fine)
         return fine, middle, self.stage4(middle)

@@ -11,10 +11,10 @@ from nets.layers.darknet_blocks import Mish, Residual, conv
 
 
 class CSPStage(nn.Module):
-    """A cross-stage partial stage at half the size: residual blocks in one of two branches.
+    """A cross-stage partial stage with stride 2, and with residual blocks in one of its two branches.
 
     hidden  channels of each branch
-    narrow  channels between the convolutions of a residual block
+    narrow  channels between the two convolutions of a residual block
     """
 
     def __init__(self, inputs: int, outputs: int, depth: int, hidden: int, narrow: int) -> None:
@@ -48,17 +48,17 @@ class CSPDarknet53(nn.Module):
         self.stage5 = CSPStage(512, 1024, 4, hidden=512, narrow=512)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, 256, H/8, W/8], [B, 512, H/16, W/16], [B, 1024, H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, 256, H/8, W/8], [B, 512, H/16, W/16], [B, 1024, H/32, W/32]."""
         fine = self.stage3(self.stage2(self.stage1(self.stem(images))))
         middle = self.stage4(fine)
         return fine, middle, self.stage5(middle)
 
 
 class TinyStage(nn.Module):
-    """A cross-stage partial stage of YOLOv4-tiny: two of its 3x3 convolutions see half of the channels.
+    """A cross-stage partial stage of YOLOv4-tiny: two of its three 3x3 convolutions get half of the channels.
 
-    Returns the features of its last 1x1 convolution, [B, channels, H, W], and their concatenation with those
-    of its first convolution at half the size, [B, 2 * channels, H / 2, W / 2].
+    Returns the output of its 1x1 convolution, [B, channels, H, W], and the concatenation of the outputs of
+    its first and its 1x1 convolution, max-pooled to [B, 2 * channels, H / 2, W / 2].
     """
 
     def __init__(self, channels: int) -> None:
@@ -92,7 +92,7 @@ class CSPDarknet53Tiny(nn.Module):
         self.last = conv(512, 512, 3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, 256, H/16, W/16], [B, 512, H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, 256, H/16, W/16], [B, 512, H/32, W/32]."""
         x = self.stem(images)
         _, x = self.stage1(x)
         _, x = self.stage2(x)

@@ -11,7 +11,7 @@ from nets.layers.darknet_blocks import Residual, conv
 
 
 class Darknet53(nn.Module):
-    """Darknet-53, 52 convolutions with residual connections, with features at strides 8, 16 and 32."""
+    """Darknet-53: 52 convolutions with residual connections, and features at strides 8, 16 and 32."""
 
     channels = (256, 512, 1024)
     strides = (8, 16, 32)
@@ -26,7 +26,7 @@ class Darknet53(nn.Module):
         self.stage5 = _stage(512, 1024, 4)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, 256, H/8, W/8], [B, 512, H/16, W/16], [B, 1024, H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, 256, H/8, W/8], [B, 512, H/16, W/16], [B, 1024, H/32, W/32]."""
         fine = self.stage3(self.stage2(self.stage1(self.stem(images))))
         middle = self.stage4(fine)
         return fine, middle, self.stage5(middle)
@@ -38,7 +38,7 @@ def _stage(inputs: int, outputs: int, depth: int) -> nn.Sequential:
 
 
 class DarknetTiny(nn.Module):
-    """The backbone of YOLOv3-tiny, seven convolutions and max pooling, with features at strides 16 and 32."""
+    """The backbone of YOLOv3-tiny: seven convolutions, max pooling, and features at strides 16 and 32."""
 
     channels = (256, 1024)
     strides = (16, 32)
@@ -48,11 +48,11 @@ class DarknetTiny(nn.Module):
         widths = (3, 16, 32, 64, 128, 256, 512, 1024)
         self.convs = nn.ModuleList(conv(a, b, 3) for a, b in pairwise(widths))
         self.pool = nn.MaxPool2d(2, 2)
-        # The sixth pooling keeps the size: the last row and column are repeated, not the first.
+        # The sixth pooling keeps the size: the last row and column are repeated as padding.
         self.pool_same = nn.Sequential(nn.ReplicationPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, 256, H/16, W/16], [B, 1024, H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, 256, H/16, W/16], [B, 1024, H/32, W/32]."""
         x = self.convs[0](images)
         for layer in self.convs[1:5]:
             x = layer(self.pool(x))

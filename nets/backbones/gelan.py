@@ -3,7 +3,7 @@
 YOLOv9: https://arxiv.org/abs/2402.13616; widths: https://github.com/MultimediaTechLab/YOLO (MIT)
 
 The auxiliary branch of the paper (programmable gradient information), which helps training from scratch and
-plays no part in inference, is not implemented.
+is not used in inference, is not implemented.
 """
 
 from torch import Tensor, nn
@@ -17,10 +17,10 @@ class GELAN(nn.Module):
 
     stem        channels of the two convolutions of stride 2
     widths      channels of the four stages; the last three are the features
-    hidden      channels within each stage; by default its `widths`
-    depth       bottlenecks in each of a stage's two layers
+    hidden      channels within each stage; default: `widths`
+    depth       number of bottlenecks in each of a stage's two layers
     simple      whether the first stage is an ELAN block of plain 3x3 convolutions
-    split_down  whether stages are downsampled by SplitDown rather than AverageDown
+    split_down  whether stages are downsampled by SplitDown instead of AverageDown
     """
 
     strides = (8, 16, 32)
@@ -50,7 +50,7 @@ class GELAN(nn.Module):
         self.stage4 = stage(3)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, C, H/8, W/8], [B, C', H/16, W/16], [B, C'', H/32, W/32]."""
+        """Map [B, 3, H, W] to features [B, C, H/8, W/8], [B, C', H/16, W/16], [B, C'', H/32, W/32]."""
         fine = self.stage2(self.stage1(self.stem(images)))
         middle = self.stage3(fine)
         return fine, middle, self.stage4(middle)

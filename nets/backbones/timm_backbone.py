@@ -1,6 +1,7 @@
 """Backbones of timm, if it is installed: `--backbone timm:NAME`.
 
-https://github.com/huggingface/pytorch-image-models (Apache-2.0). Weights are fresh; nothing is downloaded.
+https://github.com/huggingface/pytorch-image-models (Apache-2.0). Weights are randomly initialised; nothing is
+downloaded.
 """
 
 import difflib
@@ -14,22 +15,23 @@ from torch import Tensor, nn
 
 from nets.common.preprocess import PixelFormat
 
-TIMM_PREFIX = "timm:"  # of the names of timm's backbones
+TIMM_PREFIX = "timm:"  # prefix of the names of timm's backbones
 TIMM_STRIDES = (8, 16, 32)
-_PROBE = (256, 320)  # height and width; networks for one input size refuse it
+_PROBE = (256, 320)  # height and width of a test input; networks with a fixed input size reject it
 
 
 class TimmLevels(NamedTuple):
-    """The indices of a network's feature levels of `TIMM_STRIDES`, and their channels."""
+    """Indices of the feature levels with strides `TIMM_STRIDES` in a timm network, and their channels."""
 
     indices: tuple[int, ...]
     channels: tuple[int, ...]
 
 
 class TimmBackbone(nn.Module):
-    """timm's network `name` with features at strides 8, 16 and 32; `channels` and `strides`, finest first.
+    """The timm network `name` with features at strides 8, 16 and 32; `channels` and `strides`, finest first.
 
-    ValueError if timm is not installed, has no such network, or the network has no such feature levels.
+    ValueError if timm is not installed, has no network of this name, or the network lacks these feature
+    levels.
     """
 
     def __init__(self, name: str) -> None:
@@ -41,13 +43,13 @@ class TimmBackbone(nn.Module):
         )
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, C, H / stride, W / stride] for each stride."""
+        """Map [B, 3, H, W] to features [B, C, H / stride, W / stride] for each stride."""
         return tuple(self.model(images))
 
 
 @functools.cache
 def timm_levels(name: str) -> TimmLevels:
-    """Return the feature levels of timm's network `name` that necks take. ValueError as in `TimmBackbone`."""
+    """Return the `TIMM_STRIDES` levels of timm's network `name`; raise ValueError as `TimmBackbone` does."""
     timm = _timm(name)
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5)
@@ -59,14 +61,14 @@ def timm_levels(name: str) -> TimmLevels:
         with torch.device("meta"):  # needs no memory and no time
             model = timm.create_model(name, pretrained=False, features_only=True).eval()
             maps = model(torch.empty(1, 3, *_PROBE))
-    except Exception as error:  # networks without feature levels, or for one input size, fail in many ways
+    except Exception as error:  # networks without levels or with a fixed size fail in many ways
         raise _unfit(name, f"it does not give feature levels for images of any size ({error})") from None
     sizes = [tuple(level.shape[2:]) for level in maps]
-    wanted = [(_PROBE[0] // stride, _PROBE[1] // stride) for stride in TIMM_STRIDES]
-    if any(size not in sizes for size in wanted):
+    expected = [(_PROBE[0] // stride, _PROBE[1] // stride) for stride in TIMM_STRIDES]
+    if any(size not in sizes for size in expected):
         cells = ", ".join(f"{rows}x{columns}" for rows, columns in sizes)
         raise _unfit(name, f"its feature maps of an image of {_PROBE[0]}x{_PROBE[1]} have {cells} cells")
-    indices = tuple(sizes.index(size) for size in wanted)
+    indices = tuple(sizes.index(size) for size in expected)
     return TimmLevels(indices, tuple(maps[index].shape[1] for index in indices))
 
 
@@ -81,9 +83,9 @@ def timm_pixels(name: str, pixels: PixelFormat) -> PixelFormat:
 
 
 def from_timm(state: Mapping[str, Tensor], ours: Iterable[str]) -> dict[str, Tensor]:
-    """Rename the tensors of timm's whole network to `ours`, the names of a detector; others keep their names.
+    """Rename the tensors of a full timm network to `ours`, the names of a detector; other names stay.
 
-    As a feature extractor, timm flattens a network: "stages.0" becomes "stages_0".
+    As a feature extractor, timm flattens the names: "stages.0" becomes "stages_0".
     """
     prefix = "backbone.model."
     table = {_flattened(name.removeprefix(prefix)): name for name in ours if name.startswith(prefix)}

@@ -15,12 +15,12 @@ class Body(nn.Module):
         self.channels = tuple(64 * stride for stride in strides)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """[B, 3, H, W] -> features [B, 64 * stride, H / stride, W / stride] for each stride."""
+        """Map [B, 3, H, W] to features [B, 64 * stride, H / stride, W / stride] for each stride."""
         return tuple(self.body(images).values())
 
 
 class Chain(nn.Module):
-    """Blocks in sequence, the output of each of which is a feature level; `strides`, finest first."""
+    """A sequence of blocks whose outputs are the feature levels, finest first, with the given `strides`."""
 
     def __init__(self, blocks: Sequence[nn.Module], strides: Sequence[int]) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Chain(nn.Module):
         self.strides = tuple(strides)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """[B, C, H, W] -> features [B, C', H / stride, W / stride] for each stride."""
+        """Map [B, C, H, W] to features [B, C', H / stride, W / stride] for each stride."""
         levels = []
         for block in self.blocks:
             x = block(x)

@@ -1,1 +1,1 @@
-"""What all networks share: the detector, its inputs and outputs, preprocessing and box arithmetic."""
+"""Code that all networks share: the detector, its inputs and outputs, preprocessing and box arithmetic."""

@@ -1,4 +1,4 @@
-"""The detector: backbone, neck and head, with the calls `losses` and `detect`."""
+"""The detector: backbone, neck and head, with the methods `losses` and `detect`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ PARTS = ("backbone", "neck", "head")
 
 
 class Detector(nn.Module):
-    """A detector of exchangeable parts.
+    """A detector made of exchangeable parts.
 
     loss    (raw outputs, targets) -> the components of the loss; belongs to the head
     decode  (raw outputs) -> candidates; belongs to the head
-    pixels  what the backbone expects of pixels
-    stride  height and width of the input must be multiples of it
+    pixels  pixel format that the backbone expects
+    stride  number of which the input height and width must be multiples
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Detector(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """The device of its parameters."""
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     def accepts(self, size: InputSize) -> bool:
-        """Whether it takes inputs of `size` (height, width)."""
+        """Return whether the detector accepts inputs of `size` (height, width)."""
         return all(side % self.stride == 0 for side in size)
 
     def features(self, images: Tensor) -> Sequence[Tensor]:
@@ -59,7 +59,7 @@ class Detector(nn.Module):
         return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
 
     def forward(self, images: Tensor) -> Any:
-        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]: one type, whatever the mode."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W], of one type in all modes."""
         return self.head(self.features(images))
 
     def losses(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
@@ -76,12 +76,12 @@ class Detector(nn.Module):
 
 
 class SizedDetector(Detector):
-    """A detector whose head takes the input size (height, width) besides the features.
+    """A detector whose head takes the input size (height, width) in addition to the features.
 
-    For heads that place anchors over the input: its size does not follow from the sizes of the feature maps,
-    which are rounded up.
+    For heads that place anchors over the input: the input size cannot be inferred from the sizes of the
+    feature maps, which are rounded up.
     """
 
     def forward(self, images: Tensor) -> Any:
-        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]: one type, whatever the mode."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W], of one type in all modes."""
         return self.head(self.features(images), (images.shape[-2], images.shape[-1]))

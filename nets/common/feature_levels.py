@@ -1,4 +1,4 @@
-"""The feature levels that backbone, neck and head exchange: their number, and the grids of their cells."""
+"""The feature levels of backbone, neck and head: a check of their number, and their grids of cells."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from nets.common.structures import Level
 
 
 def require_levels(channels: Sequence[int], number: int, neck: str) -> Sequence[int]:
-    """Return `channels`; ValueError if the backbone does not have `number` feature levels."""
+    """Return `channels`; raise ValueError if the backbone does not have `number` feature levels."""
     if len(channels) != number:
         raise ValueError(
             f"--neck {neck} takes {number} feature levels, and the backbone has {len(channels)}: "
@@ -19,7 +19,7 @@ def require_levels(channels: Sequence[int], number: int, neck: str) -> Sequence[
 
 
 def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[Level, ...]:
-    """Return the levels of feature maps [B, C, H, W] of the given strides."""
+    """Return the levels of feature maps [B, C, H, W] with the given strides."""
     return tuple(
         Level(feature.shape[-2], feature.shape[-1], stride)
         for feature, stride in zip(features, strides, strict=True)
@@ -27,9 +27,9 @@ def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[
 
 
 def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return column and row [A, 2] and stride [A] of every cell, level after level, row by row.
+    """Return the column and row [A, 2] and the stride [A] of every cell, level by level, row by row.
 
-    Built in each call: it costs nothing, and a cache would break torch.compile and export.
+    Computed anew in each call: this costs nothing, and a cache would break torch.compile and export.
     """
     cells, strides = [], []
     for level in levels:
@@ -41,5 +41,5 @@ def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Te
 
 
 def flatten_cells(x: Tensor) -> Tensor:
-    """Flatten [B, C, H, W] to [B, H * W, C], row by row; free in the channels-last memory format."""
+    """Flatten [B, C, H, W] to [B, H * W, C], row by row; no copy in the channels-last memory format."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)

@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 class PixelFormat(NamedTuple):
-    """How uint8 RGB pixels become a network's input: `(pixel * scale - mean) / std`, in its channel order.
+    """The pixel format of a network's input: `(pixel * scale - mean) / std`, in the order `channels`.
 
     channels    order of the colour channels
-    scale       1 keeps 0-255, 1/255 makes 0-1
-    mean, std   of each channel in the network's order, after scaling
+    scale       factor of the pixel values: 1 keeps 0-255, 1/255 gives 0-1
+    mean, std   values per channel, in the network's channel order, after scaling
     pad_value   grey value of the letterbox padding
     pad_centred whether the letterbox centres the image, or puts it at the top left
     """
@@ -25,10 +25,10 @@ class PixelFormat(NamedTuple):
 
 
 def prepare_pixels(images: Tensor, pixels: PixelFormat) -> Tensor:
-    """Convert uint8 RGB [B, 3, H, W] to float32 [B, 3, H, W] as `pixels` says; the memory format stays.
+    """Convert uint8 RGB [B, 3, H, W] to float32 [B, 3, H, W] in the format `pixels`; keeps the memory format.
 
-    Under autocast the result has its data type. Otherwise the first convolution would convert it, after the
-    operations before it have moved twice the bytes: 7 % of the time of YOLOX-nano on a CPU.
+    Under autocast, the result has autocast's dtype. Otherwise the first convolution would convert it, after
+    the preceding operations had moved twice the bytes: 7 % of the time of YOLOX-nano on a CPU.
     """
     prepared = (images.flip(1) if pixels.channels == "bgr" else images).float()
     if pixels.scale != 1:

@@ -9,10 +9,10 @@ InputSize = tuple[int, int]  # height and width of the network input in pixels
 
 
 class Targets(NamedTuple):
-    """The ground truth of a batch of images, padded to the largest number of boxes.
+    """The ground truth of a batch of images, padded to the largest number of objects in an image.
 
-    boxes   float32 [B, M, 4], xyxy in pixels of the network input; zeros where padded
-    labels  int64 [B, M], 0-based; 0 where padded
+    boxes   float32 [B, M, 4], xyxy in pixels of the network input; zeros for padding
+    labels  int64 [B, M], 0-based class labels; 0 for padding
     valid   bool [B, M], False for padding
     """
 
@@ -33,7 +33,7 @@ class Candidates(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A feature level: rows and columns of cells, and the stride: the width of a cell in input pixels."""
+    """A feature level: rows and columns of cells, and the stride, which is the cell width in input pixels."""
 
     rows: int
     columns: int
@@ -41,9 +41,10 @@ class Level(NamedTuple):
 
 
 class RawOutputs(Iterable[object], Protocol):
-    """What a head returns: a NamedTuple of tensors, the same type in training and evaluation.
+    """The raw outputs of a head: a NamedTuple of tensors, of the same type in training and evaluation.
 
-    levels  the feature levels, finest first, if outputs are laid out by them as [B, cells, ...]; else empty
+    levels  feature levels, finest first, if outputs are laid out level by level as [B, cells, ...]; otherwise
+            empty
     """
 
     @property
