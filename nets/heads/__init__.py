@@ -1,1 +1,1 @@
-"""Heads: feature maps to raw outputs, and raw outputs to boxes and scores."""
+"""Heads: from feature maps to raw outputs, and from raw outputs to boxes and scores."""

@@ -15,7 +15,7 @@ from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import PRIOR_LOGIT, set_bias
 from nets.layers.darknet_blocks import conv
 
-# Widths and heights in pixels, level by level, finest first.
+# Widths and heights of the anchors in pixels, per level, finest first.
 Anchors = tuple[tuple[tuple[float, float], ...], ...]
 
 YOLOV3_ANCHORS: Anchors = (
@@ -28,7 +28,7 @@ YOLOV4_ANCHORS: Anchors = (
     ((36, 75), (76, 55), (72, 146)),
     ((142, 110), (192, 243), (459, 401)),
 )
-# As published for both tiny networks, with 81 x 82 on both levels.
+# As published for both tiny networks; 81 x 82 is on both levels.
 TINY_ANCHORS: Anchors = (((23, 27), (37, 58), (81, 82)), ((81, 82), (135, 169), (344, 319)))
 
 
@@ -41,9 +41,9 @@ class AnchorRaw(NamedTuple):
     cells       [A, 2], column and row of the anchor's cell in its level
     strides     [A], width of the anchor's cell in input pixels
     anchors     [A, 2], width and height in input pixels
-    centre_scales  [A], range of the centre; 1 ends at the cell's border
-    levels      the feature levels
-    per_cell    number of anchors of a cell
+    centre_scales  [A], width of the centre's range, in cells; with 1 it ends at the cell's borders
+    levels      feature levels
+    per_cell    number of anchors per cell
     """
 
     boxes: Tensor
@@ -58,12 +58,13 @@ class AnchorRaw(NamedTuple):
 
 
 class AnchorHead(nn.Module):
-    """A 3x3 and a 1x1 convolution on each level.
+    """A head with a 3x3 and a 1x1 convolution on each level.
 
-    anchors        equally many for each level, finest first; by default YOLOv3's for three levels, and those
-                   of the tiny networks for two
-    hidden         channels between the convolutions of each level; by default twice those of the features
-    centre_scales  range of the centre on each level; with YOLOv3's 1 it hardly reaches the cell's border
+    anchors        anchor sizes, the same number per level, finest first; default: YOLOv3's for three levels,
+                   those of the tiny networks for two
+    hidden         channels between the two convolutions, per level; default: twice the input channels
+    centre_scales  width of the centre's range in cells, per level; with YOLOv3's 1, the centre hardly reaches
+                   the cell's border
     """
 
     def __init__(
@@ -94,16 +95,16 @@ class AnchorHead(nn.Module):
         self.box_preds = predictors(4)
         self.objectness_preds = predictors(1)
         self.class_preds = predictors(num_classes)
-        set_bias(self.box_preds, 0.0)  # boxes start at their anchors
+        set_bias(self.box_preds, 0.0)  # initial boxes equal their anchors
         for predictors_of_scores in (self.objectness_preds, self.class_preds):
             set_bias(predictors_of_scores, PRIOR_LOGIT)
 
     def forward(self, features: Sequence[Tensor]) -> AnchorRaw:
-        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
+        """Return the raw outputs for feature maps [B, C, rows, columns], finest level first."""
         convolved = [convolution(x) for convolution, x in zip(self.convs, features, strict=True)]
 
         def predict(predictors: nn.ModuleList) -> Tensor:
-            """Return [B, A, outputs of an anchor], over all levels."""
+            """Return [B, A, outputs per anchor] of all levels, concatenated."""
             levels = [flatten_cells(pred(x)) for pred, x in zip(predictors, convolved, strict=True)]
             return torch.cat([x.unflatten(2, (self.per_cell, -1)).flatten(1, 2) for x in levels], 1).float()
 
@@ -134,7 +135,7 @@ def decode_anchor_boxes(raw: AnchorRaw) -> Tensor:
     """Return the predicted boxes xyxy [B, A, 4] in input pixels."""
     scale = raw.centre_scales[:, None]
     centre = (raw.boxes[..., :2].sigmoid() * scale - (scale - 1) / 2 + raw.cells) * raw.strides[:, None]
-    # e^7 is 1097: no object is so many times its anchor. Unbounded, exp can overflow early in training.
+    # No object is e^7 = 1097 times as large as its anchor. Unbounded, exp can overflow early in training.
     return centre_to_corners(centre, raw.boxes[..., 2:].clamp(max=7).exp() * raw.anchors)
 
 
@@ -146,7 +147,7 @@ def decode_anchors(raw: AnchorRaw) -> Candidates:
 
 
 def fit_anchors(anchors: Anchors | None, levels: int) -> Anchors:
-    """Return `anchors`, or the published ones if None; ValueError if they are not for `levels` levels."""
+    """Return `anchors`, or the published ones if None; raise ValueError unless for `levels` levels."""
     if anchors is None:
         published = {2: TINY_ANCHORS, 3: YOLOV3_ANCHORS}
         if levels not in published:

@@ -12,22 +12,22 @@ from torch import Tensor
 from nets.common.boxes import centre_to_corners
 from nets.common.structures import InputSize
 
-BoxSizes = Sequence[Sequence[float]]  # widths and heights
+BoxSizes = Sequence[Sequence[float]]  # pairs of width and height
 
 
 def anchor_grid(features: Sequence[Tensor], size: InputSize, halves: Sequence[BoxSizes]) -> Tensor:
     """Return anchors xyxy [A, 4] in input pixels, centred on the top left corner of every cell.
 
-    Level after level, row by row, all anchors of a cell together.
+    Sorted by level, then row by row, with all anchors of a cell together.
 
-    features  maps [B, C, rows, columns], finest first
-    size      of the input
-    halves    half the widths and heights in pixels of the anchors of a cell, for each level
+    features  feature maps [B, C, rows, columns], finest first
+    size      input size
+    halves    half the widths and heights in pixels of a cell's anchors, per level
     """
     levels = []
     for feature, level_halves in zip(features, halves, strict=True):
         rows, columns = feature.shape[-2:]
-        # The step is a whole number, as in torchvision: 59 for 7 cells of 416 pixels, not their stride of 64.
+        # The step is rounded down, as in torchvision: 59 for 7 cells over 416 pixels, not the stride of 64.
         corner = _grid(rows, columns, feature.device) * _pair((size[1] // columns, size[0] // rows), feature)
         half = torch.tensor(level_halves, device=feature.device)
         levels.append(torch.cat((corner[:, None] - half, corner[:, None] + half), dim=-1).flatten(0, 1))
@@ -37,10 +37,12 @@ def anchor_grid(features: Sequence[Tensor], size: InputSize, halves: Sequence[Bo
 def default_boxes(
     features: Sequence[Tensor], size: InputSize, shares: Sequence[BoxSizes], steps: Sequence[int | None]
 ) -> Tensor:
-    """Return SSD's default boxes xyxy [A, 4] in input pixels, centred on every cell; order as `anchor_grid`.
+    """Return SSD's default boxes xyxy [A, 4] in input pixels, centred on every cell.
 
-    shares  widths and heights of the boxes of a cell as shares of the input's, for each level; 1 at most
-    steps   distance of neighbouring cells in pixels, for each level; None spreads them evenly over the input
+    Sorted as in `anchor_grid`.
+
+    shares  box widths and heights per cell as fractions of the input size, per level; at most 1
+    steps   distance between neighbouring cells in pixels, per level; None spreads them evenly over the input
     """
     levels = []
     for feature, level_shares, step in zip(features, shares, steps, strict=True):
@@ -53,9 +55,10 @@ def default_boxes(
 
 
 def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tuple[BoxSizes, ...]:
-    """Return SSD's widths and heights for `default_boxes`: two squares, then each ratio and its inverse.
+    """Return the `shares` of `default_boxes`: two squares, then each aspect ratio and its inverse, per level.
 
-    The second square is between the level's scale and the next level's: there is one scale more than levels.
+    The second square is the geometric mean of this level's scale and the next level's, so `scales` has one
+    more entry than there are levels.
     """
     levels = []
     for scale, larger, level_ratios in zip(scales[:-1], scales[1:], ratios, strict=True):
@@ -66,7 +69,7 @@ def box_shares(scales: Sequence[float], ratios: Sequence[Sequence[float]]) -> tu
 
 
 def _grid(rows: int, columns: int, device: torch.device) -> Tensor:
-    """Return column and row of every cell, [rows * columns, 2]."""
+    """Return the column and row of every cell, [rows * columns, 2]."""
     y, x = torch.meshgrid(
         torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
     )

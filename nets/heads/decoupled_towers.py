@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from nets.layers.blocks import ConvBNAct, spatial_conv
 
-# The initial score of every cell is 0.01: few cells hold an object. https://arxiv.org/abs/1708.02002
+# Initial score of 0.01 for every cell, since few cells contain an object. https://arxiv.org/abs/1708.02002
 PRIOR_LOGIT = -math.log((1 - 0.01) / 0.01)
 
 
 class DecoupledTowers(nn.Module):
-    """A 1x1 stem on each level, then two 3x3 convolutions for classes and two for boxes in parallel.
+    """A 1x1 stem per level, then two 3x3 convolutions for classes and, in parallel, two for boxes.
 
-    All have as many channels as the finest level. Subclasses add the predictors.
+    All convolutions have as many output channels as the finest feature level. Subclasses add the predictors.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], separable: bool = False) -> None:

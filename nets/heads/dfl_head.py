@@ -1,7 +1,7 @@
 """An anchor-free head without objectness, whose boxes are four distances, each a distribution over 16 bins.
 
-A distance from a cell's centre to a side of the box is the mean of its distribution: generalised focal loss,
-https://arxiv.org/abs/2006.04388. The towers are YOLOX's, https://arxiv.org/abs/2107.08430, so that most
+The distance from a cell's centre to a side of the box is the mean of its distribution: generalised focal
+loss, https://arxiv.org/abs/2006.04388. The towers are YOLOX's, https://arxiv.org/abs/2107.08430, so most
 weights of a trained YOLOX head can be loaded.
 """
 
@@ -17,9 +17,9 @@ from nets.common.feature_levels import cell_grid, feature_levels, flatten_cells
 from nets.common.structures import Candidates, Level
 from nets.heads.decoupled_towers import DecoupledTowers, set_bias
 
-BINS = 16  # a distance is 0 to 15 strides
-START_OBJECTS = 5  # sum of the initial scores of a level of a 640 x 640 image
-START_DISTANCE = 2.0  # initial distance from a cell's centre to each side, in strides, very nearly
+BINS = 16  # distances range from 0 to 15 strides
+START_OBJECTS = 5  # sum of the initial scores per level of a 640 x 640 image
+START_DISTANCE = 2.0  # approximate initial distance from a cell's centre to each side, in strides
 
 
 class DFLRaw(NamedTuple):
@@ -30,7 +30,7 @@ class DFLRaw(NamedTuple):
     classes    [B, A, C] logits
     cells      [A, 2], column and row of each cell in its level
     strides    [A], width of each cell in input pixels
-    levels     the feature levels
+    levels     feature levels
     """
 
     distances: Tensor
@@ -41,7 +41,7 @@ class DFLRaw(NamedTuple):
 
 
 class DFLHead(DecoupledTowers):
-    """Predicts C class logits and four distributions of distances for every cell."""
+    """A head that predicts C class logits and four distance distributions for every cell."""
 
     def __init__(
         self, channels: Sequence[int], strides: Sequence[int], num_classes: int, separable: bool = False
@@ -52,7 +52,7 @@ class DFLHead(DecoupledTowers):
         start_predictors(self.class_preds, self.distance_preds, strides)
 
     def forward(self, features: Sequence[Tensor]) -> DFLRaw:
-        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
+        """Return the raw outputs for feature maps [B, C, rows, columns], finest level first."""
         towers = self.towers(features)
         classes = [pred(x) for pred, (x, _) in zip(self.class_preds, towers, strict=True)]
         distances = [pred(x) for pred, (_, x) in zip(self.distance_preds, towers, strict=True)]
@@ -62,12 +62,13 @@ class DFLHead(DecoupledTowers):
 def start_predictors(
     class_preds: Iterable[nn.Module], distance_preds: Iterable[nn.Module], strides: Sequence[int]
 ) -> None:
-    """Initialise the biases of the predictors: five objects on each level, boxes about four cells wide.
+    """Initialise the biases to predict five objects per level, with boxes about four cells wide.
 
-    With uniform distributions, boxes are 15 cells wide: target scores of objects much smaller are low, and
-    they are hardly learned. yolov9_t, trained on 8 COCO images for 150 steps, reached AP .95, and 0 for small
-    objects, from there; .99 and .68 from four cells; .98 and .60 from two. On 8 images of blood cells, five
-    objects rather than a score of .01 for each cell and class raised AP from .88 to .94.
+    Uniform distributions would give boxes 15 cells wide: much smaller objects would have low target scores
+    and hardly be learned. yolov9_t, trained on 8 COCO images for 150 steps, reached an AP of .95, and of 0
+    for small objects, with uniform distributions; .99 and .68 with boxes of four cells; .98 and .60 with two.
+    On 8 images of blood cells, five objects per level, instead of a score of .01 for each cell and class,
+    raised AP from .88 to .94.
     """
     geometric = torch.arange(BINS) * math.log(START_DISTANCE / (START_DISTANCE + 1))
     for classes, distances, stride in zip(class_preds, distance_preds, strides, strict=True):
@@ -80,7 +81,7 @@ def start_predictors(
 
 
 def raw_outputs(classes: Sequence[Tensor], distances: Sequence[Tensor], strides: Sequence[int]) -> DFLRaw:
-    """Return the raw outputs of the predictors' maps [B, C, H, W] and [B, 4 * BINS, H, W] of each level."""
+    """Return the raw outputs for class maps [B, C, H, W] and distance maps [B, 4 * BINS, H, W] per level."""
     levels = feature_levels(classes, strides)
     cells, cell_strides = cell_grid(levels, classes[0].device)
     return DFLRaw(

@@ -1,9 +1,9 @@
 """Faster R-CNN: the first stage proposes boxes, the second classifies and refines them.
 
 Faster R-CNN: https://arxiv.org/abs/1506.01497; feature pyramid: https://arxiv.org/abs/1612.03144
-The layers and the selection of proposals are torchvision's. How many proposals NMS leaves depends on the
-values, so this network alone waits for the device, selects proposals image by image, and cannot become one
-graph by torch.compile or torch.export.
+The layers and the selection of proposals are torchvision's. The number of proposals after NMS depends on the
+data, so this network, unlike the others, syncs with the device, selects proposals image by image, and cannot
+be captured as one graph by torch.compile or torch.export.
 """
 
 import math
@@ -29,7 +29,7 @@ class FirstStage(NamedTuple):
     """The outputs of the first stage for A anchors over all levels, finest level first.
 
     objectness  [B * A, 1] logits
-    codes       [B * A, 4], codes of the boxes at the anchors (`nets/common/box_coder.py`)
+    codes       [B * A, 4], box codes relative to the anchors (`nets/common/box_coder.py`)
     anchors     [A, 4], xyxy in input pixels
     per_level   number of anchors on each level
     """
@@ -46,8 +46,8 @@ class RCNNRaw(NamedTuple):
     proposals  [B, P, 4], xyxy in input pixels
     valid      bool [B, P], False for padding
     classes    [B, P, 1 + C] logits, background first
-    codes      [B, P, 1 + C, 4], codes of the boxes at the proposals, one for each class
-    size       of the input
+    codes      [B, P, 1 + C, 4], box codes relative to the proposals, per class
+    size       input size
     """
 
     proposals: Tensor
@@ -58,14 +58,14 @@ class RCNNRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Empty: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out level by level."""
         return ()
 
 
 class RCNNHead(nn.Module):
     """torchvision's RegionProposalNetwork and RoIHeads.
 
-    halves  half the widths and heights in pixels of the anchors of a cell, for each level
+    halves  half the widths and heights in pixels of a cell's anchors, per level
     """
 
     def __init__(self, rpn: Any, roi_heads: Any, halves: Sequence[BoxSizes]) -> None:
@@ -105,7 +105,7 @@ class RCNNHead(nn.Module):
     def second_stage(
         self, features: Sequence[Tensor], proposals: list[Tensor], size: InputSize
     ) -> tuple[Tensor, Tensor]:
-        """Return logits [P of all images, 1 + C] and codes [P of all images, (1 + C) * 4]."""
+        """Return logits [N, 1 + C] and codes [N, (1 + C) * 4] for the N proposals of all images."""
         named = {str(level): feature for level, feature in enumerate(features)}
         pooled = self.roi_heads.box_roi_pool(named, proposals, [size] * len(proposals))
         classes, codes = self.roi_heads.box_predictor(self.roi_heads.box_head(pooled))
@@ -128,7 +128,7 @@ class RCNNHead(nn.Module):
 
 
 class FasterRCNN(SizedDetector):
-    """Faster R-CNN, whose loss needs the objects between the stages, to sample proposals for the second."""
+    """Faster R-CNN; its loss needs the ground truth between the stages, to sample the proposals."""
 
     head: RCNNHead
 
@@ -137,12 +137,12 @@ class FasterRCNN(SizedDetector):
 
 
 def losses_need_objects(raw: RCNNRaw, targets: Targets) -> dict[str, Tensor]:
-    """Stand in for a loss of raw outputs, which this network does not have: see `FasterRCNN.losses`."""
+    """Stand in for a loss of the raw outputs, which this network does not have: see `FasterRCNN.losses`."""
     raise AssertionError("call `losses`: the proposals that are sampled depend on the objects")
 
 
 def decode_rcnn(raw: RCNNRaw) -> Candidates:
-    """Return the highest-scoring boxes of proposals and classes; scores are a softmax over classes."""
+    """Return the highest-scoring boxes of all proposals and classes; scores are a softmax over classes."""
     scores = raw.classes.softmax(dim=-1)[..., 1:] * raw.valid.unsqueeze(-1)
     best = best_pairs(scores)
     codes = gather_rows(raw.codes[:, :, 1:].flatten(1, 2), best.rows * scores.shape[-1] + best.labels)
@@ -151,7 +151,7 @@ def decode_rcnn(raw: RCNNRaw) -> Candidates:
 
 
 def as_lists(targets: Targets) -> list[dict[str, Tensor]]:
-    """Return the objects of each image as torchvision takes them: labels from 1 on, boxes with an area."""
+    """Return the objects of each image in torchvision's format: 1-based labels, only boxes with an area."""
     return [
         {"boxes": boxes[real], "labels": labels[real] + 1}
         for boxes, labels, real in zip(targets.boxes, targets.labels, real_objects(targets), strict=True)

@@ -1,4 +1,4 @@
-"""The heads of SSD, RetinaNet and FCOS: torchvision's layers, with raw outputs and decoders of our form.
+"""The heads of SSD, RetinaNet and FCOS: torchvision's layers, with our raw outputs and decoders.
 
 SSD: https://arxiv.org/abs/1512.02325; RetinaNet: https://arxiv.org/abs/1708.02002
 FCOS: https://arxiv.org/abs/1904.01355
@@ -18,10 +18,10 @@ from nets.common.topk import as_candidates, best_pairs, clip_to_input
 class DenseRaw(NamedTuple):
     """The raw outputs of SSD or RetinaNet for A anchors over all levels, finest level first.
 
-    boxes    [B, A, 4], codes of the boxes at the anchors (`nets/common/box_coder.py`)
+    boxes    [B, A, 4], box codes relative to the anchors (`nets/common/box_coder.py`)
     classes  [B, A, C] logits; [B, A, 1 + C] for SSD, background first
     anchors  [A, 4], xyxy in input pixels
-    size     of the input
+    size     input size
     """
 
     boxes: Tensor
@@ -31,7 +31,7 @@ class DenseRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Empty: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out level by level."""
         return ()
 
 
@@ -40,10 +40,10 @@ class PointRaw(NamedTuple):
 
     boxes       [B, A, 4], distances from the point to the left, top, right and bottom side, in strides
     classes     [B, A, C] logits
-    centreness  [B, A] logits, how near the point is to the centre of its object
+    centreness  [B, A] logits of the closeness of the point to the centre of its object
     points      [A, 2], x and y in input pixels
-    strides     [A], distance of neighbouring points in input pixels
-    size        of the input
+    strides     [A], distance between neighbouring points in input pixels
+    size        input size
     """
 
     boxes: Tensor
@@ -55,12 +55,12 @@ class PointRaw(NamedTuple):
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Empty: the outputs are not laid out by levels."""
+        """Empty: the outputs are not laid out level by level."""
         return ()
 
 
 class TorchvisionHead(nn.Module):
-    """The classification and the regression layers of one of torchvision's heads.
+    """The classification and regression layers of a torchvision head.
 
     make_anchors  (features, input size) -> anchors xyxy [A, 4] in input pixels
     """
@@ -81,7 +81,7 @@ class DenseHead(TorchvisionHead):
 
 
 class PointHead(TorchvisionHead):
-    """The head of FCOS; its points are the centres of anchors that are squares as wide as a stride."""
+    """The head of FCOS; its points are the centres of square anchors that are one stride wide."""
 
     def forward(self, features: Sequence[Tensor], size: InputSize) -> PointRaw:
         boxes, centreness = self.regression_head(features)
@@ -102,7 +102,7 @@ def decode_ssd(raw: DenseRaw) -> Candidates:
 
 
 def decode_retinanet(raw: DenseRaw) -> Candidates:
-    """Return the highest-scoring boxes; scores are a sigmoid for each class."""
+    """Return the highest-scoring boxes; scores are a sigmoid per class."""
     return _decode(raw, raw.classes.sigmoid(), UNIT_SCALES)
 
 

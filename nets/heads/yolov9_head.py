@@ -1,4 +1,4 @@
-"""The head of YOLOv9: two towers on each level, that of boxes in four groups, one for each side of a box.
+"""The head of YOLOv9: on each level a tower for classes, and one for boxes in four groups, one per box side.
 
 YOLOv9: https://arxiv.org/abs/2402.13616
 """
@@ -14,11 +14,11 @@ BOX_SIDES = 4
 
 
 class YOLOv9Head(nn.Module):
-    """Predicts C class logits and four distributions of distances for every cell.
+    """A head that predicts C class logits and four distance distributions for every cell.
 
-    The class tower has the width published for 80 classes, whatever their number, so that published weights
-    load into detectors of other classes. Its minimum of 80 channels matters for the smallest size alone: with
-    128, as in newer code, it would have 2.4 M parameters rather than the published 2.0 M.
+    The class tower has the width published for 80 classes, whatever the number of classes, so that published
+    weights load into detectors for other classes. The minimum of 80 channels matters only for the smallest
+    model: with 128, as in newer code, it would have 2.4 M parameters instead of the published 2.0 M.
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], num_classes: int) -> None:
@@ -40,7 +40,7 @@ class YOLOv9Head(nn.Module):
         start_predictors(self.class_preds, self.distance_preds, strides)
 
     def forward(self, features: Sequence[Tensor]) -> DFLRaw:
-        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
+        """Return the raw outputs for feature maps [B, C, rows, columns], finest level first."""
         classes, distances = [], []
         for level, x in enumerate(features):
             classes.append(self.class_preds[level](self.class_convs[level](x)))

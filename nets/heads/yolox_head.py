@@ -26,7 +26,7 @@ class YOLOXRaw(NamedTuple):
     classes     [B, A, C] logits
     cells       [A, 2], column and row of each cell in its level
     strides     [A], width of each cell in input pixels
-    levels      the feature levels
+    levels      feature levels
     """
 
     boxes: Tensor
@@ -38,7 +38,7 @@ class YOLOXRaw(NamedTuple):
 
 
 class YOLOXHead(DecoupledTowers):
-    """Predicts a box, its objectness and C class logits for every cell."""
+    """A head that predicts a box, its objectness and C class logits for every cell."""
 
     def __init__(
         self, channels: Sequence[int], strides: Sequence[int], num_classes: int, separable: bool = False
@@ -49,12 +49,12 @@ class YOLOXHead(DecoupledTowers):
         self.objectness_preds = self.predictors(1)
         for predictors in (self.class_preds, self.objectness_preds):
             set_bias(predictors, PRIOR_LOGIT)
-        # SimOTA assigns more cells to an object whose predicted boxes have higher IoUs. Initial boxes near
-        # the size of objects, not of cells, gave AP50 .32 instead of .28 in 240 steps on the sample data.
+        # SimOTA assigns more cells to an object whose predicted boxes have higher IoUs. Initial boxes as
+        # large as objects, not cells, gave AP50 .32 instead of .28 after 240 steps on the sample data.
         set_bias(self.box_preds, math.log(START_SIZE), first=2)
 
     def forward(self, features: Sequence[Tensor]) -> YOLOXRaw:
-        """Feature maps [B, C, rows, columns], finest first -> raw outputs."""
+        """Return the raw outputs for feature maps [B, C, rows, columns], finest level first."""
         boxes, objectness, classes = [], [], []
         for level, (class_feature, box_feature) in enumerate(self.towers(features)):
             boxes.append(flatten_cells(self.box_preds[level](box_feature)))
