@@ -1,8 +1,8 @@
 """The theoretical receptive field: the pixels of the input that a prediction depends on.
 
-Measured on the network itself rather than derived from its layers, so that it works for every network: in a
-copy, each layer becomes an average of its inputs; the gradient of a prediction is then positive at the pixels
-that it depends on, and 0 elsewhere. https://distill.pub/2019/computing-receptive-fields/
+It is measured on the network itself instead of derived from its layers, so it works for every network: in a
+copy, each layer is replaced by an average of its inputs; the gradient of a prediction is then positive at the
+pixels that it depends on, and 0 elsewhere. https://distill.pub/2019/computing-receptive-fields/
 """
 
 import copy
@@ -17,9 +17,9 @@ from torch.nn.modules import activation, batchnorm, dropout, normalization
 from nets.common.detector import Detector
 from nets.common.structures import RawOutputs
 
-FIRST_LENGTH = 1024  # of the first input, in pixels; doubled while a receptive field reaches its borders
+FIRST_LENGTH = 1024  # of the first input, in pixels; doubled while a receptive field reaches the borders
 MAX_LENGTH = 8192
-# Layers that act on each position by itself, or are taken to.
+# Layers that act on each position separately, or are treated as if they did.
 _POINTWISE = (batchnorm._NormBase, normalization.GroupNorm, normalization.LayerNorm, dropout._DropoutNd)
 
 Extent = tuple[int, int]  # height and width in pixels
@@ -28,9 +28,9 @@ Extent = tuple[int, int]  # height and width in pixels
 def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
     """Return the receptive field of a prediction in the middle of each feature level, finest first.
 
-    None for a level whose predictions see the whole image at every size. Empty if the raw outputs have no
-    levels (`RawOutputs`). Those of neighbouring cells can differ by some pixels where features are upsampled.
-    The detector may be on the meta device; it is not changed.
+    None for a level whose predictions depend on the whole image at every size. Empty if the raw outputs have
+    no levels (`RawOutputs`). The fields of neighbouring cells can differ by a few pixels where features are
+    upsampled. The detector may be on the meta device; it is not changed.
     """
     network = _averaging(detector)
     heights, widths = (_extents(network, detector.stride, axis) for axis in (2, 3))
@@ -41,9 +41,9 @@ def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
 
 
 class _Marked(torch.autograd.Function):
-    """The identity, whose gradient is 1 where that of its output is positive, else 0.
+    """The identity, with a gradient of 1 where the gradient of its output is positive, else 0.
 
-    Otherwise a corner pixel of 100 layers of 3x3 would get a gradient of 9^-100, which is 0 in float32.
+    Otherwise a corner pixel would get a gradient of 9^-100 through 100 layers of 3x3, which is 0 in float32.
     """
 
     @staticmethod
@@ -56,7 +56,7 @@ class _Marked(torch.autograd.Function):
 
 
 class _Average(nn.Module):
-    """A convolution whose weights are all equal: a mean over channels and kernel, copied to each channel."""
+    """A convolution with equal weights: the mean over channels and kernel, copied to each output channel."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class _Average(nn.Module):
 
 
 def _averaging(detector: Detector) -> Detector:
-    """A copy of the detector that is linear with positive weights."""
+    """Return a copy of the detector that is linear with positive weights."""
     network = copy.deepcopy(detector).requires_grad_(False).eval()
     for parent in [*network.modules()]:
         for name, child in [*parent._modules.items()]:  # named_children skips modules that are used twice
@@ -86,7 +86,7 @@ def _averaging(detector: Detector) -> Detector:
 
 
 def _averaged(module: nn.Module) -> nn.Module:
-    """Return a module of the same receptive field with a positive gradient; `module` if it has none."""
+    """Return a replacement with the same receptive field and a positive gradient, or else `module` itself."""
     if isinstance(module, nn.Conv2d):
         return _Average(module)
     if isinstance(module, nn.MaxPool2d):
@@ -97,7 +97,7 @@ def _averaged(module: nn.Module) -> nn.Module:
 
 
 def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
-    """Return the receptive field of each level along an axis: 2 is the height, 3 the width."""
+    """Return the receptive field of each level along `axis`: 2 for the height, 3 for the width."""
     length = FIRST_LENGTH
     extents = _extents_within(network, stride, axis, length)
     while None in extents and length < MAX_LENGTH:
@@ -107,7 +107,7 @@ def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
 
 
 def _extents_within(network: Detector, stride: int, axis: int, length: int) -> list[int | None]:
-    """Return the same for a strip of `length` pixels along the axis; None where it reaches the borders."""
+    """Return the fields in a strip of `length` pixels along `axis`; None if a field reaches the border."""
     shape = [1, 3, stride, stride]
     shape[axis] = length // stride * stride
     image = torch.ones(shape, requires_grad=True)

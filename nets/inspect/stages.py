@@ -1,4 +1,4 @@
-"""The stages of a detector, from input to head, which can be frozen or have learning rates of their own."""
+"""The stages of a detector, from input to head, which can be frozen or have separate learning rates."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,17 +11,17 @@ MODULE_CONTAINERS = (
     nn.Sequential,
     nn.ModuleList,
     nn.ModuleDict,
-)  # exactly these: a subclass may be one layer
+)  # exact types only: a subclass may be a single layer
 
 
 class Stage(NamedTuple):
     """Modules that are trained or frozen together.
 
     part        backbone, neck or head
-    number      of the backbone's stage, from 1 on; 0 for a whole part
-    name        of its first layer, as in the state dict
-    modules     its modules
-    parameters  all of their parameters, each once
+    number      1-based number of the backbone stage; 0 for a whole part
+    name        name of the first layer, as in the state dict
+    modules     modules of the stage
+    parameters  parameters of these modules, without duplicates
     """
 
     part: str
@@ -39,9 +39,9 @@ def parts_as_stages(detector: Detector) -> list[Stage]:
 def stages_of(detector: Detector) -> list[Stage]:
     """Return the stages of the backbone, finest first, then neck and head as one stage each.
 
-    A stage is a child of the backbone that has kernels, and the children without kernels that follow it, such
-    as a norm. A child that wraps all others, as in networks of other libraries, is replaced by its children,
-    and so is one that only holds lists of layers.
+    A stage is a child of the backbone that has kernels, together with the children without kernels that
+    follow it, such as a norm. A child that wraps all others, as in networks of other libraries, is replaced
+    by its own children, and so is a child that only holds lists of layers.
     """
     blocks: list[list[nn.Module]] = [[]]
     for module in _opened([*detector.backbone.children()]):
@@ -66,7 +66,7 @@ def _whole_part(name: str, module: nn.Module) -> Stage:
 
 
 def _opened(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    """Replace a module that wraps all others, or only holds lists of layers, by its children."""
+    """Replace a module that wraps all others, or only holds lists of layers, by its children, repeatedly."""
     holders = [module for module in modules if _has_kernels(module)]
     for position, module in enumerate(modules):
         inside = [*module.children()]

@@ -1,7 +1,7 @@
-"""The summary of a detector: layers, parameters, operations and memory by part, and its feature levels.
+"""The summary of a detector: layers, parameters, operations and memory per part, and the feature levels.
 
-Operations are those of convolutions and matrix products, and four for each element of BatchNorm (minus the
-mean, over the deviation, times the weight, plus the bias), as in the papers' figures.
+Operations are counted for convolutions and matrix products, plus four per element of BatchNorm (subtract the
+mean, divide by the deviation, multiply by the weight, add the bias), as in the papers.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from nets.common.structures import InputSize, Level, RawOutputs
 
 
 class Summary(NamedTuple):
-    """Counts by part for one image, and the feature levels.
+    """Counts per part for one image, and the feature levels.
 
-    layers            modules with a weight matrix, mostly convolutions
-    parameters        trainable numbers
-    gflops            1e9 operations; a multiplication and an addition are two
-    activation_bytes  of the outputs of all modules without children, as float32; training keeps most of them
-                      for the backward pass
-    levels            finest first; empty if the raw outputs have none
+    layers            number of modules with a weight matrix, mostly convolutions
+    parameters        number of trainable values
+    gflops            operations in units of 1e9; a multiplication and an addition count as two
+    activation_bytes  size of the outputs of all modules without children, as float32; training keeps most of
+                      them for the backward pass
+    levels            feature levels, finest first; empty if the raw outputs have none
     """
 
     layers: dict[str, int]
@@ -36,7 +36,7 @@ class Summary(NamedTuple):
 
 
 def summarise(detector: Detector, image_size: InputSize) -> Summary:
-    """Count layers, parameters, and operations and activations for one image of `image_size`.
+    """Count layers and parameters, and operations and activations for one image of `image_size`.
 
     The detector may be on the meta device; it is not changed.
     """
@@ -75,9 +75,10 @@ def _is_layer(module: nn.Module) -> bool:
 def _counting(
     part: str, activation_bytes: dict[str, int], norm_flops: dict[str, int]
 ) -> Callable[[nn.Module, object, object], None]:
-    """Return a forward hook that counts the outputs of modules, and the operations of BatchNorm.
+    """Return a forward hook that counts the output elements of modules, and the operations of BatchNorm.
 
-    Those by its outputs: the kernel that it runs as depends on torch's version and the device.
+    BatchNorm is counted by its outputs, since the kernel that runs depends on the torch version and the
+    device.
     """
 
     def count(module: nn.Module, inputs: object, output: object) -> None:
