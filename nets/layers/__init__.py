@@ -1,1 +1,1 @@
-"""Convolution blocks, and fusing their layers for inference."""
+"""Convolution blocks, and layer fusion for inference."""

@@ -1,4 +1,4 @@
-"""The convolution blocks that networks share.
+"""Convolution blocks shared by the networks.
 
 YOLOX: Exceeding YOLO Series in 2021, https://arxiv.org/abs/2107.08430
 CSPNet, https://arxiv.org/abs/1911.11929; spatial pyramid pooling, https://arxiv.org/abs/1406.4729
@@ -15,9 +15,9 @@ BN_MOMENTUM = 0.03
 
 
 class SiLU(nn.SiLU):
-    """x * sigmoid(x), in place if no gradient needs x.
+    """x * sigmoid(x), in place if x needs no gradient.
 
-    If one does, an in-place operation would copy x first: 4 % of a training step on a CPU.
+    If x needs one, an in-place operation would first copy x: 4 % of a training step on a CPU.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -27,8 +27,8 @@ class SiLU(nn.SiLU):
 class StridedDepthwiseConv(nn.Conv2d):
     """A strided depthwise convolution, computed in float32 when training on a CPU under autocast.
 
-    oneDNN has no fast gradient of it in bfloat16: 7.5 ms instead of .8 for [8, 16, 160, 160], in all an
-    eighth of a training step of YOLOX-nano.
+    oneDNN has no fast bfloat16 gradient for this convolution: 7.5 ms instead of .8 for [8, 16, 160, 160], in
+    total an eighth of a training step of YOLOX-nano.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class ConvBNAct(nn.Module):
 
 
 class SeparableConv(nn.Module):
-    """A depthwise separable convolution: a depthwise one, then a pointwise one, each a `ConvBNAct`."""
+    """A depthwise separable convolution: a depthwise and then a pointwise `ConvBNAct`."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -75,26 +75,26 @@ class SeparableConv(nn.Module):
 
 
 def spatial_conv(inputs: int, outputs: int, kernel: int, stride: int, separable: bool) -> nn.Module:
-    """Return a block with a depthwise separable convolution (nano networks) or with a full one."""
+    """Return a block with a depthwise separable convolution (for nano networks) or with a full one."""
     return (SeparableConv if separable else ConvBNAct)(inputs, outputs, kernel, stride)
 
 
 class Focus(nn.Module):
-    """Space-to-depth of each 2x2 block of pixels, then a convolution: half the size without loss."""
+    """Space-to-depth of each 2x2 block of pixels, then a convolution: half the resolution without loss."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
         super().__init__()
         self.conv = ConvBNAct(4 * inputs, outputs, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, inputs, H, W] -> [B, outputs, H/2, W/2]."""
+        """Map [B, inputs, H, W] to [B, outputs, H/2, W/2]."""
         upper, lower = x[..., ::2, :], x[..., 1::2, :]
         blocks = upper[..., ::2], lower[..., ::2], upper[..., 1::2], lower[..., 1::2]
         return self.conv(torch.cat(blocks, dim=1))
 
 
 class Bottleneck(nn.Module):
-    """A 1x1, then a 3x3 convolution; the input is added if `shortcut`."""
+    """A 1x1 convolution, then a 3x3 one; adds the input if `shortcut`."""
 
     def __init__(self, channels: int, shortcut: bool, separable: bool) -> None:
         super().__init__()
@@ -123,9 +123,9 @@ class CSPLayer(nn.Module):
 
 
 class SPP(nn.Module):
-    """Spatial pyramid pooling: the features and their maxima over 5, 9 and 13 cells, concatenated.
+    """Spatial pyramid pooling: concatenates the features with their maxima over 5x5, 9x9 and 13x13 cells.
 
-    hidden  channels that are pooled; by default half of the inputs
+    hidden  number of channels that are pooled; default: half of `inputs`
     """
 
     def __init__(self, inputs: int, outputs: int, hidden: int | None = None) -> None:
@@ -140,9 +140,9 @@ class SPP(nn.Module):
 
 
 def pooled_pyramid(x: Tensor, pool: nn.Module) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return the features and their maxima over 5, 9 and 13 cells; `pool` is the max pooling over 5.
+    """Return the features and their maxima over 5x5, 9x9 and 13x13 cells; `pool` is the 5x5 max pooling.
 
-    Max pooling over 5 cells twice is max pooling over 9, and so on: a third of the work.
+    Applying 5x5 max pooling twice equals 9x9 max pooling, and so on, for a third of the work.
     """
     pool5 = pool(x)
     pool9 = pool(pool5)

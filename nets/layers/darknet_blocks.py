@@ -1,4 +1,4 @@
-"""The blocks of the Darknet family: its activations, and its BatchNorm epsilon.
+"""Blocks of the Darknet family, with its activations and its BatchNorm epsilon.
 
 YOLOv3: https://arxiv.org/abs/1804.02767; YOLOv4: https://arxiv.org/abs/2004.10934
 """
@@ -12,11 +12,11 @@ from torch.nn import functional as F
 from nets.layers.blocks import ConvBNAct
 
 LEAKY = partial(nn.LeakyReLU, 0.1, inplace=True)
-DARKNET_BN_EPS = 1e-6  # Darknet's; 1e-5 changes the outputs of the published tiny network by .005
+DARKNET_BN_EPS = 1e-6  # as in Darknet; 1e-5 changes the outputs of the published tiny network by .005
 
 
 class Mish(nn.Mish):
-    """x * tanh(log(1 + e^x)), https://arxiv.org/abs/1908.08681; in place if no gradient needs x."""
+    """x * tanh(log(1 + e^x)), https://arxiv.org/abs/1908.08681; in place if x needs no gradient."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.mish(x, inplace=not x.requires_grad)
@@ -25,12 +25,12 @@ class Mish(nn.Mish):
 def conv(
     inputs: int, outputs: int, kernel: int, stride: int = 1, activation: Callable[[], nn.Module] = LEAKY
 ) -> ConvBNAct:
-    """Return a convolution with BatchNorm and leaky ReLU, or another activation."""
+    """Return a convolution with BatchNorm and an activation, default: leaky ReLU."""
     return ConvBNAct(inputs, outputs, kernel, stride, activation=activation, eps=DARKNET_BN_EPS)
 
 
 class Residual(nn.Module):
-    """A 1x1, then a 3x3 convolution, and the input added."""
+    """A residual block: a 1x1 convolution, then a 3x3 one, plus the input."""
 
     def __init__(self, channels: int, hidden: int, activation: Callable[[], nn.Module] = LEAKY) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Residual(nn.Module):
 
 
 def alternating_convs(inputs: int, outputs: int, depth: int = 5) -> nn.Sequential:
-    """Return 1x1 convolutions to `outputs` channels that alternate with 3x3 ones to twice as many."""
+    """Return `depth` convolutions: 1x1 to `outputs` channels, alternating with 3x3 to twice as many."""
     layers: list[nn.Module] = [conv(inputs, outputs, 1)]
     for _ in range(depth // 2):
         layers += [conv(outputs, 2 * outputs, 3), conv(2 * outputs, outputs, 1)]

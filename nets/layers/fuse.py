@@ -1,6 +1,6 @@
-"""Fuses layers for inference: the same function in fewer operations.
+"""Layer fusion for inference: the same function with fewer operations.
 
-In evaluation, BatchNorm is an affine map of each channel, which is folded into the convolution before it.
+In evaluation, BatchNorm is an affine map per channel, which can be folded into the preceding convolution.
 Parallel convolutions are merged into one: RepVGG, https://arxiv.org/abs/2101.03697.
 """
 
@@ -20,9 +20,10 @@ NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 
 
 def fused(model: ModuleT) -> ModuleT:
-    """Fuse `model` in place, for inference alone, and return it.
+    """Fuse the layers of `model` in place, for inference only, and return `model`.
 
-    A BatchNorm is folded into the convolution just before it among a module's children; others stay.
+    A BatchNorm is folded into the convolution just before it among a module's children; other BatchNorms
+    stay.
     """
     model.eval().requires_grad_(False)
     for module in list(model.modules()):
@@ -38,7 +39,7 @@ def fused(model: ModuleT) -> ModuleT:
 
 def _fold(conv: nn.Module, norm: nn.Module) -> bool:
     """Fold `norm` into `conv` if possible; return whether it was."""
-    # Not for subclasses, which may do more.
+    # Exact types only: subclasses may do more.
     if type(conv) not in CONVOLUTIONS or type(norm) not in NORMS:
         return False
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d)

@@ -1,4 +1,4 @@
-"""The blocks of YOLOv9: GELAN with reparametrised convolutions, and its downsampling.
+"""Blocks of YOLOv9: GELAN with reparametrised convolutions, and its downsampling.
 
 GELAN: YOLOv9, https://arxiv.org/abs/2402.13616; ELAN: https://arxiv.org/abs/2211.04800
 Reparametrised convolutions: RepVGG, https://arxiv.org/abs/2101.03697
@@ -11,9 +11,9 @@ from nets.layers.blocks import ConvBNAct, CSPLayer, SiLU
 
 
 class RepConv(nn.Module):
-    """A 3x3 and a 1x1 convolution, each with BatchNorm, added before the activation.
+    """A 3x3 and a 1x1 convolution in parallel, each with BatchNorm, summed before the activation.
 
-    Both are linear, so that for inference one 3x3 convolution can replace them.
+    Both branches are linear, so one 3x3 convolution can replace them for inference.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -26,7 +26,7 @@ class RepConv(nn.Module):
         return self.act(self.spatial(x) + self.pointwise(x))
 
     def merged(self) -> nn.Conv2d:
-        """Return the sum of both as one 3x3 convolution, once their BatchNorms are folded into them."""
+        """Return the sum of both convolutions as one 3x3 convolution; BatchNorms must be folded before."""
         conv, centre = self.spatial.conv, self.pointwise.conv
         assert conv.bias is not None and centre.bias is not None, "BatchNorm is folded"
         conv.weight[:, :, 1:2, 1:2] += centre.weight
@@ -35,7 +35,7 @@ class RepConv(nn.Module):
 
 
 class RepBottleneck(nn.Module):
-    """A reparametrised convolution, then a 3x3 one, and the input added."""
+    """A reparametrised convolution, then a 3x3 one, plus the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -55,10 +55,10 @@ class RepCSPLayer(CSPLayer):
 
 
 class ELAN(nn.Module):
-    """Efficient layer aggregation: two layers in sequence, whose outputs are concatenated and merged.
+    """Efficient layer aggregation: the outputs of two consecutive layers are concatenated and merged.
 
-    A 1x1 convolution gives `hidden` channels, the second half of which passes through the two layers. A layer
-    is a 3x3 convolution, preceded in GELAN by a cross-stage partial layer of `depth` bottlenecks.
+    A 1x1 convolution gives `hidden` channels, whose second half passes through the two layers. Each layer is
+    a 3x3 convolution, preceded in GELAN by a cross-stage partial layer of `depth` bottlenecks.
     """
 
     def __init__(self, inputs: int, outputs: int, hidden: int, depth: int = 0) -> None:
@@ -93,7 +93,7 @@ class AverageDown(nn.Module):
 
 
 class SplitDown(nn.Module):
-    """Downsampling by 2: average pooling; then half of the channels are convolved, half max-pooled."""
+    """Downsampling by 2: average pooling, then half of the channels are convolved and half max-pooled."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
