@@ -1,1 +1,1 @@
-"""Losses: raw outputs and targets to the components of the loss."""
+"""Losses: from raw outputs and targets to the components of the loss."""

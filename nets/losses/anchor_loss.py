@@ -1,6 +1,6 @@
-"""The losses of YOLOv3 and YOLOv4, and their label assignment by anchor size.
+"""The losses of YOLOv3 and YOLOv4, with label assignment by anchor size.
 
-YOLOv3: https://arxiv.org/abs/1804.02767; several anchors for an object: YOLOv4, https://arxiv.org/abs/2004.10934
+YOLOv3: https://arxiv.org/abs/1804.02767; several anchors per object: YOLOv4, https://arxiv.org/abs/2004.10934
 """
 
 from typing import NamedTuple
@@ -17,13 +17,17 @@ from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smo
 from nets.losses.iou_losses import BOX_LOSSES
 
 ANCHOR_BOX_WEIGHT = 5.0
-MIN_SIZE_IOU = 0.213  # anchors of a higher IoU with the object, centres aligned, are positive too
-MAX_LOG_SIZE = 4.0  # e^4 is 55: no object is more times larger or smaller than its anchor
-IGNORE_IOU = 0.7  # negative samples whose box has a higher IoU with an object have no objectness loss
+MIN_SIZE_IOU = 0.213  # anchors with a higher IoU with the object, centres aligned, are also positive
+MAX_LOG_SIZE = 4.0  # no object is over e^4 = 55 times larger or smaller than its anchor
+IGNORE_IOU = 0.7  # no objectness loss for negative samples whose box has a higher IoU with an object
 
 
 class AnchorAssignment(NamedTuple):
-    """positive: bool [B, A], positive samples; target: int64 [B, A], index of the object, else 0."""
+    """The label assignment of A anchors per image.
+
+    positive  bool [B, A], mask of the positive samples
+    target    int64 [B, A], index of the object; 0 for negative samples
+    """
 
     positive: Tensor
     target: Tensor
@@ -32,20 +36,20 @@ class AnchorAssignment(NamedTuple):
 def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
     """Return the components of the loss, each divided by the number of positive samples in the batch.
 
-    Masked sums over the whole batch: no loop over images, no wait for the device, and no NaN without objects.
+    Masked sums over the whole batch: no loop over images, no device sync, and no NaN without objects.
     """
     boxes = decode_anchor_boxes(raw)
     found = assign_anchors(raw, targets)
-    wanted = gather_rows(targets.boxes, found.target)  # [B, A, 4]
+    target_boxes = gather_rows(targets.boxes, found.target)  # [B, A, 4]
     positive = found.positive.float()
     number = reduce_mean_count(positive.sum())
 
-    box_loss = BOX_LOSSES[settings.box_loss or "ciou"](boxes, wanted) + runaway_penalty(raw.boxes)
+    box_loss = BOX_LOSSES[settings.box_loss or "ciou"](boxes, target_boxes) + runaway_penalty(raw.boxes)
     counted = (found.positive | (best_iou(boxes, targets) < IGNORE_IOU)).float()
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal)
     labels = targets.labels.gather(1, found.target)
-    wanted_classes = smooth_labels(F.one_hot(labels, raw.classes.shape[-1]).float(), settings.label_smoothing)
-    class_loss = binary_loss(raw.classes, wanted_classes, settings.focal).sum(dim=-1)
+    class_targets = smooth_labels(F.one_hot(labels, raw.classes.shape[-1]).float(), settings.label_smoothing)
+    class_loss = binary_loss(raw.classes, class_targets, settings.focal).sum(dim=-1)
     class_loss = weight_by_class(class_loss, labels, settings.class_weights)
     return {
         "box": ANCHOR_BOX_WEIGHT * (box_loss * positive).sum() / number,
@@ -55,19 +59,19 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
 
 
 def runaway_penalty(codes: Tensor) -> Tensor:
-    """Return a penalty [B, A] for the log sizes of codes [B, A, 4] beyond those of any object.
+    """Return a penalty [B, A] for log sizes in codes [B, A, 4] beyond those of any object.
 
-    The IoU of a box of a hundred times its anchor's size, or a hundredth, has almost no gradient: without the
-    penalty, a box that an early step makes so large or small stays so.
+    The IoU of a box a hundred times larger or smaller than its anchor has almost no gradient: without the
+    penalty, a box that becomes so large or small in an early step stays so.
     """
     return (codes[..., 2:].abs() - MAX_LOG_SIZE).clamp(min=0).sum(dim=-1)
 
 
 @torch.no_grad()
 def assign_anchors(raw: AnchorRaw, targets: Targets) -> AnchorAssignment:
-    """Assign each object to the best anchor by size in the cells of its centre, and to all that fit well.
+    """Assign to each object the best anchor by size, in the cell at its centre, and all others that fit well.
 
-    An anchor that several objects claim goes to the one of highest IoU of sizes, the first of equals.
+    An anchor claimed by several objects goes to the object with the highest IoU of sizes, the first on ties.
     """
     iou, anchor = _anchors_at_centres(raw, targets)  # [B, M, anchors of all levels]
     best = F.one_hot(iou.argmax(dim=-1), iou.shape[-1]).bool()
@@ -77,9 +81,9 @@ def assign_anchors(raw: AnchorRaw, targets: Targets) -> AnchorAssignment:
 
 
 def _anchors_at_centres(raw: AnchorRaw, targets: Targets) -> tuple[Tensor, Tensor]:
-    """Return the IoU of sizes of each object with each anchor size of each level, and the anchor's index.
+    """Return the IoU of each object's size with each anchor size per level, and the anchor's index.
 
-    The anchor is the one in the cell that contains the object's centre. [B, M, K] each.
+    [B, M, K] each. The anchor is the one in the cell that contains the object's centre.
     """
     corner, size = targets.boxes[..., :2], targets.boxes[..., 2:] - targets.boxes[..., :2]
     centre = corner + size / 2
@@ -96,7 +100,7 @@ def _anchors_at_centres(raw: AnchorRaw, targets: Targets) -> tuple[Tensor, Tenso
 
 
 def _size_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return the IoU [...] of boxes of these widths and heights [..., 2] with aligned centres."""
+    """Return the IoU [...] of boxes with the given widths and heights [..., 2] and aligned centres."""
     common = torch.minimum(first, second).prod(dim=-1)
     return common / (first.prod(dim=-1) + second.prod(dim=-1) - common + 1e-9)
 
@@ -105,7 +109,8 @@ def _size_iou(first: Tensor, second: Tensor) -> Tensor:
 def best_iou(boxes: Tensor, targets: Targets) -> Tensor:
     """Return the highest IoU [B, A] of each predicted box [B, A, 4] with any object of its image.
 
-    A few objects at a time: a tensor of all boxes by all objects would take gigabytes on large batches.
+    Processes a few objects at a time: a tensor of all boxes x all objects would take gigabytes on large
+    batches.
     """
     best = boxes.new_zeros(boxes.shape[:2])
     for objects in targets.boxes.split(OBJECTS_AT_ONCE, dim=1):

@@ -1,4 +1,4 @@
-"""What all losses share: their settings, binary cross-entropy, label smoothing and the normaliser."""
+"""Code that all losses share: settings, binary cross-entropy, label smoothing and normalisation."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ BoxLoss = Literal["iou", "giou", "diou", "ciou", "siou"]
 
 @dataclass(frozen=True)
 class LossOptions:
-    """The options of a loss that train.py has as flags."""
+    """The loss options that train.py offers as flags."""
 
     box_loss: BoxLoss | None = None  # box regression loss: iou, giou, diou, ciou, siou; default: the head's
     label_smoothing: float = 0.0  # label smoothing: how far class targets move from 0 and 1 towards 1/2
@@ -25,7 +25,7 @@ class LossOptions:
 
 @dataclass(frozen=True)
 class LossSettings(LossOptions):
-    """The settings of a loss: its options, and `class_weights` of the class loss, None for equal weights."""
+    """The loss options, and the `class_weights` of the class loss; None for equal weights."""
 
     class_weights: tuple[float, ...] | None = None
 
@@ -34,10 +34,10 @@ FOCAL_GAMMA, FOCAL_ALPHA = 2.0, 0.25
 
 
 def binary_loss(logits: Tensor, targets: Tensor, focal: bool) -> Tensor:
-    """Return the binary cross-entropy of each logit against its target between 0 and 1, in the same shape.
+    """Return the binary cross-entropy of each logit with its target between 0 and 1, in the same shape.
 
-    With `focal`, it is weighted by |target - probability|^2, and by 1/4 for positives and 3/4 for negatives:
-    the focal loss (https://arxiv.org/abs/1708.02002), for soft targets the quality focal loss
+    With `focal`, the loss is weighted by |target - probability|^2, and by 1/4 for positives and 3/4 for
+    negatives: the focal loss (https://arxiv.org/abs/1708.02002), or for soft targets the quality focal loss
     (https://arxiv.org/abs/2006.04388).
     """
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
@@ -50,31 +50,31 @@ def binary_loss(logits: Tensor, targets: Tensor, focal: bool) -> Tensor:
 def smooth_labels(targets: Tensor, smoothing: float) -> Tensor:
     """Return class targets with label smoothing s: 1 becomes 1 - s/2, and 0 becomes s/2.
 
-    Towards one half, since each class is a binary classification.
+    Targets move towards one half, since each class is a binary classification.
     https://arxiv.org/abs/1512.00567 (section 7)
     """
     return torch.lerp(targets, torch.full_like(targets, 0.5), smoothing) if smoothing else targets
 
 
 def weight_by_class(class_loss: Tensor, labels: Tensor, weights: tuple[float, ...] | None) -> Tensor:
-    """Return class losses, each times the weight of its object's class; `labels` int64 of the same shape.
+    """Return the class losses, each times the weight of its object's class; `labels` int64 of the same shape.
 
-    The loss of an object over all classes is weighted, not that of its own class alone: an object of weight 2
-    counts as two objects, and scores remain probabilities for classes of the weighted frequencies. With the
-    own class alone, scores of rare classes would be higher on all objects.
+    The weight applies to an object's loss over all classes, not only to the loss of its own class: an object
+    of weight 2 counts as two objects, and scores remain probabilities for the weighted class frequencies.
+    Weighting only the own class would raise the scores of rare classes on all objects.
     """
     if weights is None:
         return class_loss
-    table = torch.tensor(weights).to(labels.device, non_blocking=True)  # without waiting for the device
+    table = torch.tensor(weights).to(labels.device, non_blocking=True)  # no device sync
     return class_loss * table[labels]
 
 
 def reduce_mean_count(count: Tensor) -> Tensor:
-    """Return the mean over all processes of each one's `count`, a scalar; the sum of counts is at least 1.
+    """Return the mean of `count`, a scalar, over all processes; the sum of counts is taken as at least 1.
 
-    Gradients are averaged over processes. With losses divided by this, they equal those of one process with
-    the whole batch: the mean of sum / mean count is the total sum / the total count. Without gradients, in
-    evaluation, each process counts its own batches.
+    Gradients are averaged over processes. Dividing the losses by this mean makes the gradients equal to those
+    of one process with the whole batch: the mean of sum / mean count is total sum / total count. Without
+    gradients, in evaluation, each process counts its own batches only.
     """
     together = torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()
     if not together:

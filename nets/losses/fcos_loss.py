@@ -1,7 +1,7 @@
-"""The losses of FCOS; positive samples are points near the centre of an object, on the level of its size.
+"""The losses of FCOS; positive samples are points near an object's centre, on the level for its size.
 
 FCOS: https://arxiv.org/abs/1904.01355; centre sampling: https://arxiv.org/abs/2006.09214
-The values equal torchvision's, but are computed for the whole batch at once, without waiting for the device.
+The values equal torchvision's, but are computed for the whole batch at once, without a device sync.
 """
 
 from typing import NamedTuple
@@ -18,12 +18,16 @@ from nets.losses.common import binary_loss, reduce_mean_count
 from nets.losses.iou_losses import giou_loss
 from nets.losses.ssd_retinanet_loss import binary_class_targets
 
-CENTRE_RADIUS = 1.5  # of the centre sampling, in strides
-RANGE_START, RANGE_END = 4, 8  # of the distance from a point to the farthest side of its object, in strides
+CENTRE_RADIUS = 1.5  # radius of the centre sampling, in strides
+RANGE_START, RANGE_END = 4, 8  # range of the distance to the farthest side of the object, in strides
 
 
 class PointAssignment(NamedTuple):
-    """positive: bool [B, A], positive samples; target: int64 [B, A], index of the object, else 0."""
+    """The label assignment of A points per image.
+
+    positive  bool [B, A], mask of the positive samples
+    target    int64 [B, A], index of the object; 0 for negative samples
+    """
 
     positive: Tensor
     target: Tensor
@@ -32,15 +36,15 @@ class PointAssignment(NamedTuple):
 def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
     """Return the components of the loss, each divided by the number of positive samples in the batch."""
     positive, target = assign_points(raw, targets)
-    wanted = gather_rows(targets.boxes, target)
+    target_boxes = gather_rows(targets.boxes, target)
     number = reduce_mean_count(positive.sum())
 
     class_loss = binary_loss(
         raw.classes, binary_class_targets(raw.classes, targets, target, positive), focal=True
     )
-    box_loss = giou_loss(point_boxes(raw), wanted)
+    box_loss = giou_loss(point_boxes(raw), target_boxes)
     centreness = F.binary_cross_entropy_with_logits(
-        raw.centreness, centreness_targets(raw.points, wanted), reduction="none"
+        raw.centreness, centreness_targets(raw.points, target_boxes), reduction="none"
     )
     return {
         "box": (box_loss * positive).sum() / number,
@@ -51,9 +55,10 @@ def fcos_loss(raw: PointRaw, targets: Targets) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def assign_points(raw: PointRaw, targets: Targets) -> PointAssignment:
-    """Assign to each point the smallest object that contains it, has its centre near, and suits its level.
+    """Assign to each point the smallest object that contains it, is centred near it, and fits its level.
 
-    A few objects at a time: a tensor of all points by all objects would take gigabytes on large batches.
+    Processes a few objects at a time: a tensor of all points x all objects would take gigabytes on large
+    batches.
     """
     real, areas = real_objects(targets), area(targets.boxes)
     smallest = raw.points.new_full((real.shape[0], raw.points.shape[0]), torch.inf)
@@ -68,7 +73,7 @@ def assign_points(raw: PointRaw, targets: Targets) -> PointAssignment:
 
 
 def _fits(raw: PointRaw, boxes: Tensor) -> Tensor:
-    """Return which points may be assigned to boxes xyxy [B, M, 1, 4]: bool [B, M, A]."""
+    """Return a mask bool [B, M, A] of the points that may be assigned to boxes xyxy [B, M, 1, 4]."""
     sides = side_distances(raw.points, boxes)
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2
     farthest = sides.amax(dim=-1)

@@ -1,4 +1,4 @@
-"""The losses of YOLOX: IoU and L1 of boxes, binary cross-entropy of objectness and classes.
+"""The losses of YOLOX: IoU and L1 for boxes, binary cross-entropy for objectness and classes.
 
 YOLOX: https://arxiv.org/abs/2107.08430
 """
@@ -20,11 +20,11 @@ YOLOX_BOX_WEIGHT = 5.0
 def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[str, Tensor]:
     """Return the components of the loss, each divided by the number of positive cells in the batch.
 
-    Masked sums over the candidate pairs of cells and objects: no wait for the device, no NaN without objects.
+    Masked sums over candidate cell-object pairs avoid device syncs, and NaN without objects.
     """
     boxes = decode_yolox_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
-    wanted = gather_rows(targets.boxes, found.target)  # [B, P, 4]
+    target_boxes = gather_rows(targets.boxes, found.target)  # [B, P, 4]
     labels = targets.labels.gather(1, found.target)
     positive = found.positive.float()
     number = reduce_mean_count(positive.sum())
@@ -32,17 +32,17 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     boxes, won = gather_rows(boxes, found.cell), found.won.float()
     # The published box loss is 1 - IoU^2.
     box_loss = (
-        BOX_LOSSES[settings.box_loss](boxes, wanted)
+        BOX_LOSSES[settings.box_loss](boxes, target_boxes)
         if settings.box_loss
-        else 1 - aligned_iou(boxes, wanted) ** 2
+        else 1 - aligned_iou(boxes, target_boxes) ** 2
     )
-    codes = encode_yolox_boxes(wanted, raw.cells[found.cell], raw.strides[found.cell])
+    codes = encode_yolox_boxes(target_boxes, raw.cells[found.cell], raw.strides[found.cell])
     l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
     classes = gather_rows(raw.classes, found.cell)
-    wanted_classes = iou_class_targets(found, labels, classes.shape[-1])
-    wanted_classes = smooth_labels(wanted_classes, settings.label_smoothing)
-    class_loss = binary_loss(classes, wanted_classes, settings.focal).sum(dim=-1)
+    class_targets = iou_class_targets(found, labels, classes.shape[-1])
+    class_targets = smooth_labels(class_targets, settings.label_smoothing)
+    class_loss = binary_loss(classes, class_targets, settings.focal).sum(dim=-1)
     class_loss = weight_by_class(class_loss, labels, settings.class_weights)
     return {
         "box": YOLOX_BOX_WEIGHT * (box_loss * won).sum() / number,
@@ -53,14 +53,14 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
 
 
 def iou_class_targets(found: Assignment, labels: Tensor, num_classes: int) -> Tensor:
-    """Return one-hot classes times IoU, [B, P, C], so that scores reflect how well boxes fit."""
+    """Return one-hot classes times IoU, [B, P, C], so that scores reflect the quality of boxes."""
     return F.one_hot(labels, num_classes) * found.iou.unsqueeze(-1)
 
 
 def encode_yolox_boxes(boxes: Tensor, cells: Tensor, strides: Tensor) -> Tensor:
-    """Return the regression targets [..., 4] of boxes xyxy [..., 4]: the inverse of `decode_yolox_boxes`.
+    """Return the regression targets [..., 4] of boxes xyxy [..., 4], the inverse of `decode_yolox_boxes`.
 
-    cells [..., 2] and strides [...] are as in `YOLOXRaw`.
+    cells [..., 2] and strides [...] as in `YOLOXRaw`.
     """
     strides = strides.unsqueeze(-1)
     centre = (boxes[..., :2] + boxes[..., 2:]) / 2 / strides - cells
