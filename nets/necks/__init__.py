@@ -1,1 +1,1 @@
-"""Necks: feature maps of a backbone to feature maps for a head."""
+"""Necks: from feature maps of a backbone to feature maps for a head."""

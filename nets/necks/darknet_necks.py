@@ -1,4 +1,4 @@
-"""The necks of YOLOv3, of YOLOv4 and of their tiny versions.
+"""The necks of YOLOv3 and YOLOv4, and of their tiny versions.
 
 Feature pyramids: https://arxiv.org/abs/1612.03144; YOLOv3: https://arxiv.org/abs/1804.02767
 Path aggregation: https://arxiv.org/abs/1803.01534; YOLOv4: https://arxiv.org/abs/2004.10934
@@ -15,7 +15,7 @@ from nets.layers.darknet_blocks import alternating_convs, conv
 
 
 class YOLOv3FPN(nn.Module):
-    """A feature pyramid of three levels, each with half of its input channels."""
+    """A feature pyramid of three levels, each with half as many output channels as input channels."""
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class YOLOv3FPN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
+        """Map features [B, C, H, W], finest level first, to features of the same sizes with `channels`."""
         fine, middle, coarse = features
         coarse = self.coarse(coarse)
         middle = self.middle(torch.cat((self.upsample(self.up_middle(coarse)), middle), dim=1))
@@ -49,7 +49,7 @@ class TinyFPN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
+        """Map features [B, C, H, W], finest level first, to features of the same sizes with `channels`."""
         fine, coarse = features
         coarse = self.coarse(coarse)
         return torch.cat((self.upsample(self.up_fine(coarse)), fine), dim=1), coarse
@@ -58,7 +58,7 @@ class TinyFPN(nn.Module):
 class YOLOv4PAN(nn.Module):
     """Spatial pyramid pooling, a top-down feature pyramid, and a bottom-up path, over three levels.
 
-    Each level has half of its input channels.
+    Each level has half as many output channels as input channels.
     """
 
     def __init__(self, channels: Sequence[int]) -> None:
@@ -81,10 +81,10 @@ class YOLOv4PAN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
+        """Map features [B, C, H, W], finest level first, to features of the same sizes with `channels`."""
         fine, middle, coarse = features
         pooled = pooled_pyramid(self.before_pool(coarse), self.pool)
-        coarse = self.after_pool(torch.cat(pooled[::-1], dim=1))  # Darknet has the widest maxima first
+        coarse = self.after_pool(torch.cat(pooled[::-1], dim=1))  # Darknet puts the widest pooling first
         up = self.upsample(self.up_middle(coarse))
         middle = self.pyramid_middle(torch.cat((self.lateral_middle(middle), up), dim=1))
         up = self.upsample(self.up_fine(middle))

@@ -17,7 +17,7 @@ class GELANPAN(nn.Module):
     """Spatial pyramid pooling, a top-down feature pyramid, and a bottom-up path, over three levels.
 
     widths             output channels, finest level first
-    downs              channels of the downsampled fine and middle level in the bottom-up path
+    downs              channels after downsampling the fine and the middle level in the bottom-up path
     depth, split_down  as in the backbone
     """
 
@@ -44,7 +44,7 @@ class GELANPAN(nn.Module):
         self.path_coarse = ELAN(downs[1] + coarse, coarse, coarse, depth)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
+        """Map features [B, C, H, W], finest level first, to features of the same sizes with `channels`."""
         fine, middle, coarse = features
         coarse = self.pool(coarse)
         middle = self.pyramid_middle(torch.cat((self.upsample(coarse), middle), dim=1))

@@ -15,11 +15,11 @@ from nets.layers.blocks import ConvBNAct, CSPLayer, spatial_conv
 class PAFPN(nn.Module):
     """A path aggregation network over three levels, which keep their sizes and channels.
 
-    channels   of the backbone's features, finest first
-    depth      factor of the number of bottlenecks
+    channels   channels of the backbone's features, finest first
+    depth      multiplier of the number of bottlenecks
     separable  whether 3x3 convolutions are depthwise separable
 
-    "down" in a name means to a coarser level.
+    "down" in an attribute name means to a coarser level.
     """
 
     def __init__(self, channels: Sequence[int], depth: float, separable: bool = False) -> None:
@@ -42,7 +42,7 @@ class PAFPN(nn.Module):
         self.path_coarse = csp(2 * middle, coarse)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> as many of the same sizes, with `channels`."""
+        """Map features [B, C, H, W], finest level first, to features of the same sizes with `channels`."""
         fine, middle, coarse = features
         coarse = self.lateral_coarse(coarse)
         middle = self.pyramid_middle(torch.cat((self.upsample(coarse), middle), dim=1))

@@ -7,22 +7,22 @@ from torch.nn import functional as F
 
 
 class FPN(nn.Module):
-    """torchvision's feature pyramid: 256 channels on each level of the backbone, and coarser levels."""
+    """torchvision's feature pyramid: 256 channels on each level of the backbone, plus coarser levels."""
 
     def __init__(self, fpn: nn.Module) -> None:
         super().__init__()
         self.fpn = fpn
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> [B, 256, H, W] of the same sizes, and coarser ones."""
+        """Map features [B, C, H, W], finest first, to [B, 256, H, W], with coarser levels appended."""
         named = {str(level): feature for level, feature in enumerate(features)}
         return tuple(self.fpn(named).values())
 
 
 class ExtraLevels(nn.Module):
-    """SSD's coarser levels, each computed from the one before.
+    """SSD's extra, coarser levels, each computed from the previous level.
 
-    scale  [C], the learned L2 norm of the finest level, for VGG; None for MobileNet
+    scale  [C], learned L2 norm of the finest level, for VGG; None for MobileNet
     """
 
     scale: nn.Parameter | None
@@ -33,7 +33,7 @@ class ExtraLevels(nn.Module):
         self.register_parameter("scale", scale)
 
     def forward(self, features: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        """Feature maps [B, C, H, W], finest first -> the same and coarser ones."""
+        """Return features [B, C, H, W], finest first, with the coarser levels appended."""
         finest, *coarser = features
         if self.scale is not None:
             finest = self.scale.view(1, -1, 1, 1) * F.normalize(finest)
