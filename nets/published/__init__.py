@@ -1,1 +1,1 @@
-"""Published weights: converts the state dicts of other projects to our names."""
+"""Published weights: conversion of other projects' state dicts to our names."""

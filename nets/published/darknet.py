@@ -1,7 +1,7 @@
-"""Converts the floats of a Darknet `.weights` file to tensors under our names.
+"""Conversion of the floats in a Darknet `.weights` file to tensors with our names.
 
-They are in the order of the convolutions in the cfg file: BatchNorm's bias, scale, mean and variance, and the
-kernel; without BatchNorm, bias and kernel. https://github.com/AlexeyAB/darknet (public domain)
+They follow the order of the convolutions in the cfg file: BatchNorm's bias, scale, mean and variance, then
+the kernel; without BatchNorm, bias and kernel. https://github.com/AlexeyAB/darknet (public domain)
 """
 
 import functools
@@ -24,7 +24,7 @@ _TINY_ORDER = (
     "predict.0",
 )
 # Our modules in the order of the convolutions in the cfg files. "predict" is the last 1x1 convolution of a
-# level, which is divided into three of ours.
+# level, which we split into three.
 ORDERS: dict[str, tuple[str, ...]] = {
     "yolov3": (
         "backbone",
@@ -67,11 +67,11 @@ ORDERS: dict[str, tuple[str, ...]] = {
 
 
 def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
-    """Convert the floats of a file [N] to a state dict of the zoo's `name`, or of the network they belong to.
+    """Convert the floats [N] of a file to a state dict of the zoo's `name`, or of the network that they fit.
 
-    The network and its number of classes follow from the number of floats. A file may end after any layer
-    from the end of the backbone on: such files are published as pretrained backbones, and are taken to be of
-    `name`. ValueError with the counts if no file has so many floats.
+    The network and the number of classes are inferred from the number of floats. A file may end after any
+    layer from the end of the backbone on: such files are published as pretrained backbones, and are taken to
+    belong to `name`. ValueError with the expected counts if no file has this number of floats.
     """
     for network in sorted(ORDERS, key=lambda network: network != name):
         none, each = _floats_by_classes(network)
@@ -85,14 +85,14 @@ def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
 
 @functools.cache
 def _floats_by_classes(name: str) -> tuple[int, int]:
-    """Return how many floats the file of a network has without classes, and how many more for each class."""
+    """Return the number of floats in a network's file without classes, and the number per class."""
     one, two = (sum(map(math.prod, file_shapes(name, classes).values())) for classes in (1, 2))
     return 2 * one - two, two - one
 
 
 @functools.cache
 def file_shapes(name: str, num_classes: int) -> dict[str, torch.Size]:
-    """Return names and shapes of a network's tensors in the order of its Darknet file."""
+    """Return the names and shapes of a network's tensors in the order of its Darknet file."""
     with torch.device("meta"):
         detector = build_detector(name, num_classes)
     shapes: dict[str, torch.Size] = {}
@@ -117,7 +117,7 @@ def _layer_shapes(prefix: str, module: nn.Module) -> dict[str, torch.Size]:
 
 
 def _predictor_shapes(modules: Mapping[str, nn.Module], level: str) -> dict[str, torch.Size]:
-    """Return the shapes of the file's one convolution that is divided into ours, under the name `predict`."""
+    """Return the shapes of the file's single convolution that we split into three, named `predict`."""
     weights = [
         modules[f"head.{kind}_preds.{level}"].get_parameter("weight")
         for kind in ("box", "objectness", "class")
@@ -136,7 +136,7 @@ def _split(floats: Tensor, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor
 
 
 def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
-    """Divide the rows of a `predict` tensor: box, objectness and classes for each of three anchors."""
+    """Split the rows of a `predict` tensor into box, objectness and classes, for each of three anchors."""
     _, level, kind = name.split(".")
     anchors = whole.view(3, -1, *whole.shape[1:])
     cuts = {"box": anchors[:, :4], "objectness": anchors[:, 4:5], "class": anchors[:, 5:]}
@@ -144,13 +144,13 @@ def _cut_predictor(name: str, whole: Tensor) -> dict[str, Tensor]:
 
 
 def _beginning(floats: Tensor, name: str) -> dict[str, torch.Size]:
-    """Return the shapes of a file that ends after a layer; ValueError with the counts if it does not."""
+    """Return the shapes in a file that ends after a layer; otherwise raise ValueError with the counts."""
     shapes = file_shapes(name, 1)
     layers_left = sum(tensor.startswith("backbone.") for tensor in shapes)
     chosen: dict[str, torch.Size] = {}
     for tensor, shape in shapes.items():
         if tensor.startswith("predict."):
-            break  # from here on the number of classes matters
+            break  # the shapes from here on depend on the number of classes
         chosen[tensor] = shape
         layers_left -= 1
         ends_a_layer = tensor.endswith("conv.weight") and layers_left <= 0

@@ -1,4 +1,4 @@
-"""Recognises the checkpoint formats of other projects, and converts their state dicts to our names."""
+"""Detection of other projects' checkpoint formats, and conversion of their state dicts to our names."""
 
 from collections.abc import Mapping
 
@@ -9,14 +9,14 @@ from nets.published.torchvision import from_torchvision
 from nets.published.yolov9 import from_yolov9
 from nets.published.yolox import from_yolox
 
-DARKNET = "darknet"  # name of the only tensor of a Darknet file: all of its floats
+DARKNET = "darknet"  # name of the only tensor of a Darknet file, which holds all floats
 
 
 def from_published(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
-    """Return a published state dict under our names; None if its format is not known.
+    """Return a published state dict with our names; None if its format is unknown.
 
-    model_name  whose layers the floats of a Darknet file are, which have no names; and which of torchvision's
-                detectors is meant
+    model_name  network that a Darknet file belongs to, since its floats have no names, or a torchvision
+                checkpoint
 
     ValueError if the floats of a Darknet file do not fit the model.
     """

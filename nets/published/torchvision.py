@@ -1,6 +1,6 @@
-"""Converts the tensor names and class rows of torchvision's published checkpoints to ours.
+"""Conversion of the tensor names and class rows in torchvision's published checkpoints to ours.
 
-Their 91 class rows are COCO's category numbers: background, 80 categories, and 10 that are not used.
+The 91 class rows are COCO's category ids: background, 80 categories, and 10 unused ids.
 https://github.com/pytorch/vision (BSD-3-Clause)
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
 
-# (official, ours): patterns and replacements for each detector
+# (official, ours): patterns and replacements per detector
 _FPN = (
     (r"^backbone\.fpn\.", "neck.fpn."),
     # older files
@@ -32,7 +32,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "retinanet": (
         *_FPN,
-        # older files, which number the activations between the convolutions too
+        # older files, which also number the activations between the convolutions
         *(
             (rf"^(head\.\w+_head\.conv)\.{2 * number}\.(weight|bias)$", rf"\1.{number}.0.\2")
             for number in range(4)
@@ -40,7 +40,7 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "fcos": _FPN,
 }
-_MARKS = re.compile(r"^backbone\.(fpn|extra)\.")  # our names never begin so
+_MARKS = re.compile(r"^backbone\.(fpn|extra)\.")  # our names never begin like this
 
 _CLASS_ROWS = re.compile(
     r"^head\.(classification_head\.(module_list\.\d+(\.1)?|cls_logits)|roi_heads\.box_predictor\.\w+)\.\w+$"
@@ -49,16 +49,16 @@ _CATEGORIES = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
 _USED = [row for row, name in enumerate(_CATEGORIES) if name not in ("__background__", "N/A")]
 _WITH_BACKGROUND = ("ssd300_vgg16", "ssdlite320", "fasterrcnn")
 
-# These two were published with an epsilon of 0; BatchNorm adds BATCH_NORM_EPS to the variance.
+# These two were published with an epsilon of 0; our BatchNorm adds BATCH_NORM_EPS to the variance.
 _WITHOUT_EPS = ("fasterrcnn", "retinanet")
 BATCH_NORM_EPS = 1e-5
 
 
 def from_torchvision(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
-    """Return a state dict of torchvision's detector under our names; None if it is not one.
+    """Return a torchvision detector's state dict with our names; None if `state` is not one.
 
-    Of COCO's 91 class rows those of the 80 categories are kept, in order. Rows for other numbers of classes
-    stay, and so do names that `model_name` does not have.
+    Keeps the rows of the 80 categories out of COCO's 91. Leaves other class counts as they are, and keys that
+    `model_name` does not have.
     """
     if model_name not in _NAMES or not any(_MARKS.match(name) for name in state):
         return None
@@ -72,22 +72,22 @@ def from_torchvision(state: Mapping[str, Tensor], model_name: str) -> dict[str, 
 
 
 def torchvision_to_our_name(official: str, model_name: str) -> str:
-    """Return our name for one of torchvision's `model_name`; the name itself if we have none."""
+    """Return our name for torchvision's name in `model_name`; the same name if we have none."""
     for pattern, ours in _NAMES[model_name]:
         official = re.sub(pattern, ours, official)
     return official
 
 
 def _used_rows(name: str, tensor: Tensor, model_name: str) -> Tensor:
-    """Return the rows of the used categories, after that of the background if the network has one."""
+    """Return the rows of the used categories, after the background row if the network has one."""
     kept = [0, *_USED] if model_name in _WITH_BACKGROUND else _USED
-    if ".bbox_pred." in name:  # four consecutive rows for each class
+    if ".bbox_pred." in name:  # four consecutive rows per class
         return tensor.unflatten(0, (len(_CATEGORIES), 4))[kept].flatten(0, 1)
     return tensor.unflatten(0, (-1, len(_CATEGORIES)))[:, kept].flatten(0, 1)
 
 
 def _with_eps(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return BatchNorm weights that give with BATCH_NORM_EPS the outputs of these without epsilon."""
+    """Return BatchNorm weights that give the same outputs with BATCH_NORM_EPS as `state` without epsilon."""
     variances = {name: tensor for name, tensor in state.items() if name.endswith(".running_var")}
     return {
         weight: state[weight]

@@ -1,6 +1,6 @@
-"""Converts the tensor names of the YOLOv9 checkpoints published under the MIT licence to ours.
+"""Conversion of the tensor names in the YOLOv9 checkpoints published under the MIT licence to ours.
 
-https://github.com/MultimediaTechLab/YOLO (MIT): a state dict whose names begin with the number of the layer.
+https://github.com/MultimediaTechLab/YOLO (MIT): a state dict whose names begin with the layer number.
 """
 
 import re
@@ -10,7 +10,7 @@ from torch import Tensor
 
 _Patterns = tuple[tuple[str, str], ...]
 
-# (official, ours): patterns of the names within each kind of layer; applied in this order
+# (official, ours): name patterns within each kind of layer, applied in this order
 _AGGREGATION: _Patterns = (
     (r"\.bottleneck\.(\d+)\.conv1\.conv1\.", r".blocks.\1.rep.spatial."),
     (r"\.bottleneck\.(\d+)\.conv1\.conv2\.", r".blocks.\1.rep.pointwise."),
@@ -32,7 +32,7 @@ _HEAD: _Patterns = (
     (r"^heads\.(\d+)\.class_conv\.", r"class_convs.\1."),
 )
 
-# number of the official layer -> our prefix, and the patterns of its kind
+# official layer number -> our prefix, and the name patterns of its kind of layer
 _LAYERS: dict[int, tuple[str, _Patterns]] = {
     0: ("backbone.stem.0", ()),
     1: ("backbone.stem.1", ()),
@@ -58,7 +58,7 @@ _SIGN = "22.heads.0.class_conv.2.weight"  # no other format has a tensor of this
 def yolov9_to_our_name(official: str) -> str | None:
     """Return our name for an official one; None if we have no such tensor.
 
-    We have neither the auxiliary branch, which follows the last layer, nor a tensor of the bins' numbers.
+    We have neither the auxiliary branch, which follows the last layer, nor the tensor of bin values.
     """
     number, _, name = official.partition(".")
     if not number.isdigit() or int(number) not in _LAYERS or ".anc2vec." in name:
@@ -70,7 +70,7 @@ def yolov9_to_our_name(official: str) -> str | None:
 
 
 def from_yolov9(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return a state dict under our names, without tensors we do not have; None if it is not YOLOv9's."""
+    """Return a state dict with our names, without tensors we do not have; None if it is not YOLOv9's."""
     if _SIGN not in state:
         return None
     return {ours: value for name, value in state.items() if (ours := yolov9_to_our_name(name)) is not None}

@@ -1,4 +1,4 @@
-"""Converts the tensor names of official YOLOX checkpoints to ours.
+"""Conversion of the tensor names in official YOLOX checkpoints to ours.
 
 Official checkpoints: https://github.com/Megvii-BaseDetection/YOLOX (Apache-2.0), `{"model": state_dict}`.
 """
@@ -30,15 +30,15 @@ _PREFIXES = (
     ("head.obj_preds", "head.objectness_preds"),
     ("head.stems", "head.stems"),
 )
-# patterns of the names within blocks, and replacements
+# name patterns within blocks, and their replacements
 _BLOCKS = (
     # the bottlenecks of a CSP layer: `m.0.conv1` is the 1x1, `m.0.conv2` the 3x3 convolution
     (r"\.m\.(\d+)\.conv1\.", r".blocks.\1.reduce."),
     (r"\.m\.(\d+)\.conv2\.", r".blocks.\1.spatial."),
-    # the SPP is the second of three in the last stage
+    # the SPP is the second of three modules in the last stage
     (r"^(backbone\.stage4\.1)\.conv1\.", r"\1.reduce."),
     (r"^(backbone\.stage4\.1)\.conv2\.", r"\1.merge."),
-    # the remaining ones are of CSP layers
+    # the remaining names belong to CSP layers
     (r"\.conv1\.", ".main."),
     (r"\.conv2\.", ".bypass."),
     (r"\.conv3\.", ".merge."),
@@ -59,7 +59,7 @@ def yolox_to_our_name(official: str) -> str | None:
 
 
 def from_yolox(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """Return a state dict under our names; None if any of its names is not YOLOX's."""
+    """Return a state dict with our names; None if any name is not YOLOX's."""
     names = {name: yolox_to_our_name(name) for name in state}
     if not names or None in names.values():
         return None
@@ -67,6 +67,6 @@ def from_yolox(state: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
 
 
 def official_names(ours: Iterable[str], official: Iterable[str]) -> dict[str, str]:
-    """Return the official name for each of our names that appears in `official`."""
+    """Map those of our names that have an official name in `official` to it."""
     theirs = {yolox_to_our_name(name): name for name in official}
     return {name: theirs[name] for name in ours if name in theirs}
