@@ -1,1 +1,1 @@
-"""The model zoo: the tables of parts and models, and building a detector by its name."""
+"""The model zoo: tables of parts and models, and building a detector by name."""

@@ -1,4 +1,4 @@
-"""Builds the detectors of the zoo by name, with any parts exchanged."""
+"""Building of the zoo's detectors by name, with any part exchanged."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,9 +21,10 @@ def preset(
     head: str | None = None,
     anchors: Sequence[Sequence[Sequence[float]]] | None = None,
 ) -> Preset:
-    """Return the zoo's entry for `name`, with the given parts and anchors in place of its own.
+    """Return the zoo's preset `name`, with its parts and anchors replaced by those given.
 
-    ValueError that lists the names if there is no such model or part, or if the parts do not fit together.
+    ValueError that lists the valid names if a model or part does not exist; ValueError if parts do not fit
+    together.
     """
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
@@ -32,7 +33,7 @@ def preset(
         _refuse_parts(name, backbone=backbone, neck=neck, head=head, anchors=anchors)
         return chosen
     if head is not None and head != chosen.head:
-        chosen = chosen._replace(anchors=None)  # they are those of the preset's own head
+        chosen = chosen._replace(anchors=None)  # the preset's anchors are for its own head
     chosen = chosen._replace(
         backbone=backbone or chosen.backbone, neck=neck or chosen.neck, head=head or chosen.head
     )
@@ -54,7 +55,7 @@ def preset(
 
 
 def parts_of(chosen: Preset) -> dict[str, Any]:
-    """Return the parts with which `preset(chosen.name, **parts)` gives the same preset, as plain data."""
+    """Return as plain data the parts for which `preset(chosen.name, **parts)` gives the same preset."""
     named = {"backbone": chosen.backbone, "neck": chosen.neck, "head": chosen.head}
     parts: dict[str, Any] = {part: name for part, name in named.items() if name}
     if chosen.anchors is not None:
@@ -63,7 +64,7 @@ def parts_of(chosen: Preset) -> dict[str, Any]:
 
 
 def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) -> Detector:
-    """Build the detector of a preset, with initial weights as in its paper."""
+    """Build the detector of a preset, with weights initialised as in its paper."""
     if num_classes < 1:
         raise ValueError(f"a detector needs at least one class, not {num_classes}")
     loss = loss or LossSettings()
@@ -108,13 +109,13 @@ def strides_of(chosen: Preset) -> tuple[int, ...]:
 
 
 def stride_of(chosen: Preset) -> int:
-    """Return the number that height and width of the input must be multiples of."""
+    """Return the number of which the input height and width must be multiples."""
     with torch.device("meta"):
         return build(chosen, 1).stride
 
 
 def require_loss(chosen: Preset, loss: LossSettings) -> None:
-    """Raise ValueError, naming the flags, if the loss of the detector does not have such settings."""
+    """Raise ValueError, naming the flags, if the detector's loss does not support the settings."""
     default = vars(LossSettings())
     changed = [f"--{name.replace('_', '-')}" for name, value in vars(loss).items() if value != default[name]]
     if chosen.builder is not None and changed:

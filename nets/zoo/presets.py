@@ -1,4 +1,4 @@
-"""The model zoo as tables of parts and of presets. A new network is its parts, and an entry here."""
+"""The model zoo as tables of parts and presets. A new network consists of its parts, and an entry here."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,12 +28,12 @@ from nets.zoo.torchvision_detectors import fasterrcnn, fcos, retinanet, ssd300, 
 
 
 class HeadFamily(NamedTuple):
-    """A head with the loss and the decoder of its raw outputs.
+    """A head with its loss and the decoder of its raw outputs.
 
-    build     (channels, strides, num_classes) -> the head; takes `anchors=` too if it is anchored
+    build     (channels, strides, num_classes) -> the head; also takes `anchors=` if it is anchored
     loss      (raw, targets, settings: LossSettings) -> the components of the loss
     decode    (raw) -> candidates
-    anchored  whether it has anchors
+    anchored  whether the head has anchors
     """
 
     build: Callable[..., nn.Module]
@@ -43,15 +43,16 @@ class HeadFamily(NamedTuple):
 
 
 class Preset(NamedTuple):
-    """A named detector: its parts by their names in the tables, or the function that builds all of it.
+    """A named detector: the names of its parts in the tables, or the function that builds it.
 
-    image_size    height and width that its figures are published for
-    pixels        what the network expects of pixels
+    image_size    height and width of the published results
+    pixels        pixel format that the network expects
     backbone, neck, head  names of exchangeable parts; empty if the detector is built by `builder`
-    anchors       of a head with anchors; None for the head's own
+    anchors       anchors of an anchored head; None for the head's own
     builder       (number of classes, pixels) -> the detector, if its parts cannot be exchanged
     smallest      minimum height and width of the input
-    smallest_box  smallest side of a default box as a share of the input's, if these scale with it; else 0
+    smallest_box  smallest side of a default box as a fraction of the input size; 0 if it does not scale with
+                  the input
     """
 
     name: str
@@ -67,7 +68,7 @@ class Preset(NamedTuple):
 
     @property
     def has_anchors(self) -> bool:
-        """Whether its head has anchors that can be chosen."""
+        """Whether the head has anchors that can be chosen."""
         return self.builder is None and HEADS[self.head].anchored
 
 

@@ -1,13 +1,13 @@
-"""Builds torchvision's detectors as a backbone, a neck and a head.
+"""torchvision's detectors, built as a backbone, a neck and a head.
 
-The layers are torchvision's, freshly initialised; its published weights load into them
-(`nets/published/torchvision.py`). Its resizing is not used: images are letterboxed, although the published
-weights of SSD and SSDLite were trained on images stretched to a square.
+The layers are torchvision's, randomly initialised; torchvision's published weights can be loaded into them
+(`nets/published/torchvision.py`). torchvision's resizing is not used: images are letterboxed, although the
+published weights of SSD and SSDLite were trained on images stretched to a square.
 
-BatchNorm is the ordinary one, although torchvision freezes it (FrozenBatchNorm2d) when it starts from
-pretrained weights. Frozen at its initial values it does nothing, so training from scratch would have no
-normalisation at all; names and shapes are equal, so that one network serves both. With pretrained weights it
-does not change while the backbone is frozen, or if a batch is one image.
+BatchNorm is the ordinary one, although torchvision freezes it (FrozenBatchNorm2d) when starting from
+pretrained weights. Frozen at its initial values, it would do nothing, so training from scratch would have no
+normalisation at all; names and shapes are equal, so one network serves both cases. With pretrained weights,
+BatchNorm does not change while the backbone is frozen, or if a batch is one image.
 """
 
 from collections.abc import Sequence
@@ -33,8 +33,8 @@ FRESH: dict[str, Any] = {"weights": None, "weights_backbone": None}  # nothing i
 def ssd300(num_classes: int, pixels: PixelFormat) -> Detector:
     """Build SSD with VGG16. https://arxiv.org/abs/1512.02325
 
-    Takes any height and width from 268 pixels on; below, the coarsest level has no cell. The steps of the two
-    coarsest levels are torchvision's 100 and 300 at 300 pixels, and scale with the input.
+    Takes any height and width of at least 268 pixels; below that, the coarsest level has no cell. The steps
+    of the two coarsest levels are torchvision's 100 and 300 at 300 pixels, and scale with the input.
     """
     model: Any = detection.ssd300_vgg16(**FRESH, num_classes=num_classes + 1)
     generator, (deep, *extra) = model.anchor_generator, model.backbone.extra
@@ -78,9 +78,9 @@ def fcos(num_classes: int, pixels: PixelFormat) -> Detector:
 def fasterrcnn(num_classes: int, pixels: PixelFormat) -> Detector:
     """Build Faster R-CNN with ResNet-50, torchvision's first version. https://arxiv.org/abs/1506.01497
 
-    Its second version is better (COCO AP 46.7 instead of 37.0), but takes twice the operations (280 instead
-    of 134 G multiply-adds at 800 pixels). Papers compare with the first, and the RetinaNet and FCOS here have
-    the same training recipe.
+    The second version is better (COCO AP 46.7 instead of 37.0), but takes twice the operations (280 instead
+    of 134 G multiply-adds at 800 pixels). Papers compare with the first version, and the RetinaNet and FCOS
+    here have the same training recipe as the first.
     """
     model: Any = detection.fasterrcnn_resnet50_fpn(**FRESH, num_classes=num_classes + 1)
     backbone, neck = _resnet_fpn(model, strides=(4, 8, 16, 32))
@@ -89,17 +89,17 @@ def fasterrcnn(num_classes: int, pixels: PixelFormat) -> Detector:
 
 
 def _initialise_for_scratch(model: nn.Module) -> None:
-    """Initialise MobileNet so that BatchNorm's running statistics, used in evaluation, are right early.
+    """Initialise MobileNet so that BatchNorm's running statistics, used in evaluation, are accurate early.
 
-    torchvision initialises its convolutions with a standard deviation of 0.03, which shrinks the features
+    torchvision initialises the convolutions with a standard deviation of 0.03, which shrinks the features
     from layer to layer, and BatchNorm's momentum is 0.03. From scratch on the 205 images of BCCD at 192
-    pixels, two epochs reached AP50 .031 with both, .030 with a momentum of 0.1, and .117 with an
-    initialisation besides that keeps the features' deviation (https://arxiv.org/abs/1502.01852).
+    pixels, two epochs reached AP50 .031 with both, .030 with a momentum of 0.1, and .117 with this momentum
+    and an initialisation that keeps the features' deviation (https://arxiv.org/abs/1502.01852).
     """
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = 0.1
-        elif isinstance(layer, nn.Conv2d) and layer.bias is None:  # those before a BatchNorm
+        elif isinstance(layer, nn.Conv2d) and layer.bias is None:  # convolutions before a BatchNorm
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
@@ -108,5 +108,5 @@ def _resnet_fpn(model: Any, strides: Sequence[int]) -> tuple[Body, FPN]:
 
 
 def _halves(generator: Any) -> list[list[list[float]]]:
-    """Return half the widths and heights of the anchors of a cell, for each level: they are centred on 0."""
+    """Return half the widths and heights of a cell's anchors, per level; the anchors are centred on 0."""
     return [cell[:, 2:].tolist() for cell in generator.cell_anchors]
