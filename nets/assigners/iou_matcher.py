@@ -25,7 +25,7 @@ class Matches(NamedTuple):
 
 
 def real_objects(targets: Targets) -> Tensor:
-    """Return a mask bool [B, M] of the targets with a positive area, without padding and degenerate boxes."""
+    """Return a mask bool [B, M] of the targets with a positive area: no padding, no degenerate boxes."""
     return targets.valid & (area(targets.boxes) > 0)
 
 

@@ -19,7 +19,7 @@ from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import aligned_iou
 from nets.common.structures import Level, Targets
 
-MAX_CELLS_PER_OBJECT = 10  # also the number of top IoUs whose sum is the number of cells
+MAX_CELLS_PER_OBJECT = 10  # also the number of top IoUs that are summed to get the number of cells
 IOU_WEIGHT = 3.0
 EXCLUDED_COST = 1e8  # cost of cells that are not candidates
 
@@ -29,8 +29,7 @@ class Assignment(NamedTuple):
 
     cell      int64 [B, P], index of the cell
     target    int64 [B, P], index of the object within its image
-    won       bool [B, P], mask of the pairs whose cell is assigned to the object; a cell has at most one
-              object
+    won       bool [B, P], mask of the pairs whose cell is assigned to the object, at most one per cell
     iou       float32 [B, P], IoU of the cell's predicted box with the object
     positive  bool [B, A], mask of the cells assigned to any object
     """

@@ -39,7 +39,7 @@ class AlignedCells(NamedTuple):
 def align_tasks(
     boxes: Tensor, classes: Tensor, centres: Tensor, finest: int, targets: Targets
 ) -> AlignedCells:
-    """Assign the 10 best-aligned candidates to each object; a cell claimed by several goes to the best IoU.
+    """Assign the 10 best-aligned candidates to each object; conflicts go to the object with the highest IoU.
 
     boxes    [B, A, 4], predicted boxes, xyxy in input pixels
     classes  [B, A, C] logits
