@@ -58,7 +58,7 @@ class TinyStage(nn.Module):
     """A cross-stage partial stage of YOLOv4-tiny: two of its three 3x3 convolutions get half of the channels.
 
     Returns the output of its 1x1 convolution, [B, channels, H, W], and the concatenation of the outputs of
-    its first and its 1x1 convolution, max-pooled to [B, 2 * channels, H / 2, W / 2].
+    its full-width 3x3 and its 1x1 convolution, max-pooled to [B, 2 * channels, H / 2, W / 2].
     """
 
     def __init__(self, channels: int) -> None:

@@ -30,8 +30,7 @@ class TimmLevels(NamedTuple):
 class TimmBackbone(nn.Module):
     """The timm network `name` with features at strides 8, 16 and 32; `channels` and `strides`, finest first.
 
-    ValueError if timm is not installed, has no network of this name, or the network lacks these feature
-    levels.
+    ValueError if timm is not installed, has no network of this name, or the network lacks these levels.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,7 +48,7 @@ class TimmBackbone(nn.Module):
 
 @functools.cache
 def timm_levels(name: str) -> TimmLevels:
-    """Return the `TIMM_STRIDES` levels of timm's network `name`; raise ValueError as `TimmBackbone` does."""
+    """Return the feature levels of timm's network `name`; raise ValueError as `TimmBackbone` does."""
     timm = _timm(name)
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=5)
