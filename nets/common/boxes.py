@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-OBJECTS_AT_ONCE = 16  # compared with all predictions at a time: more would take gigabytes on large batches
+OBJECTS_AT_ONCE = 16  # objects compared with all boxes at a time: more would take gigabytes on large batches
 
 
 def centre_to_corners(centre: Tensor, size: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def sides_to_corners(points: Tensor, distances: Tensor) -> Tensor:
 def side_distances(points: Tensor, boxes: Tensor) -> Tensor:
     """Return the distances [..., 4] from points [..., 2] to the left, top, right, bottom sides of boxes.
 
-    boxes [..., 4]; broadcasts. A distance is negative where the point lies beyond the side.
+    Boxes are xyxy [..., 4]; broadcasts. A distance is negative where the point lies beyond the side.
     """
     return torch.cat((points - boxes[..., :2], boxes[..., 2:] - points), dim=-1)
 

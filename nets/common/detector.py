@@ -18,7 +18,7 @@ class Detector(nn.Module):
     loss    (raw outputs, targets) -> the components of the loss; belongs to the head
     decode  (raw outputs) -> candidates; belongs to the head
     pixels  pixel format that the backbone expects
-    stride  number of which the input height and width must be multiples
+    stride  number that must divide the input height and width
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Detector(nn.Module):
 
     @property
     def parts(self) -> dict[str, nn.Module]:
-        """Backbone, neck and head by the names in `PARTS`."""
+        """Backbone, neck and head, keyed by the names in `PARTS`."""
         return {"backbone": self.backbone, "neck": self.neck, "head": self.head}
 
     @property
@@ -55,11 +55,11 @@ class Detector(nn.Module):
         return all(side % self.stride == 0 for side in size)
 
     def features(self, images: Tensor) -> Sequence[Tensor]:
-        """Return the neck's feature maps of uint8 RGB images [B, 3, H, W], finest level first."""
+        """Return the neck's feature maps for uint8 RGB images [B, 3, H, W], finest level first."""
         return self.neck(self.backbone(prepare_pixels(images, self.pixels)))
 
     def forward(self, images: Tensor) -> Any:
-        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W], of one type in all modes."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]; the same type in all modes."""
         return self.head(self.features(images))
 
     def losses(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
@@ -83,5 +83,5 @@ class SizedDetector(Detector):
     """
 
     def forward(self, images: Tensor) -> Any:
-        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W], of one type in all modes."""
+        """Return the head's raw outputs for uint8 RGB images [B, 3, H, W]; the same type in all modes."""
         return self.head(self.features(images), (images.shape[-2], images.shape[-1]))

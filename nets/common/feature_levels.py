@@ -29,7 +29,7 @@ def feature_levels(features: Sequence[Tensor], strides: Sequence[int]) -> tuple[
 def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the column and row [A, 2] and the stride [A] of every cell, level by level, row by row.
 
-    Computed anew in each call: this costs nothing, and a cache would break torch.compile and export.
+    Recomputed in each call, which costs nothing; a cache would break torch.compile and export.
     """
     cells, strides = [], []
     for level in levels:

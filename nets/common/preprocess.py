@@ -11,7 +11,7 @@ class PixelFormat(NamedTuple):
 
     channels    order of the colour channels
     scale       factor of the pixel values: 1 keeps 0-255, 1/255 gives 0-1
-    mean, std   values per channel, in the network's channel order, after scaling
+    mean, std   mean and standard deviation per channel, in the network's channel order, after scaling
     pad_value   grey value of the letterbox padding
     pad_centred whether the letterbox centres the image, or puts it at the top left
     """

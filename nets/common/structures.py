@@ -43,8 +43,7 @@ class Level(NamedTuple):
 class RawOutputs(Iterable[object], Protocol):
     """The raw outputs of a head: a NamedTuple of tensors, of the same type in training and evaluation.
 
-    levels  feature levels, finest first, if outputs are laid out level by level as [B, cells, ...]; otherwise
-            empty
+    levels  feature levels, finest first, if outputs are laid out by level as [B, cells, ...]; otherwise empty
     """
 
     @property

@@ -28,7 +28,7 @@ class BestPairs(NamedTuple):
 def best_pairs(scores: Tensor) -> BestPairs:
     """Return the top `MAX_PAIRS` scores of [B, A, C]; a candidate may occur more than once."""
     classes = scores.shape[2]
-    # All are among the candidates with the highest class scores: 80 times fewer values to sort.
+    # The top pairs are among the candidates with the highest maximum scores: 80 times fewer values to sort.
     rows = scores.amax(dim=2).topk(min(MAX_PAIRS, scores.shape[1]), dim=1).indices
     best = gather_rows(scores, rows).flatten(1)
     found, pair = best.topk(min(MAX_PAIRS, best.shape[1]), dim=1)
