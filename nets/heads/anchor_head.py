@@ -147,7 +147,7 @@ def decode_anchors(raw: AnchorRaw) -> Candidates:
 
 
 def fit_anchors(anchors: Anchors | None, levels: int) -> Anchors:
-    """Return `anchors`, or the published ones if None; raise ValueError unless for `levels` levels."""
+    """Return `anchors` or, if None, the published ones; raise ValueError if they do not fit the levels."""
     if anchors is None:
         published = {2: TINY_ANCHORS, 3: YOLOV3_ANCHORS}
         if levels not in published:

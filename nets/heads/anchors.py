@@ -41,7 +41,7 @@ def default_boxes(
 
     Sorted as in `anchor_grid`.
 
-    shares  box widths and heights per cell as fractions of the input size, per level; at most 1
+    shares  box widths and heights per cell as fractions of the input size, per level; clamped to 1
     steps   distance between neighbouring cells in pixels, per level; None spreads them evenly over the input
     """
     levels = []
