@@ -17,7 +17,7 @@ from torch.nn.modules import activation, batchnorm, dropout, normalization
 from nets.common.detector import Detector
 from nets.common.structures import RawOutputs
 
-FIRST_LENGTH = 1024  # of the first input, in pixels; doubled while a receptive field reaches the borders
+FIRST_LENGTH = 1024  # first input length in pixels; doubled while a receptive field reaches the borders
 MAX_LENGTH = 8192
 # Layers that act on each position separately, or are treated as if they did.
 _POINTWISE = (batchnorm._NormBase, normalization.GroupNorm, normalization.LayerNorm, dropout._DropoutNd)
@@ -43,7 +43,7 @@ def receptive_fields(detector: Detector) -> tuple[Extent | None, ...]:
 class _Marked(torch.autograd.Function):
     """The identity, with a gradient of 1 where the gradient of its output is positive, else 0.
 
-    Otherwise a corner pixel would get a gradient of 9^-100 through 100 layers of 3x3, which is 0 in float32.
+    Without it, a corner pixel's gradient through 100 layers of 3x3 would be 9^-100, which is 0 in float32.
     """
 
     @staticmethod
@@ -107,7 +107,7 @@ def _extents(network: Detector, stride: int, axis: int) -> list[int | None]:
 
 
 def _extents_within(network: Detector, stride: int, axis: int, length: int) -> list[int | None]:
-    """Return the fields in a strip of `length` pixels along `axis`; None if a field reaches the border."""
+    """Return the receptive fields in a strip of `length` pixels; None for those that reach the border."""
     shape = [1, 3, stride, stride]
     shape[axis] = length // stride * stride
     image = torch.ones(shape, requires_grad=True)

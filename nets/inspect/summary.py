@@ -77,8 +77,7 @@ def _counting(
 ) -> Callable[[nn.Module, object, object], None]:
     """Return a forward hook that counts the output elements of modules, and the operations of BatchNorm.
 
-    BatchNorm is counted by its outputs, since the kernel that runs depends on the torch version and the
-    device.
+    BatchNorm is counted by its outputs, since its kernel depends on the torch version and the device.
     """
 
     def count(module: nn.Module, inputs: object, output: object) -> None:
