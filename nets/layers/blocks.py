@@ -123,7 +123,7 @@ class CSPLayer(nn.Module):
 
 
 class SPP(nn.Module):
-    """Spatial pyramid pooling: concatenates the features with their maxima over 5x5, 9x9 and 13x13 cells.
+    """Spatial pyramid pooling: the features concatenated with their maxima over 5x5, 9x9 and 13x13 cells.
 
     hidden  number of channels that are pooled; default: half of `inputs`
     """

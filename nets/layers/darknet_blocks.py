@@ -25,7 +25,7 @@ class Mish(nn.Mish):
 def conv(
     inputs: int, outputs: int, kernel: int, stride: int = 1, activation: Callable[[], nn.Module] = LEAKY
 ) -> ConvBNAct:
-    """Return a convolution with BatchNorm and an activation, default: leaky ReLU."""
+    """Return a convolution with BatchNorm and an activation (default: leaky ReLU)."""
     return ConvBNAct(inputs, outputs, kernel, stride, activation=activation, eps=DARKNET_BN_EPS)
 
 

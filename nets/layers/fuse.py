@@ -22,8 +22,7 @@ NORMS = (nn.BatchNorm2d, FrozenBatchNorm2d)
 def fused(model: ModuleT) -> ModuleT:
     """Fuse the layers of `model` in place, for inference only, and return `model`.
 
-    A BatchNorm is folded into the convolution just before it among a module's children; other BatchNorms
-    stay.
+    A BatchNorm is folded into the convolution just before it among a module's children; all others stay.
     """
     model.eval().requires_grad_(False)
     for module in list(model.modules()):
