@@ -70,10 +70,10 @@ def weight_by_class(class_loss: Tensor, labels: Tensor, weights: tuple[float, ..
 
 
 def reduce_mean_count(count: Tensor) -> Tensor:
-    """Return the mean of `count`, a scalar, over all processes; the sum of counts is taken as at least 1.
+    """Return the mean of the scalar `count` over all processes, with the sum of counts clamped to at least 1.
 
     Gradients are averaged over processes. Dividing the losses by this mean makes the gradients equal to those
-    of one process with the whole batch: the mean of sum / mean count is total sum / total count. Without
+    of one process with the whole batch: the mean of (sum / mean count) is total sum / total count. Without
     gradients, in evaluation, each process counts its own batches only.
     """
     together = torch.is_grad_enabled() and distributed.is_available() and distributed.is_initialized()

@@ -62,7 +62,7 @@ def distribution_loss(logits: Tensor, distances: Tensor) -> Tensor:
 def encode_dfl_boxes(boxes: Tensor, raw: DFLRaw) -> Tensor:
     """Return the distances [B, A, 4] in strides from the cells' centres to the sides of boxes xyxy [B, A, 4].
 
-    They are clamped to the range of the bins.
+    Distances are clamped to the range of the bins.
     """
     distances = side_distances(cell_centres(raw), boxes)
     return (distances / raw.strides[:, None]).clamp(0, BINS - 1)
