@@ -67,7 +67,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
 
 
 def from_darknet(floats: Tensor, name: str) -> dict[str, Tensor]:
-    """Convert the floats [N] of a file to a state dict of the zoo's `name`, or of the network that they fit.
+    """Convert the floats [N] of a file to a state dict of the zoo's `name`, or another network that they fit.
 
     The network and the number of classes are inferred from the number of floats. A file may end after any
     layer from the end of the backbone on: such files are published as pretrained backbones, and are taken to

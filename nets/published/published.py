@@ -15,8 +15,7 @@ DARKNET = "darknet"  # name of the only tensor of a Darknet file, which holds al
 def from_published(state: Mapping[str, Tensor], model_name: str) -> dict[str, Tensor] | None:
     """Return a published state dict with our names; None if its format is unknown.
 
-    model_name  network that a Darknet file belongs to, since its floats have no names, or a torchvision
-                checkpoint
+    model_name  network of a Darknet file, whose floats have no names, or of a torchvision checkpoint
 
     ValueError if the floats of a Darknet file do not fit the model.
     """
