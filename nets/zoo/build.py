@@ -23,8 +23,7 @@ def preset(
 ) -> Preset:
     """Return the zoo's preset `name`, with its parts and anchors replaced by those given.
 
-    ValueError that lists the valid names if a model or part does not exist; ValueError if parts do not fit
-    together.
+    ValueError, listing the valid names, if a model or part does not exist, or if parts do not fit together.
     """
     if name not in ZOO:
         raise ValueError(f"there is no model '{name}'; --model takes one of: {', '.join(ZOO)}")
@@ -109,7 +108,7 @@ def strides_of(chosen: Preset) -> tuple[int, ...]:
 
 
 def stride_of(chosen: Preset) -> int:
-    """Return the number of which the input height and width must be multiples."""
+    """Return the number that must divide the input height and width."""
     with torch.device("meta"):
         return build(chosen, 1).stride
 

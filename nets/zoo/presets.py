@@ -45,14 +45,13 @@ class HeadFamily(NamedTuple):
 class Preset(NamedTuple):
     """A named detector: the names of its parts in the tables, or the function that builds it.
 
-    image_size    height and width of the published results
+    image_size    input height and width of the published results
     pixels        pixel format that the network expects
     backbone, neck, head  names of exchangeable parts; empty if the detector is built by `builder`
     anchors       anchors of an anchored head; None for the head's own
     builder       (number of classes, pixels) -> the detector, if its parts cannot be exchanged
     smallest      minimum height and width of the input
-    smallest_box  smallest side of a default box as a fraction of the input size; 0 if it does not scale with
-                  the input
+    smallest_box  smallest default box side as a fraction of the input size; 0 if it does not scale with it
     """
 
     name: str
