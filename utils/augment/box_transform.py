@@ -69,7 +69,7 @@ def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
 
 
 def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[Boxes, np.ndarray]:
-    """Clip each box [N, 4] to its area [N, 4]; return them, and bool [N], whether enough of each is visible."""
+    """Clip each box [N, 4] to its area [N, 4]; return them, and bool [N], whether enough is visible."""
     lowest, highest = np.tile(areas[:, :2], 2), np.tile(areas[:, 2:], 2)
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
     shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)

@@ -9,11 +9,7 @@ from pathlib import Path, PurePath
 from utils.images.headers import image_key
 from utils.system.files import safe_file_name
 
-RESERVED = (
-    "crops",
-    "heatmaps",
-    "labels",
-)  # output folders of other results; annotated images must not use them
+RESERVED = ("crops", "heatmaps", "labels")  # folders of other results, not for annotated images
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
