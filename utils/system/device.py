@@ -1,4 +1,4 @@
-"""The device of a run, its mixed precision, and torch.compile with CUDA graphs."""
+"""Devices, mixed precision, and torch.compile with CUDA graphs."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ def describe_device(device: torch.device, autocast: torch.dtype | None, processe
 def set_deterministic(deterministic: bool) -> None:
     """Select deterministic GPU kernels, or let cuDNN benchmark kernels and use the fastest.
 
-    CPUs are deterministic anyway. An operation without a deterministic kernel raises a RuntimeError.
+    CPU kernels are always deterministic. An operation without a deterministic kernel raises a RuntimeError.
     """
     torch.backends.cudnn.benchmark = not deterministic
     if deterministic:

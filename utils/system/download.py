@@ -36,7 +36,7 @@ def download(
     timeout: float = DOWNLOAD_TIMEOUT,
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> None:
-    """Download the file at `url` to `path`, which appears complete or not at all.
+    """Download the file at `url` to `path`, atomically.
 
     sha256        checksum of the file, or its first digits; empty if unknown
     timeout       seconds without data after which the connection is closed
@@ -44,8 +44,8 @@ def download(
 
     If the connection drops or the program ends, the partial file is kept next to `path`, and the next attempt
     resumes it; without a checksum only within one call, since the file could have changed on the server.
-    Several processes may download the same file at once. Proxies from the environment (HTTPS_PROXY) are used.
-    On failure, ValueError with the reason, and how to download the file by hand.
+    Several processes may download the same file in parallel. Uses the environment's proxies (HTTPS_PROXY). On
+    failure, ValueError with the reason, and how to download the file by hand.
     """
     try:
         if not is_allowed_url(url):

@@ -18,7 +18,7 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
     On failure the temporary file is removed. Missing folders are created. Readers of `path` see the old file
     until it is replaced.
 
-    backup   path to which the old file is moved; `path` is missing for a moment, but never both files
+    backup   path to move the old file to; `path` is missing for a moment, but then the backup exists
     durable  whether to flush to disk first, so that the file survives a power failure; takes 8 ms
     """
     path.parent.mkdir(parents=True, exist_ok=True)

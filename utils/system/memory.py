@@ -70,7 +70,7 @@ class MemoryUse(NamedTuple):
     used          memory of this process and its workers; shared memory counts once, mapped files do not count
     available     memory available without swapping
     device_peak   peak GPU memory allocated by tensors so far
-    device_limit  GPU memory that this process can use beside other processes
+    device_limit  free GPU memory plus the memory that this process has reserved
     """
 
     used: int = 0
@@ -118,7 +118,7 @@ def keep_freed_memory() -> bool:
 
 
 def give_back_freed_memory() -> bool:
-    """Make glibc return freed memory to the system at once; return whether that is possible.
+    """Make glibc return freed memory to the system immediately; return whether that is possible.
 
     For a process that ran out of memory: the memory that glibc keeps is too fragmented for large tensors, and
     libraries that ask the system directly, as oneDNN does for its generated code, cannot use it.

@@ -73,7 +73,7 @@ def _taken(made: "SimpleQueue[tuple[T] | _End]", stop: Stop | None) -> tuple[T] 
 
 @contextmanager
 def one_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Yield a function that runs its argument in a thread, after waiting for the previous call's work.
+    """Yield a function that starts its argument in a thread, after the work of the previous call ends.
 
     An error is raised by the next call, or at the end of the block, which waits for the last work.
     """

@@ -42,7 +42,7 @@ def flag(name: str) -> str:
 
 
 def check_ranges(config: object) -> None:
-    """Raise ValueError that lists all values out of range, including those in nested groups."""
+    """Raise ValueError with all values that are out of range, also in nested groups."""
     preflight = Preflight()
     for group in _groups(config):
         hints = get_type_hints(type(group), include_extras=True)
@@ -54,7 +54,7 @@ def check_ranges(config: object) -> None:
 
 
 def flat_values(config: object) -> dict[str, Any]:
-    """Return the values of a settings dataclass by field name, including those in nested groups."""
+    """Return the values of a settings dataclass and of nested groups by field name."""
     values: dict[str, Any] = {}
     for field in fields(config):  # type: ignore[arg-type]
         value = getattr(config, field.name)
@@ -75,7 +75,7 @@ def with_values(config: C, values: Mapping[str, Any]) -> C:
 
 
 def flat_types(kind: type) -> dict[str, Any]:
-    """Return the types of a settings dataclass by field name, including those in nested groups."""
+    """Return the types of a settings dataclass and of nested groups by field name."""
     found: dict[str, Any] = {}
     for name, hint in get_type_hints(kind).items():
         found |= flat_types(hint) if is_dataclass(hint) and isinstance(hint, type) else {name: hint}

@@ -1,4 +1,4 @@
-"""Handling of Ctrl+C and SIGTERM, so that the program can save its work before it exits."""
+"""Ctrl+C and SIGTERM handlers that let the program save the work before it exits."""
 
 import signal
 from collections.abc import Iterator

@@ -10,8 +10,8 @@ import torch
 class Stopwatch:
     """A stopwatch with a running total of seconds for each stage.
 
-    seconds  total per stage: first those in `stages`, then others in order of first use
-    device   device to synchronise after each stage if it is a GPU, so that its work counts in that stage
+    seconds  total per stage; `stages` first, then further stages in order of first use
+    device   device; a GPU is synchronised after each stage, so that GPU work counts in the right stage
     """
 
     def __init__(self, *stages: str, device: torch.device | None = None) -> None:
