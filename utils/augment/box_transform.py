@@ -69,7 +69,7 @@ def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
 
 
 def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[Boxes, np.ndarray]:
-    """Clip each box [N, 4] to its area [N, 4]; return them, and bool [N], whether enough is visible."""
+    """Clip boxes [N, 4] to areas [N, 4]; return clipped boxes, and bool [N]: enough remains visible."""
     lowest, highest = np.tile(areas[:, :2], 2), np.tile(areas[:, 2:], 2)
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
     shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
@@ -78,7 +78,7 @@ def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[B
 
 
 def _rows_of(index: DatasetIndex, image_numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row in the index of each box of the images, and its position in `image_numbers`."""
+    """Return each box's row in the index, and the position of the box's image in `image_numbers`."""
     starts = np.asarray(index.box_offsets)[image_numbers]
     counts = np.asarray(index.box_offsets)[image_numbers + 1] - starts
     owner = np.repeat(np.arange(len(image_numbers)), counts)

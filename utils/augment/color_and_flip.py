@@ -46,7 +46,7 @@ def colour_matrix(hue: float, saturation: float, value: float) -> ColourMatrix:
     """Return the matrix that rotates the hue around the grey axis, and scales saturation and brightness.
 
     `hue` is a fraction of the colour circle (1/3 turns red into green), `saturation` and `value` are factors.
-    Grey stays grey, and only `value` changes its brightness.
+    Grey stays grey, and only `value` changes the brightness of grey.
     """
     angle = 2 * pi * hue
     rotated = cos(angle) * (IDENTITY - ON_GREY) + sin(angle) * AROUND_GREY

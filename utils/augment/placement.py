@@ -102,7 +102,7 @@ def fill_around(canvas: Image, bounds: Rectangle, area: Rectangle | None, value:
 def _place_transformed(
     planned: PlannedImage, source: Size, corner: tuple[int, int], resized: Size
 ) -> Placement | None:
-    """Place the image without rotation, then transform it around its centre."""
+    """Place the image without rotation, then rotate and shear it around the centre."""
     assert planned.transform is not None
     scale = np.array([resized[1] / source[1], resized[0] / source[0]])
     linear = planned.transform * scale
@@ -129,7 +129,7 @@ def _outwards(start: int, end: int, source: int, resized: int) -> tuple[int, int
 
 
 def _warp(image: Image, placement: Placement, size: Size, pad_value: int) -> Image:
-    """Return the part of the transformed image that fills its area, which has this size."""
+    """Return the part of the transformed image that fills the area, which has this size."""
     linear, offset = placement.matrix[:, :2], placement.matrix[:, 2]
     # Integer coordinates are pixel corners in the matrix, and pixel centres in OpenCV.
     offset = offset + linear @ np.array([0.5, 0.5]) - 0.5 - np.array(placement.area[:2])

@@ -61,7 +61,7 @@ def plan_sample(
 def plan_single(
     size: Size, settings: Augmentation, rng: np.random.Generator, pad_centred: bool = False
 ) -> PlannedImage:
-    """Plan a single image, zoomed and shifted around the centre; without both, as in the letterbox."""
+    """Plan a single image with random zoom and shift; if both are off, place it as in the letterbox."""
     zoom = rng.uniform(*settings.scale)
     shift = rng.uniform(-1, 1, 2) * settings.translate
     as_letterbox = settings.scale == (1, 1) and settings.translate == 0
