@@ -25,7 +25,7 @@ def training_loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
-    """Return a loader of shuffled training batches, and its sampler; call `set_epoch` before each epoch.
+    """Return a loader of shuffled training batches, and the sampler, to call `set_epoch` before each epoch.
 
     `batch_size` is per process. Raises `ValueError` if the data set is empty.
     """
@@ -54,8 +54,8 @@ def evaluation_loader(
 def automatic_workers(cores: int, cuda: bool) -> int:
     """Return the number of worker processes for a machine; on a CPU, leave cores for training.
 
-    A worker that takes a core from the network makes all its threads wait for that core: with two cores,
-    loading in the training process itself is faster.
+    A worker that takes a core from the network makes all other threads of the network wait for that core:
+    with two cores, loading in the training process itself is faster.
     """
     return min(12, max(1, cores - 1)) if cuda else min(2, cores // 4)
 

@@ -33,7 +33,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
         self.epoch, self.first_batch = 0, 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Set the epoch of the next iteration, and its first batch (when resuming)."""
+        """Set the epoch of the next iteration, and the first batch to yield (when resuming)."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
 
 def _with_pools(image_numbers: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
-    """Yield each image with the size and a pool: the part of the batch that its mosaics are made from.
+    """Yield each image with the size and a pool: the part of the batch to make mosaics from.
 
     Pools are small, so that a process need not read all images of the global batch. They depend only on the
     batch, so they are the same for any number of processes.
