@@ -128,8 +128,8 @@ def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, FloatColour]:
     }
 
 
-def _mixed(colour: FloatColour, other: FloatColour, share: float) -> FloatColour:
-    r, g, b = ((1 - share) * a + share * b for a, b in zip(colour, other, strict=True))
+def _mixed(colour: FloatColour, other: FloatColour, fraction: float) -> FloatColour:
+    r, g, b = ((1 - fraction) * a + fraction * b for a, b in zip(colour, other, strict=True))
     return r, g, b
 
 
@@ -149,9 +149,9 @@ def _scribble(rng: Generator, image: np.ndarray) -> None:
         word = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXYZ2345789"), rng.integers(3, 8)))
         font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]))
         cv2.putText(ink, word, (x, y), font, rng.uniform(0.4, 1.1), 255, min(thickness, 2), cv2.LINE_AA)
-    share = ink[..., None] / np.float32(255)
-    image *= 1 - share
-    image += share * np.array(random_rgb(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
+    alpha = ink[..., None] / np.float32(255)
+    image *= 1 - alpha
+    image += alpha * np.array(random_rgb(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
 
 
 # Pixels.

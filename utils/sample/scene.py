@@ -28,8 +28,8 @@ def background(rng: Generator, height: int, width: int) -> np.ndarray:
     first, second = (np.array(random_rgb(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
     second = 0.5 * first + 0.5 * second
     surfaces = [_even, _clouds, _planks, _tiles, _cloth, _landscape]
-    share = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
-    return np.ascontiguousarray((1 - share) * first + share * second)
+    blend = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
+    return np.ascontiguousarray((1 - blend) * first + blend * second)
 
 
 def _even(rng: Generator, height: int, width: int) -> np.ndarray:
