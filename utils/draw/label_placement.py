@@ -44,7 +44,7 @@ def _locations(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.n
         (right - wide, below),
         (right - wide, top),
         (left, bottom - high),
-        (right, top),  # beside it
+        (right, top),  # next to the box
     ]
     inside = np.maximum([width, height] - sizes, 0)[:, None]
     return np.clip(np.array(corners).transpose(2, 0, 1).round(), 0, inside)

@@ -68,8 +68,8 @@ def _table() -> tuple[Colour, ...]:
 
 def as_seen(colours: np.ndarray) -> np.ndarray:
     """Convert RGB colours [N, 3] (0 to 255) to CIELAB [3, N, 3] seen with all, no red, or no green cones."""
-    share = colours / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    channels = colours / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     eyes = np.stack([linear, linear @ PROTANOPIA.T, linear @ DEUTERANOPIA.T]).clip(0, 1)
     gamma = np.where(eyes <= 0.0031308, 12.92 * eyes, 1.055 * eyes ** (1 / 2.4) - 0.055)
     lab: np.ndarray = cv2.cvtColor(gamma.astype(np.float32), cv2.COLOR_RGB2Lab)

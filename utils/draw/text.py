@@ -59,8 +59,8 @@ def put_text(image: Image, text: str, left: int, top: int, text_height: int, col
     PIL.ImageDraw.Draw(mask).text((0, 0), text, 255, font)
     below, right = max(0, -top), max(0, -left)
     view = image[max(0, top) : max(0, top + size.height), max(0, left) : max(0, left + size.width)]
-    share = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
-    view[:] = (view * (1 - share) + share * np.array(colour)).round().astype(np.uint8)
+    alpha = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
+    view[:] = (view * (1 - alpha) + alpha * np.array(colour)).round().astype(np.uint8)
 
 
 def missing_letters(text: str) -> str:
