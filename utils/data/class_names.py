@@ -39,6 +39,6 @@ def names_to_paste(counts: Mapping[str, int]) -> str:
 
 
 def some_of(names: Sequence[str], most: int) -> str:
-    """Return the first names separated by commas, and the number of others: "cat, dog and 3 more"."""
+    """Return the first names separated by commas, and the number of omitted names: "cat, dog and 3 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

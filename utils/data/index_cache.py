@@ -50,10 +50,10 @@ CachedIndex = tuple[DatasetIndex, list[str]]  # the index, and the warnings of t
 def read_cached(
     reader: Callable[..., DatasetIndex], path: Path, *settings: Path | Sequence[str] | None
 ) -> DatasetIndex:
-    """Return the index from `reader(path, *settings)` and issue its warnings, using the cache.
+    """Return `reader(path, *settings)`, from the cache if possible, and repeat the reader's warnings.
 
     The settings (folders and class names) are all that the index depends on apart from the file and its
-    folder. Small files are not cached, and none if the cache cannot be written (no folder, a full disk).
+    folder. Nothing is cached for small files, or if the cache cannot be written (no folder, a full disk).
     """
     if path.stat().st_size < MIN_CACHED_BYTES:
         return reader(path, *settings)
