@@ -119,7 +119,7 @@ def workers_memory(spec: str, start: str) -> dict[str, float]:
     context: Any = multiprocessing.get_context(start)
     done, answers = context.Barrier(WORKERS + 1), context.SimpleQueue()
     workers: list[Any] = [
-        context.Process(target=work, args=(index, share, done, answers)) for share in range(WORKERS)
+        context.Process(target=work, args=(index, part, done, answers)) for part in range(WORKERS)
     ]
     for worker in workers:
         worker.start()
@@ -131,11 +131,11 @@ def workers_memory(spec: str, start: str) -> dict[str, float]:
     return {"added": max(grown), "all": every}
 
 
-def work(index: DatasetIndex, share: int, done: Any, answers: Any) -> None:
+def work(index: DatasetIndex, part: int, done: Any, answers: Any) -> None:
     """Run a worker for one shuffled epoch, and wait until the memory of all processes is measured."""
-    use_images(index, range(share, min(share + 1000, len(index))))  # memory that Python itself needs
+    use_images(index, range(part, min(part + 1000, len(index))))  # memory that Python itself needs
     before = memory("Private_Dirty")
-    order = np.random.default_rng(0).permutation(len(index))[share::WORKERS]
+    order = np.random.default_rng(0).permutation(len(index))[part::WORKERS]
     use_images(index, order)
     del order
     answers.put(memory("Private_Dirty") - before)
