@@ -129,7 +129,7 @@ def _outwards(start: int, end: int, source: int, resized: int) -> tuple[int, int
 
 
 def _warp(image: Image, placement: Placement, size: Size, pad_value: int) -> Image:
-    """Return the part of the transformed image that fills the area, which has this size."""
+    """Return the part of the transformed image that fills the placement's area, which has this size."""
     linear, offset = placement.matrix[:, :2], placement.matrix[:, 2]
     # Integer coordinates are pixel corners in the matrix, and pixel centres in OpenCV.
     offset = offset + linear @ np.array([0.5, 0.5]) - 0.5 - np.array(placement.area[:2])

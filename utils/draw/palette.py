@@ -67,7 +67,7 @@ def _table() -> tuple[Colour, ...]:
 
 
 def as_seen(colours: np.ndarray) -> np.ndarray:
-    """Convert RGB colours [N, 3] (0 to 255) to CIELAB [3, N, 3] seen with all, no red, or no green cones."""
+    """Convert RGB colours [N, 3] (0 to 255) to CIELAB [3, N, 3] seen with all, no red, no green cones."""
     channels = colours / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     eyes = np.stack([linear, linear @ PROTANOPIA.T, linear @ DEUTERANOPIA.T]).clip(0, 1)

@@ -110,9 +110,9 @@ def _drawn(letter: str) -> bytes:
 
 @lru_cache(64)
 def _found_font(letters: str) -> str:
-    """Return the path of the font with most of the letters, preferring upright sans serif; "" if none.
+    """Return the path of the font that has the most of these letters, preferably upright sans serif.
 
-    matplotlib finds the font folders on each system.
+    "" if there is no font. matplotlib finds the font folders on each system.
     """
     from matplotlib import font_manager  # takes 0.25 s, and is rarely needed
 

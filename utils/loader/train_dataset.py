@@ -186,7 +186,7 @@ class TrainDataset(Dataset[Batch]):
         return reduction, image
 
     def reduction(self, source: Size | None) -> int:
-        """Return the factor by which decoding shrinks a JPEG, such that no use enlarges it again.
+        """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged again.
 
         It allows for the largest possible zoom, so that a cached image suits all uses.
         """

@@ -98,7 +98,7 @@ def memory_use(device: torch.device) -> MemoryUse:
 
 
 def _used_by(process: int) -> int:
-    """Return the proportional set size of a process without mapped files; 0 if not on Linux."""
+    """Return the proportional set size of a process in bytes, without mapped files; 0 if not on Linux."""
     try:
         text = (PROC / str(process) / "smaps_rollup").read_text("ascii")
     except OSError:  # not Linux, or the worker has just ended
