@@ -1,9 +1,9 @@
-"""Measure the throughput of the data pipeline, in augmented images per second, and compare it with a peer's.
+"""Measure the throughput of the data pipeline in augmented images per second, optionally against a peer.
 
     python benchmarks/data_pipeline.py --data VOCdevkit/VOC2007:train --image-size 640
 
-Prints one JSON line. The peer is a command that prints a JSON line with `images_per_s`. Ours and the peer are
-run alternately, because the speed of a machine drifts.
+Prints one JSON line. The peer is a command that prints a JSON line with `images_per_s`. Our pipeline and the
+peer run alternately, because the speed of a machine drifts.
 """
 
 import cProfile
@@ -25,7 +25,7 @@ from utils.loader.loader import training_loader
 from utils.loader.train_dataset import TrainDataset
 from utils.system.cli import ROOT, run
 
-STAGES = {  # the functions that take most of the time
+STAGES = {  # stages that take most of the time, and the function of each
     "read the file": "<built-in method numpy.fromfile>",
     "decode": "<imdecode>",
     "resize into place": "<resize>",
@@ -37,7 +37,7 @@ STAGES = {  # the functions that take most of the time
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the data pipeline benchmark."""
 
     data: str = f"{ROOT / 'VOCdevkit' / 'VOC2007'}:train"  # list file, VOC folder:split, or COCO JSON:images
     image_size: int = 640  # side of the square input in pixels
@@ -52,11 +52,11 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Measure ours and the peer alternately, and print the medians."""
+    """Measure our pipeline and the peer alternately, and print the medians."""
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
     index = read_data(config.data)
-    images_per_second(config, index)  # warms up the file cache
+    images_per_second(config, index)  # warm up the file cache
     ours, peer = [], []
     for _ in range(config.repeats):
         ours.append(images_per_second(config, index))
@@ -69,7 +69,7 @@ def main(config: Config) -> None:
 
 
 def images_per_second(config: Config, index: DatasetIndex) -> float:
-    """Measure one repetition: whole epochs up to enough images, after one that starts the workers."""
+    """Measure one repetition: enough whole epochs, after one epoch that starts the workers."""
     dataset = dataset_of(config, index)
     loader, batches = training_loader(dataset, config.batch_size, config.workers)
     for _ in loader:
@@ -92,13 +92,13 @@ def dataset_of(config: Config, index: DatasetIndex) -> TrainDataset:
 
 
 def stage_milliseconds(config: Config, index: DatasetIndex) -> dict[str, float]:
-    """Measure the milliseconds per image of each stage, in the main process, with Python's profiler."""
+    """Measure the milliseconds per image of each stage with Python's profiler, in the main process."""
     dataset, profile = dataset_of(config, index), cProfile.Profile()
     loader, batches = training_loader(dataset, config.batch_size)
     images = 0
     for epoch in range(1 + config.repeats):
         batches.set_epoch(epoch)
-        if epoch == 1:  # after one that fills the caches
+        if epoch == 1:  # the first epoch fills the caches
             profile.enable()
         images += sum(len(batch.images) for batch in loader) * (epoch > 0)
     profile.disable()
@@ -111,13 +111,13 @@ def stage_milliseconds(config: Config, index: DatasetIndex) -> dict[str, float]:
 
 
 def peer_images_per_second(command: str) -> float:
-    """Run the peer's command, and read its throughput."""
+    """Run the peer's command and return the throughput that it prints."""
     speed = run_command(command)["images_per_s"]
     return float(speed["median"] if isinstance(speed, dict) else speed)
 
 
 def report(config: Config, ours: float, peer: float | None, stage: str = "") -> None:
-    """Print the result, of one stage if named."""
+    """Print the result of the whole pipeline, or of one stage."""
     cached = ", cached" if config.cache else ""
     more = {"stage": stage} if stage else {}
     print_result(

@@ -1,9 +1,9 @@
-"""Measure the speed and the mAP of a detector on a data set, by batch size and precision.
+"""Measure the speed and the mAP of a detector on a data set for each batch size and precision.
 
     python benchmarks/detection.py --weights yolox_nano_coco.pth --data instances.json:images/
 
-Prints one JSON line for each batch size and precision. They are measured alternately, because the speed of a
-machine drifts.
+Prints one JSON line per batch size and precision. These cases run alternately, because the speed of a machine
+drifts.
 """
 
 import statistics
@@ -29,7 +29,7 @@ from utils.system.memory import keep_freed_memory
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the detection benchmark."""
 
     weights: Path  # a checkpoint of train.py, or other weights
     data: str  # list file, VOC folder:split, or COCO JSON:images
@@ -67,7 +67,7 @@ def main(config: Config) -> None:
 
     cases = list(product(config.batch_sizes, config.amp))
     speeds: dict[tuple[int, Amp], list[float]] = {case: [] for case in cases}
-    metrics = {case: once(*case)[1] for case in cases}  # warms up the file cache and the kernels, too
+    metrics = {case: once(*case)[1] for case in cases}  # also warms up the file cache and the kernels
     for _ in range(config.repeats):
         for case in cases:
             speeds[case].append(once(*case)[0])

@@ -1,9 +1,9 @@
 """Compare evaluation with pycocotools and faster-coco-eval: python benchmarks/evaluation.py --folder evaldata
 
 The folder contains `gt.json` and `dets.json` in COCO's formats; without a folder, random data is used. Each
-run is a process of its own, alternately, because the speed of a machine drifts. The metrics must agree; ours
-include the VOC metrics and the curves. Prints one JSON line for each peer and case: the time from JSON files,
-the time from memory, and the peak memory.
+run is a new process, and evaluators alternate, because the speed of a machine drifts. The metrics must agree;
+our runs also compute the VOC metrics and the curves. Prints one JSON line per peer and case: the time from
+JSON files, the time from memory, and the peak memory.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ CASES = {"seconds": "from JSON files", "evaluating": "from memory", "peak": "pea
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the evaluation benchmark."""
 
     folder: Path | None = None  # folder of gt.json and dets.json; by default random data
     images: int = 500  # random data: number of images, with about seven objects each
@@ -47,7 +47,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Run all alternately, and print the medians."""
+    """Run all evaluators alternately, and print the medians."""
     if config.only:
         assert config.folder is not None
         print(json.dumps(RUNNERS[config.only](config.folder) | {"peak": _peak()}))
@@ -66,7 +66,7 @@ def main(config: Config) -> None:
 
 
 def report(runs: dict[str, list[dict[str, Any]]], peer: str, case: str, text: str) -> None:
-    """Print the result of one case."""
+    """Print the comparison with a peer in one case."""
     ours, theirs = (statistics.median(run[case] for run in runs[name]) for name in ("ours", peer))
     print_result(
         "evaluation",
@@ -82,13 +82,13 @@ def report(runs: dict[str, list[dict[str, Any]]], peer: str, case: str, text: st
 
 
 def in_own_process(name: str, folder: Path) -> dict[str, Any]:
-    """Return the time, metrics and memory of one run."""
+    """Run an evaluator once in a new process; return time, metrics and memory."""
     command = [sys.executable, __file__, "--only", name, "--folder", str(folder)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def run_ours(folder: Path) -> dict[str, Any]:
-    """Run our evaluator: all metrics of COCO and VOC, and the curves."""
+    """Run our evaluator, which computes all COCO and VOC metrics, and the curves."""
     start = time.perf_counter()
     files, (found,) = read_ground_truth_and_results(str(folder / "gt.json"), [folder / "dets.json"])
     read = time.perf_counter()
@@ -103,7 +103,7 @@ def run_ours(folder: Path) -> dict[str, Any]:
 
 
 def run_pycocotools(folder: Path) -> dict[str, Any]:
-    """Run the reference implementation."""
+    """Run pycocotools, the reference implementation."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
@@ -111,7 +111,7 @@ def run_pycocotools(folder: Path) -> dict[str, Any]:
 
 
 def run_faster_coco_eval(folder: Path) -> dict[str, Any]:
-    """Run the implementation in C++."""
+    """Run faster-coco-eval, an implementation in C++."""
     from faster_coco_eval import COCO, COCOeval_faster
 
     return _run_peer(folder, COCO, COCOeval_faster)
@@ -141,7 +141,7 @@ def _peak() -> float:
 
 
 def write_random_data(config: Config, folder: Path) -> Path:
-    """Write objects of one to four classes per image; half of the detections near objects, half anywhere."""
+    """Write random objects of up to four classes per image; half of the detections are near objects."""
     rng = np.random.default_rng(0)
     counts = rng.poisson(7, config.images)
     image_numbers, total = np.repeat(np.arange(config.images), counts), int(counts.sum())
@@ -168,13 +168,13 @@ def write_random_data(config: Config, folder: Path) -> Path:
 
 
 def random_boxes(rng: np.random.Generator, number: int) -> np.ndarray:
-    """Draw boxes of about 70 pixels a side in images of 640; float64 [N, 4]."""
+    """Sample boxes of about 70 x 70 pixels in images of 640 x 640; float64 [N, 4]."""
     corner = rng.uniform(0, 540, (number, 2))
     return np.concatenate([corner, corner + np.exp(rng.normal(np.log(70), 0.8, (number, 2)))], 1)
 
 
 def moved(rng: np.random.Generator, boxes: np.ndarray) -> np.ndarray:
-    """Move each side of the boxes by a few pixels."""
+    """Return the boxes with each side moved randomly by a few pixels."""
     sides = boxes + rng.normal(0, 6, boxes.shape)
     return np.concatenate([np.minimum(sides[:, :2], sides[:, 2:]), np.maximum(sides[:, :2], sides[:, 2:])], 1)
 

@@ -1,4 +1,4 @@
-"""What all benchmarks share: the path of the library, peers to compare with, and the JSON line of a result.
+"""Code shared by all benchmarks: the library's path, peers to compare with, and JSON lines of results.
 
 Import this before the library's modules, so that the scripts run without installation.
 """
@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 class Peer(NamedTuple):
-    """Another program to compare with: a command, with placeholders, that prints a line of JSON."""
+    """Another program to compare with: a command with placeholders, which prints a line of JSON."""
 
     name: str
     command: str
 
     def run(self, **values: object) -> Any:
-        """Fill in the placeholders and run the command; return what its last line says."""
+        """Fill in the placeholders, run the command, and return the JSON of the last line."""
         return run_command(self.command.format(**values))
 
 
@@ -32,7 +32,7 @@ def parse_peers(texts: tuple[str, ...]) -> list[Peer]:
 
 
 def run_command(command: str) -> Any:
-    """Run a command; return the JSON of its last line. ValueError with its error message if it fails."""
+    """Run a command and return the JSON of its last line; ValueError with the error message on failure."""
     done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ValueError(f"the peer failed: {command}\n{done.stderr.strip()[-500:]}")
@@ -62,10 +62,10 @@ def print_result(
 ) -> None:
     """Print the JSON line of a result.
 
-    ratio     how much better ours is than the peer's
-    digits    of ours and the peer's after the decimal point
-    versions  of packages, to which that of Python is added
-    more      other values of the line
+    ratio     factor by which our result is better than the peer's
+    digits    number of decimals of both results
+    versions  package versions; Python's is added
+    more      further values for the line
     """
     line = {
         "bench": bench,

@@ -1,10 +1,10 @@
-"""Measure time and memory of reading, caching and sharing the index of a data set of a million images.
+"""Measure time and memory for reading, caching and sharing the index of a data set of a million images.
 
     python benchmarks/index_scale.py --images 1000000 --boxes 7
 
-Writes the list file to a temporary folder and prints a JSON line for each measurement, which is made in a new
-process. Memory is Linux's proportional set size: a page that n processes share counts as 1/n in each. With
---files, it also makes an empty file for each image, and measures the search for missing ones.
+Writes the list file to a temporary folder, makes each measurement in a new process, and prints a JSON line
+for it. Memory is Linux's proportional set size: a page that n processes share counts as 1/n in each. With
+--files, it also writes an empty file for each image, and measures the search for missing images.
 """
 
 import multiprocessing
@@ -34,7 +34,7 @@ WORKERS = 2
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the index benchmark."""
 
     images: int = 1_000_000  # lines of the list file
     boxes: int = 7  # boxes per image
@@ -43,7 +43,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Write the list, measure, and print each result at once."""
+    """Write the list file, measure, and print each result immediately."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["BOXWRIGHT_CACHE"] = str(folder / "cache")
@@ -83,12 +83,12 @@ def measure(folder: Path, config: Config) -> Iterator[tuple[str, float, str]]:
 
 
 def median(measured: list[dict[str, float]], name: str) -> float:
-    """Return the median of one value."""
+    """Return the median of one of the measured values."""
     return statistics.median(one[name] for one in measured)
 
 
 def timed_reading(spec: str) -> dict[str, float]:
-    """Measure seconds and memory of reading the data set."""
+    """Measure the seconds and the memory (MB) for reading the data set."""
     with peak_memory() as peak:
         start = time.perf_counter()
         index = read_data(spec, CLASSES)
@@ -98,14 +98,14 @@ def timed_reading(spec: str) -> dict[str, float]:
 
 
 def epoch_memory(spec: str) -> dict[str, float]:
-    """Measure memory after all of the data set has been used."""
+    """Measure the memory (MB) after an epoch over the data set."""
     index = read_data(spec, CLASSES)
     use_images(index, range(len(index)))
     return {"after": memory("Pss")}
 
 
 def timed_search(spec: str) -> dict[str, float]:
-    """Measure seconds and memory of the search for missing images."""
+    """Measure the seconds and the peak memory (MB) of the search for missing images."""
     index = read_data(spec, CLASSES)
     with peak_memory() as peak:
         start = time.perf_counter()
@@ -114,12 +114,12 @@ def timed_search(spec: str) -> dict[str, float]:
 
 
 def workers_memory(spec: str, start: str) -> dict[str, float]:
-    """Measure the memory in MB that worker processes add, each of which uses its share of the images."""
+    """Measure the memory (MB) that worker processes add in an epoch, with the images divided among them."""
     index = read_data(spec, CLASSES)
     context: Any = multiprocessing.get_context(start)
     done, answers = context.Barrier(WORKERS + 1), context.SimpleQueue()
     workers: list[Any] = [
-        context.Process(target=work, args=(index, share, done, answers)) for share in range(WORKERS)
+        context.Process(target=work, args=(index, part, done, answers)) for part in range(WORKERS)
     ]
     for worker in workers:
         worker.start()
@@ -131,11 +131,11 @@ def workers_memory(spec: str, start: str) -> dict[str, float]:
     return {"added": max(grown), "all": every}
 
 
-def work(index: DatasetIndex, share: int, done: Any, answers: Any) -> None:
-    """Run a worker: one shuffled epoch. It ends when the memory of all has been measured."""
-    use_images(index, range(share, min(share + 1000, len(index))))  # Python's own needs first
+def work(index: DatasetIndex, part: int, done: Any, answers: Any) -> None:
+    """Run a worker for one shuffled epoch, and wait until the memory of all processes is measured."""
+    use_images(index, range(part, min(part + 1000, len(index))))  # memory that Python itself needs
     before = memory("Private_Dirty")
-    order = np.random.default_rng(0).permutation(len(index))[share::WORKERS]
+    order = np.random.default_rng(0).permutation(len(index))[part::WORKERS]
     use_images(index, order)
     del order
     answers.put(memory("Private_Dirty") - before)
@@ -143,7 +143,7 @@ def work(index: DatasetIndex, share: int, done: Any, answers: Any) -> None:
 
 
 def use_images(index: DatasetIndex, image_numbers: Any) -> None:
-    """Use all that a data loader uses of each image."""
+    """Read everything that a data loader reads of each image."""
     for number in image_numbers:
         span = index.span(number)
         kept = ~(index.crowd[span] | index.difficult[span])
@@ -153,14 +153,14 @@ def use_images(index: DatasetIndex, image_numbers: Any) -> None:
 
 
 def memory(kind: str, process: int | str = "self") -> float:
-    """Return memory of a process in MB: `Pss`, or `Private_Dirty`, which it shares with no other."""
+    """Return the memory of a process in MB: `Pss`, or `Private_Dirty` (not shared with other processes)."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1024
 
 
 @contextmanager
 def peak_memory() -> Iterator[list[float]]:
-    """Yield a list whose only item is the largest memory within the block."""
+    """Yield a list whose only item is the peak memory within the block, in MB."""
     peak, ended = [memory("Pss")], threading.Event()
 
     def watch() -> None:
@@ -178,7 +178,7 @@ def peak_memory() -> Iterator[list[float]]:
 
 @contextmanager
 def without_index_cache(file: Path) -> Iterator[None]:
-    """Disable the index cache, by a file in place of its folder."""
+    """Disable the index cache by putting a file in place of the folder."""
     before = os.environ["BOXWRIGHT_CACHE"]
     file.touch()
     os.environ["BOXWRIGHT_CACHE"] = str(file)
@@ -187,7 +187,7 @@ def without_index_cache(file: Path) -> Iterator[None]:
 
 
 def in_fresh_process(function: Callable[..., dict[str, float]], *arguments: str) -> dict[str, float]:
-    """Call the function in a new process, which may have children, and return its result."""
+    """Call the function in a new process, which may start further processes; return the result."""
     context = multiprocessing.get_context("spawn")
     answers = context.SimpleQueue()
     process = context.Process(target=answer, args=(answers, function, *arguments))
@@ -198,12 +198,12 @@ def in_fresh_process(function: Callable[..., dict[str, float]], *arguments: str)
 
 
 def answer(answers: Any, function: Callable[..., dict[str, float]], *arguments: str) -> None:
-    """Send back the result of the function."""
+    """Send the result of the function to the parent process."""
     answers.put(function(*arguments))
 
 
 def write_images_list(path: Path, config: Config) -> None:
-    """Write a list of random boxes with one decimal, of images in folders of 10,000."""
+    """Write a list file with random boxes, with one decimal, and images in folders of 10,000."""
     rng = np.random.default_rng(0)
     with path.open("w", encoding="utf-8") as file:
         for number in range(config.images):
@@ -217,7 +217,7 @@ def write_images_list(path: Path, config: Config) -> None:
 
 
 def write_image_files(folder: Path, config: Config) -> None:
-    """Make an empty file for each image of the list."""
+    """Write an empty file for each image in the list."""
     for number in range(config.images):
         if number % IMAGES_PER_FOLDER == 0:
             (folder / image_name(number)).parent.mkdir(parents=True)
@@ -225,7 +225,7 @@ def write_image_files(folder: Path, config: Config) -> None:
 
 
 def image_name(number: int) -> str:
-    """Return the path of an image, relative to the folder of the list."""
+    """Return the path of an image relative to the folder of the list file."""
     return f"images/{number // IMAGES_PER_FOLDER:04d}/{number:012d}.jpg"
 
 

@@ -1,12 +1,12 @@
-"""Measure the latency of prediction, from an image file to boxes, and of each stage.
+"""Measure the latency of prediction from image file to boxes, in total and per stage.
 
     python benchmarks/inference.py --models yolox_nano yolox_s --images photos/
     python benchmarks/inference.py --peers 'other=python other.py {images} --imgsz {size} --batch {batch}'
 
-Ours, the network alone, and peers are run alternately, because the speed of a machine drifts. A peer is a
-command that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` compares
-operations per second. Networks have random weights unless --weights names files. Prints one JSON line for
-each case and peer.
+Our predictor, the network alone, and peers run alternately, because the speed of a machine drifts. A peer is
+a command that prints a line of JSON with "ms_per_img": {"median": x} and "gflops_per_img"; `ratio` compares
+operations per second. Networks have random weights unless --weights gives files. Prints one JSON line per
+case and peer.
 """
 
 import statistics
@@ -44,7 +44,7 @@ STAGES = ("decode", "preprocess", "network", "NMS")
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the inference benchmark."""
 
     models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
     weights: tuple[str, ...] = ()  # name=checkpoint for some of the models; others get random weights
@@ -66,7 +66,7 @@ class Config:
 
 
 class Case(NamedTuple):
-    """A model, its runtime and precision, and the batch size."""
+    """A model with runtime, precision and batch size."""
 
     model: str
     backend: Backend
@@ -76,7 +76,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Measured:
-    """Milliseconds per image, one value for each batch."""
+    """Milliseconds per image, one value per batch: in total, for the network alone, and per stage."""
 
     whole: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -107,7 +107,7 @@ def main(config: Config) -> None:
 
 
 def images_of(config: Config, folder: Path) -> list[Path]:
-    """Return the paths of the images."""
+    """Return the image paths, after writing sample images if no folder is given."""
     if config.images is None:
         for number in range(16):
             save_image(folder / "drawn" / f"{number}.jpg", sample_image(0, number).image)
@@ -115,7 +115,7 @@ def images_of(config: Config, folder: Path) -> list[Path]:
 
 
 def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
-    """Return a checkpoint of the model: the given one, or one with random weights."""
+    """Return a checkpoint of the model: the one from --weights, or a new one with random weights."""
     given = dict(text.partition("=")[::2] for text in config.weights)
     if model in given:
         return Path(given[model])
@@ -137,7 +137,7 @@ def checkpoint_of(config: Config, model: str, folder: Path) -> Path:
 
 
 def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path:
-    """Return the file for the runtime of the case: the checkpoint, or an exported model."""
+    """Return the file for the case's runtime: the checkpoint, or a model exported from it."""
     if case.backend == "pytorch":
         return checkpoint
     dynamic = ["--dynamic"] if case.batch > 1 else []
@@ -153,14 +153,14 @@ def exported(checkpoint: Path, case: Case, config: Config, folder: Path) -> Path
 def measure_cases(
     config: Config, predictors: dict[Case, Predictor], images: Sequence[Path], batch: int
 ) -> None:
-    """Measure the cases of a model and a batch size alternately, and print them."""
+    """Measure the cases of a model and batch size alternately, and print the results."""
     peers = parse_peers(config.peers)
     of_peers: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
     measured = {case: Measured() for case in predictors}
     for number in range(config.rounds + 1):
         for case, predictor in predictors.items():
             one_round(predictor, images, batch, config.repeats, measured[case])
-            if number == 0:  # warms up
+            if number == 0:  # warm-up
                 measured[case] = Measured()
         for peer in peers:
             of_peers[peer.name].append(peer_latency(peer, config, images[0].parent, batch))
@@ -169,7 +169,7 @@ def measure_cases(
 
 
 def one_round(predictor: Predictor, files: Sequence[Path], batch: int, repeats: int, into: Measured) -> None:
-    """Measure some batches from their files, then the network alone, as often, on the last one."""
+    """Measure `repeats` batches from files, then the network alone `repeats` times on the last batch."""
     for number in range(repeats):
         watch = Stopwatch(*STAGES, device=predictor.device)
         start = time.perf_counter()
@@ -189,7 +189,7 @@ def one_round(predictor: Predictor, files: Sequence[Path], batch: int, repeats: 
 
 
 def peer_latency(peer: Peer, config: Config, images: Path, batch: int) -> dict[str, float]:
-    """Run a peer; return its milliseconds and GFLOPs per image."""
+    """Run a peer and return milliseconds and GFLOPs per image."""
     said = peer.run(images=images, size=config.image_size, batch=batch)
     return {"ms": float(said["ms_per_img"]["median"]), "gflops": float(said["gflops_per_img"])}
 
@@ -201,7 +201,7 @@ def report(
     of_peers: dict[str, list[dict[str, float]]],
     predictor: Predictor,
 ) -> None:
-    """Print one line for each peer, or one without a peer."""
+    """Print one line per peer, or a single line if there are no peers."""
     whole = statistics.median(measured.whole)
     stages = {stage: statistics.median(times) for stage, times in measured.stages.items()}
     with torch.device("meta"):

@@ -1,10 +1,10 @@
-"""Measure the speed of a training step, from a batch in memory to the EMA of the weights.
+"""Measure the speed of a training step, from a batch in memory to the EMA update of the weights.
 
     python benchmarks/train_step.py --models yolox_nano yolox_s
     python benchmarks/train_step.py --peers 'yolox=python yolox.py {model} --imgsz {size} --batch {batch}'
 
-Ours and peers are run alternately, because the speed of a machine drifts. A peer is a command that prints a
-line of JSON with "images_per_s": {"median": x}. Prints one JSON line for each case and peer.
+Our trainer and peers run alternately, because the speed of a machine drifts. A peer is a command that prints
+a line of JSON with "images_per_s": {"median": x}. Prints one JSON line per case and peer.
 """
 
 import statistics
@@ -42,7 +42,7 @@ MEAN_OBJECTS = 10  # per image
 
 @dataclass(frozen=True)
 class Config:
-    """What is measured."""
+    """Settings of the training step benchmark."""
 
     models: tuple[str, ...] = ("yolox_nano", "yolox_s")  # names of docs/models.md
     cases: tuple[tuple[int, int], ...] = ((320, 8), (640, 4))  # side of the input and batch size
@@ -55,14 +55,14 @@ class Config:
 
 
 class Step(NamedTuple):
-    """A trainer and a batch for it."""
+    """A trainer and the batch to train on."""
 
     trainer: Trainer
     batch: Batch
 
 
 class Case(NamedTuple):
-    """A model, the side of its input, and the batch size."""
+    """A model, the side of the square input, and the batch size."""
 
     model: str
     size: int
@@ -71,7 +71,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Seconds:
-    """Measured seconds, one value for each round."""
+    """Measured seconds of steps and of losses, one value per round."""
 
     steps: list[float] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -102,7 +102,7 @@ def main(config: Config) -> None:
 
 
 def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName) -> Step:
-    """Return a trainer as train.py makes it, and a batch of noise with objects of all sizes."""
+    """Return a trainer set up as in train.py, and a batch of noise with objects of all sizes."""
     torch.manual_seed(0)
     phase = Phase("all", 100, case.batch, 1e-4, (), NO_AUGMENTATION)
     index = build_index([ImageRecord(f"{number}.jpg") for number in range(case.batch)], ["object"])
@@ -121,7 +121,7 @@ def prepare(case: Case, amp: Amp, device: torch.device, optimizer: OptimizerName
 
 
 def objects(case: Case) -> Targets:
-    """Draw objects with sides from a twentieth to half of the image."""
+    """Sample objects with sides from 5 to 50 % of the image side."""
     number = 2 * MEAN_OBJECTS
     shape = (case.batch, number, 2)
     extent = torch.empty(shape).uniform_(-3, -0.7).exp() * case.size
@@ -138,7 +138,7 @@ def train(step: Step) -> None:
 
 
 def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Return the seconds of the fastest repetition; waits for the device."""
+    """Return the seconds of the fastest repetition, each with a device sync."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -150,7 +150,7 @@ def seconds(work: Callable[[], object], device: torch.device, repeats: int) -> f
 
 
 def loss_seconds(step: Step, repeats: int) -> float:
-    """Measure label assignment and loss with their gradients, from the network's outputs on."""
+    """Measure the seconds for label assignment, loss and gradients, given the network's outputs."""
     trainer = step.trainer
     images, targets = batch_to_device(step.batch, trainer.device)
     with torch.no_grad(), autocasting(trainer.device, trainer.autocast):
@@ -165,12 +165,12 @@ def loss_seconds(step: Step, repeats: int) -> float:
 
 
 def is_predicted(value: Any, batch: int) -> bool:
-    """Whether the value is a prediction for each image rather than the positions of cells."""
+    """Return whether the value is a prediction per image, rather than positions of grid cells."""
     return isinstance(value, Tensor) and value.is_floating_point() and len(value) == batch
 
 
 def peak_operations(device: torch.device, dtype: torch.dtype | None) -> float:
-    """Measure the operations per second of a large convolution, an estimate of the machine's peak."""
+    """Measure operations per second in a large convolution, to estimate the machine's peak."""
     images = torch.randn(4, 128, 40, 40, device=device, dtype=dtype).contiguous(
         memory_format=torch.channels_last
     )
@@ -183,19 +183,19 @@ def peak_operations(device: torch.device, dtype: torch.dtype | None) -> float:
 
 
 def peer_speed(peer: Peer, case: Case) -> float:
-    """Run a peer; return its images per second."""
+    """Run a peer and return images per second."""
     model = case.model.removeprefix("yolox_")
     said = peer.run(model=model, size=case.size, batch=case.batch)
     return float(said["images_per_s"]["median"])
 
 
 def report(case: Case, amp: Amp, ours: Seconds, best: float, of_peers: dict[str, list[float]]) -> None:
-    """Print one line for each peer, or one without a peer."""
+    """Print one line per peer, or a single line if there are no peers."""
     step = statistics.median(ours.steps)
     speed = case.batch / step
     with torch.device("meta"):
         summary = summarise(build_detector(case.model, NUM_CLASSES), (case.size, case.size))
-    operations = 3e9 * sum(summary.gflops.values())  # forward, and twice that for the gradients
+    operations = 3e9 * sum(summary.gflops.values())  # forward pass, and twice as many for the gradients
     for name, found in (of_peers or {"": []}).items():
         theirs = statistics.median(found) if found else None
         print_result(

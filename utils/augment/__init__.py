@@ -1,1 +1,1 @@
-"""Data augmentation: settings, the plan of a sample, placement, colour and flips, copy-paste."""
+"""Data augmentation: settings, sample plans, placement, colour changes and flips, copy-paste."""

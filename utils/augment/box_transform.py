@@ -1,4 +1,4 @@
-"""Transform the boxes of all images of a batch at once, with a hundredth of the small array operations."""
+"""Transform the boxes of a whole batch at once, with 100 times fewer array operations than one by one."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,12 +14,12 @@ from utils.data.types import Boxes
 
 
 class PlacedImage(NamedTuple):
-    """An image on a canvas.
+    """An image pasted on a canvas.
 
     canvas        index of the canvas in the batch
-    image_number  in the data set
-    reduction     the factor by which decoding divided each side of the original image
-    placement     where it lies on the canvas
+    image_number  index of the image in the data set
+    reduction     factor by which decoding divided height and width of the original image
+    placement     position of the image on the canvas
     """
 
     canvas: int
@@ -29,9 +29,9 @@ class PlacedImage(NamedTuple):
 
 
 def placed_objects(index: DatasetIndex, placed: Sequence[PlacedImage], settings: Augmentation) -> Objects:
-    """Return the objects of the images on their canvases, sorted by canvas, without hardly visible ones.
+    """Return the objects of the placed images in canvas pixels, sorted by canvas.
 
-    Crowds and objects flagged as difficult are no targets and are dropped.
+    Drops hardly visible objects, crowds, and objects flagged as difficult.
     """
     if not placed:
         return Objects(np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0, np.int64))
@@ -49,10 +49,11 @@ def placed_objects(index: DatasetIndex, placed: Sequence[PlacedImage], settings:
 
 
 def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
-    """Map each box [N, 4] by its affine matrix [N, 2, 3]; the results are axis-aligned, and not clipped.
+    """Map each box [N, 4] by its affine matrix [N, 2, 3]; return axis-aligned boxes, not clipped.
 
-    A rotated box becomes the bounding box of its inscribed ellipse: that of its rotated corners would be too
-    large for most objects, whose own corners are empty. https://arxiv.org/abs/2109.13488
+    A rotated box becomes the bounding box of its rotated inscribed ellipse. The bounding box of the rotated
+    corners would be too large for most objects, which leave the corners of their boxes empty.
+    https://arxiv.org/abs/2109.13488
     """
     scales, offsets = matrices[:, [0, 1], [0, 1]], matrices[:, :, 2]
     mapped = boxes * np.tile(scales, 2) + np.tile(offsets, 2)
@@ -68,7 +69,7 @@ def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
 
 
 def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[Boxes, np.ndarray]:
-    """Clip each box [N, 4] to its area [N, 4]; return them, and bool [N], whether enough remains visible."""
+    """Clip boxes [N, 4] to areas [N, 4]; return clipped boxes, and bool [N]: enough remains visible."""
     lowest, highest = np.tile(areas[:, :2], 2), np.tile(areas[:, 2:], 2)
     clipped = np.minimum(np.maximum(boxes, lowest), highest)
     shorter = (clipped[:, 2:] - clipped[:, :2]).min(axis=1)
@@ -77,7 +78,7 @@ def visible_boxes(boxes: Boxes, areas: Boxes, settings: Augmentation) -> tuple[B
 
 
 def _rows_of(index: DatasetIndex, image_numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows of the images' boxes in the index, and for each its position in `image_numbers`."""
+    """Return each box's row in the index, and the position of the box's image in `image_numbers`."""
     starts = np.asarray(index.box_offsets)[image_numbers]
     counts = np.asarray(index.box_offsets)[image_numbers + 1] - starts
     owner = np.repeat(np.arange(len(image_numbers)), counts)

@@ -1,6 +1,6 @@
 """Random colour changes and horizontal flips of finished samples, in the data loader or on the GPU.
 
-Both give the same images. Colours change by a 3x3 matrix, which is ten times cheaper than converting to HSV.
+The resulting images are the same. Colours are changed by a 3x3 matrix, ten times cheaper than HSV conversion.
 """
 
 from math import cos, pi, sin, sqrt
@@ -16,7 +16,7 @@ from utils.data.types import Image
 
 ColourMatrix = np.ndarray  # float32 [3, 3], multiplies each RGB pixel
 
-# In RGB: the projection on the grey axis, and the quarter turn around it of what is off the axis.
+# In RGB: projection onto the grey axis, and rotation by 90 degrees around it (zero along the axis).
 IDENTITY: ColourMatrix = np.eye(3, dtype=np.float32)
 ON_GREY = np.full((3, 3), 1 / 3)
 AROUND_GREY = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
@@ -25,7 +25,7 @@ AROUND_GREY = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / sqrt(3)
 class ColorFlip(NamedTuple):
     """Colour changes and flips of a batch, to be applied on the device.
 
-    flip    bool [B], whether to flip the image; the boxes are flipped already
+    flip    bool [B], whether to flip each image; the boxes are already flipped
     colour  float32 [B, 3, 3], multiplies each RGB pixel
     """
 
@@ -34,7 +34,7 @@ class ColorFlip(NamedTuple):
 
 
 def random_colour(settings: Augmentation, rng: np.random.Generator) -> ColourMatrix:
-    """Draw a colour matrix within the ranges of `settings`."""
+    """Sample a random colour matrix within the ranges of `settings`."""
     ranges = (settings.hue, settings.saturation, settings.brightness)
     if not any(ranges):
         return IDENTITY
@@ -43,10 +43,10 @@ def random_colour(settings: Augmentation, rng: np.random.Generator) -> ColourMat
 
 
 def colour_matrix(hue: float, saturation: float, value: float) -> ColourMatrix:
-    """Return the matrix that rotates RGB around the grey axis, and scales saturation and brightness.
+    """Return the matrix that rotates the hue around the grey axis, and scales saturation and brightness.
 
     `hue` is a fraction of the colour circle (1/3 turns red into green), `saturation` and `value` are factors.
-    Grey stays grey, and only `value` changes its brightness.
+    Grey stays grey, and only `value` changes the brightness of grey.
     """
     angle = 2 * pi * hue
     rotated = cos(angle) * (IDENTITY - ON_GREY) + sin(angle) * AROUND_GREY
@@ -62,7 +62,7 @@ def recolor_and_flip_(image: Image, flip: bool, colour: ColourMatrix) -> None:
 
 
 def recolor_and_flip(images: Tensor, color_flip: ColorFlip) -> Tensor:
-    """Recolour and flip images uint8 [B, 3, H, W] on their device; the result is channels last."""
+    """Return recoloured and flipped images, uint8 [B, 3, H, W], channels last, on the same device."""
     shape = images.shape
     pixels = color_flip.colour @ images.flatten(2).float()
     recoloured = pixels.round_().clamp_(0, 255).to(torch.uint8).view(shape)

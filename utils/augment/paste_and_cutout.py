@@ -1,6 +1,6 @@
 """Copy-paste of objects between samples, and cutout of rectangles.
 
-Copy-paste, here of whole boxes: https://arxiv.org/abs/2012.07177. Cutout: https://arxiv.org/abs/1708.04552.
+Copy-paste (here of whole boxes): https://arxiv.org/abs/2012.07177. Cutout: https://arxiv.org/abs/1708.04552.
 """
 
 import numpy as np
@@ -10,10 +10,10 @@ from utils.data.boxes import box_area, intersection
 from utils.data.targets import Objects
 from utils.data.types import Boxes, Size
 
-MAX_PASTES = 3  # objects pasted into a sample, at most
-PLACEMENT_ATTEMPTS = 8  # to find a free location for an object
+MAX_PASTES = 3  # maximum number of objects pasted into a sample
+PLACEMENT_ATTEMPTS = 8  # number of tries to find a free location for an object
 MAX_COVERED = 0.3  # fraction of an existing object's area that a pasted one may cover
-CUTOUT_SIDES = (0.1, 0.4)  # range of the sides of the rectangle, as fractions of the input's
+CUTOUT_SIDES = (0.1, 0.4)  # range of the rectangle's height and width, as fractions of the input size
 
 
 def paste_and_cut_out(
@@ -23,9 +23,9 @@ def paste_and_cut_out(
     generators: list[np.random.Generator],
     pad_value: int,
 ) -> Objects:
-    """Apply copy-paste and cutout to the images uint8 [B, H, W, 3] in place; return the objects then.
+    """Apply copy-paste and cutout to images uint8 [B, H, W, 3] in place; return the resulting objects.
 
-    generators  one for each sample
+    generators  random generators, one per sample
     """
     for sample, rng in enumerate(generators):
         if rng.random() < settings.copy_paste:
@@ -36,7 +36,7 @@ def paste_and_cut_out(
 
 
 def copy_objects(images: np.ndarray, objects: Objects, sample: int, rng: np.random.Generator) -> Objects:
-    """Paste up to three objects of the other samples, at the same size, into free locations of one."""
+    """Paste up to three objects from other samples, unscaled, into free locations of `sample`."""
     donors = np.flatnonzero(objects.sample != sample)
     if len(donors) == 0:
         return objects
@@ -63,7 +63,7 @@ def cut_out(
     pad_value: int,
     rng: np.random.Generator,
 ) -> Objects:
-    """Cover a rectangle of a sample, and drop the objects of which too little remains visible."""
+    """Cover a random rectangle of a sample, and drop objects that are no longer visible enough."""
     height, width = images.shape[1:3]
     h, w = (max(1, round(side * rng.uniform(*CUTOUT_SIDES))) for side in (height, width))
     left, top = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
@@ -74,14 +74,14 @@ def cut_out(
 
 
 def covered_fractions(boxes: Boxes, cover: np.ndarray) -> np.ndarray:
-    """Return the fraction of each box's area that the box `cover` [4] covers."""
+    """Return the fraction of each box's area that is covered by the box `cover` [4]."""
     return intersection(boxes, cover[None]) / box_area(boxes)
 
 
 def _free_location(
     existing: Boxes, patch: Size, size: Size, rng: np.random.Generator
 ) -> tuple[int, int] | None:
-    """Find the left and top of a location for a patch that covers little of each existing box."""
+    """Return left and top of a random location where a patch hides little of any box, or None."""
     for _ in range(PLACEMENT_ATTEMPTS):
         left = int(rng.integers(max(1, size[1] - patch[1] + 1)))
         top = int(rng.integers(max(1, size[0] - patch[0] + 1)))

@@ -1,8 +1,7 @@
-"""Paste images at their location on the network input, and the affine matrix that maps their boxes.
+"""Paste images at their location on the network input, and compute the affine matrices for their boxes.
 
-Without rotation no image is warped: a crop of the image, in whole pixels, is resized straight into a
-rectangle of the batch, in whole pixels, and the boxes are mapped by exactly this resizing. A rotated or
-sheared image is warped into its rectangle, once.
+Without rotation or shear, a crop of the image is resized directly into a rectangle of the batch, in whole
+pixels, and the boxes are mapped by exactly the same scale. Only a rotated or sheared image is warped, once.
 """
 
 from math import ceil, floor
@@ -18,13 +17,13 @@ Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 
 
 class PlannedImage(NamedTuple):
-    """Where an image goes on the input, planned before its size is known.
+    """The planned location of an image on the input, before the size of the image is known.
 
-    zoom       on top of fitting the image to the input
-    anchor     a point of the image as fractions of its width and height: (0, 0) is its top left corner
-    point      where the anchor goes: x, y in pixels of the input, possibly outside
-    bounds     the part of the input that the image may cover, such as a quadrant of a mosaic
-    transform  float64 [2, 2], rotation and shear around the image's centre; None for neither
+    zoom       scale factor after fitting the image to the input
+    anchor     point of the image as fractions of width and height: (0, 0) is the top left corner
+    point      position of the anchor: x, y in pixels of the input, possibly outside
+    bounds     part of the input that the image may cover, such as a quadrant of a mosaic
+    transform  float64 [2, 2], rotation and shear around the centre of the image; None for neither
     """
 
     zoom: float
@@ -35,11 +34,11 @@ class PlannedImage(NamedTuple):
 
 
 class Placement(NamedTuple):
-    """Where an image goes on the input.
+    """The location of an image on the input.
 
-    area    the part of the input that it covers
-    matrix  float64 [2, 3], maps x, y, 1 in pixels of the image to x, y on the input
-    crop    the part of the image that fills the area; None if the matrix rotates or shears
+    area    part of the input that the image covers
+    matrix  float64 [2, 3], maps x, y, 1 in image pixels to x, y on the input
+    crop    part of the image that fills the area; None if the matrix rotates or shears
     """
 
     area: Rectangle
@@ -50,7 +49,7 @@ class Placement(NamedTuple):
 def resolve(planned: PlannedImage, source: Size, size: Size) -> Placement | None:
     """Return the placement of a planned image of size `source` on an input of size `size`.
 
-    None if nothing of the image would be visible.
+    None if no part of the image would be visible.
     """
     resized = resized_size(planned, source, size)
     left = floor(planned.point[0] - planned.anchor[0] * resized[1])
@@ -68,13 +67,13 @@ def resolve(planned: PlannedImage, source: Size, size: Size) -> Placement | None
 
 
 def resized_size(planned: PlannedImage, source: Size, size: Size) -> Size:
-    """Return the resized size of an image of size `source`, before it is cropped or rotated."""
+    """Return the size to which an image of size `source` is scaled, before cropping or rotation."""
     fit = min(size[0] / source[0], size[1] / source[1]) * planned.zoom
     return max(1, round(source[0] * fit)), max(1, round(source[1] * fit))
 
 
 def paste(image: Image, placement: Placement, canvas: Image, pad_value: int) -> None:
-    """Write the image into its area of `canvas`, in place."""
+    """Paste the image into its area of `canvas`, in place."""
     x1, y1, x2, y2 = placement.area
     area = canvas[y1:y2, x1:x2]
     if placement.crop is None:
@@ -85,9 +84,9 @@ def paste(image: Image, placement: Placement, canvas: Image, pad_value: int) -> 
 
 
 def fill_around(canvas: Image, bounds: Rectangle, area: Rectangle | None, value: int) -> None:
-    """Fill `bounds` except `area` with one value; all of it if `area` is None.
+    """Fill `bounds` outside `area` with one value, or all of `bounds` if `area` is None.
 
-    Filling the whole input before pasting would cost a twentieth of the time of a batch.
+    Filling the whole input before pasting would take 5 % of the time of a batch.
     """
     left, top, right, bottom = bounds
     if area is None:
@@ -103,7 +102,7 @@ def fill_around(canvas: Image, bounds: Rectangle, area: Rectangle | None, value:
 def _place_transformed(
     planned: PlannedImage, source: Size, corner: tuple[int, int], resized: Size
 ) -> Placement | None:
-    """Place the image as if not rotated, then rotate it around its centre."""
+    """Place the image without rotation, then rotate and shear it around the centre."""
     assert planned.transform is not None
     scale = np.array([resized[1] / source[1], resized[0] / source[0]])
     linear = planned.transform * scale
@@ -125,14 +124,14 @@ def _overlap(first: Rectangle, second: Rectangle) -> Rectangle | None:
 
 
 def _outwards(start: int, end: int, source: int, resized: int) -> tuple[int, int]:
-    """Convert an interval of the resized side to source pixels, rounded outwards, in exact integers."""
+    """Map an interval in resized pixels to source pixels, rounded outwards, in exact integer arithmetic."""
     return start * source // resized, -(-end * source // resized)
 
 
 def _warp(image: Image, placement: Placement, size: Size, pad_value: int) -> Image:
-    """Return the part of the transformed image within its area, which has this size."""
+    """Return the part of the transformed image that fills the placement's area, which has this size."""
     linear, offset = placement.matrix[:, :2], placement.matrix[:, 2]
-    # The matrix has pixel corners at whole numbers, OpenCV pixel centres.
+    # Integer coordinates are pixel corners in the matrix, and pixel centres in OpenCV.
     offset = offset + linear @ np.array([0.5, 0.5]) - 0.5 - np.array(placement.area[:2])
     colour = (pad_value,) * 3
     matrix = np.column_stack([linear, offset])

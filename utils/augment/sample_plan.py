@@ -1,8 +1,8 @@
 """Plan a training sample: one image, a mosaic of four, or a mosaic blended with another image (mixup).
 
 Mosaic: YOLOv4, https://arxiv.org/abs/2004.10934. Mixup: https://arxiv.org/abs/1710.09412, for detection as
-in YOLOX, https://arxiv.org/abs/2107.08430. Plans are made before images are read, so an image that would
-not be visible is not read at all.
+in YOLOX, https://arxiv.org/abs/2107.08430. Plans are made before images are read, so images that would
+not be visible are never read.
 """
 
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ from utils.augment.placement import PlannedImage
 from utils.augment.settings import Augmentation
 from utils.data.types import Image, Size
 
-Layer = list[tuple[int, PlannedImage]]  # image numbers, and where each image goes on one canvas
+Layer = list[tuple[int, PlannedImage]]  # image numbers and planned locations on one canvas
 
 
 class Plan(NamedTuple):
-    """A planned sample.
+    """The plan of a training sample.
 
-    layers  one, or two that are blended (mixup)
-    flip    whether the finished sample is flipped horizontally
-    colour  multiplies each RGB pixel
+    layers  one layer, or two to be blended (mixup)
+    flip    whether to flip the finished sample horizontally
+    colour  matrix that multiplies each RGB pixel
     """
 
     layers: list[Layer]
@@ -41,11 +41,11 @@ def plan_sample(
     rng: np.random.Generator,
     pad_centred: bool = False,
 ) -> Plan:
-    """Plan the sample of an image.
+    """Plan the training sample of an image.
 
-    others       numbers of the images that may be combined with it in a mosaic or mixup
-    size         of the input
-    pad_centred  centre an image that is neither zoomed nor shifted, as a centred letterbox does
+    others       numbers of the images available for mosaic and mixup
+    size         input size
+    pad_centred  whether to centre images that are neither zoomed nor shifted, as in a centred letterbox
     """
     flip, colour = bool(rng.random() < settings.flip), random_colour(settings, rng)
     if rng.random() >= settings.mosaic:
@@ -61,7 +61,7 @@ def plan_sample(
 def plan_single(
     size: Size, settings: Augmentation, rng: np.random.Generator, pad_centred: bool = False
 ) -> PlannedImage:
-    """Plan one image, zoomed and shifted around the centre; as in the letterbox if both are off."""
+    """Plan a single image with random zoom and shift; if both are off, place it as in the letterbox."""
     zoom = rng.uniform(*settings.scale)
     shift = rng.uniform(-1, 1, 2) * settings.translate
     as_letterbox = settings.scale == (1, 1) and settings.translate == 0
@@ -74,8 +74,8 @@ def plan_single(
 def plan_mosaic(size: Size, settings: Augmentation, rng: np.random.Generator) -> list[PlannedImage]:
     """Plan four images that meet in one point: top left, top right, bottom left, bottom right.
 
-    The point lies in the central half of a canvas twice as large as the input, whose centre is cropped after
-    zooming and shifting.
+    The point lies in the central half of a canvas twice as large as the input. The sample is the centre of
+    the canvas, cropped after zoom and shift.
     """
     height, width = size
     zoom = rng.uniform(*settings.scale)
@@ -95,7 +95,7 @@ def plan_mosaic(size: Size, settings: Augmentation, rng: np.random.Generator) ->
 
 
 def random_transform(settings: Augmentation, rng: np.random.Generator) -> np.ndarray | None:
-    """Draw a rotation and a shear along both axes, float64 [2, 2]; None if both are off."""
+    """Sample a random rotation and shear along both axes, float64 [2, 2]; None if both are off."""
     if settings.rotation == 0 and settings.shear == 0:
         return None
     angle, shear_x, shear_y = np.radians(
@@ -106,7 +106,7 @@ def random_transform(settings: Augmentation, rng: np.random.Generator) -> np.nda
 
 
 def blend(image: Image, other: Image) -> None:
-    """Blend by mixup, half and half, in place: `image` becomes the mean of both."""
+    """Blend two images in place (mixup): `image` becomes the mean of `image` and `other`."""
     cv2.addWeighted(image, 0.5, other, 0.5, 0, dst=image)
 
 

@@ -18,9 +18,9 @@ SizeChange = Annotated[float, Range("from 0 to below 1", lambda change: 0 <= cha
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training images are augmented, a switch for each kind. `NO_AUGMENTATION` has all of them off.
+    """Settings of data augmentation, one per kind. `NO_AUGMENTATION` turns all kinds off.
 
-    Rotation and shear are around the image's centre, scale is on top of the letterbox.
+    Rotation and shear are around the centre of the image; the scale multiplies the letterbox's.
     """
 
     mosaic: Fraction = 1.0  # probability of combining four images into one training sample

@@ -1,1 +1,1 @@
-"""The data model: dataset index, detections, padded targets and class names."""
+"""The data model: data set index, detections, padded targets and class names."""

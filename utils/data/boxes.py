@@ -1,6 +1,6 @@
 """Arithmetic on boxes as NumPy arrays: xyxy in pixels [..., 4] unless a name says otherwise.
 
-The dtype of the boxes is that of the result. `nets/common/boxes.py` does the same on tensors.
+Results have the dtype of the boxes. `nets/common/boxes.py` has the same functions for tensors.
 """
 
 import numpy as np
@@ -9,15 +9,15 @@ from utils.data.types import Boxes
 
 
 def box_area(boxes: Boxes) -> np.ndarray:
-    """Areas of boxes [..., 4] in square pixels: [...]."""
+    """Return the areas [...] of boxes [..., 4] in square pixels."""
     result: np.ndarray = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
     return result
 
 
 def intersection(first: Boxes, second: Boxes) -> np.ndarray:
-    """Area that each box shares with its partner, 0 where they are apart: [..., 4] and [..., 4] -> [...].
+    """Return the intersection areas [...] of pairs of boxes [..., 4], 0 if a pair does not overlap.
 
-    The two broadcast: `intersection(first[:, None], second)` compares each box with each, [N, M].
+    The arrays broadcast: `intersection(first[:, None], second)` compares all pairs, [N, M].
     """
     width = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0])
     height = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1])
@@ -26,19 +26,19 @@ def intersection(first: Boxes, second: Boxes) -> np.ndarray:
 
 
 def iou(first: Boxes, second: Boxes) -> np.ndarray:
-    """Intersection over union of each box with its partner; broadcasts like `intersection`.
+    """Return the intersection over union of pairs of boxes; broadcasts like `intersection`.
 
-    Two boxes without area give NaN and NumPy's warning.
+    Two boxes without area give NaN and a NumPy warning.
     """
     shared = intersection(first, second)
     return shared / (box_area(first) + box_area(second) - shared)
 
 
 def xyxy_to_xywh(boxes: Boxes) -> np.ndarray:
-    """Boxes xyxy [N, 4] as COCO's x, y, width, height."""
+    """Convert boxes [N, 4] from xyxy to COCO's x, y, width, height."""
     return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
 
 
 def xywh_to_xyxy(boxes: np.ndarray) -> Boxes:
-    """COCO's x, y, width, height [N, 4] as boxes xyxy."""
+    """Convert boxes [N, 4] from COCO's x, y, width, height to xyxy."""
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)

@@ -1,4 +1,4 @@
-"""The class list: one name a line; the line number, from 0, is the label."""
+"""Class list files: one name per line; the line number, from 0, is the label."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,10 +8,10 @@ from utils.system.files import read_text
 
 
 def read_classes(path: str | Path) -> tuple[str, ...]:
-    """Class names in the order of their labels.
+    """Read the class names, in order of label.
 
-    Blank lines, spaces at either end and a byte order mark are ignored. Raises `ValueError` if the file is
-    missing, is not UTF-8, holds no name, or holds a name twice.
+    Blank lines, surrounding spaces and a byte order mark are ignored. Raises `ValueError` if the file is
+    missing, not UTF-8 or empty, or contains a name twice.
     """
     path = Path(path)
     names = [line.strip() for line in read_text(path).split("\n") if line.strip()]
@@ -26,19 +26,19 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
 
 
 def names_with_counts(counts: Mapping[str, int]) -> str:
-    """Names found in a data set with their counts, the most frequent first."""
+    """Return class names with counts as text, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{name} ({count})" for name, count in ranked) or "none"
 
 
 def names_to_paste(counts: Mapping[str, int]) -> str:
-    """Advice if the class list does not match the data: names with counts, then a list to paste."""
+    """Return advice if the class list does not match the data: names with counts, and a list to paste."""
     names = "\n".join(sorted(counts))
     advice = f"\nTo train on all of them, put these lines into the file given with --classes:\n{names}"
     return f"Names found: {names_with_counts(counts)}{advice if counts else ''}"
 
 
 def some_of(names: Sequence[str], most: int) -> str:
-    """The first names with commas between, and how many more there are: "cat, dog and 3 more"."""
+    """Return the first names separated by commas, and the number of omitted names: "cat, dog and 3 more"."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -1,4 +1,4 @@
-"""The detections on one image, the type that prediction, drawing, saving and evaluation share."""
+"""The detections in one image, a type shared by prediction, drawing, saving and evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Detections:
-    """The boxes detected on one image, highest score first.
+    """The objects detected in one image, highest score first.
 
     boxes   float32 [N, 4], xyxy in pixels of the original image
     scores  float32 [N], between 0 and 1, descending
-    labels  int64 [N], 0-based class numbers
-    best_score, best_label  of the highest-scoring candidate before the confidence threshold, to explain an
-        empty result; -1 if there was no candidate
-    candidates  how many boxes the network proposed before the confidence threshold
+    labels  int64 [N], 0-based class indices
+    best_score, best_label  score and class of the best candidate before the confidence threshold, to explain
+        an empty result; -1 if there was no candidate
+    candidates  number of boxes predicted by the network before the confidence threshold
     """
 
     boxes: Boxes
@@ -36,20 +36,20 @@ class Detections:
         return len(self.scores)
 
     def above(self, confidence: float | Sequence[float]) -> "Detections":
-        """The detections that reach this confidence threshold, or that of their class."""
+        """Return the detections that reach the confidence threshold, or the threshold of their class."""
         threshold = np.asarray(confidence, self.scores.dtype)
         keep = self.scores >= (threshold[self.labels] if threshold.ndim else threshold)
         return replace(self, boxes=self.boxes[keep], scores=self.scores[keep], labels=self.labels[keep])
 
     def with_labels(self, labels: Sequence[int]) -> "Detections":
-        """The detections with label k replaced by `labels[k]`."""
+        """Return the detections with each label k replaced by `labels[k]`."""
         best = labels[self.best_label] if self.best_label >= 0 else -1
         return replace(self, labels=np.asarray(labels, np.int64)[self.labels], best_label=best)
 
     def to_coco(self, image_id: int, category_ids: Sequence[int] | None = None) -> list[dict[str, Any]]:
-        """Entries of a COCO results file: image_id, category_id, bbox (x, y, width, height) and score.
+        """Return entries of a COCO results file: image_id, category_id, bbox (x, y, width, height), score.
 
-        category_ids  the category id of each class; by default 1, 2, 3, ...
+        category_ids  category id of each class; default: 1, 2, 3, ...
         """
         bboxes = xyxy_to_xywh(self.boxes)
         return [
@@ -65,7 +65,7 @@ class Detections:
         ]
 
     def to_supervision(self, class_names: Sequence[str]) -> "supervision.Detections":
-        """The detections as `supervision.Detections`, with the class names in their data.
+        """Return the detections as `supervision.Detections`, with class names in `data`.
 
         Raises `ValueError` if supervision (https://supervision.roboflow.com, MIT) is not installed.
         """
@@ -83,5 +83,5 @@ class Detections:
 
     @staticmethod
     def empty() -> "Detections":
-        """No detections."""
+        """Return an empty result."""
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))

@@ -1,7 +1,7 @@
-"""The flat index: all images and boxes of a data set as a few arrays.
+"""The data set index: all images and boxes of a data set in a few flat arrays.
 
-Worker processes share flat arrays without copying. A million Python objects would take gigabytes, and be
-copied page by page as their reference counts change.
+Worker processes share flat arrays without copying. A million Python objects would take gigabytes, and each
+worker would copy them page by page, since reading changes their reference counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,20 +16,20 @@ from utils.data.boxes import box_area
 from utils.data.mapped_array import MappedArray, location_of, map_array
 from utils.data.types import Boxes, Labels, Size
 
-PATHS_PER_BLOCK = 10_000  # decoded at a time
+PATHS_PER_BLOCK = 10_000  # number of paths decoded at a time
 LARGEST_COORDINATE = 1e9  # pixels; larger coordinates are mistakes
 
 
 @dataclass(frozen=True)
 class ImageRecord:
-    """One image and its boxes, as a reader gives it. `size` is (0, 0) if unknown."""
+    """An image and its boxes, as returned by a reader. `size` is (0, 0) if unknown."""
 
     path: str
     boxes: Boxes = field(default_factory=lambda: np.zeros((0, 4), np.float32))  # xyxy pixels
     labels: Labels = field(default_factory=lambda: np.zeros(0, np.int32))
     difficult: np.ndarray | None = None
     crowd: np.ndarray | None = None
-    areas: np.ndarray | None = None  # COCO's object areas; by default the box areas
+    areas: np.ndarray | None = None  # COCO's segmentation areas; default: the box areas
     size: Size = (0, 0)
 
 
@@ -37,16 +37,16 @@ class ImageRecord:
 class DatasetIndex:
     """All images and boxes of a data set.
 
-    class_names   the classes; labels point into it
+    class_names   class names, in order of label
     path_bytes    uint8 [P], all paths in UTF-8, concatenated
-    path_offsets  int64 [N + 1], where each path starts
+    path_offsets  int64 [N + 1], start of each path
     sizes         int32 [N, 2], height and width; 0 if unknown
-    box_offsets   int64 [N + 1], where each image's boxes start
+    box_offsets   int64 [N + 1], index of each image's first box
     boxes         float32 [M, 4], xyxy in pixels of the original image
     labels        int32 [M], 0-based
-    difficult     bool [M], of VOC: hard to see, ignored in evaluation
-    crowd         bool [M], of COCO: a group of objects in one box
-    areas         float32 [M], COCO's object areas in square pixels; by default the box areas
+    difficult     bool [M], VOC's flag: hard to see, ignored in evaluation
+    crowd         bool [M], COCO's flag: a group of objects in one box
+    areas         float32 [M], COCO's segmentation areas in square pixels; default: the box areas
     """
 
     class_names: tuple[str, ...]
@@ -64,12 +64,12 @@ class DatasetIndex:
         return len(self.path_offsets) - 1
 
     def path(self, image_number: int) -> Path:
-        """The file of this image."""
+        """Return the path of an image."""
         start, end = self.path_offsets[image_number], self.path_offsets[image_number + 1]
         return Path(self.path_bytes[start:end].tobytes().decode("utf-8"))
 
     def paths(self) -> Iterator[str]:
-        """The files of all images in order, as text: 0.4 us each, where `path` takes 7."""
+        """Yield the paths of all images in order, as text: 0.4 us each, `path` takes 7 us."""
         for first in range(0, len(self), PATHS_PER_BLOCK):
             offsets = self.path_offsets[first : first + PATHS_PER_BLOCK + 1]
             text = self.path_bytes[offsets[0] : offsets[-1]].tobytes()
@@ -77,7 +77,7 @@ class DatasetIndex:
                 yield text[start:end].decode("utf-8")
 
     def __getstate__(self) -> dict[str, Any]:
-        """The state for another process: of mapped arrays only the location, so that it shares them."""
+        """Return the state to pickle: mapped arrays as locations, so that the other process shares them."""
         locations = {name: location_of(getattr(self, name)) for name in ARRAYS}
         return vars(self) | {name: location for name, location in locations.items() if location}
 
@@ -86,16 +86,16 @@ class DatasetIndex:
             vars(self)[name] = map_array(value) if isinstance(value, MappedArray) else value
 
     def span(self, image_number: int) -> slice:
-        """The slice of the boxes, labels and flags of this image."""
+        """Return the slice of boxes, labels and flags that belongs to an image."""
         return slice(int(self.box_offsets[image_number]), int(self.box_offsets[image_number + 1]))
 
 
 ARRAYS = tuple(field.name for field in fields(DatasetIndex) if field.name != "class_names")
-OFFSETS = ("path_offsets", "box_offsets")  # the arrays that are cumulative
+OFFSETS = ("path_offsets", "box_offsets")  # arrays with cumulative sums
 
 
 def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> DatasetIndex:
-    """The index of the records, in their order."""
+    """Build the index of the records, in order."""
     records = list(records)
     assert all(record.boxes.shape == (len(record.labels), 4) for record in records), "one box for each label"
     boxes = join_arrays([record.boxes for record in records], np.float32).reshape(-1, 4)
@@ -124,13 +124,13 @@ def flat_index(
     crowd: np.ndarray | None = None,
     areas: np.ndarray | None = None,
 ) -> DatasetIndex:
-    """The index from arrays that are flat already.
+    """Build an index from flat arrays.
 
-    paths   of the N images
-    counts  [N], the number of boxes of each image
-    boxes, labels, difficult, crowd, areas  of all boxes, in the order of the images
+    paths   paths of the N images
+    counts  [N], number of boxes per image
+    boxes, labels, difficult, crowd, areas  values of all boxes, in the order of the images
 
-    By default sizes are unknown, no box is difficult or a crowd, and areas are those of the boxes.
+    Defaults: unknown sizes, no difficult boxes or crowds, and the areas of the boxes.
     """
     boxes = boxes.astype(np.float32)
     encoded = [path.encode("utf-8") for path in paths]
@@ -150,7 +150,7 @@ def flat_index(
 
 
 def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
-    """The index with only the boxes for which `keep` (bool [M]) is true; all images stay."""
+    """Return the index with all images, but only the boxes where `keep` (bool [M]) is true."""
     kept_before = _offsets(keep)
     return replace(
         index,
@@ -164,7 +164,7 @@ def select_boxes(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 
 
 def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
-    """The index with only the images for which `keep` (bool [N]) is true, and their boxes."""
+    """Return the index with only the images where `keep` (bool [N]) is true, and their boxes."""
     lengths, counts = np.diff(index.path_offsets), np.diff(index.box_offsets)
     return replace(
         select_boxes(index, np.repeat(keep, counts)),
@@ -176,7 +176,7 @@ def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 
 
 def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
-    """The index with other paths for its images, in their order."""
+    """Return the index with the image paths replaced, in the same order."""
     assert len(paths) == len(index), "one path for each image"
     encoded = [path.encode("utf-8") for path in paths]
     return replace(
@@ -187,8 +187,8 @@ def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
 
 
 def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
-    """The images of all indexes, at least one, one after the other; their classes are the same."""
-    # Bytes that grow in place: a list of arrays would be in memory at the same time as their concatenation.
+    """Return one index of the images of all indexes (at least one), which must have the same classes."""
+    # Byte arrays grow in place; a list of arrays would be in memory together with the concatenated result.
     columns = {name: bytearray() for name in ARRAYS}
     names, first = set(), None
     for index in indexes:
@@ -207,7 +207,7 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
 
 
 def sound_boxes(boxes: Boxes) -> np.ndarray:
-    """Which boxes have an area and possible coordinates: bool [N]."""
+    """Return which boxes have a positive area and plausible coordinates: bool [N]."""
     return (np.abs(boxes) < LARGEST_COORDINATE).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(
         axis=1
     )  # NaN fails
@@ -218,7 +218,7 @@ def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:
 
 
 def join_arrays(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
-    """Return the parts as one array of a dtype; an empty one where there are no parts."""
+    """Return the parts as one array of this dtype, empty if there are no parts."""
     return np.concatenate([np.asarray(part, dtype) for part in parts]) if parts else np.zeros(0, dtype)
 
 
@@ -231,6 +231,6 @@ def _or_box_areas(record: ImageRecord) -> np.ndarray:
 
 
 def count_objects(index: DatasetIndex) -> np.ndarray:
-    """The number of objects of each class, int64 [C], without difficult objects and crowds."""
+    """Return the number of objects per class, int64 [C], without difficult objects and crowds."""
     counted = ~(index.difficult | index.crowd)
     return np.bincount(index.labels[counted], minlength=len(index.class_names))

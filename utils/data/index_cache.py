@@ -1,8 +1,8 @@
-"""A cache of indexes on disk, so that a large annotation file is parsed only once.
+"""A cache of data set indexes on disk, so that a large annotation file is parsed only once.
 
-The key is the content of the annotation file, not its time and size: a changed label makes another index. The
-arrays lie in one file that is mapped into memory, so processes share it. Nothing in it is executed (no
-pickle), and a checksum detects damage: then the annotations are read again.
+The key is a hash of the annotation file's content, not its time and size, so any changed label is noticed.
+The arrays of an index are in one memory-mapped file that processes share. Nothing in the file is executed (no
+pickle), and a checksum detects damage; the annotations are then parsed again.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ from utils.data.index import DatasetIndex
 from utils.data.mapped_array import MappedArray, map_array
 from utils.system.download import file_sha256
 
-VERSION = 1  # increased whenever a reader or the file layout changes: older indexes are then ignored
-MIN_CACHED_BYTES = 8 << 20  # bytes; smaller files take at most a second to parse, lists half of that
-MAX_CACHE_BYTES = 5 << 30  # of all indexes; the least recently used are removed first
-ABANDONED_SECONDS = 3600.0  # after which an incomplete file must be of a process that was killed
-READ_BYTES = 1 << 22  # at a time
+VERSION = 1  # increase when a reader or the file layout changes, to ignore older indexes
+MIN_CACHED_BYTES = 8 << 20  # smaller files take at most 1 s to parse, lists 0.5 s
+MAX_CACHE_BYTES = 5 << 30  # total of all indexes; the least recently used are removed first
+ABANDONED_SECONDS = 3600.0  # age at which an incomplete file counts as left by a killed process
+READ_BYTES = 1 << 22  # block size for reading
 SIGNATURE = b"Boxwright index\0"
-FILE_HEAD = struct.Struct("<16sI")  # signature, CRC-32 of all that follows (0.1 s for 300 MB)
-DTYPES = {  # the arrays in their order; wide numbers first, so that each is aligned
+FILE_HEAD = struct.Struct("<16sI")  # signature, CRC-32 of the rest of the file (0.1 s for 300 MB)
+DTYPES = {  # the arrays in file order; the widest types first, for alignment
     "path_offsets": "<i8",
     "box_offsets": "<i8",
     "sizes": "<i4",
@@ -44,16 +44,16 @@ DTYPES = {  # the arrays in their order; wide numbers first, so that each is ali
     "path_bytes": "|u1",
 }
 
-CachedIndex = tuple[DatasetIndex, list[str]]  # the index and the warnings of its reader
+CachedIndex = tuple[DatasetIndex, list[str]]  # the index, and the warnings of the reader
 
 
 def read_cached(
     reader: Callable[..., DatasetIndex], path: Path, *settings: Path | Sequence[str] | None
 ) -> DatasetIndex:
-    """The index and the warnings of `reader(path, *settings)`, from the cache or else read and cached.
+    """Return `reader(path, *settings)`, from the cache if possible, and repeat the reader's warnings.
 
-    The settings are folders and class names: all that the index depends on besides the file and its folder.
-    Small files, and all files if nothing can be cached (no folder to write to, a full disk), are just read.
+    The settings (folders and class names) are all that the index depends on apart from the file and its
+    folder. Nothing is cached for small files, or if the cache cannot be written (no folder, a full disk).
     """
     if path.stat().st_size < MIN_CACHED_BYTES:
         return reader(path, *settings)
@@ -65,7 +65,7 @@ def read_cached(
             warnings.simplefilter("always")
             index = reader(path, *settings)
         messages = [str(warning.message) for warning in caught if warning.category is UserWarning]
-        unchanged = file_sha256(path) == digest  # while it was read
+        unchanged = file_sha256(path) == digest  # the file did not change meanwhile
         cached = (unchanged and _store(key, index, messages)) or (index, messages)
     index, messages = cached
     for message in messages:
@@ -74,12 +74,12 @@ def read_cached(
 
 
 def cache_folder() -> Path | None:
-    """The folder of the cache: in $BOXWRIGHT_CACHE, or in the system's folder for caches."""
+    """Return the cache folder: in $BOXWRIGHT_CACHE, or else in the system's folder for caches."""
     if chosen := os.environ.get("BOXWRIGHT_CACHE"):
         return Path(chosen).absolute() / "indexes"
     try:
         home = Path.home()
-    except RuntimeError:  # the user has no home
+    except RuntimeError:  # the user has no home folder
         return None
     if sys.platform == "darwin":
         base = home / "Library" / "Caches"
@@ -91,12 +91,12 @@ def cache_folder() -> Path | None:
 
 
 def _key(*parts: object) -> str:
-    """A hash of all that an index depends on."""
+    """Return a hash of everything that an index depends on."""
     return hashlib.sha256(json.dumps([VERSION, *parts], default=str).encode()).hexdigest()
 
 
 def _load(key: str) -> CachedIndex | None:
-    """The cached index of this key, mapped into memory; None if there is none, or it is damaged."""
+    """Return the cached index for a key, memory-mapped; None if missing or damaged."""
     folder = cache_folder()
     if folder is None:
         return None
@@ -113,12 +113,12 @@ def _load(key: str) -> CachedIndex | None:
     except (OSError, ValueError, LookupError, TypeError):
         return None
     with suppress(OSError):
-        os.utime(path)  # used now
+        os.utime(path)  # mark as used now
     return DatasetIndex(tuple(header["class_names"]), **arrays), header["warnings"]
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header and the offset of the arrays; `ValueError` if the checksum does not match."""
+    """Read the header and the offset of the arrays; `ValueError` if the checksum does not match."""
     with path.open("rb") as file:
         head = file.read(FILE_HEAD.size)
         checksum = 0
@@ -131,11 +131,11 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _store(key: str, index: DatasetIndex, messages: Sequence[str]) -> CachedIndex | None:
-    """Write the index and load it again, so that its memory is shared; None if that is not possible."""
+    """Write the index to the cache and return it memory-mapped; None if it cannot be written."""
     folder = cache_folder()
     if folder is None:
         return None
-    part = folder / f"{key}.{secrets.token_hex(4)}.part"  # another process may write the same
+    part = folder / f"{key}.{secrets.token_hex(4)}.part"  # unique: another process may write the same index
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -171,7 +171,7 @@ def _write(path: Path, key: str, index: DatasetIndex, messages: Sequence[str]) -
 
 
 def _remove_old(folder: Path) -> None:
-    """Remove the least recently used indexes beyond the size limit, and files that no process completes."""
+    """Remove the least recently used indexes beyond the size limit, and abandoned incomplete files."""
     for part in folder.glob("*.part"):
         with suppress(OSError):  # another process may have removed it
             if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
@@ -179,8 +179,8 @@ def _remove_old(folder: Path) -> None:
     total = 0
     for path, size in _newest_first(folder):
         total += size
-        if total > MAX_CACHE_BYTES and total > size:  # the newest stays, however large
-            with suppress(OSError):  # Windows does not remove mapped files
+        if total > MAX_CACHE_BYTES and total > size:  # keep the newest, however large
+            with suppress(OSError):  # Windows cannot remove mapped files
                 path.unlink()
 
 

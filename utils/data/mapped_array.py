@@ -1,4 +1,4 @@
-"""Arrays mapped from a file: processes share them, and send each other their location only."""
+"""Memory-mapped arrays: processes share them, and exchange only their location."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class MappedArray(NamedTuple):
-    """The location of an array: the file, the offset in bytes, NumPy's name of the type, the shape."""
+    """The location of an array in a file: path, offset in bytes, NumPy dtype name, shape."""
 
     file: str
     offset: int
@@ -16,7 +16,7 @@ class MappedArray(NamedTuple):
 
 
 def map_array(location: MappedArray) -> np.ndarray:
-    """The array at the location, read-only; the system reads the parts that are used."""
+    """Return the array at the location, read-only; the system reads only the parts that are used."""
     dtype = np.dtype(location.dtype)
     end = location.offset + dtype.itemsize * int(np.prod(location.shape))
     whole = np.asarray(np.memmap(location.file, np.uint8, "r"))
@@ -24,7 +24,7 @@ def map_array(location: MappedArray) -> np.ndarray:
 
 
 def location_of(array: np.ndarray) -> MappedArray | None:
-    """The location of a mapped array; None if it is in memory, not contiguous, or its file is gone."""
+    """Return the location of a mapped array; None if it is not mapped or contiguous, or the file is gone."""
     whole = array
     while isinstance(whole.base, np.ndarray):
         whole = whole.base

@@ -1,4 +1,4 @@
-"""Merging several data sets into one: classes are matched by name, and no image is taken twice."""
+"""Merge several data sets: match classes by name, and drop duplicate images."""
 
 import os
 from collections import Counter
@@ -18,12 +18,12 @@ MAX_NAMES_SHOWN = 5  # in one message
 def join_indexes(
     indexes: Sequence[DatasetIndex], class_names: Sequence[str] | None = None, sources: Sequence[str] = ()
 ) -> DatasetIndex:
-    """All images of the indexes, in their order; the first of an image that occurs several times.
+    """Return the images of all indexes in order, keeping the first occurrence of duplicate paths.
 
-    class_names  the classes of the result, matched by name; objects of other classes are skipped with a
-        warning. None: those of the first index, then the further ones of the others; a warning says how they
-        differ.
-    sources      the names of the data sets in warnings
+    class_names  classes of the result, matched by name; objects of other classes are skipped with a warning.
+        None: the classes of the first index, then the new classes of each further index; a warning says how
+        the indexes differ.
+    sources      names of the data sets in warnings
     """
     sources = sources or [f"data set {number}" for number in range(1, len(indexes) + 1)]
     if class_names is None:
@@ -34,9 +34,10 @@ def join_indexes(
 
 
 def relabel(index: DatasetIndex, class_names: Sequence[str], source: str) -> DatasetIndex:
-    """The index with its labels in the order of `class_names`; objects of others are skipped with a warning.
+    """Return the index with labels changed to the order of `class_names`.
 
-    Raises `ValueError` if there are objects and no name matches.
+    Objects of other classes are skipped with a warning. Raises `ValueError` if there are objects, but none of
+    these classes.
     """
     if index.class_names == tuple(class_names):
         return index

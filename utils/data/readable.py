@@ -1,4 +1,4 @@
-"""Checking that the images of a data set can be read, before a run spends hours on them."""
+"""Check that the images of a data set can be read, before a run spends hours on it."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from utils.data.index import DatasetIndex
 from utils.data.summary import first_lines
 from utils.images.image_io import ImageError, read_image
 
-MAX_BROKEN_SHARE = 0.01  # of the images: training skips these
-MAX_CHECKED = 20_000  # images, evenly spread over a larger data set: enough to estimate the share
-FIRST_AND_LAST_BYTES = {  # of a complete file
+MAX_BROKEN_SHARE = 0.01  # fraction of the images that training may skip
+MAX_CHECKED = 20_000  # images, evenly spaced in a larger data set; enough to estimate the fraction
+FIRST_AND_LAST_BYTES = {  # in a complete file
     ".jpg": (b"\xff\xd8", b"\xff\xd9"),
     ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
     ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xae\x42\x60\x82"),
@@ -18,9 +18,9 @@ FIRST_AND_LAST_BYTES = {  # of a complete file
 
 
 def require_readable(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` that names the files if more than 1 % of the images cannot be read.
+    """Raise `ValueError` with the file names if more than 1 % of the images cannot be read.
 
-    Fewer are skipped in training, which names them.
+    If fewer, training skips and reports them.
     """
     checked = np.unique(np.linspace(0, len(index) - 1, min(len(index), MAX_CHECKED)).astype(int))
     broken = {path: reason for path in map(index.path, checked) if (reason := why_broken(path))}
@@ -34,10 +34,10 @@ def require_readable(index: DatasetIndex, spec: str) -> None:
 
 
 def why_broken(path: Path) -> str:
-    """Why an image cannot be read, with its path; "" if it can.
+    """Return why an image cannot be read, with its path; "" if it is readable.
 
-    A JPEG or PNG file that begins and ends as it should counts as complete, which is 30 times faster than
-    decoding it; any other is decoded, as some programs write more after the end.
+    A JPEG or PNG file with the correct first and last bytes counts as readable, a check 30 times faster than
+    decoding. Any other file is decoded, since some programs append data after the end.
     """
     try:
         if looks_complete(path):
@@ -49,7 +49,7 @@ def why_broken(path: Path) -> str:
 
 
 def looks_complete(path: Path) -> bool:
-    """Whether a file begins and ends as its format does; False for other formats than JPEG and PNG."""
+    """Return whether a JPEG or PNG file has the correct first and last bytes; False for other formats."""
     start, end = FIRST_AND_LAST_BYTES.get(path.suffix.lower(), (b"", b""))
     try:
         with path.open("rb") as file:

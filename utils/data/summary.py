@@ -1,4 +1,4 @@
-"""What data sets hold and what is wrong with them, as text."""
+"""Summaries of data sets and their problems, as text."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -9,22 +9,22 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 
-MAX_LINES_SHOWN = 10  # in one message
+MAX_LINES_SHOWN = 10  # maximum number of lines per message
 
 
 class Problem(NamedTuple):
-    """Something broken: the file, and what is wrong with it."""
+    """A problem with a file, and the reason."""
 
     file: str
     reason: str
 
 
 def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence[int]] | None = None) -> str:
-    """A table of the images, and of the objects of each class, with a column for each data set.
+    """Return a table of image counts and object counts per class, with a column per data set.
 
-    more  further rows: their names, and a count for each data set
+    more  further rows: row name, and a count per data set
 
-    All data sets have the same classes.
+    All data sets must have the same classes.
     """
     columns = list(indexes.values())
     class_counts = [np.bincount(index.labels, minlength=len(index.class_names)) for index in columns]
@@ -40,14 +40,14 @@ def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence
 
 
 def first_lines(lines: Sequence[str]) -> str:
-    """The first lines, indented, and below them how many more there are."""
+    """Return the first lines, indented, and the number of omitted lines."""
     left = len(lines) - MAX_LINES_SHOWN
     more = [f"and {left} more"] if left > 0 else []
     return "\n".join(f"  {line}" for line in [*lines[:MAX_LINES_SHOWN], *more])
 
 
 def problem_text(problems: Sequence[Problem], shown: int) -> str:
-    """The first `shown` problems (0: all), one a line."""
+    """Return the first `shown` problems (0: all), one per line."""
     if not problems:
         return "no problems"
     lines = [f"  {file}: {reason}" for file, reason in problems[: shown or None]]
@@ -57,7 +57,7 @@ def problem_text(problems: Sequence[Problem], shown: int) -> str:
 
 
 def shared_images(indexes: Mapping[str, DatasetIndex]) -> list[Problem]:
-    """Data leakage: images that are in two of the data sets, for example in training and in test data."""
+    """Find data leakage: images in more than one data set, for example in training and test data."""
     paths = {
         name: {index.path(image_number) for image_number in range(len(index))}
         for name, index in indexes.items()
@@ -72,7 +72,7 @@ def shared_images(indexes: Mapping[str, DatasetIndex]) -> list[Problem]:
 
 
 def align_columns(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a table in any script: the first column aligned to the left, the others to the right."""
+    """Return rows of text in any script as a table: first column left-aligned, others right-aligned."""
     widths = [max(map(terminal_width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -83,5 +83,5 @@ def align_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def terminal_width(text: str) -> int:
-    """The width in a terminal: Chinese, Japanese and Korean characters take two columns."""
+    """Return the width of text in a terminal: Chinese, Japanese and Korean characters take two columns."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

@@ -1,4 +1,4 @@
-"""The objects of a batch as flat arrays, and as padded targets."""
+"""The ground-truth objects of a batch, as flat arrays and as padded targets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,9 +12,9 @@ from utils.data.types import Boxes, Labels
 
 
 class Objects(NamedTuple):
-    """The objects of a batch.
+    """The ground-truth objects of a batch as flat arrays.
 
-    sample  int64 [N], the sample of each, ascending
+    sample  int64 [N], index in the batch of each object's sample, ascending
     boxes   float64 [N, 4], xyxy in pixels of the input
     labels  int64 [N]
     """
@@ -24,19 +24,19 @@ class Objects(NamedTuple):
     labels: Labels
 
     def of(self, keep: np.ndarray) -> "Objects":
-        """Those selected by `keep`, bool [N] or positions."""
+        """Return the objects selected by `keep`, bool [N] or indices."""
         return Objects(self.sample[keep], self.boxes[keep], self.labels[keep])
 
 
 def training_objects(index: DatasetIndex, image_number: int) -> tuple[Boxes, Labels]:
-    """The boxes of an image in original pixels, and their labels, without crowds and difficult objects."""
+    """Return the boxes of an image in original pixels, and labels, without crowds and difficult objects."""
     span = index.span(image_number)
     kept = ~(index.crowd[span] | index.difficult[span])
     return index.boxes[span][kept], index.labels[span][kept]
 
 
 def join_objects(parts: Sequence[tuple[Boxes, Labels]]) -> Objects:
-    """The objects of a batch, from the boxes and labels of each image."""
+    """Return the objects of a batch, given the boxes and labels of each image."""
     return Objects(
         np.repeat(np.arange(len(parts)), [len(labels) for _, labels in parts]),
         np.concatenate([np.zeros((0, 4)), *(boxes for boxes, _ in parts)]),
@@ -45,7 +45,7 @@ def join_objects(parts: Sequence[tuple[Boxes, Labels]]) -> Objects:
 
 
 def on_samples(objects: Objects, overlays: Sequence[int], samples: int) -> Objects:
-    """The objects by sample: those of further canvases go to the samples `overlays` they are blended into."""
+    """Return the objects by sample: objects of canvas `samples + k` move to sample `overlays[k]` (mixup)."""
     if not overlays:
         return objects
     sample = np.concatenate([np.arange(samples), overlays])[objects.sample]
@@ -53,7 +53,7 @@ def on_samples(objects: Objects, overlays: Sequence[int], samples: int) -> Objec
 
 
 def mirror_objects(objects: Objects, flip: np.ndarray, width: int) -> Objects:
-    """The objects, those of samples that `flip`, bool [B], marks mirrored left to right."""
+    """Return the objects, mirrored left to right in samples where `flip`, bool [B], is set."""
     boxes = objects.boxes.copy()
     turned = flip[objects.sample]
     boxes[turned, 0::2] = width - objects.boxes[turned][:, 2::-2]
@@ -61,9 +61,9 @@ def mirror_objects(objects: Objects, flip: np.ndarray, width: int) -> Objects:
 
 
 def pad_targets(objects: Objects, samples: int) -> Targets:
-    """The objects, ordered by sample, as padded targets.
+    """Return the objects, ordered by sample, as padded targets.
 
-    The length is a multiple of 8, so that it rarely changes: a compiled step is compiled again for each.
+    The padded length is a multiple of 8, so that it rarely changes: each new length recompiles the step.
     """
     counts = np.bincount(objects.sample, minlength=samples)
     length = max(8, -(-int(counts.max(initial=0)) // 8) * 8)

@@ -1,4 +1,4 @@
-"""Type aliases of the data model: boxes and labels, and with them images and sizes."""
+"""Type aliases of the data model: boxes, labels, images and sizes."""
 
 import numpy as np
 

@@ -13,19 +13,17 @@ from utils.draw.label_placement import place_labels
 from utils.draw.palette import Colour, class_colours, text_colour
 from utils.draw.text import put_text, text_size
 
-# Shares of height plus width: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
+# Fractions of height plus width: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE_WIDTH = 0.002
 TEXT_HEIGHT = 0.0125
-LARGE_IMAGE = (
-    2000  # pixels of height and width together from which lines and letters grow with the root alone
-)
-THIN = 6  # times the shorter side is what an image that is very long counts for
-MIN_LINE_WIDTH = 2  # pixels; the black or white outline would hide most of a thinner one
+LARGE_IMAGE = 2000  # height plus width from which line widths and text grow only with its square root
+THIN = 6  # height plus width counts as at most this many times the shorter side
+MIN_LINE_WIDTH = 2  # pixels; the black or white outline would hide most of a thinner line
 MIN_TEXT_HEIGHT = 10  # pixels; smaller text is not legible
 
 
 def draw_detections(image: Image, detections: Detections, class_names: Sequence[str]) -> Image:
-    """Return a copy of the image with the box, class name and score of every detection."""
+    """Return a copy of the image with the box, class name and score of every detection drawn on it."""
     return draw_boxes(image, detections.boxes, detections.labels, class_names, detections.scores)
 
 
@@ -36,10 +34,10 @@ def draw_boxes(
     class_names: Sequence[str],
     scores: np.ndarray | None = None,
 ) -> Image:
-    """Return a copy of the image with the boxes [N, 4] (xyxy pixels), their class names and scores.
+    """Return a copy of the image with boxes [N, 4] (xyxy pixels), class names and scores drawn on it.
 
-    Lines and text grow with the image. The first boxes, of detections the highest-scoring, are on top, and
-    their labels choose their location first.
+    Lines and text grow with the image. The first boxes (of detections, the highest-scoring) are on top, and
+    their labels are placed first.
     """
     canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
@@ -62,14 +60,14 @@ def draw_boxes(
 
 
 def stroke_sizes(height: int, width: int) -> tuple[int, int]:
-    """Return the width of lines and the height of text, in pixels, for an image of that size."""
+    """Return line width and text height in pixels for an image of this size."""
     size = float(min(height + width, THIN * min(height, width)))
     size = size if size < LARGE_IMAGE else math.sqrt(LARGE_IMAGE * size)
     return max(MIN_LINE_WIDTH, round(LINE_WIDTH * size)), max(MIN_TEXT_HEIGHT, round(TEXT_HEIGHT * size))
 
 
 class TextLabel(NamedTuple):
-    """A text on its background; all sizes in pixels."""
+    """A text label with a background; all sizes in pixels."""
 
     text: str
     text_height: int
@@ -92,10 +90,10 @@ def _is_visible(box: np.ndarray, height: int, width: int) -> bool:
 
 
 def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
-    """The box in whole pixels.
+    """Return the box in whole pixels.
 
-    Sides far outside are moved near the image, since OpenCV's integers are short, but stay outside: no edge
-    is drawn where the image ends.
+    Sides far outside the image are moved closer, since OpenCV's integers are short, but stay outside, so that
+    no edge appears at the image border.
     """
     beyond = 2 * line + 4
     limits = [width + beyond, height + beyond] * 2
@@ -103,7 +101,7 @@ def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
 
 
 def _draw_labels(image: Image, boxes: Boxes, labels: Sequence[TextLabel], colours: Sequence[Colour]) -> None:
-    """Draw each label on a rectangle of its box's colour, the first on top; in place."""
+    """Draw each label on a rectangle in the colour of its box, the first label on top; in place."""
     height, width = image.shape[:2]
     if any(2 * label.height > height for label in labels):
         return  # they would hide the image

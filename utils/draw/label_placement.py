@@ -1,22 +1,22 @@
-"""Place the label of each box on an image: at its box, clear of other labels and objects where possible."""
+"""Place the label of each box next to the box, clear of other labels and objects where possible."""
 
 import numpy as np
 
 from utils.data.boxes import box_area, intersection
 from utils.data.types import Boxes
 
-# The cost of a location. To hide another label is worst, for then a name is lost.
-LABEL_COST = 4.0  # times the share of the label that covers labels placed before
-OBJECT_COST = 1.0  # times the share of each box that the label hides
-BACKGROUND_COST = 0.1  # times the share of the label that covers any box
-ORDER_COST = 0.03  # for each location earlier in the list: usual locations are easier to read
+# Costs of a location. Hiding another label is worst, since it makes a name unreadable.
+LABEL_COST = 4.0  # times the fraction of the label's area that covers earlier labels
+OBJECT_COST = 1.0  # times the fraction of each box's area that the label hides
+BACKGROUND_COST = 0.1  # times the largest fraction of the label's area that covers one box
+ORDER_COST = 0.03  # per location earlier in the list: usual locations are easier to read
 
 
 def place_labels(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return left and top of each label, int [N, 2], in whole pixels; within the image if it fits.
+    """Return left and top of each label, int [N, 2], in pixels; labels that fit are within the image.
 
-    boxes  [N, 4] xyxy pixels, as drawn; the first has the first choice
-    sizes  int [N, 2], width and height of the labels
+    boxes  [N, 4] xyxy pixels, as drawn; labels are placed in this order
+    sizes  int [N, 2], width and height of each label
     """
     if not len(boxes):
         return np.zeros((0, 2), int)
@@ -32,7 +32,7 @@ def place_labels(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np
 
 
 def _locations(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Left and top of the possible locations of each label, [N, 8, 2], best first, moved into the image."""
+    """Return left and top of 8 possible locations per label, [N, 8, 2], best first, inside the image."""
     left, top, right, bottom = np.clip(boxes, 0, [width, height, width, height]).T
     wide, high = sizes.T
     above, below = top - high, bottom
@@ -44,14 +44,14 @@ def _locations(boxes: Boxes, sizes: np.ndarray, height: int, width: int) -> np.n
         (right - wide, below),
         (right - wide, top),
         (left, bottom - high),
-        (right, top),  # beside it
+        (right, top),  # next to the box
     ]
     inside = np.maximum([width, height] - sizes, 0)[:, None]
     return np.clip(np.array(corners).transpose(2, 0, 1).round(), 0, inside)
 
 
 def _hiding_costs(labels: Boxes, boxes: Boxes) -> np.ndarray:
-    """The cost of each location [N, P, 4] for the boxes [N, 4] that it hides, [N, P]."""
+    """Return the cost [N, P] of each label location [N, P, 4] for hiding parts of boxes [N, 4]."""
     shared = intersection(labels.reshape(-1, 1, 4), boxes)
     object_areas = np.maximum(box_area(boxes), 1)
     label_areas = np.maximum(box_area(labels), 1).reshape(-1)

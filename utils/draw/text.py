@@ -1,8 +1,8 @@
-"""Text on images, in any script: OpenCV's own font, or one of the system for scripts that it lacks.
+"""Text on images, in any script: OpenCV's own font, or a system font for scripts that OpenCV lacks.
 
 OpenCV 5 has a font ("uni") with Latin, Greek, Cyrillic, Chinese, Japanese and Korean, and draws a label in
-5 us. It has no Thai, Devanagari, Georgian or Armenian, and draws Hebrew and Arabic from left to right: those
-are drawn by Pillow.
+5 us. It lacks Thai, Devanagari, Georgian and Armenian, and draws Hebrew and Arabic from left to right; Pillow
+draws these scripts.
 """
 
 import re
@@ -23,13 +23,13 @@ from utils.draw.palette import Colour
 
 FONT = "uni"
 RIGHT_TO_LEFT = ("R", "AL")  # Unicode's bidirectional classes
-REPLACEMENT = "?"  # what OpenCV draws for a letter that its font lacks
-SCORE_CHARACTERS = ".0123456789"  # in scores
-SAMPLE_SIZE = 20  # text height in pixels to test whether a letter can be drawn
+REPLACEMENT = "?"  # drawn by OpenCV for a letter that its font lacks
+SCORE_CHARACTERS = ".0123456789"  # characters of scores
+SAMPLE_SIZE = 20  # text height in pixels for testing whether a letter can be drawn
 
 
 class TextSize(NamedTuple):
-    """The size of a line of text in pixels; `ascent` is from its upper edge to the baseline."""
+    """The size of a line of text in pixels; `ascent` is the distance from the top to the baseline."""
 
     width: int
     height: int
@@ -37,7 +37,7 @@ class TextSize(NamedTuple):
 
 
 def text_size(text: str, text_height: int) -> TextSize:
-    """Return the size of a line of text of height `text_height` in pixels."""
+    """Return the size of a line of text with letters of height `text_height`, in pixels."""
     text = unicodedata.normalize("NFC", text)
     if (font := _font_of(text, text_height)) is not None:
         ascent, descent = font.getmetrics()
@@ -47,7 +47,7 @@ def text_size(text: str, text_height: int) -> TextSize:
 
 
 def put_text(image: Image, text: str, left: int, top: int, text_height: int, colour: Colour) -> None:
-    """Draw a line of text on the image, in place; (left, top) is the corner of its `text_size`."""
+    """Draw a line of text on the image, in place, with its top left corner at (left, top)."""
     text = unicodedata.normalize("NFC", text)
     font = _font_of(text, text_height)
     if font is None:
@@ -59,12 +59,12 @@ def put_text(image: Image, text: str, left: int, top: int, text_height: int, col
     PIL.ImageDraw.Draw(mask).text((0, 0), text, 255, font)
     below, right = max(0, -top), max(0, -left)
     view = image[max(0, top) : max(0, top + size.height), max(0, left) : max(0, left + size.width)]
-    share = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
-    view[:] = (view * (1 - share) + share * np.array(colour)).round().astype(np.uint8)
+    alpha = np.asarray(mask)[below : below + len(view), right : right + view.shape[1], None] / 255
+    view[:] = (view * (1 - alpha) + alpha * np.array(colour)).round().astype(np.uint8)
 
 
 def missing_letters(text: str) -> str:
-    """Return the letters that are drawn as question marks: the font for the text lacks them."""
+    """Return the letters that are missing in the font for the text, and drawn as question marks."""
     font = _font_of(text, SAMPLE_SIZE)
     text = unicodedata.normalize("NFC", text)
     known = _letters_of(str(font.path)).__contains__ if font else _is_known
@@ -72,7 +72,7 @@ def missing_letters(text: str) -> str:
 
 
 def _font_of(text: str, text_height: int) -> PIL.ImageFont.FreeTypeFont | None:
-    """The system's font for a text that OpenCV's cannot draw; None where it can, or none is better."""
+    """Return a system font for text that OpenCV cannot draw; None if it can, or no font is better."""
     if text.isascii():
         return None
     special = "".join(sorted({letter for letter in text if not letter.isascii()}))
@@ -82,7 +82,7 @@ def _font_of(text: str, text_height: int) -> PIL.ImageFont.FreeTypeFont | None:
 
 @lru_cache(512)
 def _better_font(special: str) -> str:
-    """The path of a font of the system with more of the letters than OpenCV's; "" if there is none."""
+    """Return the path of a system font with more of the letters than OpenCV's font; "" if none."""
     known = sum(map(_is_known, special))
     right_to_left = any(unicodedata.bidirectional(letter) in RIGHT_TO_LEFT for letter in special)
     if known == len(special) and not (right_to_left and PIL.features.check("raqm")):
@@ -110,11 +110,11 @@ def _drawn(letter: str) -> bytes:
 
 @lru_cache(64)
 def _found_font(letters: str) -> str:
-    """The path of the font with the most of the letters, upright sans serif before others; "" if none.
+    """Return the path of the font that has the most of these letters, preferably upright sans serif.
 
-    matplotlib knows the font folders of each system.
+    "" if there is no font. matplotlib finds the font folders on each system.
     """
-    from matplotlib import font_manager  # takes a quarter of a second, and is rarely needed
+    from matplotlib import font_manager  # takes 0.25 s, and is rarely needed
 
     best, most = "", (0, False, False)
     for path in sorted(font_manager.findSystemFonts()):

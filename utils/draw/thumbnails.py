@@ -12,13 +12,13 @@ JPEG_QUALITY = 80
 
 
 def resized(image: Image, scale: float) -> Image:
-    """Return the image scaled by a factor: by area averaging if smaller, bilinear if larger."""
+    """Return the image scaled by a factor, with area averaging to shrink and bilinear to enlarge."""
     size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 
 def data_url(image: Image) -> str:
-    """Return the image as a data URL of a JPEG file."""
+    """Return the image as a data URL with JPEG content."""
     done, encoded = cv2.imencode(
         ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     )
@@ -27,9 +27,9 @@ def data_url(image: Image) -> str:
 
 
 def contact_sheet(images: Sequence[Image], columns: int = 4, cell: Size = (240, 320), gap: int = 4) -> Image:
-    """Return the images in a grid, each scaled into a cell (height, width) with its aspect ratio, on white.
+    """Return the images in a grid on white, each scaled to fit a cell with its aspect ratio kept.
 
-    Raises `ValueError` if there is no image.
+    Raises `ValueError` without images.
     """
     if not images:
         raise ValueError("a contact sheet needs at least one image")

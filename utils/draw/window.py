@@ -1,4 +1,4 @@
-"""Windows on a display."""
+"""Windows that show images on a display."""
 
 import subprocess
 import sys
@@ -14,13 +14,13 @@ from utils.data.types import Image
 OPEN_WINDOW = "import cv2; cv2.namedWindow('try'); cv2.destroyAllWindows()"
 
 TITLE = "Boxwright"
-RATE_FRAMES = 30  # the displayed frame rate is the mean over so many frames
+RATE_FRAMES = 30  # number of frames to average the displayed frame rate over
 
 
 def require_display() -> None:
     """Raise ValueError if no window can be opened.
 
-    Tried in another process: without a display the window system terminates the process that tries.
+    Tests this in a subprocess: without a display the window system terminates the calling process.
     """
     tried = subprocess.run([sys.executable, "-c", OPEN_WINDOW], capture_output=True, check=False)
     if tried.returncode:
@@ -35,7 +35,7 @@ def show_image(title: str, image: Image) -> None:
 
 
 class Window:
-    """A window that shows frames and the frame rate."""
+    """A window that shows frames with the frame rate."""
 
     def __init__(self) -> None:
         self.times: deque[float] = deque(maxlen=RATE_FRAMES)
@@ -57,7 +57,7 @@ class Window:
 
 @contextmanager
 def window_if(wanted: bool) -> Iterator[Window | None]:
-    """Yield a window, which is closed at the end; None if it is not wanted."""
+    """Yield a window and close it at the end if `wanted`, else yield None."""
     yield Window() if wanted else None
     if wanted:
         cv2.destroyAllWindows()

@@ -1,1 +1,1 @@
-"""Image files to uint8 RGB arrays and back: reading, writing, headers, letterbox, sources."""
+"""Image files and uint8 RGB arrays: reading, writing, headers, letterbox, image sources."""

@@ -1,7 +1,7 @@
-"""Find the image files of a folder, and read sizes from headers, without decoding.
+"""Find the image files in a folder, and read image sizes from headers without decoding.
 
 The size of a JPEG comes from its header (ITU-T T.81, B.2.2), 100 times faster than by decoding it. Images
-whose header claims too many pixels (decompression bombs) are refused before they are decoded.
+whose header states too many pixels (decompression bombs) are refused before they are decoded.
 """
 
 import io
@@ -22,22 +22,22 @@ MAX_IMAGE_PIXELS = 2 * (PIL.Image.MAX_IMAGE_PIXELS or 0)  # 179 million, Pillow'
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 JPEG_SIGNATURE = b"\xff\xd8"
-FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of the segment with the size
+FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # of the segment that contains the size
 MARKERS_WITHOUT_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xD9)])
 SCAN_MARKER = 0xDA  # the compressed image follows
-MAX_HEADER_BYTES = 1 << 16  # contain nearly every header
+MAX_HEADER_BYTES = 1 << 16  # enough for nearly every header
 
 
 def image_key(stem: str) -> str:
-    """Normalise a stem, the id of an image: macOS stores "ä" as two characters, text files as one."""
+    """Normalise the Unicode of a file stem: macOS stores "ä" as two characters, text files as one."""
     return unicodedata.normalize("NFC", stem)
 
 
 def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, list[str]]:
-    """List the files with one of the suffixes (in any case): names by normalised stem, sorted by stem.
+    """Return the names of files with one of the suffixes (in any case) by normalised stem, sorted by stem.
 
-    The folder is listed once, rather than looked into for each stem. Hidden files are ignored. Names with the
-    same stem are in the order of `suffixes`.
+    Reads the directory once rather than once per stem. Hidden files are ignored. Names with the same stem are
+    in the order of `suffixes`.
     """
     order = {suffix: position for position, suffix in enumerate(suffixes)}
     found: dict[str, list[str]] = {}
@@ -50,7 +50,7 @@ def files_by_stem(folder: Path, suffixes: Collection[str]) -> dict[str, list[str
 
 
 def header_size(path: Path) -> Size:
-    """Read the size from the header, with the EXIF orientation applied; `ValueError` if unreadable."""
+    """Read the image size from the header, with EXIF orientation applied; `ValueError` if unreadable."""
     try:
         with PIL.Image.open(path) as image:
             width, height = image.size
@@ -63,9 +63,9 @@ def header_size(path: Path) -> Size:
 
 
 def refuse_bomb(data: FileBytes) -> None:
-    """Raise `ValueError` if the header claims more than `MAX_IMAGE_PIXELS`; a damaged file passes.
+    """Raise `ValueError` if the header states more than `MAX_IMAGE_PIXELS`; damaged files pass.
 
-    PNG and JPEG headers are parsed here (5 us), others by Pillow, which takes ten times as long.
+    PNG and JPEG headers are parsed here (5 us), other headers by Pillow, which takes ten times as long.
     """
     start = data[:24].tobytes()
     if start.startswith(PNG_SIGNATURE):
@@ -91,7 +91,7 @@ def _pillow_size(data: FileBytes) -> tuple[int, int]:
 
 
 def jpeg_size(data: FileBytes) -> Size | None:
-    """Return the size of a JPEG as stored, without EXIF orientation; None if unknown."""
+    """Return the stored size of a JPEG, before EXIF orientation; None if unknown."""
     if data[:2].tobytes() != JPEG_SIGNATURE:
         return None
     size = _frame_size(data[:MAX_HEADER_BYTES].tobytes())
@@ -99,7 +99,7 @@ def jpeg_size(data: FileBytes) -> Size | None:
 
 
 def _frame_size(data: bytes) -> Size | None:
-    """Return the size in the first frame header; None if there is none before the scan."""
+    """Return the size from the first frame header; None if no frame header precedes the scan."""
     offset = 2
     while 0 <= (offset := data.find(b"\xff", offset)) <= len(data) - 9:
         marker = data[offset + 1]

@@ -1,4 +1,4 @@
-"""Batches of images that fit into memory, read while the batch before is processed."""
+"""Batches of images that fit into memory, read while the previous batch is processed."""
 
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ MAX_BATCH_PIXELS = 100_000_000  # 0.3 GB: three batches (prefetched, processed, 
 
 
 class ImageBatch(NamedTuple):
-    """Images that were read, their sources, and why others could not be, a sentence each."""
+    """Readable images with their sources, and an error message for each unreadable image."""
 
     sources: list[ImageSource]
     images: list[Image]
@@ -20,7 +20,7 @@ class ImageBatch(NamedTuple):
 
 
 def image_batches(sources: Sequence[ImageSource], batch_size: int) -> Generator[ImageBatch, None, None]:
-    """Yield batches of at most `batch_size` readable images, and of fewer if they are very large."""
+    """Yield batches of up to `batch_size` readable images, fewer if the images are very large."""
     return prefetch(_batches(sources, batch_size))
 
 

@@ -1,4 +1,4 @@
-"""Read and write image files; whatever the file's mode, images are uint8 RGB arrays."""
+"""Read and write image files; images are uint8 RGB arrays, whatever the colour mode of the file."""
 
 import io
 from os import PathLike
@@ -15,7 +15,7 @@ from utils.system.files import replacing
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MODES_WITHOUT_WHITE = ("I", "F")  # 32 bits per pixel: the file does not say which value is white
-# OpenCV names its flags for reduced decoding in BGR and grey only; combined with that for RGB they give RGB.
+# OpenCV has reduced-size flags for BGR and grey only; combined with the RGB flag they give RGB.
 REDUCED_FLAGS = {
     1: 0,
     2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
@@ -32,14 +32,14 @@ class ImageError(ValueError):
 def read_image(path: str | PathLike[str]) -> Image:
     """Read an image as uint8 RGB [H, W, 3], C-contiguous, with its EXIF orientation applied.
 
-    Grey images get three equal channels, of 16 bits the upper 8 are kept, palettes and CMYK become RGB,
-    and an alpha channel is dropped. Raises `ImageError` if the file is missing, truncated or not an image.
+    Grey images get three equal channels, 16 bits become 8, palettes and CMYK become RGB, and an alpha
+    channel is dropped. Raises `ImageError` if the file is missing, truncated or not an image.
     """
     return decode_image(read_bytes(path), str(path))
 
 
 def read_bytes(path: str | PathLike[str], max_bytes: int = -1) -> FileBytes:
-    """Read a file, or its first `max_bytes`; `ImageError` if it cannot be read."""
+    """Read a file, or its first `max_bytes` bytes; `ImageError` if it cannot be read."""
     try:
         return np.fromfile(path, np.uint8, max_bytes)  # on Windows, cv2.imread fails on Unicode paths
     except FileNotFoundError:
@@ -51,8 +51,8 @@ def read_bytes(path: str | PathLike[str], max_bytes: int = -1) -> FileBytes:
 def decode_image(data: FileBytes, name: str, reduction: int = 1) -> Image:
     """Decode the contents of an image file as `read_image` does; `name` is for error messages.
 
-    reduction  1, 2, 4 or 8: divide the sides by this, rounded up. From 4 on, a JPEG takes less than half the
-        time to decode, as the file contains the mean of every 8 x 8 pixels.
+    reduction  divisor of height and width (1, 2, 4 or 8; rounded up). From 4 on, decoding a JPEG takes less
+        than half the time, since the file contains the mean of every 8 x 8 pixels.
     """
     if len(data) == 0:
         raise ImageError(f"{name}: the file is empty")
@@ -66,11 +66,11 @@ def decode_image(data: FileBytes, name: str, reduction: int = 1) -> Image:
 
 
 def _decode_opencv(data: FileBytes, reduction: int) -> Image | None:
-    """Decode with OpenCV, which is exact; no exact decoder is much faster.
+    """Decode with OpenCV; None if it fails. No decoder with exact pixels is much faster.
 
     An image of BCCD (640 x 480): OpenCV .84 ms, simplejpeg .76, torchvision .84, Pillow 1.45, all with the
-    same pixels; simplejpeg's fast mode .62, on average 1.3 of 256 levels off. Photographs of COCO: 2.5 and
-    2.3 ms.
+    same pixels; simplejpeg's fast mode .62, with a mean error of 1.3 of 256 levels. Photographs of COCO:
+    OpenCV 2.5 ms, simplejpeg 2.3.
     """
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # the caller's message is enough
@@ -83,7 +83,7 @@ def _decode_opencv(data: FileBytes, reduction: int) -> Image | None:
 
 
 def _decode_pillow(data: FileBytes, name: str, reduction: int) -> Image:
-    """Decode with Pillow what OpenCV cannot read or reads wrongly; errors say why a file is bad."""
+    """Decode with Pillow files that OpenCV cannot read or reads wrongly; errors say what is wrong."""
     try:
         with PIL.Image.open(io.BytesIO(data.tobytes())) as file:
             if file.format == "EPS":
@@ -108,12 +108,12 @@ def _suffix(name: str) -> str:
 
 
 def suffix_for(image: Image) -> str:
-    """Return the extension to save an image with: .jpg, or .png if it is too large for JPEG."""
+    """Return the extension for saving an image: .jpg, or .png if it is too large for JPEG."""
     return ".jpg" if max(image.shape[:2]) <= MAX_JPEG_SIDE else ".png"
 
 
 def save_image(path: Path, image: Image) -> None:
-    """Save an image in the format of the path's extension; missing folders are made.
+    """Save an image in the format of the path's extension; missing folders are created.
 
     Raises `ValueError` for an unknown extension or an image that is too large for the format.
     """
@@ -121,7 +121,7 @@ def save_image(path: Path, image: Image) -> None:
     if suffix not in IMAGE_SUFFIXES:
         known = ", ".join(IMAGE_SUFFIXES)
         raise ValueError(f"cannot save {path}: give it one of the extensions {known}")
-    # On Windows OpenCV cannot open non-Latin paths: encode in memory and write the bytes ourselves.
+    # OpenCV cannot open non-Latin paths on Windows, so encode in memory and write the bytes here.
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
     try:
         done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)

@@ -1,6 +1,6 @@
-"""The letterbox: an image scaled to fit the network input, its aspect ratio kept, the rest padded.
+"""The letterbox: scale an image to fit the network input, keep the aspect ratio, pad the rest.
 
-Training, evaluation and prediction share this one, so that the network sees the same in all of them.
+Training, evaluation and prediction share this code, so that the network sees the same input in all three.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ PAD_VALUE = 114
 
 @dataclass(frozen=True)
 class Letterbox:
-    """The location of an image on the network input.
+    """The scale and position of an image on the network input.
 
-    The scales are exactly resized size / source size, which rounding makes differ between the axes; with one
-    nominal scale, boxes would come back several pixels off.
+    The scales are exactly resized size / source size; due to rounding they differ between the axes. With one
+    nominal scale, mapped boxes would be several pixels off.
 
-    scale_x, scale_y  network pixels per original pixel
-    left, top         padding before the image, in network pixels
+    scale_x, scale_y  input pixels per original pixel
+    left, top         padding on the left and at the top, in input pixels
     source            size of the original image
-    resized           size of the image on the network input
+    resized           size of the image on the network input, without padding
     """
 
     scale_x: float
@@ -52,20 +52,20 @@ class Letterbox:
 
 
 def plan_letterbox(source: Size, target: Size, centred: bool = False) -> Letterbox:
-    """Return where an image of size `source` goes on an input of size `target`.
+    """Return the letterbox of an image of size `source` on an input of size `target`.
 
-    The padding is on the right and at the bottom, or equal on both sides if `centred`.
+    Pads the right and the bottom, or equally on all sides if `centred`.
     """
     assert min(*source, *target) > 0, "sizes are positive"
     scale = min(target[0] / source[0], target[1] / source[1])
-    # Even an extremely thin image keeps one pixel.
+    # At least one pixel, even for an extremely thin image.
     height, width = (max(1, round(side * scale)) for side in source)
     top, left = ((target[0] - height) // 2, (target[1] - width) // 2) if centred else (0, 0)
     return Letterbox(width / source[1], height / source[0], left, top, source, (height, width))
 
 
 def rectangular_size(sources: Sequence[Size], size: Size, stride: int) -> Size:
-    """Return the smallest input, in multiples of `stride`, that holds the images scaled to fit `size`.
+    """Return the smallest input size, in multiples of `stride`, for images scaled to fit `size`.
 
     sources  sizes of the images, at least one
     """
@@ -81,10 +81,10 @@ def letterbox(
     centred: bool = False,
     out: Image | None = None,
 ) -> tuple[Image, Letterbox]:
-    """Scale `image` to fit `size`, pad it with `pad_value`, and return it with its location.
+    """Scale `image` to fit `size`, pad it with `pad_value`, and return it with its `Letterbox`.
 
-    The result is written into `out` [H, W, 3] if given (a slice of a batch). Without `out`, an image of the
-    right size is returned as it is, without a copy.
+    The result is written into `out` [H, W, 3] if given (a slice of a batch). Without `out`, an image that
+    already has this size is returned without a copy.
     """
     plan = plan_letterbox(size_of(image), size, centred)
     if out is None:

@@ -1,4 +1,4 @@
-"""Unique names for the results of many images."""
+"""Unique names for the output files of many images."""
 
 import os
 import urllib.parse
@@ -9,15 +9,15 @@ from pathlib import Path, PurePath
 from utils.images.headers import image_key
 from utils.system.files import safe_file_name
 
-RESERVED = ("crops", "heatmaps", "labels")  # folders of other results; not used for annotated images
+RESERVED = ("crops", "heatmaps", "labels")  # folders of other results, not for annotated images
 
 
 def output_names(paths: Sequence[Path]) -> list[str]:
     """Return a unique file name, without folder and extension, for each image.
 
-    This is the image's own stem if no other image has it: `x`. Otherwise the folders that tell them apart
-    are put before it, `a_x` and `b_x`, and the extension after it, `x_jpg` and `x_png`. Names depend only on
-    the set of paths, not on their order, and differ by more than case, which some file systems ignore.
+    This is the image's stem if it is unique: `x`. Otherwise the folders that differ are prepended, `a_x` and
+    `b_x`, and if needed the extension is appended, `x_jpg` and `x_png`. Names depend only on the set of
+    paths, not on their order, and differ by more than case, which some file systems ignore.
     """
     folder = _common_folder(paths)
     choices = [_flat_choices(_below(path, folder)) for path in paths]
@@ -27,14 +27,15 @@ def output_names(paths: Sequence[Path]) -> list[str]:
 def names_below(
     sources: Sequence[str], relative_paths: Sequence[PurePath], taken: Collection[str] = ()
 ) -> list[str]:
-    """Return a unique path without extension, relative to the folder of the results, for each image.
+    """Return a unique path without extension, relative to the output folder, for each image.
 
     sources         paths or URLs of the images
-    relative_paths  of the images, to the folder or pattern that the user named (`ImageSource`)
-    taken           names of earlier images
+    relative_paths  image paths relative to the folder or pattern that the user gave (`ImageSource`)
+    taken           names already used by earlier images
 
-    Folders of the relative path are kept: `a/x`. Images that differ in their extension only get it as a
-    suffix, `x_jpg` and `x_png`; images of several named folders get these folders, from where they differ.
+    Folders of the relative path are kept: `a/x`. Images that differ only in their extension get it as a
+    suffix, `x_jpg` and `x_png`; images with equal paths below several source folders keep these folders too,
+    without the part that all sources share.
     """
     folder = _common_folder([Path(source) for source in sources if "://" not in source])
     choices = []
@@ -48,7 +49,7 @@ def names_below(
 def _distinct(
     choices: Sequence[Sequence[str]], tie_order: Sequence[str], taken: Iterable[str] = ()
 ) -> list[str]:
-    """Return for each its first choice that no other has, else its last one with a number."""
+    """Return the first unique choice of each image, or the last choice with a number if none is unique."""
     level = [0] * len(choices)
     while True:
         names = [options[index] for options, index in zip(choices, level, strict=True)]
@@ -70,7 +71,7 @@ def _common_folder(paths: Sequence[Path]) -> str:
 
 
 def _below(path: Path, folder: str) -> PurePath:
-    """Return the path relative to the folder, or the absolute path without drive if there is none."""
+    """Return the path relative to the folder, or without a folder the absolute path without its drive."""
     absolute = path.absolute()
     if folder:
         return absolute.relative_to(folder)
@@ -84,13 +85,13 @@ def _url_path(url: str) -> PurePath:
 
 
 def _flat_choices(below: PurePath) -> list[str]:
-    """Return possible names of one image, from short to unambiguous."""
+    """Return possible names of an image, from the shortest to the most specific."""
     with_folders = "_".join([*below.parent.parts, below.stem])
     return [below.stem, with_folders, f"{with_folders}_{below.suffix[1:]}"]
 
 
 def _with_suffix(path: PurePath, suffix: str) -> str:
-    """Join folders and stem by `/`, and add the suffix; a reserved first folder gets an underscore."""
+    """Join folders and stem with `/`, and append the suffix; a reserved first folder gets an underscore."""
     first, *folders = [*path.parent.parts, path.stem + suffix]
     return "/".join([f"{first}_" if folders and first.casefold() in RESERVED else first, *folders])
 
@@ -100,7 +101,7 @@ def _key(name: str) -> str:
 
 
 def _numbered(names: list[str], tie_order: Sequence[str], before: Iterable[str]) -> list[str]:
-    """Append numbers to names that are still the same."""
+    """Append numbers to names that are still equal."""
     taken: set[str] = {*map(_key, names), *before}
     seen: set[str] = set(before)
     unique = list(names)

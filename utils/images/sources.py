@@ -1,4 +1,4 @@
-"""Finding the images of the files, folders, patterns, URLs and lists that a user names."""
+"""Find the images in the files, folders, patterns, URLs and lists that a user gives."""
 
 import glob
 import os
@@ -13,15 +13,15 @@ from utils.images.types import Image
 from utils.images.web_images import fetch, is_web_url, url_file_name
 
 KNOWN_FORMATS = f"known are {', '.join(IMAGE_SUFFIXES)}"
-STDIN = "-"  # the source that stands for a list of sources on standard input
+STDIN = "-"  # as a source: read a list of sources from standard input
 
 
 class ImageSource(NamedTuple):
     """An image to read.
 
-    name   its path or URL, as results call it
-    below  its path below the named folder, or below the fixed part of the named pattern; results get the same
-        path below their own folder
+    name   path or URL, as written in results
+    below  path relative to the source folder, or to the part of a pattern before its first wildcard; also the
+        path of results relative to the output folder
     """
 
     name: str
@@ -29,19 +29,19 @@ class ImageSource(NamedTuple):
 
 
 def find_image_sources(sources: Sequence[str]) -> list[ImageSource]:
-    """Return all images of the sources, each once, in the order of the sources; those of a folder sorted.
+    """Return all images of the sources without duplicates, in the order of the sources; folders are sorted.
 
     A source is a file, a folder (searched recursively, without hidden folders), a pattern such as
-    `holiday/**/*.jpg`, a URL, or "-": sources on standard input, one per line. A missing file of that list
-    counts as an image, and fails when it is read; `ValueError` lists all other sources that do not exist or
-    contain no image.
+    `holiday/**/*.jpg`, a URL, or "-": sources on standard input, one per line. A missing file in the list on
+    standard input counts as an image, and fails when it is read; `ValueError` lists all other sources that do
+    not exist or contain no image.
     """
     if not sources:
         raise ValueError(
             "no image given: name a file, a folder, a pattern such as 'photos/*.jpg', a URL, or - for a list "
             "on standard input"
         )
-    found: dict[str, ImageSource] = {}  # by resolved path, so that two paths of one file count once
+    found: dict[str, ImageSource] = {}  # by resolved path, so that two paths of one file give one image
     problems = []
     for source in sources:
         lines = listed() if source == STDIN else [source]
@@ -59,17 +59,17 @@ def find_image_sources(sources: Sequence[str]) -> list[ImageSource]:
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
-    """Return the paths of all images of files, folders and patterns, as `find_image_sources` finds them."""
+    """Return the paths of all images in files, folders and patterns; see `find_image_sources`."""
     return [Path(image.name) for image in find_image_sources([str(source) for source in sources])]
 
 
 def read_source(name: str) -> Image:
-    """Read the image of a path or URL; `ImageError` if it cannot be fetched or read."""
+    """Read the image at a path or URL; `ImageError` if it cannot be fetched or read."""
     return decode_image(fetch(name), name) if is_web_url(name) else read_image(name)
 
 
 def listed() -> list[str]:
-    """Return the non-empty lines of standard input: UTF-8, or the undecodable bytes of a file name."""
+    """Return the non-empty lines of standard input; bytes that are not UTF-8 are kept for file names."""
     text = sys.stdin.buffer.read().decode("utf-8-sig", "surrogateescape")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
@@ -95,7 +95,7 @@ def _images_of(source: str, strict: bool) -> list[ImageSource]:
 
 
 def _matching(pattern: str) -> list[ImageSource]:
-    """The images that match, with their paths below the pattern's part before the first wildcard."""
+    """Return the matching images, with paths relative to the pattern's folders before any wildcard."""
     # pathlib's own glob takes no absolute pattern.
     images = [Path(name) for name in glob.glob(pattern, recursive=True) if _is_image(Path(name))]  # noqa: PTH207
     if not images:

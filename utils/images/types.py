@@ -1,4 +1,4 @@
-"""Type aliases of images, their sizes, and the contents of their files."""
+"""Type aliases for images, image sizes, and file contents."""
 
 import numpy as np
 

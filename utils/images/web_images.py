@@ -13,25 +13,25 @@ from utils.system.http_requests import DownloadError, content_range, open_url, r
 
 MAX_FETCHED_BYTES = 64_000_000
 FETCH_TIMEOUT = 20.0  # seconds without a byte
-MAX_SECONDS = 120.0  # in all: a server may send a byte now and then, for ever
+MAX_SECONDS = 120.0  # total: a server may keep sending a byte now and then
 
 
 def is_web_url(source: str) -> bool:
-    """Whether the source is a web URL rather than a path."""
+    """Return whether the source is a web URL rather than a path."""
     return source.lower().startswith(("http://", "https://"))
 
 
 def url_file_name(url: str) -> str:
-    """Return a file name for the image of a URL: the last part of its path, or the host if there is none."""
+    """Return a file name for the image at a URL: the last part of the path, or the host without one."""
     parts = urllib.parse.urlsplit(url)
     last = PurePosixPath(urllib.parse.unquote(parts.path)).name
     return safe_file_name(last or parts.hostname or "image")
 
 
 def fetch(url: str, timeout: float = FETCH_TIMEOUT, max_seconds: float = MAX_SECONDS) -> FileBytes:
-    """Fetch the contents of a URL; `ImageError` with the reason if that fails.
+    """Fetch the contents of a URL; `ImageError` with the reason on failure.
 
-    The environment's proxies (HTTPS_PROXY) are used.
+    Proxies from the environment (HTTPS_PROXY) are used.
     """
     start, content = time.monotonic(), bytearray()
     try:
@@ -51,5 +51,5 @@ def fetch(url: str, timeout: float = FETCH_TIMEOUT, max_seconds: float = MAX_SEC
 
 
 def _quoted(url: str) -> str:
-    """Percent-encode spaces and letters beyond ASCII."""
+    """Percent-encode spaces and non-ASCII characters."""
     return urllib.parse.quote(url, safe="%/:=&?~#+!$,;'@()*[]")

@@ -1,1 +1,1 @@
-"""Data loading: training and evaluation datasets, samplers, worker processes and the image cache."""
+"""Data loading: training and evaluation datasets, samplers, worker processes, and the image cache."""

@@ -1,4 +1,4 @@
-"""The batch that data loaders yield."""
+"""The batches that data loaders yield."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from utils.images.letterbox import Letterbox
 
 
 class Batch(NamedTuple):
-    """Images for the network, and their ground truth.
+    """A batch of network inputs with ground truth.
 
     images         uint8 [B, 3, H, W], RGB, channels last in memory
     targets        ground truth, in pixels of the input
-    image_numbers  int64 [B], the image of the data set that each sample is made of
-    letterboxes    where each image lies on the input; empty for augmented images
+    image_numbers  int64 [B], data set index of each sample's main image
+    letterboxes    scale and position of each image on the input; empty for augmented images
     skipped        files that could not be read
-    color_flip     colour changes and flips that are still to be applied on the device, if any
+    color_flip     colour changes and flips yet to be applied on the device, if any
     """
 
     images: Tensor
@@ -31,12 +31,12 @@ class Batch(NamedTuple):
 
 
 def as_tensor(images: np.ndarray) -> Tensor:
-    """View uint8 [B, H, W, 3] as [B, 3, H, W]. Made by NumPy because its large arrays use huge pages."""
+    """View a NumPy array uint8 [B, H, W, 3] as a tensor [B, 3, H, W]; large NumPy arrays use huge pages."""
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 
 def batch_to_device(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
-    """Copy images and targets to the device, without waiting, and apply the batch's `color_flip` there."""
+    """Copy images and targets to the device without a sync, and apply the batch's `color_flip` there."""
     targets = Targets(*(value.to(device, non_blocking=True) for value in batch.targets))
     images = batch.images.to(device, non_blocking=True)
     if batch.color_flip is not None:

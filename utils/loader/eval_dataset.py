@@ -1,4 +1,4 @@
-"""The data set of evaluation: letterboxed images without augmentation."""
+"""The evaluation data set: letterboxed images without augmentation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from utils.loader.batch import Batch, as_tensor
 
 @dataclass(frozen=True)
 class EvalDataset(Dataset[Batch]):
-    """Images for evaluation: letterboxed, without augmentation. Keys are image numbers.
+    """A data set of letterboxed images without augmentation. Keys are image numbers.
 
-    An image that cannot be read is left blank, so all its objects count as missed, and is named in
+    An unreadable image becomes a blank image, so that all its objects count as missed, and is listed in
     `Batch.skipped`. See `TrainDataset` for the other fields.
 
-    size    of the input
-    stride  rectangular batches, if given: crop each batch to the smallest multiples of this that hold its
-        images as scaled for `size`
+    size    input size
+    stride  if given, batches are rectangular: cropped to the smallest multiples of the stride that contain
+        the images scaled to fit `size`
     """
 
     index: DatasetIndex
@@ -43,7 +43,7 @@ class EvalDataset(Dataset[Batch]):
         return self.batch([image_number])
 
     def __getitems__(self, image_numbers: Sequence[int]) -> Batch:
-        """Return a batch; PyTorch's data loader calls this."""
+        """Return the batch of these images (called by PyTorch's data loader)."""
         return self.batch(image_numbers)
 
     def batch(self, image_numbers: Sequence[int]) -> Batch:
@@ -84,7 +84,7 @@ class EvalDataset(Dataset[Batch]):
 
 
 def by_shape(index: DatasetIndex) -> list[int]:
-    """Return the image numbers by aspect ratio, wide images first, so that batches have similar shapes."""
+    """Return the image numbers sorted by aspect ratio, wide images first, for batches of similar shapes."""
     return sorted(range(len(index)), key=lambda number: _height_to_width(index, number))
 
 

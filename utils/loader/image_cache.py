@@ -1,6 +1,6 @@
 """A cache of decoded images, in memory or in a file, shared by all worker processes.
 
-An image is cached as the data loader decodes it, so batches are the same with and without the cache.
+Images are cached exactly as the data loader decodes them, so the cache does not change batches.
 """
 
 import os
@@ -18,14 +18,14 @@ from utils.images.image_io import ImageError, read_bytes
 from utils.system.memory import available_shared_memory
 
 Cache = Literal["auto", "ram", "disk", "off"]
-MAX_MEMORY_SHARE = 0.5  # of the free memory, for --cache auto
+MAX_MEMORY_SHARE = 0.5  # maximum fraction of the free memory, for --cache auto
 
 
 class ImageCache:
-    """A slot for each decoded image of a data set, filled by the process that decodes it first.
+    """A cache with a slot per image, filled by the process that first decodes the image.
 
     capacities  size of each slot in bytes
-    path        file of the cache; None for shared memory
+    path        cache file; None for shared memory
     """
 
     def __init__(self, capacities: Sequence[int], path: Path | None = None) -> None:
@@ -37,7 +37,7 @@ class ImageCache:
         self.entries = torch.zeros((len(capacities), 3), dtype=torch.int32).share_memory_()
 
     def get(self, image_number: int) -> tuple[int, Image] | None:
-        """Return the reduction and the pixels, which must not be changed, of an image; None if not cached."""
+        """Return the reduction and the pixels (do not modify them) of an image; None if not cached."""
         reduction, height, width = self.entries[image_number].tolist()
         if reduction == 0:
             return None
@@ -49,10 +49,10 @@ class ImageCache:
         start, end = self.starts[image_number : image_number + 2].tolist()
         if image.size <= end - start:
             self.pixels[start : start + image.size].numpy()[:] = image.reshape(-1)
-            self.entries[image_number] = torch.tensor([reduction, *image.shape[:2]])  # last: it is valid now
+            self.entries[image_number] = torch.tensor([reduction, *image.shape[:2]])  # makes it valid
 
     def __getstate__(self) -> dict[str, object]:
-        """Pickle for workers that are not forked, which open the file again rather than copy it."""
+        """Return the state to pickle for workers that are not forked; these map the file again."""
         return {name: value for name, value in vars(self).items() if name != "pixels" or self.path is None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -66,7 +66,7 @@ class ImageCache:
     def _in_file(self) -> torch.Tensor:
         assert self.path is not None
         if hasattr(os, "posix_fallocate") and not self.path.exists():
-            # Allocate now: a disk that turns out to be full later kills the process (SIGBUS).
+            # Allocate now: if the disk were full later, the process would be killed (SIGBUS).
             with self.path.open("wb") as file:
                 try:
                     os.posix_fallocate(file.fileno(), 0, self.total)
@@ -79,13 +79,13 @@ class ImageCache:
 def open_cache(
     choice: Cache, index: DatasetIndex, reduction: Callable[[Size], int], path: Path
 ) -> ImageCache | None:
-    """Open the cache for `--cache` and print what was chosen; None for no cache.
+    """Open the cache for `--cache`, print the choice, and return the cache, or None for no cache.
 
-    reduction  the factor by which decoding divides the sides of a JPEG of a given size
-    path       of the file, for "disk"
+    reduction  function that returns the decoding reduction for a JPEG of a given size
+    path       cache file, for "disk"
 
-    "auto" caches images in memory if they take at most half of what is free, and otherwise uses no cache: a
-    file as large as all decoded images is only made on request.
+    "auto" caches images in memory if they take at most half of the free memory, and else uses no cache: a
+    file as large as all decoded images is written only on request.
     """
     if choice == "off":
         return None
@@ -105,7 +105,7 @@ def open_cache(
 
 
 def decoded_bytes(path: Path, reduction: Callable[[Size], int]) -> int:
-    """Return the bytes of the decoded image; 0 if it cannot be read."""
+    """Return the size of the decoded image in bytes; 0 if it cannot be read."""
     try:
         size = jpeg_size(read_bytes(path, MAX_HEADER_BYTES))
         factor = 1 if size is None else reduction(size)

@@ -1,4 +1,4 @@
-"""Data loaders, whose batches are prepared by worker processes."""
+"""Data loaders with worker processes that prepare batches."""
 
 import signal
 from functools import partial
@@ -25,9 +25,9 @@ def training_loader(
     rank: int = 0,
     world_size: int = 1,
 ) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
-    """Return a loader of shuffled training batches, and its sampler, whose `set_epoch` starts each epoch.
+    """Return a loader of shuffled training batches, and the sampler, to call `set_epoch` before each epoch.
 
-    `batch_size` is that of one process. Raises `ValueError` if the data set is empty.
+    `batch_size` is per process. Raises `ValueError` if the data set is empty.
     """
     _require_images(dataset)
     batches = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size)
@@ -44,7 +44,7 @@ def evaluation_loader(
 ) -> RecoveringLoader[int]:
     """Return a loader of all images in order; the last batch may be smaller.
 
-    Rectangular batches take the images by aspect ratio. Raises `ValueError` if the data set is empty.
+    For rectangular batches, images are sorted by aspect ratio. Raises `ValueError` if the data set is empty.
     """
     _require_images(dataset)
     numbers = range(len(dataset)) if dataset.stride is None else by_shape(dataset.index)
@@ -52,10 +52,10 @@ def evaluation_loader(
 
 
 def automatic_workers(cores: int, cuda: bool) -> int:
-    """Return the number of worker processes for a machine; if the CPU trains, they leave cores for that.
+    """Return the number of worker processes for a machine; on a CPU, leave cores for training.
 
-    A worker that takes a core from the network makes all the network's threads wait for that core: with two
-    cores, loading in the training process itself is faster.
+    A worker that takes a core from the network makes all other threads of the network wait for that core:
+    with two cores, loading in the training process itself is faster.
     """
     return min(12, max(1, cores - 1)) if cuda else min(2, cores // 4)
 
@@ -78,7 +78,7 @@ def _with_workers(
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
         prefetch_factor=2 if workers > 0 else None,
-        generator=torch.Generator(),  # seeds the workers; the global generator must not be used for that
+        generator=torch.Generator(),  # seeds the workers without using the global generator
     )
 
 
@@ -87,10 +87,10 @@ def _unchanged(batch: object) -> object:
 
 
 def _start_worker(_worker: int) -> None:
-    """Use one thread per worker: there are several workers, and OpenCV's threads can hang after a fork.
+    """Limit a worker to one thread: there are several workers, and OpenCV's threads can hang after a fork.
 
-    Ctrl+C reaches all processes of a terminal; workers ignore it, because the main process decides what to do
-    and still needs batches to finish its step.
+    Ctrl+C reaches all processes of a terminal. Workers ignore it, because the main process handles it and
+    still needs batches to finish its step.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(0)

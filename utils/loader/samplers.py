@@ -1,4 +1,4 @@
-"""Samplers: the images of each batch of an epoch."""
+"""Samplers, which choose the images of each batch of an epoch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,13 +10,13 @@ from utils.loader.train_dataset import MIN_POOL_SIZE, SampleKey
 
 
 class EpochBatches(Sampler[list[SampleKey]]):
-    """Batches of keys, shuffled in each epoch; they depend on the seed and the epoch only.
+    """A sampler of batches of keys, shuffled in each epoch; batches depend only on the seed and the epoch.
 
-    Keys contain the epoch, so workers can stay alive from epoch to epoch. Every image comes once an epoch,
-    except that an incomplete last batch is dropped, unless it is the only one. With several processes each
-    gets its share of every batch, `batch_size` images.
+    Keys contain the epoch, so workers can stay alive from epoch to epoch. Every image occurs once per epoch,
+    but an incomplete last batch is dropped, unless it is the only batch. With several processes, each process
+    gets `batch_size` images of every batch.
 
-    sizes  input sizes, one of which is drawn for each batch, the same in all processes
+    sizes  input sizes; one is sampled per batch, the same in all processes
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
         self.epoch, self.first_batch = 0, 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
-        """Set the epoch of the next iteration, and the batch that it starts with (when resuming)."""
+        """Set the epoch of the next iteration, and the first batch to yield (when resuming)."""
         self.epoch, self.first_batch = epoch, first_batch
 
     def __len__(self) -> int:
@@ -55,10 +55,10 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
 
 def _with_pools(image_numbers: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
-    """Yield each image with the size and its pool, the part of the batch that its mosaics are made of.
+    """Yield each image with the size and a pool: the part of the batch to make mosaics from.
 
-    Pools are small, so that a process with a share of the batch need not read all its images. They depend on
-    the batch only, so they are the same for any number of processes.
+    Pools are small, so that a process need not read all images of the global batch. They depend only on the
+    batch, so they are the same for any number of processes.
     """
     for part in np.array_split(image_numbers, max(1, len(image_numbers) // MIN_POOL_SIZE)):
         pool = tuple(part.tolist())
@@ -66,9 +66,9 @@ def _with_pools(image_numbers: np.ndarray, size: Size) -> Iterator[tuple[int, Si
 
 
 class OrderedBatches(Sampler[list[int]]):
-    """Batches of image numbers in order; the last may be smaller.
+    """A sampler of batches of image numbers in order; the last batch may be smaller.
 
-    With several processes each gets whole batches, so batches are the same as in one process.
+    With several processes, each process gets whole batches, so batches are the same as in one process.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class OrderedBatches(Sampler[list[int]]):
 def training_sizes(size: Size, stride: int, multi_scale: float, smallest: int = 1) -> list[Size]:
     """Return the input sizes for multi-scale training around `size`, in multiples of `stride`.
 
-    As many are smaller as larger, in steps of the stride along the shorter side; no side is below
-    `smallest`.
+    The shorter side varies in steps of the stride, equally far in both directions; sizes with a side below
+    `smallest` are left out.
     """
     shorter = min(size)
     steps = int(multi_scale * shorter / stride)

@@ -1,8 +1,8 @@
-"""The data set of training, which returns whole batches of augmented images.
+"""The training data set, which returns whole batches of augmented images.
 
 A batch is made at once rather than sample by sample: nothing is collated, and an image is decoded once for
-all mosaics of the batch that it appears in. Images that appear several times in a batch, with different
-augmentation, do no harm: see "Augment your batch", https://arxiv.org/abs/1901.09335.
+all mosaics in the batch. Using an image several times in a batch, with different augmentation, does no harm:
+see "Augment your batch", https://arxiv.org/abs/1901.09335.
 """
 
 from collections import defaultdict
@@ -30,20 +30,20 @@ from utils.images.types import size_of
 from utils.loader.batch import Batch, as_tensor
 from utils.loader.image_cache import ImageCache
 
-MIN_POOL_SIZE = 16  # images that a mosaic's partners are drawn from, unless the data set is smaller
-MAX_UNREADABLE = 32  # unreadable images in a row: then something is wrong with all of them
-JPEG_REDUCTIONS = (8, 4, 2)  # factors by which decoding can divide the sides of a JPEG
+MIN_POOL_SIZE = 16  # images to sample a mosaic's other images from, unless the data set is smaller
+MAX_UNREADABLE = 32  # consecutive unreadable images; more mean that something else is wrong
+JPEG_REDUCTIONS = (8, 4, 2)  # factors by which decoding can shrink a JPEG
 
-Uses = list[tuple[int, PlannedImage]]  # of one image: indices of canvases, and where it goes on them
+Uses = list[tuple[int, PlannedImage]]  # canvas indices and planned locations of one image
 
 
 class SampleKey(NamedTuple):
-    """What a training sample depends on, apart from the seed.
+    """The key of a training sample: with the seed, it determines the sample.
 
-    epoch         of training
-    image_number  of the image in the data set
-    size          of the input
-    pool          numbers of the images that its mosaic's partners are drawn from; by default those of the
+    epoch         training epoch
+    image_number  index of the image in the data set
+    size          input size
+    pool          numbers of the images to sample the mosaic's other images from; default: the images of the
         same batch, which with several processes are only a part of the global batch
     """
 
@@ -55,20 +55,20 @@ class SampleKey(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainDataset(Dataset[Batch]):
-    """Augmented images for training; a batch depends on its keys and the seed only.
+    """A data set of augmented training images; a batch depends only on its keys and the seed.
 
-    So batches are the same for any number of workers, and differ between epochs. An image that cannot be
-    read is replaced by the next one and named in `Batch.skipped`. Crowds and objects flagged as difficult are
-    no targets.
+    So batches are the same for any number of workers, and differ between epochs. An unreadable image is
+    replaced by the next image and listed in `Batch.skipped`. Crowds and objects flagged as difficult are not
+    used as targets.
 
-    index                 the data set
-    sizes                 input sizes of batches
-    augmentation          the settings of data augmentation
-    seed                  0 or above
-    pad_value             grey value where there is no image
-    pad_centred           pad equally on both sides, if the image is not shifted, not right and bottom only
-    color_flip_on_device  leave colour changes and flips to the device, see `Batch.color_flip`
-    cache                 of decoded images, to be used and filled
+    index                 data set index
+    sizes                 input sizes that batches may have
+    augmentation          settings of data augmentation
+    seed                  random seed, 0 or above
+    pad_value             grey value of the padding
+    pad_centred           whether unshifted images are padded on all sides, rather than right and bottom
+    color_flip_on_device  whether the device applies colour changes and flips, see `Batch.color_flip`
+    cache                 cache of decoded images
     """
 
     index: DatasetIndex
@@ -88,11 +88,11 @@ class TrainDataset(Dataset[Batch]):
         return self.batch([key])
 
     def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
-        """Return a batch; PyTorch's data loader calls this."""
+        """Return the batch of these samples (called by PyTorch's data loader)."""
         return self.batch(keys)
 
     def batch(self, keys: Sequence[SampleKey]) -> Batch:
-        """Return the batch of these samples, which have the same size."""
+        """Return the batch of these samples, which must have the same input size."""
         size = keys[0].size
         plans = self._plans(keys)
         overlays = [sample for sample, plan in enumerate(plans) if len(plan.layers) == 2]
@@ -136,19 +136,19 @@ class TrainDataset(Dataset[Batch]):
     def _paste_all(
         self, uses: dict[int, Uses], canvases: list[Image]
     ) -> tuple[list[PlacedImage], dict[int, int], list[str]]:
-        """Read each image once and paste it on all its canvases; only one is in memory at a time.
+        """Read each image once and paste it on all its canvases, with one image in memory at a time.
 
-        Return the placed images, the numbers of replaced images with those of their replacements, and the
-        files that could not be read.
+        Return the placed images, a map from numbers of unreadable images to their replacements, and the files
+        that could not be read.
         """
         size = size_of(canvases[0])
         placed: list[PlacedImage] = []
         replaced: dict[int, int] = {}
         skipped: list[str] = []
-        for wanted, planned_uses in uses.items():
-            image_number, reduction, image = self._read(wanted, skipped)
-            if image_number != wanted:
-                replaced[wanted] = image_number
+        for requested, planned_uses in uses.items():
+            image_number, reduction, image = self._read(requested, skipped)
+            if image_number != requested:
+                replaced[requested] = image_number
             for canvas, planned in planned_uses:
                 placement = resolve(planned, size_of(image), size)
                 area = placement.area if placement else None
@@ -158,14 +158,14 @@ class TrainDataset(Dataset[Batch]):
                     placed.append(PlacedImage(canvas, image_number, reduction, placement))
         return placed, replaced, skipped
 
-    def _read(self, wanted: int, skipped: list[str]) -> tuple[int, int, Image]:
-        """Read an image, or else the next readable one; return its number, its reduction, and its pixels.
+    def _read(self, requested: int, skipped: list[str]) -> tuple[int, int, Image]:
+        """Read an image, or else the next readable one; return its number, reduction and pixels.
 
-        Files that cannot be read are added to `skipped`.
+        Append files that cannot be read to `skipped`.
         """
         attempts = min(MAX_UNREADABLE, len(self))
         for attempt in range(attempts):
-            image_number = (wanted + attempt) % len(self)
+            image_number = (requested + attempt) % len(self)
             try:
                 return image_number, *self._decode(image_number)
             except ImageError as error:
@@ -186,9 +186,9 @@ class TrainDataset(Dataset[Batch]):
         return reduction, image
 
     def reduction(self, source: Size | None) -> int:
-        """Return the factor by which decoding divides the sides of a JPEG, so that no use enlarges it again.
+        """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged again.
 
-        It suits the largest zoom that can be drawn, so that a cached image suits all uses.
+        It allows for the largest possible zoom, so that a cached image suits all uses.
         """
         return reduction_for(source, max(self.sizes), self.augmentation.scale[1])
 
@@ -201,21 +201,21 @@ class TrainDataset(Dataset[Batch]):
 
 
 def reduction_for(source: Size | None, size: Size, zoom: float) -> int:
-    """Return the factor by which decoding may divide the sides of a JPEG without enlarging it afterwards.
+    """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged afterwards.
 
-    source  size of the image as stored; None if unknown, as for other formats, which gives 1
-    size    of the input
-    zoom    on top of fitting the image to the input
+    source  size of the image as stored; None if unknown or not a JPEG, for a factor of 1
+    size    input size
+    zoom    scale factor after fitting the image to the input
     """
     if source is None:
         return 1
-    # Both orientations: decoding may rotate the stored image as its EXIF says.
+    # Try both orientations: decoding may rotate the stored image by its EXIF orientation.
     fit = max(min(size[0] / height, size[1] / width) for height, width in (source, source[::-1]))
     return next((reduction for reduction in JPEG_REDUCTIONS if reduction * fit * zoom <= 1), 1)
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:
-    """Return all uses of each image number; the canvases of overlays come after those of the samples."""
+    """Return the uses of each image by number; overlay canvases come after the samples' canvases."""
     layers = [plan.layers[0] for plan in plans] + [plans[sample].layers[1] for sample in overlays]
     uses: dict[int, Uses] = defaultdict(list)
     for canvas, layer in enumerate(layers):

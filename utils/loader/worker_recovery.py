@@ -12,17 +12,17 @@ from utils.loader.batch import Batch
 
 Key = TypeVar("Key")
 
-WORKER_DIED = "DataLoader worker (pid"  # in PyTorch's message when a worker is gone
-RAISED_IN_WORKER = "Caught "  # the start of its message for an exception within one
+WORKER_DIED = "DataLoader worker (pid"  # part of PyTorch's message when a worker has died
+RAISED_IN_WORKER = "Caught "  # start of PyTorch's message for an exception in a worker
 
 
 class RecoveringLoader(Generic[Key]):
-    """A loader that continues with the next batch when a worker process dies.
+    """A loader that continues with the next batch after a worker process died, with one worker less.
 
-    Batches depend on their keys only, so they are the same as without the death. The usual cause is that
-    memory, or a container's shared memory, is full: from then on there is one worker less.
+    Batches depend only on their keys, so no batch is lost or changed. The usual cause is that memory, or a
+    container's shared memory, is full.
 
-    make  returns a DataLoader for the data set, a sampler and a number of workers
+    make  function that returns a DataLoader for the data set, a sampler and a number of workers
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class RecoveringLoader(Generic[Key]):
 
 
 def worker_died(error: Exception) -> bool:
-    """Whether an error means that a worker died, or that a batch it had sent was lost with it."""
+    """Return whether an error means that a worker died, or that a batch was lost with a dead worker."""
     lost_batch = not isinstance(error, RuntimeError) and not str(error).startswith(RAISED_IN_WORKER)
     return WORKER_DIED in str(error) or lost_batch
 
 
 class _Remaining(Sampler[list[Key]]):
-    """The remaining batches of an epoch, after `done` of them."""
+    """A sampler of the remaining batches of an epoch, after the first `done`."""
 
     def __init__(self, batches: Sampler[list[Key]]) -> None:
         self.batches: Any = batches
@@ -77,10 +77,10 @@ class _Remaining(Sampler[list[Key]]):
 
 
 def _without_signal_handler(loader: DataLoader[Batch]) -> Iterator[Batch]:
-    """Return the loader's iterator, without PyTorch's signal handler for the death of a worker.
+    """Return the loader's iterator, without PyTorch's signal handler for dead workers.
 
-    The handler would raise from anywhere, in the middle of a step or of a save. Without it, the next batch
-    raises, up to five seconds later.
+    The handler would raise anywhere, in the middle of a step or a save. Without the handler, fetching the
+    next batch raises, up to five seconds later.
     """
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         return iter(loader)

@@ -1,1 +1,1 @@
-"""The sample data set, drawn where the user has no data yet, and the settings of a run on it."""
+"""The sample data set of synthetic images, for users without data, and settings to train on it."""

@@ -1,8 +1,8 @@
-"""The sample data set: images with drawn cups, fish, houses, keys and trees.
+"""The sample data set: synthetic images of cups, fish, houses, keys and trees.
 
-With it `train.py` runs from start to finish where no data is given. Colour is independent of the class;
-objects are rotated, scaled, shaded, partly occluded and truncated, among clutter and under uneven light.
-Boxes are the extent of the drawn pixels of each object, so they are exact.
+It lets `train.py` run from start to finish without data. Colour is independent of the class; objects are
+rotated, scaled, shaded, partly occluded and truncated, among clutter and under uneven light. Boxes are the
+exact extent of each object's pixels.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,9 @@ from utils.sample.shapes import SHAPE_FUNCTIONS, Part, distractor
 from utils.sample.sprite import Sprite, draw_sprite
 
 SAMPLE_CLASSES = tuple(SHAPE_FUNCTIONS)
-SAMPLE_SPLITS = {"train": 320, "val": 40, "test": 80}  # number of images
+SAMPLE_SPLITS = {"train": 320, "val": 40, "test": 80}  # number of images per split
 SAMPLE_SIZES: list[Size] = [(256, 320), (320, 256), (300, 360), (360, 300), (320, 320)]
-MIN_VISIBLE = 0.85  # fraction of an object's area that is not occluded or outside the image
+MIN_VISIBLE = 0.85  # minimum fraction of an object's area inside the image and not occluded
 MAX_ROTATION = {"cup": 15, "fish": 15, "house": 10, "key": 20, "tree": 10}  # degrees in either direction
 
 
@@ -27,9 +27,9 @@ class SampleImage(NamedTuple):
     """A sample image and its ground truth.
 
     image      uint8 RGB [H, W, 3]
-    boxes      int64 [N, 4], xyxy pixels: right and bottom are one past the last drawn pixel
-    labels     int64 [N], into SAMPLE_CLASSES
-    truncated  bool [N], whether the border of the image cuts the object
+    boxes      int64 [N, 4], xyxy pixels; right and bottom are one past the object's last pixel
+    labels     int64 [N], indices into SAMPLE_CLASSES
+    truncated  bool [N], whether the image border cuts the object
     """
 
     image: Image
@@ -39,7 +39,7 @@ class SampleImage(NamedTuple):
 
 
 def sample_image(seed: int, image_number: int) -> SampleImage:
-    """Draw an image of the data set with this seed."""
+    """Generate one image of the data set with this seed."""
     rng = np.random.default_rng([seed, image_number])
     height, width = SAMPLE_SIZES[rng.integers(len(SAMPLE_SIZES))]
     image = background(rng, height, width)
@@ -48,7 +48,8 @@ def sample_image(seed: int, image_number: int) -> SampleImage:
         _paste(image, _random_sprite(rng, image, distractor(rng), 180, (0.08, 0.3), light), light)
     for _ in range(rng.integers(0, 4)):
         _scribble(rng, image)
-    objects = _place_objects(rng, image, light) if rng.random() > 0.06 else []  # a few have clutter only
+    # A few images have clutter only.
+    objects = _place_objects(rng, image, light) if rng.random() > 0.06 else []
     if rng.random() < 0.3:
         _scribble(rng, image)
     boxes = np.array([box for box, _, _ in objects], np.int64).reshape(-1, 4)
@@ -57,17 +58,17 @@ def sample_image(seed: int, image_number: int) -> SampleImage:
     return SampleImage(photograph(rng, image, light), boxes, labels, cut)
 
 
-# Objects on the image.
+# Objects in the image.
 
 
 def _place_objects(rng: Generator, image: np.ndarray, light: float) -> list[tuple[np.ndarray, int, bool]]:
-    """Draw three to six objects; return the box and the label of each, and whether it is truncated."""
-    owner = np.full(image.shape[:2], -1, np.int64)  # the object on top at each pixel
+    """Paste three to six objects; return box, label and truncated (or not) of each."""
+    owner = np.full(image.shape[:2], -1, np.int64)  # index of the topmost object at each pixel
     areas: list[int] = []
     objects: list[tuple[np.ndarray, int, bool]] = []
-    wanted = rng.integers(3, 7)
-    for _ in range(4 * wanted):
-        if len(objects) == wanted:
+    count = rng.integers(3, 7)
+    for _ in range(4 * count):
+        if len(objects) == count:
             break
         label = int(rng.integers(len(SAMPLE_CLASSES)))
         name = SAMPLE_CLASSES[label]
@@ -92,9 +93,9 @@ def _random_sprite(
     span: tuple[float, float],
     light: float,
 ) -> Sprite:
-    """Draw a shape at a random location, with random rotation and colours.
+    """Return a shape as a sprite with random location, size, rotation and colours.
 
-    span  range of its size, relative to the image's shorter side
+    span  range of the size, as fractions of the image's shorter side
     """
     height, width = image.shape[:2]
     size = 0.5 * min(height, width) * np.exp(rng.uniform(*np.log(span)))
@@ -110,7 +111,7 @@ def _random_sprite(
 
 
 def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, FloatColour]:
-    """Draw the colours of one object; the main one stands out from the background."""
+    """Sample the colours of one object; the main colour stands out from the background."""
     main = random_rgb(rng, (0.15, 1.0), (0.3, 1.0))
     while np.abs(np.subtract(main, beneath)).sum() < 200:
         main = random_rgb(rng, (0.15, 1.0), (0.3, 1.0))
@@ -127,13 +128,13 @@ def _palette(rng: Generator, beneath: np.ndarray) -> dict[str, FloatColour]:
     }
 
 
-def _mixed(colour: FloatColour, other: FloatColour, share: float) -> FloatColour:
-    r, g, b = ((1 - share) * a + share * b for a, b in zip(colour, other, strict=True))
+def _mixed(colour: FloatColour, other: FloatColour, fraction: float) -> FloatColour:
+    r, g, b = ((1 - fraction) * a + fraction * b for a, b in zip(colour, other, strict=True))
     return r, g, b
 
 
 def _scribble(rng: Generator, image: np.ndarray) -> None:
-    """Draw a line, a loose stroke or a few letters."""
+    """Draw a random line, a loose stroke or a few letters as clutter."""
     height, width = image.shape[:2]
     ink, thickness = np.zeros((height, width), np.uint8), int(rng.integers(1, 4))
     x, y = (int(v) for v in rng.uniform(0, 0.9, 2) * (width, height))
@@ -148,16 +149,16 @@ def _scribble(rng: Generator, image: np.ndarray) -> None:
         word = "".join(rng.choice(list("ABCDEFGHKLMNPRSTUVXYZ2345789"), rng.integers(3, 8)))
         font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_SCRIPT_COMPLEX]))
         cv2.putText(ink, word, (x, y), font, rng.uniform(0.4, 1.1), 255, min(thickness, 2), cv2.LINE_AA)
-    share = ink[..., None] / np.float32(255)
-    image *= 1 - share
-    image += share * np.array(random_rgb(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
+    alpha = ink[..., None] / np.float32(255)
+    image *= 1 - alpha
+    image += alpha * np.array(random_rgb(rng, (0.0, 0.8), (0.0, 1.0)), np.float32)
 
 
 # Pixels.
 
 
 def _clipped(sprite: Sprite, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Return the slices of the image and of the sprite where they overlap."""
+    """Return the slices of the image, and of the sprite, where the two overlap."""
     (height, width), (h, w) = shape[:2], sprite.alpha.shape
     top, left = max(sprite.top, 0), max(sprite.left, 0)
     bottom, right = max(min(sprite.top + h, height), top), max(min(sprite.left + w, width), left)
@@ -170,7 +171,7 @@ def _clipped(sprite: Sprite, shape: tuple[int, ...]) -> tuple[tuple[slice, slice
 
 
 def _extent(sprite: Sprite, shape: tuple[int, ...]) -> tuple[np.ndarray, bool, int]:
-    """Return a sprite's box within the image, whether it is truncated, and its number of drawn pixels."""
+    """Return a sprite's box within the image, whether it is truncated, and its area in pixels."""
     drawn = sprite.alpha >= 0.5
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     inside = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
@@ -181,7 +182,7 @@ def _extent(sprite: Sprite, shape: tuple[int, ...]) -> tuple[np.ndarray, bool, i
 
 
 def _covered(owner: np.ndarray, sprite: Sprite, number: int) -> np.ndarray:
-    """Return the map of owners after the sprite has been put on top as object `number`."""
+    """Return a copy of the owner map with the sprite on top as object `number`."""
     after = owner.copy()
     on_image, on_sprite = _clipped(sprite, owner.shape)
     after[on_image][sprite.alpha[on_sprite] >= 0.5] = number
@@ -189,7 +190,7 @@ def _covered(owner: np.ndarray, sprite: Sprite, number: int) -> np.ndarray:
 
 
 def _paste(image: np.ndarray, sprite: Sprite, light: float) -> None:
-    """Paste the sprite on the float image, over its own soft shadow."""
+    """Paste the sprite and its soft shadow on the float image, in place."""
     reach = max(2.0, 0.05 * min(sprite.alpha.shape))
     soft = np.pad(sprite.alpha, int(2 * reach))
     soft = 0.4 * cv2.GaussianBlur(soft, (0, 0), 0.6 * reach)

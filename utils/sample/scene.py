@@ -12,24 +12,24 @@ FloatColour = tuple[float, float, float]
 
 
 def gradient(height: int, width: int, angle: float) -> np.ndarray:
-    """Return float32 [height, width] from -1 to 1, rising linearly towards `angle`."""
+    """Return a linear gradient, float32 [height, width] from -1 to 1, rising towards `angle`."""
     x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     plane = x[None] * np.float32(np.cos(angle)) + y[:, None] * np.float32(np.sin(angle))
     return plane / np.abs(plane).max()
 
 
 def _noise(rng: Generator, height: int, width: int, cells: tuple[int, int]) -> np.ndarray:
-    """Return float32 [height, width] from 0 to 1: random values on a grid of `cells`, interpolated."""
+    """Return smooth noise, float32 [height, width] from 0 to 1: a random grid of `cells`, interpolated."""
     return cv2.resize(rng.random(cells, np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def background(rng: Generator, height: int, width: int) -> np.ndarray:
-    """Draw a background, float32 [height, width, 3] from 0 to 255: a random surface in two muted colours."""
+    """Return a random surface in two muted colours, float32 [height, width, 3] from 0 to 255."""
     first, second = (np.array(random_rgb(rng, (0.05, 0.5), (0.35, 0.95)), np.float32) for _ in range(2))
     second = 0.5 * first + 0.5 * second
     surfaces = [_even, _clouds, _planks, _tiles, _cloth, _landscape]
-    share = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
-    return np.ascontiguousarray((1 - share) * first + share * second)
+    blend = surfaces[rng.integers(len(surfaces))](rng, height, width)[..., None]
+    return np.ascontiguousarray((1 - blend) * first + blend * second)
 
 
 def _even(rng: Generator, height: int, width: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def _tiles(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def _seams(length: int, pieces: int) -> np.ndarray:
-    """Return 0.5 at the joints between equal pieces of a length, 0 elsewhere."""
+    """Return float32 [length]: 0.5 at the joints between equal pieces, 0 elsewhere."""
     return np.where(np.arange(length) * pieces % length < 2 * pieces, 0.5, 0).astype(np.float32)
 
 
@@ -80,7 +80,7 @@ def _landscape(rng: Generator, height: int, width: int) -> np.ndarray:
 
 
 def photograph(rng: Generator, image: np.ndarray, light: float) -> Image:
-    """Apply light, blur and noise, and convert the float image to uint8."""
+    """Return the float image with light, blur and noise applied, as uint8."""
     height, width = image.shape[:2]
     exposure = rng.uniform(0.75, 1.2) * (1 + rng.uniform(0, 0.3) * gradient(height, width, light))
     across, down = gradient(height, width, 0), gradient(height, width, np.pi / 2)
@@ -93,6 +93,6 @@ def photograph(rng: Generator, image: np.ndarray, light: float) -> Image:
 
 
 def random_rgb(rng: Generator, saturation: tuple[float, float], value: tuple[float, float]) -> FloatColour:
-    """Draw a colour of any hue, with saturation and value (HSV) in these ranges; RGB from 0 to 255."""
+    """Sample a colour of any hue, with HSV saturation and value in these ranges; RGB from 0 to 255."""
     r, g, b = colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
     return 255 * r, 255 * g, 255 * b

@@ -1,4 +1,4 @@
-"""The settings of a training run without any data: draw the sample data set and train on it."""
+"""Settings for a training run without data: generate the sample data set and train on it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,10 +11,10 @@ SAMPLE_YEAR = "VOCsample"
 
 
 def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], devkit: Path) -> dict[str, Any]:
-    """Return the changed settings of a run without any data, to train on the sample; {} if there is data.
+    """Return the settings to change for training on the sample data set; {} if the user has data.
 
-    Settings that the user has changed from the `defaults` stay. ValueError if there is data under `devkit`,
-    but no list of it.
+    Settings that the user changed from the `defaults` are kept. ValueError if `devkit` contains data, but no
+    list file.
     """
     train = settings["train"]
     if train != defaults["train"] or Path(train[0]).exists():
@@ -26,9 +26,9 @@ def sample_changes(settings: Mapping[str, Any], defaults: Mapping[str, Any], dev
 
 
 def sample_settings(devkit: Path) -> dict[str, Any]:
-    """Draw the sample data set under `devkit`, unless it exists, and return settings that suit it.
+    """Generate the sample data set in `devkit` unless it exists, and return settings that suit it.
 
-    They train from scratch in about four minutes on two CPU cores: small images, a learning rate for few
+    Training from scratch takes about four minutes on two CPU cores: small images, a learning rate for few
     steps, and no mosaic, which makes objects smaller and slower to learn.
     """
     year = devkit / SAMPLE_YEAR
@@ -51,7 +51,7 @@ def sample_settings(devkit: Path) -> dict[str, Any]:
 
 
 def has_own_data(devkit: Path) -> bool:
-    """Whether `devkit` contains a data set of the user's."""
+    """Return whether `devkit` contains a data set other than the sample."""
     return devkit.is_dir() and any(
         split_names(year) or (year / "Annotations").is_dir()
         for year in devkit.iterdir()

@@ -1,8 +1,8 @@
 """The shapes of the objects in the sample images.
 
 A shape is a list of parts, back to front. A part is a filled outline, float [K, 2], x to the right and y
-down, about -1 to 1 on both axes. A shape function draws a random shape of its class; `draw_sprite` turns it
-into pixels.
+down, about -1 to 1 on both axes. A shape function returns a random shape of its class; `draw_sprite` renders
+it.
 """
 
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from numpy.random import Generator
 
 
 class Part(NamedTuple):
-    """A filled outline. `paint` is a colour of the object's palette, or "hole", which is cut out."""
+    """A filled outline. `paint` is a colour of the object's palette, or "hole" to cut the outline out."""
 
     outline: np.ndarray
     paint: str
 
 
 def polygon(*points: tuple[float, float]) -> np.ndarray:
-    """Return a polygon through the points."""
+    """Return the polygon with these corners."""
     return np.array(points, np.float64)
 
 
@@ -29,18 +29,18 @@ def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
 
 
 def arc(x: float, y: float, rx: float, ry: float, start: float = 0, end: float = 360) -> np.ndarray:
-    """Return an arc of an ellipse around (x, y), from `start` to `end` degrees, clockwise from the right."""
+    """Return an elliptic arc around (x, y) from `start` to `end` degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, end, 40))
     return np.stack([x + rx * np.cos(angles), y + ry * np.sin(angles)], 1)
 
 
 def band(x: float, y: float, r: float, width: float, start: float, end: float) -> np.ndarray:
-    """Return a segment of a ring with outer radius `r`."""
+    """Return a segment of a ring of outer radius `r`, from `start` to `end` degrees."""
     return np.concatenate([arc(x, y, r, r, start, end), arc(x, y, r - width, r - width, end, start)])
 
 
 def rounded(points: np.ndarray, rounds: int = 3) -> np.ndarray:
-    """Smooth a closed outline by cutting its corners repeatedly (Chaikin)."""
+    """Return a closed outline smoothed by repeated corner cutting (Chaikin)."""
     for _ in range(rounds):
         following = np.roll(points, -1, axis=0)
         cut = [0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following]
@@ -49,7 +49,7 @@ def rounded(points: np.ndarray, rounds: int = 3) -> np.ndarray:
 
 
 def cup(rng: Generator) -> list[Part]:
-    """A mug or a tea cup: a tapering body, an open rim seen from above, a handle."""
+    """Return a mug or a tea cup: a tapering body, an open rim seen from above, a handle."""
     top, foot, height = rng.uniform(0.5, 0.65), rng.uniform(0.3, 0.55), rng.uniform(0.5, 0.75)
     rim, size = rng.uniform(0.1, 0.2), rng.uniform(0.34, 0.44)
     wall = np.concatenate([arc(0, height, foot, 0.6 * rim, 0, 180), polygon((-top, -height), (top, -height))])
@@ -71,7 +71,7 @@ def cup(rng: Generator) -> list[Part]:
 
 
 def fish(rng: Generator) -> list[Part]:
-    """A fish from the side: body, forked tail, fins, gill, eye, perhaps stripes."""
+    """Return a fish from the side: body, forked tail, fins, gill, eye, perhaps stripes."""
     deep, tail = rng.uniform(0.34, 0.55), rng.uniform(0.3, 0.5)
     upper = polygon((0.95, 0.0), (0.6, -0.8 * deep), (0.0, -1.15 * deep), (-0.5, -0.35 * deep))
     lower = upper[::-1] * (1, -1)
@@ -90,7 +90,7 @@ def fish(rng: Generator) -> list[Part]:
 
 
 def house(rng: Generator) -> list[Part]:
-    """A house: a wall, a gabled or hipped roof, a chimney, a door and windows with bars."""
+    """Return a house: a wall, a gabled or hipped roof, a chimney, a door and windows with bars."""
     wide, eaves, floor = rng.uniform(0.55, 0.85), rng.uniform(-0.25, 0.05), rng.uniform(0.6, 0.85)
     ridge = rng.choice([0.0, 0.45]) * wide
     over, peak = wide + 0.13, eaves - rng.uniform(0.5, 0.75)
@@ -119,7 +119,7 @@ def _window(x: float, y: float, half: float) -> list[Part]:
 
 
 def key(rng: Generator) -> list[Part]:
-    """A key: a bow with a hole, a collar, a shaft, and a bit of two or three teeth."""
+    """Return a key: a bow with a hole, a collar, a shaft, and a bit of two or three teeth."""
     bow, shaft = rng.uniform(0.34, 0.42), rng.uniform(0.075, 0.11)
     centre, hole = -1.0 + bow, rng.uniform(0.5, 0.62) * bow
     style = rng.integers(3)
@@ -144,7 +144,7 @@ def key(rng: Generator) -> list[Part]:
 
 
 def tree(rng: Generator) -> list[Part]:
-    """A tree: a trunk that widens at its foot under a fir's tiers or a leafy crown, perhaps with fruit."""
+    """Return a fir or a leafy tree, perhaps with fruit, on a trunk that widens at the foot."""
     trunk = rng.uniform(0.08, 0.14)
     stem = polygon((-trunk, 0.0), (trunk, 0.0), (1.2 * trunk, 0.75), (2.2 * trunk, 0.95))
     parts = [Part(np.concatenate([stem, stem[::-1] * (-1, 1)])[[0, 1, 2, 3, 4, 5]], "second")]
@@ -168,7 +168,7 @@ SHAPE_FUNCTIONS = {"cup": cup, "fish": fish, "house": house, "key": key, "tree":
 
 
 def distractor(rng: Generator) -> list[Part]:
-    """Draw a shape of no class; some are parts of the classes' shapes."""
+    """Return a random shape of no class; some resemble parts of the classes' shapes."""
     star = np.arange(10) * np.pi / 5
     spikes = np.where(np.arange(10) % 2, 0.42, 1.0)
     tip = [(-0.9, -0.15), (0.2, -0.15), (0.2, -0.5), (0.9, 0.0)]

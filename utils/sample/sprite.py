@@ -1,4 +1,4 @@
-"""Drawing the parts of an object as a sprite: pixels with an alpha channel."""
+"""Render the parts of an object as a sprite: pixels with an alpha channel."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ import numpy as np
 from utils.sample.scene import FloatColour
 from utils.sample.shapes import Part
 
-SUPERSAMPLING = 3  # draw this many times larger and average, for smooth edges
+SUPERSAMPLING = 3  # render at this many times the size and average, for smooth edges
 FRACTION_BITS = 4  # of OpenCV's fixed-point coordinates
 
 
 class Sprite(NamedTuple):
-    """A drawn object, to be pasted with its top left corner at (left, top).
+    """A rendered object, to be pasted with its top left corner at (left, top).
 
     colour  float32 [h, w, 3], 0 to 255, already multiplied by alpha
     alpha   float32 [h, w], 0 to 1
@@ -32,10 +32,10 @@ def draw_sprite(
     centre: tuple[float, float],
     line: float = 0.0,
 ) -> Sprite:
-    """Draw the parts of an object.
+    """Render the parts of an object as a sprite.
 
-    palette  the RGB colour of every paint
-    matrix   [2, 2], maps the unit square to pixels around `centre`
+    palette  RGB colour of every paint
+    matrix   [2, 2], maps shape coordinates to pixels relative to `centre`
     line     width in pixels of a dark line around every part; 0 for none
     """
     placed = [(part.outline @ matrix.T + centre, part.paint) for part in parts]

@@ -13,10 +13,10 @@ from utils.sample.dataset import SAMPLE_CLASSES, SAMPLE_SPLITS, SampleImage, sam
 def write_sample_data(
     devkit: Path, seed: int = 0, year: str = "VOC2007", splits: dict[str, int] | None = None
 ) -> None:
-    """Write the folder `year` of the devkit: images, annotations, a list for each split, `classes.txt`.
+    """Write the folder `year` of the devkit: images, annotations, a list per split, `classes.txt`.
 
-    The same seed gives the same images; `splits` gives the number of images by split. The folder appears
-    complete or not at all. Raises `ValueError` if it exists already: nothing of the user's is overwritten.
+    The same seed gives the same images; `splits` is the number of images per split. The folder is written
+    atomically. Raises `ValueError` if it exists already, so that no user data is overwritten.
     """
     folder = Path(devkit) / year
     if folder.exists():
@@ -39,7 +39,7 @@ def _write_year(folder: Path, year: str, seed: int, splits: dict[str, int]) -> N
         lists[split] = [f"{number + k:06d}" for k in range(count)]
         for stem in lists[split]:
             sample = sample_image(seed, int(stem))
-            # JPEG quality varies, as in any collection of photographs.
+            # Vary the JPEG quality, as in any collection of photographs.
             quality = 60 + 7 * (int(stem) % 6)
             bgr = cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR)
             _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -67,6 +67,6 @@ def _annotation(sample: SampleImage, year: str, filename: str) -> ElementTree.El
 
 
 def _add(element: ElementTree.Element, **values: object) -> None:
-    """Add a child element for each value, in order."""
+    """Add a child element per value, in order."""
     for tag, value in values.items():
         ElementTree.SubElement(element, tag).text = str(value)

@@ -1,4 +1,4 @@
-"""Run a script: parse the command line, print a user's mistake without a traceback, set the exit status."""
+"""Run a script: parse the command line, print user errors without a traceback, set the exit status."""
 
 import sys
 from collections.abc import Callable
@@ -9,22 +9,22 @@ import tyro
 
 from utils.system.signals import Stopped
 
-ROOT = Path(__file__).resolve().parents[2]  # the repository, which default paths are relative to
+ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
 
 C = TypeVar("C")
 
 
 class IncompleteError(Exception):
-    """The work is done except for parts that failed and were named; the text says how many."""
+    """Some parts of the work failed and were reported; the message says how many."""
 
 
 def absolute_file(name: str) -> str:
-    """Return the absolute path if `name` is a file, else `name` unchanged: it may be a keyword."""
+    """Return the absolute path if `name` is a file, else `name` unchanged (it may be a keyword)."""
     return str(Path(name).absolute()) if Path(name).is_file() else name
 
 
 def ask(question: str) -> str:
-    """Ask the user; strip spaces, and the quotation marks that terminals put around a dropped file."""
+    """Ask the user and return the answer without the quotes that terminals put around a dropped file."""
     try:
         return input(question).strip().strip("\"'")
     except EOFError:
@@ -38,12 +38,12 @@ def run(
 ) -> None:
     """Parse the command line into `config_class`, call `main`, and exit.
 
-    Flags that are not given take the defaults of `config_class`. If `defaults`, called with the parsed
-    configuration, returns another one, the command line is parsed again with that for its defaults.
+    Omitted flags take the defaults of `config_class`. If `defaults`, called with the parsed configuration,
+    returns another configuration, the command line is parsed again with the returned one as the defaults.
 
     Exit status: 0 on success; 2 for wrong usage or input (`ValueError`, or `OSError` for a file that cannot
-    be read or written), whose message names the fix; 1 if part of the work failed (`IncompleteError`); 130
-    on Ctrl+C; 143 on SIGTERM. Any other exception is a bug of ours and keeps its traceback (exit status 1).
+    be read or written), whose message says how to fix it; 1 if part of the work failed (`IncompleteError`);
+    130 on Ctrl+C; 143 on SIGTERM. Any other exception is a bug and keeps its traceback (exit status 1).
     """
     # Windows consoles and pipes may use a legacy code page; class names are UTF-8.
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""The device of a run, its mixed precision, and torch.compile with CUDA graphs."""
+"""Devices, mixed precision, and torch.compile with CUDA graphs."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ CPP_COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device for `--device`; "auto" is a GPU if there is one.
+    """Return the device for `--device`; "auto" is a GPU if available, else the CPU.
 
-    ValueError if the GPU does not exist.
+    ValueError if there is no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -39,10 +39,10 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_autocast(amp: Amp, device: torch.device) -> torch.dtype | None:
-    """Return the autocast dtype for `--amp`; None is float32 throughout.
+    """Return the autocast dtype for `--amp`; None means float32 throughout.
 
-    "auto" takes bfloat16 where the hardware supports it, and float16 on older GPUs. A CPU without bfloat16
-    instructions emulates it, several times slower than float32.
+    "auto" is bfloat16 where the hardware supports it, float16 on older GPUs, and else float32: a CPU without
+    bfloat16 instructions emulates them, several times slower than float32.
     """
     if amp == "off":
         return None
@@ -58,7 +58,7 @@ def choose_autocast(amp: Amp, device: torch.device) -> torch.dtype | None:
 
 
 def describe_device(device: torch.device, autocast: torch.dtype | None, processes: int = 1) -> str:
-    """Return one line for the log: device, memory or threads, precision, and the number of processes."""
+    """Return one line for the log: device, memory or threads, precision and number of processes."""
     precision = "float32" if autocast is None else f"{str(autocast).removeprefix('torch.')} autocast"
     precision += f", {processes} processes" if processes > 1 else ""
     if device.type == "cuda":
@@ -69,9 +69,9 @@ def describe_device(device: torch.device, autocast: torch.dtype | None, processe
 
 
 def set_deterministic(deterministic: bool) -> None:
-    """Choose deterministic GPU kernels, or let cuDNN benchmark and take the fastest.
+    """Select deterministic GPU kernels, or let cuDNN benchmark kernels and use the fastest.
 
-    CPUs are deterministic anyway. An operation without a deterministic kernel raises a RuntimeError.
+    CPU kernels are always deterministic. An operation without a deterministic kernel raises a RuntimeError.
     """
     torch.backends.cudnn.benchmark = not deterministic
     if deterministic:
@@ -82,13 +82,13 @@ def set_deterministic(deterministic: bool) -> None:
 
 
 def to_device(model: M, device: torch.device) -> M:
-    """Move a model to a device, in channels-last memory format, which makes convolutions faster."""
+    """Move a model to a device, in channels-last memory format, which speeds up convolutions."""
     model.to(device)
     return model.to(memory_format=torch.channels_last)
 
 
 def supports_bf16(device: torch.device) -> bool:
-    """Whether the device has bfloat16 instructions."""
+    """Return whether the device has bfloat16 instructions."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
@@ -96,7 +96,7 @@ def supports_bf16(device: torch.device) -> bool:
 
 
 def check_compiler(compiling: Compiling, on_gpu: bool) -> None:
-    """Raise ValueError with the fix if there is no C++ compiler, or no GPU for CUDA graphs."""
+    """Raise ValueError if there is no C++ compiler, or no GPU for CUDA graphs; say what to do."""
     if compiling == "graphs" and not on_gpu:
         raise ValueError("--compile graphs needs a GPU; use --compile on or off")
     if compiling != "off" and not any(map(shutil.which, CPP_COMPILERS)):
@@ -107,18 +107,18 @@ def check_compiler(compiling: Compiling, on_gpu: bool) -> None:
 
 
 def compiled(module: nn.Module, compiling: Compiling) -> nn.Module:
-    """Return the module, to be compiled in place at its first call; state dict keys do not change."""
+    """Return the module, set up to compile in place at the first call; state dict keys do not change."""
     if compiling != "off":
         module.compile(mode="reduce-overhead" if compiling == "graphs" else None)
     return module
 
 
 def autocasting(device: torch.device, dtype: torch.dtype | None) -> torch.autocast:
-    """Return the autocast context for `dtype`; None keeps float32."""
+    """Return the autocast context for `dtype`; None means float32."""
     return torch.autocast(device.type, dtype, enabled=dtype is not None)
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use; job queues and containers may allow few."""
+    """Return the number of cores that this process may use; job queues and containers may limit it."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1

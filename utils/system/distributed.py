@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Processes:
-    """This process's rank among those that train together.
+    """The rank of this process, and the number of processes that train together.
 
-    rank              of this process, 0 to world_size - 1; rank 0 writes the files
+    rank              global rank, 0 to world_size - 1; rank 0 writes the files
     world_size        number of processes
-    local_rank        of this process on its machine, which is the index of its GPU
+    local_rank        rank on this machine, also the index of this process's GPU
     local_world_size  number of processes on this machine
     """
 
@@ -39,7 +39,7 @@ class Processes:
         return self.rank == 0
 
     def per_process(self, batch_size: int) -> int:
-        """Return the batch size of each process. ValueError if `batch_size` is not divisible."""
+        """Return the batch size of each process. ValueError if it cannot be divided evenly."""
         if batch_size % self.world_size:
             raise ValueError(
                 f"a batch of {batch_size} cannot be divided among {self.world_size} processes: choose "
@@ -48,13 +48,13 @@ class Processes:
         return batch_size // self.world_size
 
     def device(self, chosen: torch.device) -> torch.device:
-        """Return the GPU of this process, or `chosen` if that is a CPU or there is one process."""
+        """Return the GPU of this process, or `chosen` if it is a CPU or there is only one process."""
         own_gpu = self.world_size > 1 and chosen.type == "cuda"
         return torch.device("cuda", self.local_rank) if own_gpu else chosen
 
     @contextmanager
     def first_then_others(self) -> Iterator[None]:
-        """Run the block in rank 0, then in the others, which find the files that rank 0 has made."""
+        """Run the block in rank 0, then in the other processes, which find the files that rank 0 wrote."""
         if self.world_size > 1 and not self.first:
             distributed.barrier()
         yield
@@ -62,7 +62,7 @@ class Processes:
             distributed.barrier()
 
     def gather(self, value: T) -> list[T]:
-        """Return the values of all processes, by rank."""
+        """Return the values of all processes, in order of rank."""
         if self.world_size == 1:
             return [value]
         values: list[T] = [value] * self.world_size
@@ -70,7 +70,7 @@ class Processes:
         return values
 
     def mean(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the mean over all processes of each scalar on the device."""
+        """Return the mean of each scalar tensor over all processes, as tensors on the device."""
         if self.world_size == 1:
             return values
         sums = torch.stack([*values.values()])
@@ -86,12 +86,12 @@ class Processes:
         return values[0]
 
     def largest(self, value: int) -> int:
-        """Return the largest value of all processes."""
+        """Return the maximum of `value` over all processes."""
         return max(self.gather(value))
 
 
 def torchrun_processes() -> Processes:
-    """Read the ranks from torchrun's environment variables; without them, a single process."""
+    """Read the ranks from torchrun's environment variables; without them, return a single process."""
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if not all(name in os.environ for name in names):
         return Processes()
@@ -99,7 +99,7 @@ def torchrun_processes() -> Processes:
 
 
 def restart_count() -> int:
-    """Return how often torchrun has restarted the processes because one of them died."""
+    """Return how often torchrun has restarted the processes because a process died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
 
 
@@ -107,7 +107,7 @@ def restart_count() -> int:
 def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
     """Join the process group, with NCCL on GPUs or gloo on CPUs, and leave it at the end.
 
-    Only rank 0 prints; the output of the others is dropped.
+    Only rank 0 prints; the output of other processes is dropped.
     """
     if processes.world_size == 1:
         yield
@@ -128,9 +128,9 @@ def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
 
 
 def _rendezvous_store() -> distributed.Store:
-    """Return the store, of torchrun's if it has one, where processes exchange their addresses.
+    """Return the store where processes exchange addresses: torchrun's if it has one, else a new one.
 
-    Each restart uses a prefix of its own, so that no address of a process that died is found.
+    Each restart uses its own prefix, so that addresses of processes that died are not found.
     """
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     from_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"

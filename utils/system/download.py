@@ -1,4 +1,4 @@
-"""Downloads of files: resumed after interruptions, checked by SHA-256, and put in place atomically."""
+"""File downloads, resumed after interruptions, checked by SHA-256, and written atomically."""
 
 import glob
 import hashlib
@@ -24,9 +24,9 @@ from utils.system.http_requests import (
     version_tag,
 )
 
-DOWNLOAD_TIMEOUT = 30.0  # seconds without a byte after which a connection counts as dropped
-RETRY_DELAYS = (1.0, 3.0, 10.0)  # seconds before each further attempt
-PART_EXPIRY = 600.0  # seconds without a write after which the process of a part counts as killed
+DOWNLOAD_TIMEOUT = 30.0  # seconds without data after which a connection counts as dropped
+RETRY_DELAYS = (1.0, 3.0, 10.0)  # seconds to wait before each retry
+PART_EXPIRY = 600.0  # seconds without a write after which the process writing a part counts as killed
 
 
 def download(
@@ -36,16 +36,16 @@ def download(
     timeout: float = DOWNLOAD_TIMEOUT,
     retry_delays: Sequence[float] = RETRY_DELAYS,
 ) -> None:
-    """Download the file at `url` to `path`, which appears complete or not at all.
+    """Download the file at `url` to `path`, atomically.
 
     sha256        checksum of the file, or its first digits; empty if unknown
-    timeout       seconds without a byte after which a connection is given up
-    retry_delays  seconds before each further attempt
+    timeout       seconds without data after which the connection is closed
+    retry_delays  seconds to wait before each retry
 
-    What arrived before the connection dropped or the program ended is kept in a file beside `path`, and the
-    download resumes from there; without a checksum only within one call, since nothing would tell two
-    versions of the file apart. Several processes may download the same file at once. The environment's
-    proxies (HTTPS_PROXY) are used. ValueError with the reason, and how to download the file by hand.
+    If the connection drops or the program ends, the partial file is kept next to `path`, and the next attempt
+    resumes it; without a checksum only within one call, since the file could have changed on the server.
+    Several processes may download the same file in parallel. Uses the environment's proxies (HTTPS_PROXY). On
+    failure, ValueError with the reason, and how to download the file by hand.
     """
     try:
         if not is_allowed_url(url):
@@ -59,7 +59,7 @@ def download(
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -74,16 +74,16 @@ def _by_hand(path: Path) -> str:
 
 @contextmanager
 def _own_part(path: Path, with_leftovers: bool) -> Iterator[Path]:
-    """Yield a path beside `path` that no other process writes to.
+    """Yield a path next to `path` that no other process writes to.
 
-    With leftovers, the file starts as what an earlier download has left, and what it is at the end is left to
-    a later one. Random names and renaming replace a lock: renaming succeeds for one process only, on every
-    system and network drive.
+    With leftovers, the file starts with the partial file of an earlier download, and an incomplete file is
+    kept for a later download. Random names and renaming serve as a lock: renaming a file succeeds in one
+    process only, on every system and network drive.
     """
     leftover = path.with_name(f"{path.name}.part")
     ours = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     for other in path.parent.glob(f"{glob.escape(path.name)}.*part"):
-        with suppress(OSError):  # another process may have just taken it
+        with suppress(OSError):  # another process may have just renamed it
             if other == leftover or time.time() - other.stat().st_mtime > PART_EXPIRY:
                 if with_leftovers and not ours.exists():
                     other.replace(ours)
@@ -98,7 +98,7 @@ def _own_part(path: Path, with_leftovers: bool) -> Iterator[Path]:
 
 
 def _fetch(transfer: "_Transfer", sha256: str, retry_delays: Sequence[float]) -> None:
-    """Complete the part, in several attempts if needed, and check its SHA-256."""
+    """Download the rest of the part, with retries, and check the SHA-256."""
     resumed = transfer.part.exists()
     for delay in (*retry_delays, None):
         try:
@@ -112,15 +112,15 @@ def _fetch(transfer: "_Transfer", sha256: str, retry_delays: Sequence[float]) ->
     found = file_sha256(transfer.part)
     if found.startswith(sha256):
         return
-    transfer.part.unlink()  # a wrong file cannot be completed
-    if resumed:  # the part may be of another version of the file
+    transfer.part.unlink()  # a wrong file cannot be resumed
+    if resumed:  # the part may come from another version of the file
         return _fetch(transfer, sha256, retry_delays)
     raise DownloadError(f"it is another file: its SHA-256 is {found}, not {sha256}. It was removed")
 
 
 @dataclass
 class _Transfer:
-    """A download in progress. `version` is the server's tag of the content: ETag or date."""
+    """A download in progress. `version` is the ETag or date of the file on the server."""
 
     url: str
     part: Path
@@ -128,7 +128,7 @@ class _Transfer:
     version: str = ""
 
     def attempt(self) -> None:
-        """Fetch what the part lacks. TemporaryError if a retry may succeed, else DownloadError."""
+        """Fetch the missing bytes. TemporaryError if a retry may succeed, else DownloadError."""
         have = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Range": f"bytes={have}-"} if have else {}
         if have and self.version:
@@ -137,12 +137,12 @@ class _Transfer:
             with open_url(self.url, headers, self.timeout) as response:
                 self._receive(response, have)
         except RangeError as error:
-            if error.total != have:  # else the part is complete
+            if error.total != have:  # if equal, the part is complete
                 self.part.unlink(missing_ok=True)
                 raise TemporaryError("the server's file is shorter than the part that was resumed") from None
 
     def _receive(self, response: Any, have: int) -> None:
-        """Append the response to the `have` bytes of the part, or replace them."""
+        """Append the response to the part, which has `have` bytes, or overwrite the part."""
         start, total = content_range(response)
         if start not in (0, have):
             raise TemporaryError("the server sends another range than was requested")
@@ -173,7 +173,7 @@ class _Transfer:
 
     @contextmanager
     def _open_part(self, start: int) -> Iterator[IO[bytes]]:
-        """Open the part for writing from `start`. If the disk is full, remove it to free space."""
+        """Open the part for writing from `start`. If the disk is full, remove the part to free space."""
         try:
             with self.part.open("ab" if start else "wb") as file:
                 yield file

@@ -1,4 +1,4 @@
-"""Atomic writes of files and folders, which appear complete or not at all; text files are UTF-8."""
+"""Atomic writes of files and folders, and UTF-8 text files."""
 
 import os
 import re
@@ -13,13 +13,13 @@ TEXT_BLOCK_SIZE = 1 << 22  # characters; larger blocks are no faster
 
 @contextmanager
 def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> Iterator[Path]:
-    """Write a file atomically: yield a temporary path beside `path`, which replaces it on success.
+    """Write a file atomically: yield a temporary path next to `path`, and rename it to `path` on success.
 
-    On failure the temporary file is removed. Missing folders are made. Readers of `path` see the old file
-    until then.
+    On failure the temporary file is removed. Missing folders are created. Readers of `path` see the old file
+    until it is replaced.
 
-    backup   where the old file is moved; for a moment `path` does not exist, but one of the two always does
-    durable  flush to disk first, so that the file survives a power failure; takes 8 ms
+    backup   path to move the old file to; `path` is missing for a moment, but then the backup exists
+    durable  whether to flush to disk first, so that the file survives a power failure; takes 8 ms
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(path.name + ".tmp")
@@ -32,7 +32,7 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
             path.replace(backup)
         beside.replace(path)
     except OSError as error:
-        if error.filename is None and error.errno is not None:  # a full disk: the file is not named
+        if error.filename is None and error.errno is not None:  # disk full: the error does not name the file
             raise type(error)(error.errno, error.strerror, str(path)) from error
         raise
     finally:
@@ -41,9 +41,9 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Make a folder atomically: yield a temporary one beside `path`, renamed to it on success.
+    """Create a folder atomically: yield a temporary folder next to `path`, and rename it on success.
 
-    On failure it is removed. ValueError if `path` exists already, unless it is an empty folder.
+    On failure the temporary folder is removed. ValueError if `path` exists and is not an empty folder.
     """
     path = path.absolute()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
@@ -66,9 +66,9 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def staged(path: Path) -> Iterator[Path]:
-    """Yield a path of the same name in a temporary folder, for a file or folder to be verified first.
+    """Yield a path of the same name in a temporary folder, to write and verify a file or folder there.
 
-    What is written there replaces `path` on success, and is removed on failure.
+    The result replaces `path` on success, and is removed on failure.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def staged(path: Path) -> Iterator[Path]:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark; line ends become newlines.
+    """Read a UTF-8 text file, with or without a byte order mark; line endings become newlines.
 
     ValueError if the file does not exist or is not UTF-8.
     """
@@ -90,7 +90,7 @@ def read_text(path: Path) -> str:
 
 
 def text_blocks(path: Path, size: int = TEXT_BLOCK_SIZE) -> Iterator[str]:
-    """Read a large text file in blocks of whole lines, each of about `size` characters."""
+    """Yield a large text file in blocks of whole lines, about `size` characters each."""
     with _explained_errors(path), path.open(encoding="utf-8-sig") as file:
         while block := file.read(size):
             yield block + file.readline()
@@ -99,12 +99,12 @@ def text_blocks(path: Path, size: int = TEXT_BLOCK_SIZE) -> Iterator[str]:
 def write_text(path: Path, text: str, durable: bool = True) -> None:
     """Write the text as UTF-8, atomically; see `replacing`."""
     with replacing(path, durable=durable) as beside:
-        beside.write_bytes(text.encode("utf-8"))  # as bytes: the same line ends on every system
+        beside.write_bytes(text.encode("utf-8"))  # as bytes: the same line endings on every system
 
 
 @contextmanager
 def _explained_errors(path: Path) -> Iterator[None]:
-    """Turn errors of opening and decoding into `ValueError` with the fix."""
+    """Turn errors of opening and decoding into a `ValueError` that says what to do."""
     try:
         yield
     except FileNotFoundError:
@@ -116,5 +116,5 @@ def _explained_errors(path: Path) -> Iterator[None]:
 
 
 def safe_file_name(text: str) -> str:
-    """Replace the characters that some system forbids in file names by underscores."""
+    """Replace characters that are forbidden in file names on some systems by underscores."""
     return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .") or "_"

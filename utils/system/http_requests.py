@@ -1,4 +1,4 @@
-"""HTTP requests for files: which URLs are safe, errors worth a retry, and parts of a file."""
+"""HTTP requests for files: safe URLs, errors worth a retry, and byte ranges."""
 
 import http.client
 import ssl
@@ -9,21 +9,21 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-CHUNK_SIZE = 1 << 20  # bytes read at a time, at most
-USER_AGENT = "boxwright"  # pjreddie.com answers 403 to urllib's own
+CHUNK_SIZE = 1 << 20  # maximum bytes per read
+USER_AGENT = "boxwright"  # pjreddie.com answers 403 to urllib's default
 _TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # statuses of busy or restarting servers
 
 
 class DownloadError(Exception):
-    """A file cannot be downloaded; the text says why."""
+    """A file cannot be downloaded; the message says why."""
 
 
 class TemporaryError(DownloadError):
-    """The next attempt may succeed."""
+    """A file cannot be downloaded now, but a retry may succeed."""
 
 
 class RangeError(DownloadError):
-    """The requested range is beyond the end of the file. `total` is its length, if known."""
+    """The requested range is beyond the end of the file. `total` is the file's length, if known."""
 
     def __init__(self, content_range: str) -> None:
         super().__init__("the server has no such range of the file")
@@ -32,14 +32,14 @@ class RangeError(DownloadError):
 
 
 def is_allowed_url(url: str) -> bool:
-    """Whether it is an https URL of a file without a query; http is allowed for 127.0.0.1."""
+    """Return whether this is an https URL of a file, without a query; 127.0.0.1 may use http."""
     parts = urllib.parse.urlsplit(url)
     secure = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname == "127.0.0.1")
     return secure and bool(Path(parts.path).suffix) and not parts.query
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but only to https URLs."""
+    """A redirect handler that follows only https URLs."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
@@ -52,7 +52,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def open_url(url: str, headers: Mapping[str, str], timeout: float) -> Any:
-    """Request a file; return the response, which the caller closes.
+    """Request a file and return the response, which the caller must close.
 
     RangeError if the requested range does not exist, TemporaryError if a retry may succeed, else
     DownloadError.
@@ -76,7 +76,7 @@ def open_url(url: str, headers: Mapping[str, str], timeout: float) -> Any:
 
 
 def read_chunks(response: Any) -> Iterator[bytes]:
-    """Yield the body as it arrives."""
+    """Yield the response body as it arrives."""
     try:
         while chunk := response.read1(CHUNK_SIZE):
             yield chunk
@@ -91,7 +91,7 @@ def _connection_problem(reason: object) -> str:
 
 
 def content_range(response: Any) -> tuple[int, int]:
-    """Return the offset of a response's first byte in the file, and the file's size, 0 if unknown."""
+    """Return the offset in the file of the response's first byte, and the file's size (0 if unknown)."""
     try:
         length = int(response.headers.get("Content-Length", 0))
         if response.status != 206:
@@ -104,6 +104,6 @@ def content_range(response: Any) -> tuple[int, int]:
 
 
 def version_tag(response: Any) -> str:
-    """Return the ETag or date that identifies this version of the file, for If-Range; "" if none."""
+    """Return the ETag or date of this version of the file, for an If-Range header; "" if none."""
     tag = response.headers.get("ETag", "")
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag

@@ -1,4 +1,4 @@
-"""Memory in use and available, and what the C library does with freed memory."""
+"""Used and available memory, and whether the C library keeps freed memory."""
 
 import ctypes
 import multiprocessing
@@ -11,20 +11,20 @@ from typing import NamedTuple
 import torch
 
 MEMINFO = Path("/proc/meminfo")
-SHARED = Path("/dev/shm")  # holds shared memory; in a container it is often 64 MB
+SHARED = Path("/dev/shm")  # the shared memory; often 64 MB in a container
 CGROUP = Path("/sys/fs/cgroup")  # version 2, where containers and job queues set their limits
 
 PROC = Path("/proc")
 GIB = 1024**3
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # options of mallopt(3), from malloc.h
-DEFAULT_THRESHOLD, DEFAULT_MMAP_MAX = 128 << 10, 65536  # of glibc, before it adapts to the program
+DEFAULT_THRESHOLD, DEFAULT_MMAP_MAX = 128 << 10, 65536  # glibc's, before it adapts to the program
 
 
 def available_memory() -> int:
-    """Return the bytes available without swapping, within the limit of the container if there is one.
+    """Return the bytes available without swapping, within the container's limit if there is one.
 
-    A quarter of the total if the system does not report what is free; 0 if it reports nothing.
+    A quarter of the total if the system does not report available memory; 0 if it does not report the total.
     """
     free = _machine_memory()
     limit, used = (_read_int(CGROUP / name) for name in ("memory.max", "memory.current"))
@@ -32,7 +32,7 @@ def available_memory() -> int:
 
 
 def available_shared_memory() -> int:
-    """Return the bytes available as shared memory; a process that takes more is killed (SIGBUS)."""
+    """Return the bytes available as shared memory; a process that uses more is killed (SIGBUS)."""
     free = available_memory()
     return min(free, shutil.disk_usage(SHARED).free) if SHARED.is_dir() else free
 
@@ -49,7 +49,7 @@ def _machine_memory() -> int:
 
 
 def _reclaimable() -> int:
-    """Return the bytes of file cache, which count as used, but are freed when memory is needed."""
+    """Return the bytes of file cache that count as used, but are freed when memory is needed."""
     try:
         found = re.search(r"^inactive_file (\d+)$", (CGROUP / "memory.stat").read_text(), re.MULTILINE)
     except OSError:
@@ -65,12 +65,12 @@ def _read_int(path: Path) -> int | None:
 
 
 class MemoryUse(NamedTuple):
-    """Memory in bytes; 0 where unknown, and for the GPU's fields on a CPU.
+    """Memory use in bytes; 0 where unknown, and in the GPU's fields on a CPU.
 
-    used          by this process and its workers, shared memory counted once, mapped files not counted
-    available     without swapping
-    device_peak   most that tensors have taken of the GPU so far
-    device_limit  what this process can take of the GPU, given what others use
+    used          memory of this process and its workers; shared memory counts once, mapped files do not count
+    available     memory available without swapping
+    device_peak   peak GPU memory allocated by tensors so far
+    device_limit  free GPU memory plus the memory that this process has reserved
     """
 
     used: int = 0
@@ -79,7 +79,7 @@ class MemoryUse(NamedTuple):
     device_limit: int = 0
 
     def columns(self, device: torch.device) -> dict[str, float | str]:
-        """Return GiB by column of metrics.csv; "" where unknown."""
+        """Return the GiB for each column of metrics.csv; "" where unknown."""
         columns = {"memory": self.used, "memory_left": self.available}
         if device.type == "cuda":
             columns |= {"gpu_memory": self.device_peak, "gpu_memory_limit": self.device_limit}
@@ -87,7 +87,7 @@ class MemoryUse(NamedTuple):
 
 
 def memory_use(device: torch.device) -> MemoryUse:
-    """Measure the memory of this process with its workers, and of the device."""
+    """Measure the memory use of this process and its workers, and of the device."""
     workers = [child.pid for child in multiprocessing.active_children() if child.pid]
     used = sum(map(_used_by, [os.getpid(), *workers]))
     if device.type != "cuda":
@@ -98,7 +98,7 @@ def memory_use(device: torch.device) -> MemoryUse:
 
 
 def _used_by(process: int) -> int:
-    """Return the proportional set size of a process without mapped files; 0 on other systems than Linux."""
+    """Return the proportional set size of a process in bytes, without mapped files; 0 if not on Linux."""
     try:
         text = (PROC / str(process) / "smaps_rollup").read_text("ascii")
     except OSError:  # not Linux, or the worker has just ended
@@ -109,19 +109,19 @@ def _used_by(process: int) -> int:
 def keep_freed_memory() -> bool:
     """Make glibc keep freed memory for reuse; return whether that is possible.
 
-    By default glibc returns large tensors to the system and requests them anew in each layer, and the system
-    clears every page again. A training step of yolox_nano (320 px, batch 8, two cores) takes 255 ms with
-    this, 327 ms without; in bfloat16 240 and 267 ms. Detection on 8 images of 640 px takes 15 ms an image
-    with this, 25 ms without. Does nothing with other C libraries.
+    By default glibc returns the memory of large tensors to the system and requests it anew in each layer, and
+    the system clears every page again. A training step of yolox_nano (320 px, batch 8, two cores) takes
+    255 ms with this, 327 ms without; in bfloat16 240 and 267 ms. Detection on 8 images of 640 px takes 15 ms
+    per image with this, 25 ms without. Does nothing with other C libraries.
     """
     return _mallopt({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 2**31 - 1})
 
 
 def give_back_freed_memory() -> bool:
-    """Make glibc return freed memory to the system at once; return whether that is possible.
+    """Make glibc return freed memory to the system immediately; return whether that is possible.
 
-    For a process that ran out of memory: free memory is fragmented, so no large tensor fits, and what asks
-    the system directly, as oneDNN does for its generated code, gets none of it.
+    For a process that ran out of memory: the memory that glibc keeps is too fragmented for large tensors, and
+    libraries that ask the system directly, as oneDNN does for its generated code, cannot use it.
     """
     done = _mallopt(
         {

@@ -1,4 +1,4 @@
-"""Work in threads beside the main one: making items before they are needed, and finishing work behind it."""
+"""Background threads: generate items before they are needed, and finish work while the caller goes on."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1  # how often to look for a stop signal while waiting for an i
 
 
 class _End(NamedTuple):
-    """What comes after the last item: the error that ended the items, if any."""
+    """The marker after the last item, with the error that ended the generator, if any."""
 
     error: BaseException | None
 
@@ -23,13 +23,13 @@ class _End(NamedTuple):
 def prefetch(
     items: Generator[T, None, None], depth: int = 1, stop: Stop | None = None
 ) -> Generator[T, None, None]:
-    """Yield the same items in the same order, made in a thread, up to `depth` before they are needed.
+    """Yield the items in order, generated in a background thread up to `depth` items ahead.
 
-    An error of `items` is raised here, after every item made before it. The thread closes `items` at the end.
+    An error in `items` is raised after all items before it. The thread closes `items` at the end.
 
-    Without `stop`, closing this early does not wait for the item in progress: it may be a download that
-    hangs. With `stop`, no more items come once it is wanted, those made and not taken are lost, and closing
-    this waits until `items` is closed.
+    Without `stop`, closing this generator early does not wait for the item in progress, which may be a
+    download that hangs. With `stop`, items end once a stop is requested, items generated but not yet taken
+    are lost, and closing this generator waits until `items` is closed.
     """
     made: SimpleQueue[tuple[T] | _End] = SimpleQueue()
     room, closed = Semaphore(depth), Event()
@@ -62,7 +62,7 @@ def prefetch(
 
 
 def _taken(made: "SimpleQueue[tuple[T] | _End]", stop: Stop | None) -> tuple[T] | _End:
-    """The next item or end; the end at once when a stop is wanted, for a dead camera gives no more items."""
+    """Return the next item, or the end marker if a stop is requested (a dead camera gives no more items)."""
     while stop is None or not stop.wanted:
         try:
             return made.get(timeout=POLL_SECONDS)
@@ -73,9 +73,9 @@ def _taken(made: "SimpleQueue[tuple[T] | _End]", stop: Stop | None) -> tuple[T] 
 
 @contextmanager
 def one_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """A function that runs work in a thread, after waiting for the work that it was given before.
+    """Yield a function that starts its argument in a thread, after the work of the previous call ends.
 
-    An error of the work is raised by the next call, or at the end of the block, when all work is done.
+    An error is raised by the next call, or at the end of the block, which waits for the last work.
     """
     with ThreadPoolExecutor(1) as pool:
         last: Future[None] | None = None

@@ -1,4 +1,4 @@
-"""Settings dataclasses: the range of a value beside its field, and nested groups as one flat table.
+"""Settings dataclasses: value ranges declared with the fields, and nested groups seen as one flat table.
 
 A script's `Config` holds groups of settings with flat flags: `group: OmitArgPrefixes[Group] = Group()`.
 """
@@ -15,13 +15,13 @@ C = TypeVar("C")
 
 @dataclass(frozen=True)
 class Range:
-    """What a value has to be, in words and as a function; None and "auto" are always allowed."""
+    """The valid values of a setting, as text and as a function; None and "auto" are always allowed."""
 
     text: str
     fits: Callable[[Any], bool]
 
     def check(self, name: str, value: object) -> None:
-        """ValueError that names the flag if the value is out of the range."""
+        """Raise ValueError with the name of the flag if the value is out of range."""
         if value not in (None, "auto") and not self.fits(value):
             raise ValueError(f"{flag(name)} must be {self.text}, not {value}")
 
@@ -37,12 +37,12 @@ PlainName = Annotated[str, Range("a plain name", lambda value: Path(value).name 
 
 
 def flag(name: str) -> str:
-    """The flag of a field, such as --batch-size."""
+    """Return the flag of a field, such as --batch-size."""
     return f"--{name.replace('_', '-')}"
 
 
 def check_ranges(config: object) -> None:
-    """ValueError that names every value, nested groups included, that is out of its range."""
+    """Raise ValueError with all values that are out of range, also in nested groups."""
     preflight = Preflight()
     for group in _groups(config):
         hints = get_type_hints(type(group), include_extras=True)
@@ -54,7 +54,7 @@ def check_ranges(config: object) -> None:
 
 
 def flat_values(config: object) -> dict[str, Any]:
-    """The values of a settings dataclass by field, those of nested groups among them."""
+    """Return the values of a settings dataclass and of nested groups by field name."""
     values: dict[str, Any] = {}
     for field in fields(config):  # type: ignore[arg-type]
         value = getattr(config, field.name)
@@ -63,7 +63,7 @@ def flat_values(config: object) -> dict[str, Any]:
 
 
 def with_values(config: C, values: Mapping[str, Any]) -> C:
-    """The settings with some values changed, wherever they are nested; other names are ignored."""
+    """Return the settings with some values changed, also in nested groups; unknown names are ignored."""
     changes: dict[str, Any] = {}
     for field in fields(config):  # type: ignore[arg-type]
         value = getattr(config, field.name)
@@ -75,7 +75,7 @@ def with_values(config: C, values: Mapping[str, Any]) -> C:
 
 
 def flat_types(kind: type) -> dict[str, Any]:
-    """The type of each field of a settings dataclass, those of nested groups among them."""
+    """Return the types of a settings dataclass and of nested groups by field name."""
     found: dict[str, Any] = {}
     for name, hint in get_type_hints(kind).items():
         found |= flat_types(hint) if is_dataclass(hint) and isinstance(hint, type) else {name: hint}
@@ -91,7 +91,7 @@ def _groups(config: object) -> Iterator[object]:
 
 
 def _ranges(hint: Any) -> Iterator[Range]:
-    """The ranges in a type, such as that of `PositiveInt | None`."""
+    """Yield the ranges in a type hint, such as the range in `PositiveInt | None`."""
     for part in get_args(hint):
         if isinstance(part, Range):
             yield part

@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM, noted so that the program can stop where its work can be saved."""
+"""Ctrl+C and SIGTERM handlers that let the program save the work before it exits."""
 
 import signal
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was stopped by a signal or an error, and is saved; the text says how to resume."""
+    """The work was stopped by a signal or an error, and saved; the message says how to resume."""
 
     def __init__(self, exit_status: int, text: str) -> None:
         super().__init__(text)
@@ -16,14 +16,14 @@ class Stopped(KeyboardInterrupt):
 
 
 def exit_status_of(number: int) -> int:
-    """Return the exit status that shells give to a program stopped by this signal."""
+    """Return the exit status by which shells report that a program was stopped by this signal."""
     return 128 + number
 
 
 class StopSignal:
-    """Whether the program was asked to stop. While listening, a signal is noted and work continues.
+    """A stop request. While listening, a signal is recorded and the work continues.
 
-    number  of the received signal; 0 if there was none
+    number  number of the received signal; 0 if none
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class StopSignal:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Note Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt."""
+        """Record Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt."""
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -42,7 +42,7 @@ class StopSignal:
 
     @contextmanager
     def stopping_at_once(self) -> Iterator[None]:
-        """Within the block a signal raises KeyboardInterrupt: for work that has no steps to stop between."""
+        """Raise KeyboardInterrupt at the first signal within the block, for work that cannot stop midway."""
         self._immediately = True
         try:
             yield
@@ -57,12 +57,12 @@ class StopSignal:
 
 @dataclass
 class Stop:
-    """Whether several threads are to end: by a signal of the user, or because the work is over."""
+    """A flag that tells several threads to end: on a signal, or because the work is over."""
 
     signal: StopSignal = field(default_factory=StopSignal)
     over: bool = False
 
     @property
     def wanted(self) -> bool:
-        """Whether the threads are to end."""
+        """Whether the threads should end."""
         return self.over or self.signal.number != 0

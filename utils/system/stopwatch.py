@@ -1,4 +1,4 @@
-"""A stopwatch for the stages of some work."""
+"""A stopwatch that times the stages of a task."""
 
 import time
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import torch
 
 
 class Stopwatch:
-    """Adds up the seconds of each stage.
+    """A stopwatch with a running total of seconds for each stage.
 
-    seconds  by stage, in the order of `stages` and then of their first use
-    device   a GPU is synchronised after each stage, so that its time counts where it was spent
+    seconds  total per stage; `stages` first, then further stages in order of first use
+    device   device; a GPU is synchronised after each stage, so that GPU work counts in the right stage
     """
 
     def __init__(self, *stages: str, device: torch.device | None = None) -> None:
@@ -20,7 +20,7 @@ class Stopwatch:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the time of the block to a stage."""
+        """Add the time of the `with` block to a stage."""
         start = time.perf_counter()
         try:
             yield
@@ -30,7 +30,7 @@ class Stopwatch:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
     def describe(self, count: int, unit: str) -> str:
-        """Return the speed over `count` items called `unit` in one line: items/s, milliseconds by stage."""
+        """Return one line with the speed for `count` items of `unit`: items/s, and milliseconds per stage."""
         stages = ", ".join(f"{stage} {1000 * s / max(count, 1):.1f}" for stage, s in self.seconds.items())
         rate = count / max(sum(self.seconds.values()), 1e-9)
         return f"{rate:.1f} {unit}s/s; milliseconds per {unit}: {stages}"

@@ -1,4 +1,4 @@
-"""Checks of values, packages and files before the work starts; all problems are reported at once."""
+"""Checks of values, packages and files before the work starts; all problems are reported together."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 
 class Preflight:
-    """Collects the messages of failed checks, so that the user can fix all of them at once.
+    """A collector of the messages of failed checks, so that the user sees all problems at once.
 
     preflight = Preflight()
     with preflight.check():
@@ -19,14 +19,14 @@ class Preflight:
 
     @contextmanager
     def check(self) -> Iterator[None]:
-        """Run a check: note a `ValueError` or `OSError`, and continue after the block."""
+        """Record a `ValueError` or `OSError` raised in the block, and continue after it."""
         try:
             yield
         except (ValueError, OSError) as error:
             self.problems.append(str(error))
 
     def finish(self) -> None:
-        """Raise one `ValueError` with all noted problems."""
+        """Raise one `ValueError` with all recorded problems, if any."""
         if len(self.problems) == 1:
             raise ValueError(self.problems[0])
         if self.problems:
@@ -35,7 +35,7 @@ class Preflight:
 
 
 def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> None:
-    """Raise ValueError, with sizes that fit, if a side is no multiple of `stride` or below `smallest`.
+    """Raise ValueError if a side is below `smallest` or not a multiple of `stride`; suggest valid sizes.
 
     size  (height, width)
     """
@@ -54,6 +54,6 @@ def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> N
 
 
 def require_packages(flag: str, *names: str) -> None:
-    """Raise ValueError, with the command to install them, if packages are missing."""
+    """Raise ValueError with the install command if packages are missing."""
     if missing := [name for name in names if find_spec(name) is None]:
         raise ValueError(f"{flag} needs packages that are not installed: pip install {' '.join(missing)}")
