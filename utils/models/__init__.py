@@ -1,1 +1,1 @@
-"""Choosing a model by name and parts; its anchors and its summary."""
+"""Models chosen by name and parts, their anchors and summaries."""

@@ -1,4 +1,4 @@
-"""Says how well a model's anchors fit a data set: a line for the training log, and advice."""
+"""Reports how well a model's anchors fit a data set: a line for the training log, and advice."""
 
 import numpy as np
 
@@ -8,19 +8,19 @@ from utils.data.types import Size
 from utils.models.anchor_kmeans import FACTOR, AnchorFit, anchor_fit, box_sizes, to_array
 from utils.models.choose import anchors_of
 
-POOR_RECALL, POOR_IOU = 0.95, 0.5  # below one of them, the log suggests other anchors
-# Gains from which other anchors are recommended. Mean IoU only matters when training from scratch:
+POOR_RECALL, POOR_IOU = 0.95, 0.5  # below either, the training log suggests other anchors
+# Minimum gains for which new anchors are recommended. Mean IoU only matters when training from scratch:
 # fine-tuning yolov3_tiny on BCCD (320 x 320, 10 epochs) with anchors of mean IoU .86 instead of .63 lowered
 # mAP50-95 from .483 to .463.
 MIN_GAIN_RECALL, MIN_GAIN_IOU = 0.02, 0.05
-# Fraction of boxes too small for default boxes that is reported. ssdlite320 on BCCD, where 7.2 % of the boxes
-# are platelets of 25 x 27 pixels and the smallest default box has 83, detected none of 69.
+# Minimum fraction of boxes too small for the default boxes that is reported. On BCCD, 7.2 % of the boxes are
+# platelets of 25 x 27 pixels; ssdlite320, whose smallest default box is 83 pixels wide, detected none of 69.
 MIN_SMALL_FRACTION = 0.01
-MAX_IMAGES_MEASURED = 2000  # for the line in the training log, evenly spread over the data set
+MAX_IMAGES_MEASURED = 2000  # for the training log; evenly spread over the data set
 
 
 def fit_line(train: DatasetIndex, model: Preset, image_size: Size) -> str:
-    """How the model's anchors fit the training data, for the log; empty if it has none."""
+    """Return a log line on how the model's anchors or default boxes fit the training data; may be empty."""
     if not (model.has_anchors or model.smallest_box):
         return ""
     sizes = box_sizes(train, image_size, MAX_IMAGES_MEASURED)
@@ -34,31 +34,31 @@ def fit_line(train: DatasetIndex, model: Preset, image_size: Size) -> str:
 
 
 def _small_boxes_line(sizes: np.ndarray, model: Preset, image_size: Size) -> str:
-    """How many boxes are too small for default boxes that scale with the input; empty if few are."""
+    """Return a log line on boxes too small for default boxes that scale with the input; empty if few."""
     height, width = (model.smallest_box * side for side in image_size)
-    share = float((sizes < (width / 2, height / 2)).all(axis=1).mean())
-    if share < MIN_SMALL_FRACTION:
+    fraction = float((sizes < (width / 2, height / 2)).all(axis=1).mean())
+    if fraction < MIN_SMALL_FRACTION:
         return ""
     return (
-        f"{100 * share:.1f} % of the boxes are less than half as large as the smallest default box of "
+        f"{100 * fraction:.1f} % of the boxes are less than half as large as the smallest default box of "
         f"{model.name}, {width:.0f} x {height:.0f} pixels, and will hardly be detected. A larger input does "
         "not help: choose another model"
     )
 
 
 def is_poor(fit: AnchorFit) -> bool:
-    """Whether the fit is so poor that other anchors should be tried."""
+    """Return whether the fit is so poor that other anchors should be tried."""
     return fit.recall < POOR_RECALL or fit.mean_iou < POOR_IOU
 
 
 def fit_text(fit: AnchorFit) -> str:
-    """Recall and mean IoU of a fit, in words."""
-    share = f"{100 * fit.recall:.1f} % of the boxes have an anchor within a factor of {FACTOR:g}"
-    return f"{share}, mean IoU {fit.mean_iou:.3f}"
+    """Return recall and mean IoU of a fit as text."""
+    recall = f"{100 * fit.recall:.1f} % of the boxes have an anchor within a factor of {FACTOR:g}"
+    return f"{recall}, mean IoU {fit.mean_iou:.3f}"
 
 
 def advice(before: AnchorFit, after: AnchorFit) -> str:
-    """Whether to replace anchors with the fit `before` by anchors with the fit `after`, and why."""
+    """Return as text whether to replace anchors of fit `before` by anchors of fit `after`, and why."""
     recall, mean_iou = after.recall - before.recall, after.mean_iou - before.mean_iou
     gain = f"recall {100 * recall:+.1f} points, mean IoU {mean_iou:+.3f}"
     if recall >= MIN_GAIN_RECALL:

@@ -16,8 +16,8 @@ from utils.images.headers import header_size
 from utils.images.letterbox import plan_letterbox
 from utils.models.choose import split_by_level
 
-FACTOR = 4.0  # an anchor fits a box if its sides are at most so many times longer or shorter
-MAX_BOXES = 20_000  # distinct boxes that k-means uses; of more, it draws a sample
+FACTOR = 4.0  # an anchor fits a box if width and height differ by at most this factor
+MAX_BOXES = 20_000  # maximum number of distinct boxes for k-means; more are sampled
 RESTARTS = 5
 MAX_ITERATIONS = 100
 
@@ -27,8 +27,8 @@ BoxSides = np.ndarray  # float64 [N, 2], widths and heights in pixels of the net
 class AnchorFit(NamedTuple):
     """How well anchors fit boxes.
 
-    recall    fraction of the boxes for which an anchor has both width and height within a factor of 4
-    mean_iou  mean IoU of the boxes with their nearest anchor
+    recall    fraction of boxes with an anchor whose width and height are both within a factor of 4
+    mean_iou  mean IoU between each box and its nearest anchor
     """
 
     recall: float
@@ -36,9 +36,9 @@ class AnchorFit(NamedTuple):
 
 
 def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = None) -> BoxSides:
-    """Widths and heights of the boxes that are trained on, after the letterbox to `image_size`.
+    """Return widths and heights of the boxes used for training, letterboxed to `image_size`.
 
-    Image sizes that are missing in the index are read from the files; images that cannot be read are skipped.
+    Image sizes missing in the index are read from the files; unreadable images are skipped.
     At most `max_images` images are used, evenly spread over the data set.
     """
     trained = ~(index.difficult | index.crowd)
@@ -55,7 +55,7 @@ def box_sizes(index: DatasetIndex, image_size: Size, max_images: int | None = No
 
 
 def anchor_fit(sizes: BoxSides, anchors: BoxSides) -> AnchorFit:
-    """How well anchors [K, 2] fit boxes [N, 2]."""
+    """Return how well anchors [K, 2] fit boxes [N, 2]."""
     best_iou, best_factor = np.zeros(len(sizes)), np.full(len(sizes), np.inf)
     for anchor in anchors:
         np.maximum(best_iou, _iou(sizes, anchor), out=best_iou)
@@ -67,11 +67,11 @@ def anchor_fit(sizes: BoxSides, anchors: BoxSides) -> AnchorFit:
 def kmeans_anchors(sizes: BoxSides, number: int, seed: int = 0) -> BoxSides:
     """Find `number` anchors [number, 2] for boxes [N, 2], smallest area first.
 
-    The result of several k-means with the highest mean IoU; the order of the boxes does not matter.
+    Returns the best of several k-means runs by mean IoU; the order of the boxes does not matter.
     ValueError if there are fewer distinct boxes than anchors.
     """
     rng = np.random.default_rng(seed)
-    # Rounded to hundredths of a pixel: the distance of boxes that differ by less would be 0.
+    # Rounded to hundredths of a pixel: the distance between boxes that differ by less would be 0.
     distinct, counts = np.unique(np.maximum(sizes.round(2), 0.01), axis=0, return_counts=True)
     if len(distinct) < number:
         raise ValueError(
@@ -79,8 +79,8 @@ def kmeans_anchors(sizes: BoxSides, number: int, seed: int = 0) -> BoxSides:
             "keep the model's own anchors"
         )
     if len(distinct) > MAX_BOXES:
-        drawn = rng.choice(len(distinct), MAX_BOXES, p=counts / counts.sum())
-        chosen, counts = np.unique(drawn, return_counts=True)
+        sampled = rng.choice(len(distinct), MAX_BOXES, p=counts / counts.sum())
+        chosen, counts = np.unique(sampled, return_counts=True)
         distinct = distinct[chosen]
     results = [_kmeans(distinct, counts, number, rng) for _ in range(RESTARTS)]
     best = max(results, key=lambda result: result[0])[1]
@@ -88,17 +88,17 @@ def kmeans_anchors(sizes: BoxSides, number: int, seed: int = 0) -> BoxSides:
 
 
 def to_levels(anchors: BoxSides, levels: int) -> Anchors:
-    """Divide anchors [K, 2] evenly among levels, in whole pixels, at least 1."""
+    """Divide anchors [K, 2] evenly among levels, rounded to whole pixels, at least 1."""
     return split_by_level([(float(w), float(h)) for w, h in np.maximum(1, np.rint(anchors))], levels)
 
 
 def to_array(anchors: Anchors) -> BoxSides:
-    """Anchors of all levels as one array [K, 2]."""
+    """Return the anchors of all levels as one array [K, 2]."""
     return np.array([size for level in anchors for size in level], np.float64)
 
 
 def _scales(index: DatasetIndex, image_number: int, image_size: Size) -> tuple[float, float]:
-    """Pixels of the network input per pixel of the image, along x and y; NaN if its size is unknown."""
+    """Return network-input pixels per image pixel, along x and y; NaN if the image size is unknown."""
     height, width = index.sizes[image_number].tolist()
     if min(height, width) <= 0:
         try:
@@ -110,7 +110,7 @@ def _scales(index: DatasetIndex, image_number: int, image_size: Size) -> tuple[f
 
 
 def _iou(sizes: BoxSides, others: BoxSides) -> np.ndarray:
-    """IoU [...] of boxes [..., 2] with others [..., 2] that have the same corner."""
+    """Return the IoU [...] of boxes [..., 2] and others [..., 2], placed at the same corner."""
     common = np.minimum(sizes, others).prod(axis=-1)
     return common / (sizes.prod(axis=-1) + others.prod(axis=-1) - common)
 
@@ -118,7 +118,7 @@ def _iou(sizes: BoxSides, others: BoxSides) -> np.ndarray:
 def _kmeans(
     sizes: BoxSides, counts: np.ndarray, number: int, rng: np.random.Generator
 ) -> tuple[float, BoxSides]:
-    """Mean IoU and anchors of the best iteration of one k-means on distinct boxes with these counts."""
+    """Run k-means on distinct boxes with counts; return mean IoU and anchors of the best iteration."""
     anchors = _initial_anchors(sizes, counts, number, rng)
     best = (-1.0, anchors)
     owner = np.full(len(sizes), -1)
@@ -137,7 +137,7 @@ def _kmeans(
 
 
 def _initial_anchors(sizes: BoxSides, counts: np.ndarray, number: int, rng: np.random.Generator) -> BoxSides:
-    """k-means++: draw boxes [number, 2] by the square of their distance to the nearest one drawn before."""
+    """Sample boxes [number, 2] by k-means++: far from the boxes sampled before, by squared distance."""
     chosen = [int(rng.choice(len(sizes), p=counts / counts.sum()))]
     distance = np.ones(len(sizes))
     while len(chosen) < number:
@@ -150,9 +150,11 @@ def _initial_anchors(sizes: BoxSides, counts: np.ndarray, number: int, rng: np.r
 def _centres(
     sizes: BoxSides, counts: np.ndarray, owner: np.ndarray, number: int, orders: Sequence[np.ndarray]
 ) -> BoxSides:
-    """Median width and height of each cluster [number, 2]; for an empty one, the box with the worst fit.
+    """Return the median width and height of each cluster, [number, 2]. Empty ones get worst-fitting boxes.
 
-    `orders` sort the boxes by width and by height. On COCO, medians reach a mean IoU of .621, means .609.
+    orders  indices that sort the boxes by width, and by height
+
+    On COCO, medians reach a mean IoU of .621, means .609.
     """
     mass = np.bincount(owner, counts, number)
     ends = np.cumsum(np.bincount(owner, minlength=number))

@@ -13,7 +13,7 @@ from utils.system.files import read_text
 
 
 def read_anchors(path: str | Path, levels: int) -> Anchors:
-    """Read the anchors in a file, the same number for each of `levels` levels. ValueError if it is wrong."""
+    """Read the anchors in a file, the same number for each of `levels` levels. ValueError if malformed."""
     numbers = []
     for word in read_text(Path(path)).replace(",", " ").split():
         try:
@@ -40,14 +40,14 @@ def split_by_level(sizes: Sequence[tuple[float, float]], levels: int) -> Anchors
 
 
 def anchors_text(anchors: Anchors) -> str:
-    """The text of a file with these anchors."""
+    """Return the text of an anchor file."""
     return ",  ".join(f"{width:g},{height:g}" for level in anchors for width, height in level) + "\n"
 
 
 def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", anchors: str = "") -> Preset:
-    """The model of that name, with other parts and the anchors in a file if they are given.
+    """Return the model `name`, with parts replaced and anchors read from a file if given.
 
-    ValueError for unknown names, and for parts that do not go together.
+    ValueError for unknown names, and for incompatible parts.
     """
     parts: dict[str, Any] = {"backbone": backbone or None, "neck": neck or None, "head": head or None}
     model = preset(name, **parts)
@@ -57,7 +57,7 @@ def choose_model(name: str, backbone: str = "", neck: str = "", head: str = "", 
 
 
 def anchors_of(model: Preset) -> Anchors:
-    """The model's anchors, level by level. ValueError if it has no anchors that can be chosen."""
+    """Return the model's anchors, level by level. ValueError if it has no anchors that can be chosen."""
     if not model.has_anchors:
         heads = ", ".join(name for name, family in HEADS.items() if family.anchored)
         models = ", ".join(name for name, entry in ZOO.items() if entry.has_anchors)

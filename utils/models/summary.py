@@ -1,4 +1,4 @@
-"""A model's parts and cost as text: short for the training log, or in full."""
+"""Summaries of a model's parts and cost as text: short for the training log, or in full."""
 
 from collections.abc import Mapping, Sequence
 
@@ -23,7 +23,7 @@ sees         receptive field: pixels of the input, height x width, that a predic
 
 
 def short_summary(model: Preset, num_classes: int, image_size: Size) -> str:
-    """Cost by part, and the feature levels, in a few lines for the log."""
+    """Return the cost by part, and the feature levels, in a few lines for the log."""
     summary = _summary(model, num_classes, image_size)
     levels = ", ".join(f"{level.stride} ({level.rows} x {level.columns})" for level in summary.levels)
     strides = f"\nstrides of the feature levels, and their cells: {levels}" if levels else ""
@@ -31,7 +31,7 @@ def short_summary(model: Preset, num_classes: int, image_size: Size) -> str:
 
 
 def full_summary(model: Preset, num_classes: int, image_size: Size) -> str:
-    """The same with the names of the parts, receptive fields, and what the columns mean."""
+    """Return part names, cost by part, feature levels with receptive fields, and the columns explained."""
     summary = _summary(model, num_classes, image_size)
     fields: Sequence[Extent | None] | None
     try:
@@ -70,7 +70,7 @@ def _part_table(summary: Summary) -> str:
 
 
 def _costs(summary: Summary) -> list[tuple[str, float, float, float, float]]:
-    """Layers, parameters, GFLOPs and bytes of activations of each part, and in total."""
+    """Return layers, parameters, GFLOPs and bytes of activations, for each part and in total."""
     columns: list[Mapping[str, float]] = [*summary[:4]]
     rows = [(part, *(column[part] for column in columns)) for part in PARTS]
     return [*rows, ("all", *(sum(column.values()) for column in columns))]  # type: ignore[list-item]
