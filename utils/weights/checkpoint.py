@@ -36,10 +36,10 @@ def save_checkpoint(
     keep: Path | None = None,
     **more: Any,
 ) -> None:
-    """Write a checkpoint; the file appears whole or not at all. The previous one moves to `keep`, if given.
+    """Write a checkpoint atomically; the previous file is moved to `keep`, if given.
 
-    `model`, `ema` and `optimizer` are state dicts, saved in their precision; `more` is whatever else resuming
-    needs. TypeError if anything is neither a tensor nor a primitive, OSError if the file cannot be written.
+    `model`, `ema` and `optimizer` are state dicts, saved in their precision; `more` holds anything else
+    needed to resume. TypeError for values other than tensors and primitives, OSError if writing fails.
     """
     content = {
         "model": dict(model),
@@ -56,13 +56,13 @@ def save_checkpoint(
     with replacing(Path(path), keep) as beside:
         try:
             torch.save(content, beside)
-        except RuntimeError as error:  # it hides the system's message
+        except RuntimeError as error:  # torch hides the system's message
             free = shutil.disk_usage(path.parent).free / 1e6
             raise OSError(f"{path} cannot be written: {free:.1f} MB are left on the disk") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of `save_checkpoint`, on the CPU; ValueError if it is another file, or damaged."""
+    """Read a checkpoint of `save_checkpoint`, on the CPU; ValueError for other or damaged files."""
     path = Path(path)
     check_is_file(path)
     if zipfile.is_zipfile(path) and not _checksums_match(path):
@@ -79,11 +79,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 def load_torch_file(path: Path, mmap: bool = False) -> Any:
     """Read a file that `torch.save` wrote, on the CPU; ValueError with the reason if it cannot be loaded.
 
-    With `mmap`, tensors are read from the disk when they are used; the file must not change until then.
+    With `mmap`, tensors are read from disk when first used; the file must not change until then.
     """
     check_is_file(path)
     try:
-        # Files from before torch 1.6 are not zip archives and cannot be mapped.
+        # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
     except Exception as error:  # invalid pickles raise anything from KeyError to OSError
         if "unsupported global" in str(error).lower() or "unsupported class" in str(error).lower():
@@ -95,9 +95,9 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
 
 
 def _checksums_match(path: Path) -> bool:
-    """Whether each part of the zip archive of torch.save matches its checksum (CRC-32).
+    """Return whether each file in the zip archive of torch.save matches its checksum (CRC-32).
 
-    PyTorch does not check them, and would load weights with flipped bits.
+    PyTorch does not verify checksums, and would load weights with flipped bits.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -107,7 +107,7 @@ def _checksums_match(path: Path) -> bool:
 
 
 def check_is_file(path: Path) -> None:
-    """ValueError with the absolute path if there is no such file; OSError if it may not be read."""
+    """Raise ValueError with the absolute path if there is no such file, OSError if it may not be read."""
     if not path.is_file():
         kind = "is a folder, not a weights file" if path.is_dir() else "does not exist"
         raise ValueError(f"{path.absolute()} {kind}: check the path of the weights")
@@ -115,12 +115,12 @@ def check_is_file(path: Path) -> None:
 
 
 def damaged(path: Path) -> str:
-    """The message for a weights file that cannot be read."""
+    """Return the message for a weights file that cannot be read."""
     return f"{path} is damaged, incomplete or not a weights file: download or save it again"
 
 
 def _check_plain(name: str, value: Any) -> None:
-    """TypeError that names an entry which would not load with `weights_only=True`."""
+    """Raise TypeError naming an entry that would not load with `weights_only=True`."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             _check_plain(f"{name}.{key}" if name else str(key), item)
@@ -135,7 +135,7 @@ def _check_plain(name: str, value: Any) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """The states of the random generators of Python, NumPy, torch and all GPUs, as tensors and primitives."""
+    """Return the random states of Python, NumPy, torch and all GPUs, as tensors and primitives."""
     version, numbers, gauss = random.getstate()
     kind, key, *rest = np.random.get_state()  # noqa: NPY002, other code may use the global one
     return {
@@ -147,7 +147,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Restore the states of the generators; those of GPUs only if there are as many."""
+    """Restore the random states; on GPUs only if their number is the same."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, key, *rest = state["numpy"]

@@ -1,4 +1,4 @@
-"""Transfers rows of a file's class layers to ours by class name, not by position."""
+"""Copies rows of class layers from a weights file to the detector by class name, not by position."""
 
 import functools
 import re
@@ -10,18 +10,18 @@ from torch import Tensor
 
 from nets import Preset, build
 
-# COCO and VOC spell these differently, and weights of one are often fine-tuned on the other.
+# COCO and VOC spell these classes differently, and COCO weights are often fine-tuned on VOC, or the reverse.
 _VOC_SPELLING = {"airplane": "aeroplane", "motorcycle": "motorbike", "couch": "sofa", "tv": "tvmonitor"}
 
-# Tensors with several adjacent rows for each class, by the end of their names: rows for its box coordinates.
+# Rows per class, if several (for box coordinates), by the end of the tensor's name.
 _ROWS_EACH = {".box_predictor.bbox_pred.weight": 4, ".box_predictor.bbox_pred.bias": 4}
 
 
 class ClassLayer(NamedTuple):
-    """How the rows of a tensor belong to classes: `groups` (e.g. anchors), each with rows for every class.
+    """The layout of a tensor's rows: `groups` (e.g. anchors), each with rows for every class.
 
-    before  classes of each group that come before ours (e.g. the background)
-    each    adjacent rows for each class
+    before  number of classes in each group that precede ours (e.g. the background)
+    each    number of adjacent rows per class
     """
 
     groups: int
@@ -29,22 +29,22 @@ class ClassLayer(NamedTuple):
     each: int = 1
 
     def classes(self, rows: int) -> int:
-        """The number of classes of a tensor with this number of rows."""
+        """Return the number of classes of a tensor with this number of rows."""
         return rows // (self.groups * self.each) - self.before
 
     def fits(self, rows: int) -> bool:
-        """Whether this number of rows fits some number of classes."""
+        """Return whether this number of rows fits some number of classes."""
         return rows % (self.groups * self.each) == 0 and self.classes(rows) > 0
 
     def grouped(self, tensor: Tensor) -> Tensor:
-        """[rows, ...] -> [groups, before + classes, each, ...], a view."""
+        """Return a view [groups, before + classes, each, ...] of a tensor [rows, ...]."""
         return tensor.unflatten(0, (self.groups, -1, self.each))
 
 
 class ClassTransfer(NamedTuple):
-    """The classes whose rows to copy from the file's class layers: ours[target] = theirs[source].
+    """The classes whose rows are copied from the file's class layers: ours[target] = theirs[source].
 
-    layers  the tensors that have rows for classes, by name
+    layers  class layers by tensor name
     """
 
     layers: Mapping[str, ClassLayer]
@@ -52,11 +52,11 @@ class ClassTransfer(NamedTuple):
     source: tuple[int, ...]
 
     def rows(self, layer: ClassLayer) -> int:
-        """How many rows of a class layer are copied."""
+        """Return the number of rows of a class layer that are copied."""
         return layer.groups * layer.each * (layer.before + len(self.target))
 
     def copy(self, name: str, theirs: Tensor, ours: Tensor) -> None:
-        """Copy the rows of the transferred classes into `ours`, and those before all classes."""
+        """Copy the rows of the transferred classes, and of the background if there is one, into `ours`."""
         layer = self.layers[name]
         source, target = layer.grouped(theirs.to(ours)), layer.grouped(ours)
         target[:, : layer.before] = source[:, : layer.before]
@@ -66,18 +66,18 @@ class ClassTransfer(NamedTuple):
 
 @functools.cache
 def model_shapes(model: Preset, num_classes: int) -> dict[str, torch.Size]:
-    """Shapes of the floating-point tensors of a model by name, without allocating them."""
+    """Return the shapes of a model's floating-point tensors by name, without allocating them."""
     with torch.device("meta"):
         state = build(model, num_classes).state_dict()
     return {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
 
 
 def class_layers(model: Preset) -> dict[str, ClassLayer]:
-    """The tensors that have rows for classes: those whose shape depends on the number of classes."""
+    """Return the class layers: all tensors whose shape depends on the number of classes."""
     one, two = model_shapes(model, 1), model_shapes(model, 2)
     layers = {}
     for name, shape in one.items():
-        rows = two[name][0] - shape[0] if shape else 0  # of one class
+        rows = two[name][0] - shape[0] if shape else 0  # rows per class
         if rows:
             each = next((n for end, n in _ROWS_EACH.items() if name.endswith(end)), 1)
             layers[name] = ClassLayer(rows // each, shape[0] // rows - 1, each)
@@ -85,7 +85,7 @@ def class_layers(model: Preset) -> dict[str, ClassLayer]:
 
 
 def layer_class_counts(state: Mapping[str, Tensor], layers: Mapping[str, ClassLayer]) -> frozenset[int]:
-    """The numbers of classes of a state dict's class layers: one number, or none without such layers."""
+    """Return the class counts of a state dict's class layers: one if they agree, none without layers."""
     return frozenset(
         layer.classes(len(state[name]))
         for name, layer in layers.items()
@@ -108,7 +108,7 @@ def match_classes(
 
 
 def fold_name(name: str) -> str:
-    """A class name without differences that people overlook: case, and spaces around it."""
+    """Return a class name in lower case, without surrounding spaces, for comparison."""
     return name.strip().casefold()
 
 

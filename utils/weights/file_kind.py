@@ -1,4 +1,4 @@
-"""Tells the kinds of exported models apart without loading them."""
+"""Recognises the kinds of exported models without loading them."""
 
 import zipfile
 from pathlib import Path
@@ -10,10 +10,10 @@ ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 
 
 def exported_kind(path: str | Path) -> FileKind | None:
-    """The kind of exported model at `path`; None if it is no exported model.
+    """Return the kind of exported model at `path`; None for anything else.
 
-    ONNX is recognised by its suffix, OpenVINO by `model.xml` or its folder, TorchScript by its content.
-    ValueError for a TensorRT engine, which nothing here runs.
+    ONNX is recognised by the suffix, OpenVINO by `model.xml` or its folder, TorchScript by the content.
+    ValueError for a TensorRT engine, which cannot be run here.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -29,7 +29,7 @@ def exported_kind(path: str | Path) -> FileKind | None:
 
 
 def _is_torchscript(path: Path) -> bool:
-    """Whether it is a TorchScript archive; archives of `torch.save` have no constants."""
+    """Return whether the file is a TorchScript archive; archives of `torch.save` have no constants.pkl."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -40,7 +40,7 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def refuse_exported(path: str | Path, reason: str) -> None:
-    """ValueError if `path` is an exported model; `reason` says what cannot be done with it."""
+    """Raise ValueError if `path` is an exported model; `reason` says what cannot be done with it."""
     if exported_kind(path):
         raise ValueError(
             f"{path} is an exported model, which {reason}: give the checkpoint that it was exported from"

@@ -8,17 +8,17 @@ from torch import Tensor
 from nets.common.detector import PARTS
 from utils.weights.class_transfer import ClassLayer, ClassTransfer
 
-MAX_NAMES_PRINTED = 3  # of each kind; the report has them all
+MAX_NAMES_PRINTED = 3  # per kind; the `LoadReport` has all
 
 
 @dataclass(frozen=True)
 class PartReport:
-    """What was loaded into one part of a detector: names of its tensors, in its order.
+    """What was loaded into one part of a detector, as tensor names in the detector's order.
 
-    loaded      entirely loaded
-    by_class    class layers of which only the rows of transferred classes were loaded
-    missing     not in the file
-    mismatched  name -> (shape in the file, shape here)
+    loaded      tensors loaded entirely
+    by_class    class layers with only the rows of transferred classes loaded
+    missing     tensors that are not in the file
+    mismatched  tensor name -> (shape in the file, shape in the detector)
     """
 
     loaded: tuple[str, ...]
@@ -37,12 +37,12 @@ class PartReport:
 class LoadReport:
     """What was loaded from a file.
 
-    parts            by name: backbone, neck, head
-    unused           names in the file that the detector does not have
-    classes_carried  our classes whose rows were transferred by name; None if the file's classes are not
-                     known, and the class layers were loaded by position or not at all
+    parts            reports by part: backbone, neck, head
+    unused           tensor names in the file that the detector does not have
+    classes_carried  our classes whose rows were transferred by name; None if the file's classes are unknown,
+                     and class layers were loaded by position or not at all
     classes_fresh    our classes that the file does not have
-    by_order         parts whose tensors have other names in the file, and were matched by order and shape
+    by_order         parts with other tensor names in the file, matched by order and shape
     """
 
     parts: Mapping[str, PartReport]
@@ -53,11 +53,11 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor was loaded and none of the file is unused."""
+        """Whether every tensor of the detector was loaded, and no tensor of the file is unused."""
         return not self.unused and all(len(part.loaded) == part.tensors for part in self.parts.values())
 
     def text(self) -> str:
-        """A short table to print."""
+        """Return a short table to print."""
         lines = []
         for name, part in self.parts.items():
             order = ", by order and shape: the names differ" if name in self.by_order else ""
@@ -79,7 +79,7 @@ def report_fit(
     class_names: Sequence[str],
     by_order: Sequence[str] = (),
 ) -> LoadReport:
-    """What loading `theirs` into `ours` would load; rows of class layers as in `transfer`, if given."""
+    """Report what loading `theirs` into `ours` would load; with `transfer`, class layers by class name."""
     parts = {}
     for part in PARTS:
         tensors = {name: value for name, value in ours.items() if name.startswith(part + ".")}
@@ -115,14 +115,14 @@ def _compare_part(
 
 
 def _fits(theirs: Tensor, ours: Tensor, layer: ClassLayer | None) -> bool:
-    """Whether the shapes are equal, apart from the number of classes of a class layer."""
+    """Return whether the shapes are equal, apart from the number of classes of a class layer."""
     if layer is None:
         return theirs.shape == ours.shape
     return theirs.ndim == ours.ndim and theirs.shape[1:] == ours.shape[1:] and layer.fits(len(theirs))
 
 
 def problems(part: PartReport) -> list[str]:
-    """One line for each kind of tensor that was not entirely loaded."""
+    """Return one line per kind of tensor that was not loaded entirely."""
     shapes = [
         f"{name} {list(theirs)} in the file, {list(ours)} here"
         for name, (theirs, ours) in part.mismatched.items()
@@ -136,7 +136,7 @@ def problems(part: PartReport) -> list[str]:
 
 
 def shortened(names: Sequence[str], shown: int = MAX_NAMES_PRINTED) -> str:
-    """The first names, and the number of further ones."""
+    """Return the first names and the number of further ones as text."""
     more = [f"and {len(names) - shown} more"] if len(names) > shown else []
     return ", ".join([*names[:shown], *more]) or "none"
 

@@ -31,9 +31,9 @@ def load_weights(
 ) -> LoadReport:
     """Copy tensors with the same name and shape into `detector`, a `model` for `class_names`.
 
-    If the file has none of a part's names, its tensors are matched by order and shape. Rows of the class
-    layers are matched by class name if the file's classes are known; other classes keep their initial rows.
-    With `strict`, for prediction, everything has to fit. ValueError if it does not, or if less than half of
+    If none of a part's tensor names is in the file, the part is matched by order and shape. Rows of class
+    layers are matched by class name if the file's classes are known; new classes keep their initial rows.
+    With `strict`, for prediction, every tensor must fit. ValueError if one does not, or if less than half of
     the backbone fits; the detector is then unchanged.
     """
     state, is_official = our_names(weights, model)
@@ -54,13 +54,13 @@ def load_weights(
 
 
 def known_classes(weights: Weights, model: Preset) -> tuple[str, ...] | None:
-    """Class names of weights for `model`; None if they cannot be known."""
+    """Return the class names of weights for `model`; None if unknown."""
     state, is_official = our_names(weights, model)
     return _known_classes(weights, layer_class_counts(state, class_layers(model)), is_official)
 
 
 def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bool]:
-    """The file's tensors under our names, and whether it has the names of published weights."""
+    """Return the file's tensors under our names, and whether the file uses names of published weights."""
     try:
         official = from_published(weights.state, model.name)
     except ValueError as error:
@@ -71,7 +71,7 @@ def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bo
 
 
 def _known_classes(weights: Weights, counts: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
-    """Class names of a file whose class layers are for `counts` classes, if they can be known."""
+    """Return the class names of a file with class layers for `counts` classes; None if unknown."""
     if weights.class_names is None:
         return read_classes(COCO_CLASSES) if is_official and counts == {80} else None
     if counts and counts != {len(weights.class_names)}:
@@ -95,7 +95,7 @@ def _check_backbone(backbone: PartReport, weights: Weights, model: Preset) -> No
 
 
 def best_fit(weights: Weights) -> tuple[str, float]:
-    """The model of the zoo that the weights fit best, and the fraction of its tensors that fit."""
+    """Return the zoo model that the weights fit best, and the fraction of the model's tensors that fit."""
     fractions = {name: _fitting_fraction(weights, model) for name, model in ZOO.items()}
     best = max(fractions, key=lambda name: fractions[name])
     return best, fractions[best]
@@ -111,7 +111,7 @@ def _fitting_fraction(weights: Weights, model: Preset) -> float:
 
 
 def _check_classes(weights: Weights, counts: frozenset[int], class_names: Sequence[str]) -> None:
-    """ValueError if the weights are for other classes than `class_names`."""
+    """Raise ValueError if the weights are for other classes than `class_names`."""
     theirs = weights.class_names
     if theirs is None:
         if counts and counts != {len(class_names)}:
@@ -127,7 +127,7 @@ def _check_classes(weights: Weights, counts: frozenset[int], class_names: Sequen
 
 
 def _check_complete(report: LoadReport, weights: Weights, model: Preset) -> None:
-    """ValueError if a tensor was not loaded, or one of the file is unused."""
+    """Raise ValueError if a tensor was not loaded, or a tensor of the file is unused."""
     misfits = [line for part in report.parts.values() for line in problems(part)]
     if report.unused:
         misfits.append(f"{len(report.unused)} that {model.name} does not have: {shortened(report.unused)}")

@@ -1,4 +1,4 @@
-"""Matches tensors of a file that have other names than ours by their order and shapes."""
+"""Matches tensors by order and shape where a file has other names for them than ours."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from nets.common.detector import PARTS
 def match_by_order(
     ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Rename tensors of the file to our names, for parts of which it has none by name; and list those parts.
+    """Return the file's tensors, renamed to ours in parts where no name matches, and the names of the parts.
 
     A part is matched entirely or not at all: its sequence of shapes must occur in the file exactly once.
     """
@@ -30,10 +30,10 @@ def match_by_order(
     return renamed, tuple(matched)
 
 
-def _find_sequence(wanted: list[torch.Size], shapes: list[torch.Size]) -> list[int]:
-    """The positions at which the sequence `wanted` begins in `shapes`."""
+def _find_sequence(target: list[torch.Size], shapes: list[torch.Size]) -> list[int]:
+    """Return the positions at which the sequence `target` begins in `shapes`."""
     return [
         start
-        for start in range(len(shapes) - len(wanted) + 1)
-        if shapes[start : start + len(wanted)] == wanted
+        for start in range(len(shapes) - len(target) + 1)
+        if shapes[start : start + len(target)] == target
     ]

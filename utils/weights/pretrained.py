@@ -1,4 +1,4 @@
-"""Weights published by the authors of the networks: where they are, and downloading them."""
+"""Weights published by the authors of the networks: sources, licences and download."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from utils.system.cli import ROOT
 from utils.system.download import download, file_sha256
 
 MODEL_DATA = ROOT / "model_data"
-PRETRAINED = "pretrained"  # what --weights takes instead of a file
+PRETRAINED = "pretrained"  # value of --weights instead of a file
 
 
 class WeightsSource(NamedTuple):
-    """Where weights come from. `sha256` is empty if no trusted checksum is known."""
+    """The source of a weights file; `sha256` is empty if no trusted checksum is known."""
 
     url: str
     sha256: str
@@ -19,7 +19,7 @@ class WeightsSource(NamedTuple):
 
     @property
     def file_name(self) -> str:
-        """The name of the file, there and here."""
+        """The name of the file, the same in the URL and on disk."""
         return self.url.rpartition("/")[2]
 
 
@@ -114,7 +114,7 @@ SOURCES: dict[str, WeightsSource] = {
 
 
 def weights_source(model: str) -> WeightsSource:
-    """The source of a model's published weights. ValueError if none are known."""
+    """Return the source of a model's published weights. ValueError if there are none."""
     if model not in SOURCES:
         raise ValueError(
             f"--weights pretrained: there are no published weights of the model '{model}', only of "
@@ -124,7 +124,7 @@ def weights_source(model: str) -> WeightsSource:
 
 
 def weights_licence(path: Path, model: str | None) -> str | None:
-    """The licence of the file if it is one of the published ones, or of `model`'s if it is "pretrained"."""
+    """Return the licence of a published file, or of `model`'s weights for "pretrained"; None if unknown."""
     if str(path) == PRETRAINED and model is not None:
         return weights_source(model).licence
     found = file_sha256(path)
@@ -132,10 +132,10 @@ def weights_licence(path: Path, model: str | None) -> str | None:
 
 
 def pretrained_weights(model: str, folder: Path = MODEL_DATA) -> Path:
-    """The file in `folder` with a model's published weights, downloaded if it is not there.
+    """Return the file in `folder` with a model's published weights, downloaded if it is missing.
 
-    Prints the source, the licence, and the checksum of a file that could not be verified. ValueError if the
-    download fails, with the way to do it by hand, or if another file has its name.
+    Prints source and licence, and the checksum of a file that cannot be verified. ValueError if the download
+    fails, with instructions to do it by hand, or if a different file has that name.
     """
     source = weights_source(model)
     path = folder / source.file_name

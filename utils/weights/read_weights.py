@@ -21,9 +21,9 @@ from utils.weights.checkpoint import check_is_file, damaged, load_torch_file
 from utils.weights.file_kind import refuse_exported
 from utils.weights.thresholds import Thresholds, stored_thresholds
 
-_WRAPPER_PREFIXES = ("module.", "model.")  # that DataParallel and wrapper classes put before all names
-_COMPILE_PREFIX = "_orig_mod."  # that torch.compile puts into names
-# Keys under which checkpoints have their weights, EMA weights first.
+_WRAPPER_PREFIXES = ("module.", "model.")  # prepended to all names by DataParallel and wrapper classes
+_COMPILE_PREFIX = "_orig_mod."  # inserted into names by torch.compile
+# Keys under which checkpoints store weights, EMA weights first.
 _STATE_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict", "module")
 
 
@@ -31,10 +31,10 @@ _STATE_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "mod
 class Weights:
     """The content of a weights file.
 
-    state  floating-point tensors under the names of the file
-    class_names, model_name, image_size  None if the file does not contain them
-    parts  names of parts that differ from the model's own, and its anchors
-    thresholds  the confidences with the best F1, if they were stored
+    state  floating-point tensors by name, as in the file
+    class_names, model_name, image_size  stored values; None if the file has none
+    parts  parts that replace the model's own, and anchors, by name
+    thresholds  confidence thresholds of best F1; None if not stored
     """
 
     path: Path
@@ -47,10 +47,10 @@ class Weights:
 
 
 def read_weights(path: str | Path) -> Weights:
-    """Read `.safetensors`, a Darknet `.weights`, or what `torch.save` wrote: a checkpoint or a state dict.
+    """Read `.safetensors`, a Darknet `.weights`, or a checkpoint or state dict written by `torch.save`.
 
-    From a checkpoint it takes the EMA weights, if it has any. ValueError if the file is missing, damaged,
-    unsafe to load, or holds no tensors.
+    Takes the EMA weights of a checkpoint, if it has any. ValueError if the file is missing, damaged, unsafe
+    to load, or holds no tensors.
     """
     path = Path(path)
     refuse_exported(path, "cannot be trained or changed")
@@ -66,7 +66,7 @@ def read_weights(path: str | Path) -> Weights:
 
 
 def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """The floating-point tensors of a checkpoint's model, at any depth; or of the mapping itself."""
+    """Return the floating-point tensors of a checkpoint's model, at any depth, or of the mapping itself."""
     for key in _STATE_KEYS:
         if isinstance(content.get(key), Mapping) and (found := _tensors_in(content[key])):
             return found
@@ -78,7 +78,7 @@ def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:
 
 
 def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same tensors without the prefixes that all names have."""
+    """Return the same tensors without the prefixes that all names share."""
     for prefix in _WRAPPER_PREFIXES:
         if state and all(name.startswith(prefix) for name in state):
             return _unwrapped({name.removeprefix(prefix): value for name, value in state.items()})
@@ -86,7 +86,7 @@ def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    """Tensors under "model", and the metadata beside them, parsed if it is JSON."""
+    """Read the tensors, as "model", and the metadata entries, parsed where they are JSON."""
     check_is_file(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -107,7 +107,7 @@ def _parsed(text: str) -> Any:
 def _metadata(
     content: Mapping[str, Any],
 ) -> tuple[tuple[str, ...] | None, str | None, Size | None, Mapping[str, Any]]:
-    """Class names, model name, image size, parts; None for what is missing or of another type."""
+    """Return class names, model name, image size and parts; None if missing or malformed (parts: empty)."""
     names, model, size = content.get("class_names"), content.get("model_name"), content.get("image_size")
     parts = content.get("model_parts")
     return (
@@ -119,9 +119,9 @@ def _metadata(
 
 
 def read_darknet(path: Path) -> Tensor:
-    """Read all floats of a Darknet file, float32 [N]. ValueError if it is missing or another file.
+    """Read all floats of a Darknet file, float32 [N]. ValueError if it is missing or not a Darknet file.
 
-    The header is the version, three int32, and the number of images trained on, int64 from version 0.2 on and
+    The header holds the version, three int32, and the number of images trained on: int64 since version 0.2,
     int32 before.
     """
     check_is_file(path)

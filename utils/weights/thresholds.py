@@ -1,4 +1,4 @@
-"""Confidence thresholds: a number, or those with the best F1, stored with the weights."""
+"""Confidence thresholds: one number, or the thresholds of best F1, which are stored with the weights."""
 
 import math
 from collections import Counter
@@ -18,16 +18,16 @@ THRESHOLDS_KEY = "thresholds"  # in a checkpoint, and in the metadata of exporte
 
 
 class Thresholds(NamedTuple):
-    """The confidences with the best F1 on some data: one for all classes, and one for each class."""
+    """Confidence thresholds of best F1 on a data set: one overall, and one per class."""
 
     overall: float
     by_class: tuple[float, ...]
 
 
 def best_thresholds(overall: float, by_class: np.ndarray) -> Thresholds:
-    """Thresholds from the confidences with the best F1 in an evaluation: over all classes, and by class [C].
+    """Return thresholds from the confidences of best F1 in an evaluation: overall, and by class [C].
 
-    A class without a best confidence (NaN) gets the overall one. ValueError if that is NaN too.
+    A class whose confidence is NaN gets the overall threshold. ValueError if `overall` is NaN.
     """
     if math.isnan(overall):
         raise ValueError("no object was detected, so there is no best threshold to store with the weights")
@@ -35,9 +35,9 @@ def best_thresholds(overall: float, by_class: np.ndarray) -> Thresholds:
 
 
 def store_thresholds(path: Path, thresholds: Thresholds) -> None:
-    """Write the thresholds into a checkpoint of `train.py` and leave everything else in it unchanged.
+    """Write the thresholds into a checkpoint of `train.py`; everything else in it stays unchanged.
 
-    ValueError for other files, which cannot store them.
+    ValueError for other files, which cannot store thresholds.
     """
     content = load_torch_file(path)
     names = content.get("class_names") if isinstance(content, dict) else None
@@ -52,7 +52,7 @@ def store_thresholds(path: Path, thresholds: Thresholds) -> None:
 
 
 def stored_thresholds(content: Mapping[str, Any]) -> Thresholds | None:
-    """The thresholds in the content of a weights file; None if there are none, or they have another form."""
+    """Return the thresholds in the content of a weights file; None if missing or malformed."""
     match content.get(THRESHOLDS_KEY):
         case {"overall": float(overall), "by_class": list(by_class)} if {*map(type, by_class)} == {float}:
             return Thresholds(overall, tuple(by_class))
@@ -62,11 +62,11 @@ def stored_thresholds(content: Mapping[str, Any]) -> Thresholds | None:
 def class_confidences(
     confidence: Confidence, stored: Thresholds | None, num_classes: int
 ) -> tuple[float, ...]:
-    """The confidence threshold of each class.
+    """Return the confidence threshold of each class.
 
-    confidence  a number for all classes; "best" or "best-by-class" for the stored ones; None for the stored
-        overall one, or .5 if there is none
-    ValueError for a number outside 0..1, and if thresholds are needed that are not stored.
+    confidence  number for all classes; "best" (overall) or "best-by-class" for stored thresholds; None for
+        the stored overall threshold, or .5 if none is stored
+    ValueError for a number outside 0..1, and if the requested thresholds are not stored.
     """
     if confidence is None:
         confidence = DEFAULT_CONFIDENCE if stored is None else "best"
@@ -85,7 +85,7 @@ def class_confidences(
 def change_confidences(
     confidences: Sequence[float], class_names: Sequence[str], changes: Mapping[str, float]
 ) -> tuple[float, ...]:
-    """The confidence thresholds, with those of some classes changed, by name.
+    """Return the confidence thresholds after applying `changes`, by class name.
 
     ValueError for an unknown class, and for a number outside 0..1.
     """
@@ -99,7 +99,7 @@ def change_confidences(
 
 
 def check_class_names(flag: str, names: Iterable[str], class_names: Sequence[str]) -> None:
-    """ValueError unless all `names` are class names."""
+    """Raise ValueError unless all `names` are class names."""
     unknown = [name for name in names if name not in class_names]
     if unknown:
         raise ValueError(
@@ -108,7 +108,7 @@ def check_class_names(flag: str, names: Iterable[str], class_names: Sequence[str
 
 
 def parse_class_confidence(texts: Sequence[str]) -> dict[str, float]:
-    """Parse texts `name=0.3` into thresholds by class name. A name may contain `=`. ValueError otherwise."""
+    """Parse `name=0.3` texts to thresholds by class name; names may contain `=`. ValueError if malformed."""
     values = {}
     for text in texts:
         name, _, number = text.rpartition("=")
@@ -124,7 +124,7 @@ def parse_class_confidence(texts: Sequence[str]) -> dict[str, float]:
 def describe_confidences(
     confidences: Sequence[float], class_names: Sequence[str], only: Sequence[str] = ()
 ) -> str:
-    """The confidence thresholds as one line for the log."""
+    """Return the confidence thresholds as one line for the log."""
     pairs = [
         (name, f"{value:.3g}")
         for name, value in zip(class_names, confidences, strict=True)
