@@ -1,4 +1,4 @@
-"""From pixels to detections: network, decoding, NMS, and back to the original image.
+"""From pixels to detections: network, decoding, NMS, and mapping to the original image.
 
 Evaluation in training, get_map, predict and video all use `find_candidates` and `select_detections`.
 """
@@ -21,11 +21,11 @@ from utils.system.stopwatch import Stopwatch
 
 
 class DetectorLike(Protocol):
-    """What `Detector` and an exported model have in common.
+    """The interface that `Detector` and exported models share.
 
-    pixels  the pixel format of its input: how images are padded
-    stride  what the sides of its input must be multiples of
-    device  where its input must be
+    pixels  pixel format of the input: how images are padded
+    stride  input height and width must be multiples of it
+    device  device of the input
     """
 
     @property
@@ -38,25 +38,25 @@ class DetectorLike(Protocol):
     def device(self) -> torch.device: ...
 
     def accepts(self, size: Size) -> bool:
-        """Whether it takes inputs of this size (height, width)."""
+        """Return whether inputs of this size (height, width) are accepted."""
         ...
 
     def eval(self) -> object:
-        """Switch to evaluation mode, if it has another."""
+        """Switch to evaluation mode, if there are modes."""
         ...
 
     def detect(self, images: Tensor) -> Candidates:
-        """uint8 RGB [B, 3, H, W] -> boxes and scores before NMS."""
+        """Return boxes and scores before NMS for uint8 RGB images [B, 3, H, W]."""
         ...
 
 
 @dataclass(frozen=True)
 class DetectSettings:
-    """How candidates are computed and which of them become detections; the defaults are for evaluation.
+    """Settings of the network and of NMS; the defaults are for evaluation.
 
     autocast      number format of convolutions; None is float32
-    rectangular   whether batches are cropped to the shapes of their images
-    agnostic_nms  class-agnostic NMS: whether boxes suppress those of other classes too
+    rectangular   whether the padding of a batch is cut to the shapes of its images
+    agnostic_nms  whether NMS is class-agnostic: boxes of different classes suppress each other too
     """
 
     confidence: float = 0.001
@@ -75,9 +75,9 @@ def detect_batch(
     settings: DetectSettings,
     watch: Stopwatch | None = None,
 ) -> list[Detections]:
-    """Detect on uint8 RGB images [B, 3, H, W], letterboxed as `letterboxes` says.
+    """Detect on uint8 RGB images [B, 3, H, W], which were letterboxed as in `letterboxes`.
 
-    `watch` gets the time of the stages "network" and "NMS".
+    `watch` records the time of the stages "network" and "NMS".
     """
     watch = watch or Stopwatch()
     with watch.timed("network"):
@@ -88,7 +88,7 @@ def detect_batch(
 
 @torch.inference_mode()
 def find_candidates(detector: DetectorLike, images: Tensor, autocast: torch.dtype | None) -> Candidates:
-    """Boxes and scores before NMS, in pixels of the input, of uint8 RGB images [B, 3, H, W]."""
+    """Return pre-NMS scores and boxes (input pixels) for uint8 RGB images [B, 3, H, W]."""
     detector.eval()
     with autocasting(images.device, autocast):
         return detector.detect(images)
@@ -98,7 +98,7 @@ def find_candidates(detector: DetectorLike, images: Tensor, autocast: torch.dtyp
 def select_detections(
     candidates: Candidates, letterboxes: Sequence[Letterbox], settings: DetectSettings
 ) -> list[Detections]:
-    """Detections after NMS, in pixels of the original images, which `letterboxes` placed on the input."""
+    """Return the detections after NMS, mapped by `letterboxes` to pixels of the original images."""
     kept = nms(
         candidates, settings.confidence, settings.nms_iou, settings.max_detections, settings.agnostic_nms
     )
@@ -107,7 +107,7 @@ def select_detections(
 
 
 def _to_original(kept: NMSResult, letterbox: Letterbox, candidates: int) -> Detections:
-    """Boxes in pixels of the original image, without those that lie entirely in the padding."""
+    """Return detections in pixels of the original image, without boxes entirely in the padding."""
     boxes = letterbox.inverse(kept.boxes.cpu().numpy())
     inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     return Detections(

@@ -1,4 +1,4 @@
-"""Detections on all images of a data set, in batches, by one process or several."""
+"""Detects on all images of a data set, in batches, in one process or several."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,9 +23,9 @@ Losses = Callable[[Tensor, Targets], dict[str, Tensor]]
 
 
 class DatasetDetections(NamedTuple):
-    """Detections on each image of a data set, in its order, and the files that could not be read.
+    """Detections on each image of a data set, in the data set's order, and the unreadable files.
 
-    losses  mean losses by component, if they were asked for
+    losses  mean losses by component; empty if not requested
     watch   time spent waiting for data, in the network and in NMS
     """
 
@@ -48,8 +48,8 @@ def detect_dataset(
 ) -> DatasetDetections:
     """Detect on every image of a data set, letterboxed to `image_size`, in batches.
 
-    With `losses`, the method of the detector, their means are computed too. With several processes each
-    detects on its share of the images, and all get the whole result.
+    With `losses`, a method of the detector, mean losses are computed too. With several processes, each one
+    detects on a part of the images, and all get the whole result.
     """
     processes = processes or Processes()
     device = detector.device

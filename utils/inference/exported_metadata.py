@@ -1,4 +1,4 @@
-"""Metadata of exported files: one JSON text in each, whatever its format; written and read here alone."""
+"""Metadata of exported files: a JSON text, the same in every format, which is written and read only here."""
 
 import json
 import tomllib
@@ -12,29 +12,29 @@ from utils.data.types import Size
 from utils.system.cli import ROOT
 from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds, stored_thresholds
 
-METADATA_KEY = "boxwright"  # of the JSON text in ONNX's metadata and OpenVINO's rt_info
-EXTRA_FILE = f"{METADATA_KEY}.json"  # its name among TorchScript's extra files
+METADATA_KEY = "boxwright"  # key of the JSON text in ONNX's metadata and OpenVINO's rt_info
+EXTRA_FILE = f"{METADATA_KEY}.json"  # name of the JSON text among TorchScript's extra files
 
 INPUT_NAME = "images"
-CANDIDATE_OUTPUTS = ("candidate_boxes", "candidate_scores")  # before NMS: what our own runtimes fetch
+CANDIDATE_OUTPUTS = ("candidate_boxes", "candidate_scores")  # before NMS; our own runtimes fetch only these
 
 
 @dataclass(frozen=True)
 class ExportMetadata:
     """All that is needed to use an exported file; field names are the keys of the JSON text.
 
-    image_size      height and width that it was exported for
-    dynamic         whether it takes batches of any length and sizes that are multiples of `stride`; if not,
-                    it takes one image of `image_size` at a time
-    smallest        least height and width of the input
-    letterbox       whether it takes one image of any size and letterboxes it itself
-    nms             whether it has outputs after NMS too
-    pixels          how images are letterboxed; scaling and normalisation are part of the graph
-    thresholds      the confidences with the best F1, if the checkpoint had them
+    image_size      height and width of the input, as exported
+    dynamic         whether any batch size is accepted, and any image size that is a multiple of `stride`; if
+                    not, the input is one image of `image_size`
+    smallest        minimum height and width of the input
+    letterbox       whether the letterbox is in the graph, which then takes one image of any size
+    nms             whether there are outputs after NMS too
+    pixels          pixel format for the letterbox; scaling and normalisation are part of the graph
+    thresholds      confidence thresholds of best F1; None if the checkpoint has none
     confidence, nms_iou, max_detections  settings of the NMS in the graph
-    bfloat16        whether its detections stay about the same when it is computed in bfloat16
-    device          where it runs: "any", or the device type that TorchScript was traced on
-    weights_licence licence of the published weights, if it was exported from them
+    bfloat16        whether detections in bfloat16 are about the same
+    device          "any", or the device type that a TorchScript file was traced on
+    weights_licence licence of the published weights, if they were exported
     """
 
     model_name: str
@@ -55,13 +55,13 @@ class ExportMetadata:
     weights_licence: str | None = None
 
     def accepts(self, size: Size) -> bool:
-        """Whether the file takes inputs of this size (height, width)."""
+        """Return whether inputs of this size (height, width) are accepted."""
         if self.dynamic:
             return all(side % self.stride == 0 for side in size)
         return size == self.image_size
 
     def to_json(self) -> str:
-        """The JSON text; class names keep their non-ASCII characters."""
+        """Return the JSON text; class names keep their non-ASCII characters."""
         content = asdict(self)
         content["pixels"] = self.pixels._asdict()
         content[THRESHOLDS_KEY] = None if self.thresholds is None else self.thresholds._asdict()
@@ -73,9 +73,9 @@ class ExportMetadata:
 def read_metadata(
     text: str | None, path: Path, outputs: Collection[str] = CANDIDATE_OUTPUTS
 ) -> ExportMetadata:
-    """The metadata of the exported file at `path`, which has these outputs.
+    """Check the output names of the exported file at `path`, and return the file's metadata.
 
-    `text` is its JSON text, None or empty if it has none. ValueError if the file was not written by
+    `text` is the JSON text in the file, None or empty without one. ValueError if the file was not written by
     `export.py`.
     """
     missing = [f"the output {name}" for name in CANDIDATE_OUTPUTS if name not in outputs]
@@ -89,7 +89,7 @@ def read_metadata(
 
 
 def metadata_from_json(text: str, path: Path) -> ExportMetadata:
-    """The metadata in a JSON text of the file at `path`; ValueError if `to_json` did not write it."""
+    """Parse the metadata from the JSON text of the file at `path`; ValueError unless `to_json` wrote it."""
     try:
         content: dict[str, Any] = json.loads(text)
         fields = {name: content[name] for name in ExportMetadata.__dataclass_fields__ if name in content}
@@ -113,5 +113,5 @@ def metadata_from_json(text: str, path: Path) -> ExportMetadata:
 
 
 def boxwright_version() -> str:
-    """Boxwright's version."""
+    """Return Boxwright's version."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]

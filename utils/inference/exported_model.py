@@ -1,4 +1,4 @@
-"""An exported model in place of a checkpoint: the letterbox before it and the NMS after it are the same."""
+"""An exported model used in place of a checkpoint, with the same letterbox before it and NMS after it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ LOADERS = {"onnx": load_onnx, "openvino": load_openvino, "torchscript": load_tor
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A `utils.inference.detect.DetectorLike` that an exported file holds.
+    """An exported file as a `utils.inference.detect.DetectorLike`.
 
     image_size  height and width that images are letterboxed to
     """
@@ -40,31 +40,31 @@ class ExportedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where images are handed over and candidates come back."""
+        """The device of the input images and of the returned candidates."""
         return self.runtime.device
 
     @property
     def pixels(self) -> PixelFormat:
-        """How images are letterboxed."""
+        """The pixel format for the letterbox."""
         return self.metadata.pixels
 
     @property
     def stride(self) -> int:
-        """What the image size must be a multiple of."""
+        """The stride: input height and width must be multiples of it."""
         return self.metadata.stride
 
     def accepts(self, size: Size) -> bool:
-        """Whether the file takes inputs of this size (height, width)."""
+        """Return whether inputs of this size (height, width) are accepted."""
         return self.metadata.accepts(size)
 
     def eval(self) -> "ExportedModel":
-        """Itself: an exported file has no training mode."""
+        """Return the model itself: an exported file has no training mode."""
         return self
 
     def detect(self, images: Tensor) -> Candidates:
-        """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
+        """Return boxes [B, A, 4] xyxy (input pixels), scores [B, A, C] for uint8 RGB images [B, 3, H, W].
 
-        ValueError for images of another size than the file is fixed to.
+        ValueError if the file has a fixed input size and the images have another.
         """
         if self.metadata.dynamic:
             return self.runtime.run(images)
@@ -75,7 +75,7 @@ class ExportedModel:
         return Candidates(boxes, scores)
 
     def describe(self) -> str:
-        """One line for the log: the runtime, what it runs on, its number format and number of threads."""
+        """Return one line for the log: runtime, device, number format and number of threads."""
         return f"device: {self.runtime.description}, threads: {torch.get_num_threads()}"
 
 
@@ -90,8 +90,8 @@ def load_exported(
 ) -> ExportedModel:
     """Load an exported model. `model` and `classes` are optional; if given, they must match the file.
 
-    ValueError if the file is missing, damaged or not written by `export.py`, if `model` or `classes` differ
-    from it, or if it does not take `image_size`.
+    ValueError if the file is missing, damaged or not written by `export.py`, does not match `model` or
+    `classes`, or does not accept `image_size`.
     """
     path = Path(path)
     kind = exported_kind(path)

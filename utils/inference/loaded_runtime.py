@@ -1,4 +1,4 @@
-"""An exported file loaded by its runtime: what each of the `load_...` functions beside it returns."""
+"""An exported file loaded by its runtime: the result of each `load_...` function in this folder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ HOST = torch.device("cpu")
 class LoadedRuntime:
     """A loaded file as a function from images to candidates, and its metadata.
 
-    run          uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, on the same device
-    device       where images are handed over; a runtime that uses a GPU may still take them from the CPU
-    description  the runtime, what it runs on and its number format, for the log
+    run          function: uint8 RGB [B, 3, H, W] on `device` -> boxes and scores before NMS, on `device`
+    device       device of the images; a runtime that uses a GPU may still take images from the CPU
+    description  runtime, device and number format, for the log
     """
 
     metadata: ExportMetadata

@@ -9,15 +9,15 @@ from torchvision.ops import nms as agnostic_nms
 
 from nets.common.structures import Candidates
 
-# Highest-scoring candidates that NMS looks at: limits its time, and changed no digit of AP on COCO images.
+# Highest-scoring candidates that enter NMS: limits the time, and changed no digit of AP on COCO images.
 MAX_CANDIDATES = 1000
 
 
 class NMSResult(NamedTuple):
-    """What NMS keeps on one image, highest score first.
+    """The detections that NMS keeps on one image, highest score first.
 
-    boxes [N, 4] xyxy in pixels of the network input, scores [N], labels [N]; best_score and best_label are
-    those of the highest-scoring candidate, whether or not it reached the confidence threshold.
+    boxes [N, 4] xyxy in pixels of the network input, scores [N], labels [N]; best_score and best_label belong
+    to the highest-scoring candidate, whether or not it reached the confidence threshold.
     """
 
     boxes: Tensor
@@ -30,15 +30,15 @@ class NMSResult(NamedTuple):
 def nms(
     candidates: Candidates, confidence: float, iou: float, max_detections: int, agnostic: bool = False
 ) -> list[NMSResult]:
-    """Keep, image by image, boxes of at least `confidence` whose IoU with each better box is at most `iou`.
+    """Apply NMS to each image: keep scores of at least `confidence`, suppress overlaps of IoU above `iou`.
 
-    Each box has its best class alone. Boxes of different classes do not suppress each other unless
+    Each box gets only its highest-scoring class. Boxes of different classes do not suppress each other unless
     `agnostic`. ValueError if a threshold is not in 0..1.
     """
     for flag, value in (("--confidence", confidence), ("--nms-iou", iou)):
         if not 0 <= value <= 1:
             raise ValueError(f"{flag} is between 0 and 1, not {value}")
-    best = candidates.scores.amax(dim=-1)  # the class is computed below, for a few boxes alone
+    best = candidates.scores.amax(dim=-1)  # classes are computed below, for the few boxes left
     return [
         _suppress(boxes, scores, highest, confidence, iou, max_detections, agnostic)
         for boxes, scores, highest in zip(candidates.boxes, candidates.scores, best, strict=True)
@@ -55,7 +55,7 @@ def _suppress(
     agnostic: bool,
 ) -> NMSResult:
     reached = (best >= confidence).nonzero().squeeze(1)
-    # A stable sort breaks ties, and so gives metrics, alike on every machine.
+    # A stable sort breaks ties in the same way on every machine, so metrics are the same too.
     order = torch.argsort(best[reached], descending=True, stable=True)[:MAX_CANDIDATES]
     chosen = reached[order]
     values, labels = scores[chosen].max(dim=-1)
@@ -66,19 +66,19 @@ def _suppress(
 
 
 def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, agnostic: bool) -> Tensor:
-    """Indices of the boxes [N, 4] that NMS keeps, int64 [K], highest score first.
+    """Return the indices of the boxes [N, 4] that NMS keeps, int64 [K], highest score first.
 
-    A box suppresses those of its own class; all of them if `agnostic`.
+    Boxes of different classes do not suppress each other unless `agnostic`.
     """
     if agnostic:
         return agnostic_nms(boxes, scores, iou)
-    # batched_nms shifts each class by the largest coordinate, which needs coordinates from 0 on.
+    # batched_nms shifts each class by the largest coordinate, which needs coordinates of at least 0.
     from_zero = boxes - boxes.min() if len(boxes) else boxes
     return batched_nms(from_zero, scores, labels, iou)
 
 
 def _best(scores: Tensor, best: Tensor) -> tuple[float, int]:
-    """Score and class of the highest-scoring candidate; -1 if there is none."""
+    """Return score and class of the highest-scoring candidate; -1 for both if there is none."""
     if not len(best):
         return -1.0, -1
     top = best.argmax()

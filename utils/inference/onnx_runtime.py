@@ -23,8 +23,8 @@ ERRORS_ONLY = 3  # log level; warnings are about the graph, which users cannot c
 def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load an ONNX file.
 
-    Only the candidates are computed; NMS is ours, so that results are those of the checkpoint. ValueError
-    for a file that is damaged or was not written by `export.py`, and for a 16-bit number format.
+    Only the candidates are computed, and our own NMS follows, so that results equal the checkpoint's.
+    ValueError for a file that is damaged or was not written by `export.py`, and for a 16-bit number format.
     """
     require_packages(f"running {path.name}", "onnxruntime")
     import onnxruntime
@@ -52,7 +52,7 @@ def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
 
 
 def create_session(path: Path, providers: list[Provider]) -> "InferenceSession":
-    """Load an ONNX file with as many threads as PyTorch uses; ValueError if ONNX Runtime cannot."""
+    """Load an ONNX file with as many threads as PyTorch uses; ValueError if that fails."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -65,7 +65,7 @@ def create_session(path: Path, providers: list[Provider]) -> "InferenceSession":
 
 
 def choose_providers(device: torch.device, available: list[str]) -> list[Provider]:
-    """ONNX Runtime's execution providers for a device; prints what to install if it cannot use the GPU."""
+    """Return ONNX Runtime's execution providers for a device; print what to install to use the GPU."""
     if device.type == "cpu":
         return [CPU]
     if CUDA not in available:

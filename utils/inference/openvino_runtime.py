@@ -23,14 +23,14 @@ from utils.weights.file_kind import MODEL_FILE
 if TYPE_CHECKING:
     from openvino import CompiledModel, Core, Model
 
-MAX_COMPILED_SHAPES = 4  # shapes of batches that get a compiled model of their own
+MAX_COMPILED_SHAPES = 4  # batch shapes with a compiled model each
 
 
 def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load an OpenVINO folder, or the model.xml in it.
 
-    Only the candidates are computed; NMS is ours, so that results are those of the checkpoint. ValueError
-    for a folder that is damaged or was not written by `export.py`, and for fp16.
+    Only the candidates are computed, and our own NMS follows, so that results equal the checkpoint's.
+    ValueError for a folder that is damaged or was not written by `export.py`, and for fp16.
     """
     require_packages(f"running {path.name}", "openvino")
     import openvino
@@ -57,9 +57,9 @@ def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     compiled: dict[tuple[int, ...], CompiledModel] = {}
 
     def compiled_for(shape: tuple[int, ...]) -> "CompiledModel":
-        """One model for each shape: yolox_nano at 416 took 16 ms with dynamic shapes, 9 with static ones."""
+        """Return a model per shape: yolox_nano at 416 takes 16 ms with dynamic, 9 ms with static shapes."""
         if shape not in compiled and len(compiled) >= MAX_COMPILED_SHAPES:
-            shape = ()  # dynamic shapes, for all further ones
+            shape = ()  # one model with dynamic shapes for all further ones
         if shape not in compiled:
             compiled[shape] = core.compile_model(_candidate_model(model, metadata, shape), "CPU", settings)
         return compiled[shape]
@@ -71,7 +71,7 @@ def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
         inputs = [openvino.Tensor(pixels[0] if metadata.letterbox else pixels, shared_memory=True)]
         if network.outputs[0].partial_shape.is_dynamic:
             boxes, scores = (np.array(value) for value in request.infer(inputs).values())
-        else:  # into arrays of our own, without a copy
+        else:  # write the outputs into our own arrays, without a copy
             boxes, scores = (np.empty(tuple(output.shape), np.float32) for output in network.outputs)
             for number, array in enumerate((boxes, scores)):
                 request.set_output_tensor(number, openvino.Tensor(array, shared_memory=True))
@@ -82,7 +82,7 @@ def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
 
 
 def _candidate_model(full: "Model", metadata: ExportMetadata, shape: tuple[int, ...]) -> "Model":
-    """The model up to the candidates, for images [B, H, W, 3] of one shape, or of any if `shape` is empty."""
+    """Return the model up to the candidates, for images [B, H, W, 3] of `shape`; of any shape if empty."""
     import openvino
 
     model = openvino.Model([full.output(name) for name in CANDIDATE_OUTPUTS], full.get_parameters()).clone()
@@ -93,13 +93,13 @@ def _candidate_model(full: "Model", metadata: ExportMetadata, shape: tuple[int, 
         batch, height, width, channels = shape
         model.reshape([batch, channels, height, width])
     steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # as images lie in memory
+    steps.input().tensor().set_layout(openvino.Layout("NHWC"))  # the layout of images in memory
     steps.input().model().set_layout(openvino.Layout("NCHW"))
     return steps.build()
 
 
 def precision(amp: Amp, accurate: bool) -> str:
-    """OpenVINO's name of the number format; "auto" is bf16 if it is `accurate` and the CPU supports it."""
+    """Return OpenVINO's number format; "auto" is bf16 if that is `accurate` and the CPU supports it."""
     if amp == "fp16":
         raise ValueError(
             "--amp fp16 needs a GPU, and OpenVINO runs on the CPU here; use --amp bf16, auto or off"
@@ -110,11 +110,11 @@ def precision(amp: Amp, accurate: bool) -> str:
 
 @functools.cache
 def openvino_core() -> "Core":
-    """The Core, which lives as long as the process.
+    """Return the Core that the whole process shares until it ends.
 
-    Its CPU plugin gives the thread an alternate signal stack, and restores the previous one when it is
-    destroyed. Of two Cores, the second to be destroyed restores the freed stack of the first, and Ctrl+C then
-    ends Python with a segmentation fault if signals have their own stack, as with `faulthandler` (seen with
+    A Core's CPU plugin gives the thread an alternate signal stack, and restores the previous stack when the
+    Core is destroyed. With two Cores, the second to be destroyed restores the freed stack of the first, and
+    Ctrl+C then causes a segmentation fault if signals have their own stack, as with `faulthandler` (seen with
     OpenVINO 2026.4).
     """
     import openvino

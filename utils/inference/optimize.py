@@ -14,16 +14,15 @@ from utils.system.device import autocasting
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 CANDIDATES_COMPARED = 100  # the highest-scoring ones
-# Least median IoU and largest difference of scores between 16-bit floats and float32. yolox_nano of COCO in
-# bfloat16 has .96 to .98 and up to .13, which costs .003 of its AP; after one epoch from scratch .80 and .12.
+# Minimum median IoU and maximum score difference between 16-bit floats and float32. In bfloat16, yolox_nano
+# trained on COCO has .96 to .98 and up to .13, at a cost of .003 AP; after an epoch from scratch .80 and .12.
 MIN_IOU, MAX_SCORE_DIFFERENCE = 0.7, 0.25
 
 
 def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
     """Return a faster copy of the detector with the same detections: see `nets.layers.fuse`.
 
-    autocast  number format that convolutions will run in; their weights are converted to it once, which
-        autocast would do at every call
+    autocast  number format of the convolutions; their weights are converted once here, not at every call
     """
     prepared = fused(copy.deepcopy(detector))
     if autocast is not None:
@@ -35,9 +34,9 @@ def for_inference(detector: Detector, autocast: torch.dtype | None) -> Detector:
 
 @torch.inference_mode()
 def is_accurate(exact: Detector, reduced: Detector, autocast: torch.dtype, size: Size) -> bool:
-    """Whether boxes and scores are about the same in 16-bit floats, on one generated image of `size`.
+    """Return whether boxes and scores are about the same in 16-bit floats, on a synthetic image of `size`.
 
-    exact, reduced  the same detector from `for_inference`, for float32 and for `autocast`
+    exact, reduced  the same detector, prepared by `for_inference` for float32 and for `autocast`
     """
     images = _test_image(size).to(exact.device)
     expected = exact.detect(images)
@@ -57,7 +56,7 @@ def _agree(expected: Candidates, found: Candidates) -> bool:
 
 
 def _test_image(size: Size) -> Tensor:
-    """Random coloured patches of 40 pixels, the same at each call, uint8 [1, 3, H, W]."""
+    """Return an image of random coloured patches of 40 pixels, always the same, uint8 [1, 3, H, W]."""
     rows, columns = (-(-side // 40) for side in size)
     generator = torch.Generator().manual_seed(0)
     patches = torch.randint(0, 256, (1, 3, rows, columns), dtype=torch.uint8, generator=generator)

@@ -13,7 +13,7 @@ from utils.system.device import Amp, choose_device
 
 
 def load_torchscript(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
-    """Load a TorchScript file, which runs on the type of device that it was traced on.
+    """Load a TorchScript file, which runs only on the type of device that it was traced on.
 
     ValueError for a file that is damaged or was not written by `export.py`, and for a 16-bit number format.
     """
