@@ -1,1 +1,1 @@
-"""Export to ONNX, OpenVINO and TorchScript, and verifying what was written."""
+"""Export to ONNX, OpenVINO and TorchScript, and verification of the written files."""

@@ -1,4 +1,4 @@
-"""How far apart the detections of two detectors are on the same images, in pixels and scores."""
+"""Differences between the detections of two detectors on the same images, in pixels and scores."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,22 +11,22 @@ from nets.common.topk import clip_to_input
 from utils.data.types import Size
 from utils.inference.nms import NMSResult, nms
 
-DETECTIONS_COMPARED = 100  # of each image, the highest-scoring ones
-CONFIDENCE, NMS_IOU = 0.001, 0.5  # which detections are compared: as in evaluation
+DETECTIONS_COMPARED = 100  # per image, the highest-scoring ones
+CONFIDENCE, NMS_IOU = 0.001, 0.5  # thresholds for the detections compared, as in evaluation
 
 
 class Difference(NamedTuple):
-    """Largest differences of box sides, in pixels of the network input, and of scores."""
+    """The largest differences in box sides, in pixels of the network input, and in scores."""
 
     box: float
     score: float
 
     def larger(self, other: "Difference") -> "Difference":
-        """The larger value of each of the two."""
+        """Return the larger box difference and the larger score difference."""
         return Difference(max(self.box, other.box), max(self.score, other.score))
 
     def within(self, tolerance: "Difference") -> bool:
-        """Whether neither is larger than allowed."""
+        """Return whether neither difference exceeds the tolerance."""
         return self.box <= tolerance.box and self.score <= tolerance.score
 
     def __str__(self) -> str:
@@ -39,12 +39,12 @@ NO_DIFFERENCE = Difference(0.0, 0.0)
 def largest_difference(
     expected: Candidates, found: Candidates, size: Size, tolerance: Difference
 ) -> Difference:
-    """The largest difference between two detectors on the same batch of images of `size`.
+    """Return the largest difference between two detectors on the same batch of images of `size`.
 
-    Each of the highest-scoring detections of either is compared with its nearest candidate of the other,
-    measured in units of `tolerance`. So the order of candidates does not matter, which in some networks is by
-    score, nor does an IoU next to the NMS threshold, which makes NMS keep another box. Boxes are clipped to
-    the input.
+    Each of the highest-scoring detections of one detector is compared with the nearest candidate of the
+    other, in units of `tolerance`, and vice versa. So the order of candidates does not matter (some networks
+    sort them by score), nor does an IoU close to the NMS threshold, where NMS may keep another box. Boxes are
+    clipped to the input.
     """
     largest = NO_DIFFERENCE
     expected, found = (Candidates(clip_to_input(each.boxes, size), each.scores) for each in (expected, found))
@@ -56,7 +56,7 @@ def largest_difference(
 
 
 def _to_nearest(kept: NMSResult, boxes: Tensor, scores: Tensor, tolerance: Difference) -> Difference:
-    """From detections to the nearest candidates, boxes [A, 4] and scores [A, C], of the same image."""
+    """Return the largest difference of detections to the nearest candidates, boxes [A, 4], scores [A, C]."""
     if not len(kept.scores):
         return NO_DIFFERENCE
     if not len(boxes):
@@ -74,25 +74,25 @@ def _to_nearest(kept: NMSResult, boxes: Tensor, scores: Tensor, tolerance: Diffe
 
 
 class Agreement(NamedTuple):
-    """How many detections two implementations of NMS keep, and how many of them both keep."""
+    """The number of detections that two implementations of NMS keep, and the number that both keep."""
 
     number: int
     common: int
 
     def plus(self, other: "Agreement") -> "Agreement":
-        """The sums of both."""
+        """Return the sums of the counts."""
         return Agreement(self.number + other.number, self.common + other.common)
 
     @property
     def close(self) -> bool:
-        """Whether at least 98 % are the same: runtimes round an IoU next to the threshold differently."""
+        """Whether both keep at least 98 %: runtimes round an IoU close to the threshold differently."""
         return self.number - self.common <= self.number / 50
 
 
 def nms_agreement(ours: Sequence[NMSResult], boxes: Tensor, scores: Tensor, labels: Tensor) -> Agreement:
-    """Compare our NMS with that of a graph: boxes [B, K, 4], scores [B, K], labels [B, K], -1 for none.
+    """Compare our NMS with a graph's: boxes [B, K, 4], scores [B, K], labels [B, K], -1 for no detection.
 
-    Detections are the same if the label is, the scores differ by at most 1e-5 and the boxes by at most a
+    Detections are the same if labels are equal, scores differ by at most 1e-5 and box sides by at most a
     hundredth of a pixel.
     """
     total = Agreement(0, 0)

@@ -1,4 +1,4 @@
-"""The letterbox and its inverse as ONNX graphs: an image of any size in, boxes in its own pixels out.
+"""The letterbox and its inverse as ONNX graphs: an image of any size in, boxes in original pixels out.
 
 The same arithmetic as in `utils/images/letterbox.py`, including float64. Pixels can differ by one grey level
 from OpenCV, which interpolates in integers.
@@ -9,8 +9,8 @@ from utils.data.types import Size
 
 
 def letterbox_graph(size: Size, pixels: PixelFormat) -> str:
-    """The graph from `image` uint8 RGB [h, w, 3] to `images` uint8 [1, 3, H, W] of `size`."""
-    share = 0.5 if pixels.pad_centred else 0  # of the padding that is above and left of the image
+    """Return the graph from `image` uint8 RGB [h, w, 3] to `images` uint8 [1, 3, H, W] of `size`."""
+    share = 0.5 if pixels.pad_centred else 0  # fraction of the padding above, and left of, the image
     return f"""
     letterbox (uint8[h, w, 3] image) => (uint8[1, 3, {size[0]}, {size[1]}] images)
     <
@@ -48,9 +48,9 @@ def letterbox_graph(size: Size, pixels: PixelFormat) -> str:
 
 
 def original_graph() -> str:
-    """The graph from the outputs of `nms_graph` to boxes in pixels of the image, clipped to it.
+    """Return the graph from the outputs of `nms_graph` to boxes in original pixels, clipped to the image.
 
-    A box that lies entirely in the padding is removed: its label becomes -1 and its score 0.
+    A box that lies entirely in the padding is removed: label -1, score 0.
     """
     return """
     original (float[1, K, 4] nms_boxes, float[1, K] nms_scores, int64[1, K] nms_labels)

@@ -1,9 +1,9 @@
-"""Non-maximum suppression as an ONNX graph, for those who run an exported file without our code.
+"""Non-maximum suppression as an ONNX graph, to run an exported file without our code.
 
-The same steps as in `utils/inference/nms.py`, for a batch: the best class of each box alone, NMS class by
-class, highest score first. The NonMaxSuppression operator has no such mode: with ranks in place of scores it
-breaks ties as our stable sort does, and boxes are shifted by class as in torchvision's `batched_nms`, so that
-both round alike.
+The same steps as in `utils/inference/nms.py`, for a batch: only the best class of each box, NMS per class,
+highest score first. The NonMaxSuppression operator has no mode for this. It gets ranks instead of scores, so
+that ties are broken as by our stable sort, and boxes shifted by class, so that coordinates are rounded as in
+torchvision's `batched_nms`.
 """
 
 from utils.export.onnx_text import float_text
@@ -11,7 +11,7 @@ from utils.inference.nms import MAX_CANDIDATES
 
 
 def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
-    """The graph from candidate_boxes [B, A, 4] and candidate_scores [B, A, C] to three outputs.
+    """Return the graph from candidate_boxes [B, A, 4] and candidate_scores [B, A, C] to three outputs.
 
     nms_boxes   float [B, K, 4], xyxy in pixels of the network input; K is at most `max_detections`
     nms_scores  float [B, K], descending; 0 for no detection

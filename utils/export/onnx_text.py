@@ -1,7 +1,7 @@
 """Joins graphs written in ONNX's text syntax to the graph of a network.
 
-https://github.com/onnx/onnx/blob/main/docs/Syntax.md. The inputs of an added graph have the names of the
-network's outputs, or the other way round; all its other names must be unique.
+https://github.com/onnx/onnx/blob/main/docs/Syntax.md. Inputs of an appended graph have the names of the
+network's outputs, outputs of a prepended graph the name of the network's input; other names must be unique.
 """
 
 from typing import TYPE_CHECKING
@@ -14,14 +14,14 @@ IR_VERSION = 10
 
 
 def parse_graph(text: str) -> "ModelProto":
-    """Parse a graph in text form into a model of its own; `onnx.parser.ParseError` if the syntax is wrong."""
+    """Parse a graph in text form into a model; `onnx.parser.ParseError` if the syntax is wrong."""
     from onnx import parser
 
     return parser.parse_model(f'<ir_version: {IR_VERSION}, opset_import: ["": {OPSET}]>\n{text}')
 
 
 def put_before(model: "ModelProto", text: str) -> None:
-    """Let the graph in `text` compute the only input of `model`; its inputs become those of `model`."""
+    """Prepend the graph in `text`, which computes the only input of `model` from inputs of its own."""
     added = parse_graph(text).graph
     nodes = [*added.node, *model.graph.node]
     del model.graph.node[:], model.graph.input[:]
@@ -31,7 +31,7 @@ def put_before(model: "ModelProto", text: str) -> None:
 
 
 def put_after(model: "ModelProto", text: str) -> None:
-    """Let the graph in `text` process outputs of `model`; its outputs are added to those of `model`."""
+    """Append the graph in `text`, which reads outputs of `model`, and add the graph's outputs to `model`."""
     added = parse_graph(text).graph
     model.graph.node.extend(added.node)
     model.graph.initializer.extend(added.initializer)
@@ -39,5 +39,5 @@ def put_after(model: "ModelProto", text: str) -> None:
 
 
 def float_text(value: float) -> str:
-    """A float in ONNX's text syntax."""
+    """Return a float in ONNX's text syntax."""
     return f"{value:.9g}"

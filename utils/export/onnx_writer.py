@@ -20,7 +20,7 @@ from utils.system.validation import require_packages
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-MAX_SIDE = 8192  # of the input of a dynamic file, in pixels
+MAX_SIDE = 8192  # maximum input height and width of a dynamic file, in pixels
 MAX_BATCH = 8192
 NMS_OUTPUTS = ("boxes", "scores", "labels")  # after NMS
 
@@ -33,17 +33,17 @@ class InferenceNetwork(nn.Module):
         self.detector = detector
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 RGB [B, 3, H, W] -> boxes [B, A, 4] xyxy in pixels of the input, scores [B, A, C].
+        """Return boxes [B, A, 4] xyxy (input pixels), scores [B, A, C] for uint8 RGB images [B, 3, H, W].
 
-        As `Detector.detect`, but without autocast, which graphs cannot hold, and with pixels converted to
-        float first: TensorRT supports no other operation on uint8.
+        Like `Detector.detect`, but without autocast, which graphs cannot contain, and with pixels converted
+        to float first: TensorRT supports no other operation on uint8.
         """
         boxes, scores = self.detector.decode(self.detector(images.float()))
         return boxes, scores
 
 
 def write_onnx(detector: Detector, metadata: ExportMetadata, path: Path) -> None:
-    """Write the file. ValueError if a package is missing or PyTorch's exporter fails."""
+    """Write an ONNX file. ValueError if a package is missing or PyTorch's exporter fails."""
     require_packages("--format onnx", "onnx", "onnxscript")
     import onnx
 
@@ -60,10 +60,10 @@ def write_onnx(detector: Detector, metadata: ExportMetadata, path: Path) -> None
 
 
 def network_graph(detector: Detector, metadata: ExportMetadata) -> "ModelProto":
-    """The graph that PyTorch's exporter makes of the network, from `images` to the candidates."""
+    """Return the graph that PyTorch's exporter makes of the network, from `images` to the candidates."""
     height, width = metadata.image_size
     shapes = None
-    # Two images for a dynamic batch: from one, the exporter would conclude that there is always one.
+    # Two images for a dynamic batch size: with one, the exporter would fix the batch size to 1.
     example = torch.zeros(2 if metadata.dynamic else 1, 3, height, width, dtype=torch.uint8)
     if metadata.dynamic:
         shapes = {INPUT_NAME: dynamic_shape(metadata.stride)}
@@ -91,14 +91,14 @@ def network_graph(detector: Detector, metadata: ExportMetadata) -> "ModelProto":
 
 
 def _remove_node_metadata(model: "ModelProto") -> None:
-    """Remove notes on the source line of each node: a fifth of a small file, and paths on this machine."""
+    """Remove the nodes' notes on source lines, which fill a fifth of a small file and contain local paths."""
     graph = model.graph
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         del part.metadata_props[:]
 
 
 def dynamic_shape(stride: int) -> dict[int, Any]:
-    """The dynamic dimensions of `images` [B, 3, H, W] by axis; sides are multiples of the stride."""
+    """Return the dynamic dimensions of `images` [B, 3, H, W] by axis; sides are multiples of the stride."""
     dim = torch.export.Dim
     sides = [
         stride * dim(f"{name}_by_{stride}", min=1, max=MAX_SIDE // stride) for name in ("height", "width")
@@ -107,10 +107,10 @@ def dynamic_shape(stride: int) -> dict[int, Any]:
 
 
 def _name_outputs(model: "ModelProto", metadata: ExportMetadata) -> None:
-    """Name the outputs after NMS; with a letterbox in the graph, first convert them to the image's pixels."""
+    """Name the outputs after NMS; with a letterbox in the graph, first map boxes to original pixels."""
     if metadata.letterbox:
         put_after(model, original_graph())
-        del model.graph.output[-6:-3]  # intermediate values of the new outputs
+        del model.graph.output[-6:-3]  # the outputs of `nms_graph`, now intermediate values
         return
     for output, name in zip(model.graph.output[-3:], NMS_OUTPUTS, strict=True):
         for node in model.graph.node:
@@ -120,7 +120,7 @@ def _name_outputs(model: "ModelProto", metadata: ExportMetadata) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence warnings and logs of the exporter; its failures are exceptions."""
+    """Silence the exporter's warnings and logs; failures still raise exceptions."""
     logger, level = logging.getLogger("torch"), logging.getLogger("torch").level
     logger.setLevel(logging.CRITICAL)
     try:

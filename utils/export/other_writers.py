@@ -1,8 +1,8 @@
 """Writes OpenVINO folders, converted from the ONNX graph, and TorchScript files.
 
 TorchScript files load in C++ with libtorch, and in Python without our code. PyTorch has deprecated the
-format, but it is the only one that libtorch loads on every platform: `torch.export` packages load in Python
-alone, and those of AOTInductor need a compiler to be made and run on machines of the same kind only.
+format, but it is the only one that libtorch loads on every platform: `torch.export` packages load only in
+Python, and AOTInductor packages need a compiler to build, and run only on machines of the same kind.
 """
 
 import warnings
@@ -19,22 +19,22 @@ from utils.weights.file_kind import MODEL_FILE
 
 
 def write_torchscript(detector: Detector, metadata: ExportMetadata, path: Path) -> None:
-    """Trace the detector on its device and write it; the file runs on that type of device alone.
+    """Trace the detector on its device and write a TorchScript file, which runs only on that device type.
 
-    The module returns the candidates before NMS, a tuple of two tensors.
+    The traced module returns the candidates before NMS as a tuple of two tensors.
     """
     height, width = metadata.image_size
     device = next(detector.parameters()).device
     example = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of deprecation, and of constants, which `verify.py` checks
+        warnings.simplefilter("ignore")  # about deprecation, and about constants, which `verify.py` checks
         network = InferenceNetwork(detector).eval()
         traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
         torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: metadata.to_json()})
 
 
 def write_openvino(detector: Detector, metadata: ExportMetadata, folder: Path, half: bool = False) -> None:
-    """Write the folder; with `half` the weights are stored as float16.
+    """Write an OpenVINO folder; with `half`, weights are stored as float16.
 
     ValueError if a package is missing or PyTorch's exporter fails.
     """

@@ -1,4 +1,4 @@
-"""Verifies an export: its runtime runs the written file, and the results are compared with the detector's."""
+"""Verifies an export: runs the written file, and compares its results with the detector's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from utils.loader.eval_dataset import EvalDataset
 from utils.loader.loader import evaluation_loader
 from utils.sample.dataset import sample_image
 
-IMAGES_COMPARED = 8  # to check NMS, letterbox and other sizes on: of the data, or drawn ones
+IMAGES_COMPARED = 8  # for checks of NMS, letterbox and other sizes; from the data, or synthetic
 
 
 @dataclass(frozen=True)
 class Reference:
     """The detector that a file was exported from, the tolerance, and the data to compare both on.
 
-    index  None stands for drawn images
+    index  data set; None for synthetic images
     """
 
     detector: Detector
@@ -40,7 +40,7 @@ class Reference:
     batch_size: int = 8
 
     def images(self) -> list[Image]:
-        """A few images, evenly spread over the data."""
+        """Return a few images, evenly spread over the data."""
         if self.index is None:
             return [sample_image(0, number).image for number in range(IMAGES_COMPARED)]
         images = []
@@ -54,7 +54,7 @@ class Reference:
 
 
 class ExportComparison(NamedTuple):
-    """How far apart an exported file and its detector are, and a sentence about it."""
+    """The largest difference between an exported file and its detector, and a sentence about it."""
 
     difference: Difference
     summary: str
@@ -62,7 +62,7 @@ class ExportComparison(NamedTuple):
 
 @torch.inference_mode()
 def verify_network(reference: Reference, exported: ExportedModel) -> list[str]:
-    """Sentences about the comparison; ValueError with the numbers if the file is not the same detector."""
+    """Compare file and detector, and return sentences about it; ValueError if they differ too much."""
     comparison = compare_on_data(reference, exported)
     require_within(comparison.difference, reference.tolerance, "on these images")
     summaries = [comparison.summary]
@@ -78,7 +78,7 @@ def verify_network(reference: Reference, exported: ExportedModel) -> list[str]:
 
 @torch.inference_mode()
 def compare_on_data(reference: Reference, exported: ExportedModel) -> ExportComparison:
-    """Compare on all images of the data set, or on drawn ones."""
+    """Compare on all images of the data set, or on synthetic images."""
     if reference.index is not None:
         return _compare_on_dataset(reference, reference.index, exported)
     images = reference.images()
@@ -89,7 +89,7 @@ def compare_on_data(reference: Reference, exported: ExportedModel) -> ExportComp
 def compare_batch(
     reference: Reference, exported: ExportedModel, images: Sequence[Image], size: Size
 ) -> Difference:
-    """The largest difference on one batch of images, letterboxed to `size`."""
+    """Return the largest difference on one batch of images, letterboxed to `size`."""
     pixels = exported.pixels
     inputs = [letterbox(image, size, pixels.pad_value, pixels.pad_centred)[0] for image in images]
     batch = torch.from_numpy(np.stack(inputs)).permute(0, 3, 1, 2)
@@ -98,7 +98,7 @@ def compare_batch(
 
 
 def run_both(reference: Reference, exported: ExportedModel, images: Tensor) -> tuple[Candidates, Candidates]:
-    """The candidates of the detector and of the file for a batch, both on the detector's device."""
+    """Return the candidates of the detector and of the file for a batch, both on the detector's device."""
     device = reference.detector.device
     boxes, scores = exported.detect(images.to(exported.device))
     return reference.detector.detect(images.to(device)), Candidates(boxes.to(device), scores.to(device))
@@ -130,7 +130,7 @@ def _map_text(detections: Sequence[Detections], index: DatasetIndex) -> str:
 
 
 def require_within(difference: Difference, tolerance: Difference, case: str) -> None:
-    """ValueError with the numbers if a difference is larger than the tolerance."""
+    """Raise ValueError with the numbers if a difference exceeds the tolerance."""
     if not difference.within(tolerance):
         raise ValueError(
             f"the exported file is not the same detector, {case}: boxes differ by up to {difference}; "

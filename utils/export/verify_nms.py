@@ -1,4 +1,4 @@
-"""Verifies the parts of an exported graph around the network: NMS, and the letterbox if it has one."""
+"""Verifies the parts of an exported graph around the network: NMS, and the letterbox if included."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,15 +19,15 @@ from utils.inference.onnx_runtime import CPU, create_session
 from utils.inference.openvino_runtime import openvino_core
 from utils.weights.file_kind import MODEL_FILE, FileKind, exported_kind
 
-LETTERBOX_FACTOR = 10  # times the tolerance is allowed after its own letterbox: resizing rounds differently
+LETTERBOX_FACTOR = 10  # on the tolerance, with the letterbox in the graph: resizing rounds differently
 
 Outputs = dict[str, Tensor]
-GraphFunction = Callable[[np.ndarray], Outputs]  # from the input of a graph to all its outputs
+GraphFunction = Callable[[np.ndarray], Outputs]  # from a graph's input to all outputs
 
 
 @torch.inference_mode()
 def verify_nms(reference: Reference, exported: ExportedModel) -> str:
-    """A sentence about the comparison; ValueError if NMS or letterbox of the graph differ from ours."""
+    """Compare NMS and letterbox of the graph with ours, and return a sentence; ValueError if they differ."""
     kind = exported_kind(exported.path)
     assert kind is not None
     graph = load_graph(exported.path, kind)
@@ -55,7 +55,7 @@ def verify_nms(reference: Reference, exported: ExportedModel) -> str:
 
 
 def _require_same_letterbox(reference: Reference, batch: np.ndarray, candidates: Candidates) -> None:
-    """ValueError unless the candidates after the graph's own letterbox are about those after ours."""
+    """Raise ValueError unless the graph's letterbox and ours lead to about the same candidates."""
     size = batch.shape[2], batch.shape[3]
     tolerance = reference.tolerance
     allowed = Difference(LETTERBOX_FACTOR * tolerance.box, LETTERBOX_FACTOR * tolerance.score)
@@ -65,7 +65,7 @@ def _require_same_letterbox(reference: Reference, batch: np.ndarray, candidates:
 
 
 def load_graph(path: Path, kind: FileKind) -> GraphFunction:
-    """Load all of a graph, from `images` uint8 [B, 3, H, W] or `image` uint8 [h, w, 3] to outputs by name."""
+    """Load a whole graph, from `images` uint8 [B, 3, H, W] or `image` uint8 [h, w, 3] to outputs by name."""
     return _load_onnx_graph(path) if kind == "onnx" else _load_openvino_graph(path / MODEL_FILE)
 
 

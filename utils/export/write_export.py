@@ -1,4 +1,4 @@
-"""The formats that a detector can be exported to: file names, restrictions, and the writer of each."""
+"""Export formats: file names, restrictions, and the writer of each format."""
 
 from pathlib import Path
 from typing import Literal
@@ -21,10 +21,10 @@ ENDINGS: dict[ExportFormat, str] = {
 
 
 def output_path(output: Path | None, weights: Path, model: str | None, export_format: ExportFormat) -> Path:
-    """Where the export goes: `output`, or by default a path beside the weights.
+    """Return the path of the export: `output`, or else a path next to the weights.
 
-    For "pretrained" weights the default is the model's name in the current folder. ValueError for a name with
-    another ending than the format's, and for a folder that holds other files.
+    For "pretrained" weights, the default is the model's name in the current folder. ValueError for a name
+    without the format's ending, and for a folder with other files.
     """
     ending = ENDINGS[export_format]
     stem = model if model and str(weights) == PRETRAINED else weights.stem
@@ -46,7 +46,7 @@ def output_path(output: Path | None, weights: Path, model: str | None, export_fo
 def check_exportable(
     detector: Detector, metadata: ExportMetadata, export_format: ExportFormat, half: bool
 ) -> None:
-    """ValueError with the reason if the detector cannot be exported with these settings."""
+    """Raise ValueError with the reason if the detector cannot be exported with these settings."""
     name = metadata.model_name
     if isinstance(detector, FasterRCNN):
         raise ValueError(
@@ -75,7 +75,7 @@ def check_exportable(
 def write_export(
     detector: Detector, metadata: ExportMetadata, path: Path, export_format: ExportFormat, half: bool
 ) -> None:
-    """Write a detector that `for_inference` returned in one of the formats; TensorRT's is ONNX."""
+    """Write a detector prepared by `for_inference` in one of the formats; "tensorrt" writes ONNX."""
     if export_format == "openvino":
         write_openvino(detector, metadata, path, half)
     elif export_format == "torchscript":
@@ -85,7 +85,7 @@ def write_export(
 
 
 def trtexec_command(path: Path, metadata: ExportMetadata) -> str:
-    """The command that builds a TensorRT engine; a dynamic one takes batches of up to 8 images."""
+    """Return the command that builds a TensorRT engine; a dynamic engine takes up to 8 images per batch."""
     parts = ["trtexec", f"--onnx={path}", f"--saveEngine={path.with_suffix('.engine')}", "--fp16"]
     if metadata.dynamic:
         height, width = metadata.image_size
