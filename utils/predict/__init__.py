@@ -1,4 +1,4 @@
-"""Prediction: the Predictor and the ways to use it, with test-time augmentation, tiling and heat maps."""
+"""Prediction: the Predictor, test-time augmentation, tiling, heat maps, and saving of the results."""
 
 from utils.predict.predictor import Predictor
 

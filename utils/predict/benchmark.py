@@ -9,18 +9,18 @@ import torch
 
 from utils.system.stopwatch import Stopwatch
 
-WARM_UP_BATCHES = 3  # not counted: memory is allocated and kernels are chosen
+WARM_UP_BATCHES = 3  # not timed: they allocate memory and choose kernels
 Work = Callable[[Sequence[int], Stopwatch, Path], None]
 
 
 def time_stages(
     work: Work, number: int, batch_size: int, repeats: int, device: torch.device
 ) -> dict[str, np.ndarray]:
-    """Return the milliseconds per image of each batch, by stage and in "all", over `repeats` runs.
+    """Return the milliseconds per image of each batch, by stage and in total ("all"), over `repeats` runs.
 
-    work    processes the images of these numbers, times its stages, and may write into a folder, which is
-        removed at the end. The stages run one after the other.
-    number  of images, at least one
+    work    function that processes the images with the given indices, times its stages, and may write into a
+        temporary folder; the stages must run one after the other
+    number  number of images, at least one
     """
     batches = [range(start, min(start + batch_size, number)) for start in range(0, number, batch_size)]
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def time_stages(
 
 
 def speed_table(taken: dict[str, np.ndarray]) -> str:
-    """Return what `time_stages` measured as a table: median, share, 95th percentile and maximum by stage."""
+    """Return the times of `time_stages` as a table: median, share, 95th percentile and maximum by stage."""
     lines = [f"{'ms per image':14}{'median':>9}{'share':>8}{'p95':>9}{'max':>9}"]
     whole = float(np.median(taken["all"]))
     for stage, values in taken.items():

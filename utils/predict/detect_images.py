@@ -1,4 +1,4 @@
-"""Detection on images: as they are, in several views, in tiles; and heat maps."""
+"""Detects on images as they are, with test-time augmentation or in tiles; makes heat maps too."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class DetectOptions:
 
 
 class ImageResult(NamedTuple):
-    """The detections on an image, and its heat map, if it was asked for."""
+    """The detections on an image, and the heat map, if requested."""
 
     detections: Detections
     heatmap: Heatmap | None
@@ -45,9 +45,9 @@ class ImageResult(NamedTuple):
 def detect_images(
     predictor: Predictor, images: Sequence[Image], options: DetectOptions, watch: Stopwatch | None = None
 ) -> list[ImageResult]:
-    """Return what is detected on each image of one batch.
+    """Return the detections on each image of one batch, with heat maps if requested.
 
-    `watch` gets the time of "preprocess", "network" and "NMS", and of "heat map" and "merge" if they occur.
+    `watch` records the time of "preprocess", "network" and "NMS", and of "heat map" and "merge" if they run.
     """
     if options.tiles:
         return [_detect_in_tiles(predictor, image, options, watch or Stopwatch()) for image in images]
@@ -75,7 +75,7 @@ def _detect(
 def _detect_in_tiles(
     predictor: Predictor, image: Image, options: DetectOptions, watch: Stopwatch
 ) -> ImageResult:
-    """On the whole image, and on tiles as large as the network's input."""
+    """Detect on the whole image, and on tiles as large as the network's input."""
     size = (image.shape[0], image.shape[1])
     (whole,) = _detect(predictor, [image], options, watch)
     tiles = plan_tiles(size, predictor.model.image_size, options.tile_overlap)

@@ -1,8 +1,8 @@
 """Heat maps: where on an image a network sees objects, and with which score, before thresholds and NMS.
 
-Each candidate is a Gaussian over its box, whose peak, at the centre, is its score; where Gaussians overlap,
-the maximum counts, so that every peak is a score of the network. Their standard deviation is a sixth of the
-box's side, as in the targets of CenterNet (Zhou et al., "Objects as Points", 2019).
+Each candidate is a Gaussian over its box, with its score as the peak at the centre. Where Gaussians overlap,
+the maximum is taken, so that every peak is a score of the network. The standard deviation is a sixth of the
+box side, as in the targets of CenterNet (Zhou et al., "Objects as Points", 2019).
 """
 
 import cv2
@@ -14,21 +14,21 @@ from utils.images.letterbox import Letterbox
 
 Heatmap = np.ndarray  # uint8 [H, W] in pixels of the image; 255 is a score of 1
 
-MAX_CANDIDATES = 500  # highest-scoring first; the others repeat them, or are too faint to be seen
-FAINT = 0.01  # the score below which a candidate is not drawn
+MAX_CANDIDATES = 500  # the highest-scoring; others repeat them, or are too faint to be seen
+FAINT = 0.01  # score below which a candidate is not drawn
 SIGMAS = 3.0  # standard deviations from the centre to the edge of the box, where the Gaussian is at 1 %
 COLOUR_MAP = cv2.COLORMAP_INFERNO  # equal steps look equal, to the colour-blind too
-OPACITY = 0.75  # of the colour map where the score is 1; it is 0 where the score is 0
-ROWS = 256  # of an image that are blended at a time, to save memory
+OPACITY = 0.75  # opacity of the colour map at score 1; it is 0 at score 0
+ROWS = 256  # rows of an image blended at a time, to save memory
 
 
 def heatmap_of(boxes: Tensor, scores: Tensor, letterbox: Letterbox) -> Heatmap:
     """Return the heat map of one image.
 
     boxes   [A, 4] xyxy in pixels of the network input
-    scores  [A], of the classes of interest
+    scores  [A], highest over the classes of interest
 
-    It has the resolution of the network's input, scaled to the image by the inverse of its letterbox.
+    Computed at the resolution of the network input, then scaled to the image by the inverse letterbox.
     """
     best, order = scores.float().topk(min(MAX_CANDIDATES, len(scores)))
     order = order[best >= FAINT]
@@ -43,7 +43,7 @@ def heatmap_of(boxes: Tensor, scores: Tensor, letterbox: Letterbox) -> Heatmap:
 
 
 def _add_gaussian(heat: np.ndarray, box: np.ndarray, score: float) -> None:
-    """Raise the map to the Gaussian of a box xyxy where it is lower; pixel (0, 0) lies at (0.5, 0.5)."""
+    """Set the map to its maximum with the Gaussian of a box xyxy; pixel (0, 0) lies at (0.5, 0.5)."""
     columns, gains_x = _profile(box[0], box[2], heat.shape[1])
     rows, gains_y = _profile(box[1], box[3], heat.shape[0])
     part = heat[rows, columns]
@@ -51,7 +51,7 @@ def _add_gaussian(heat: np.ndarray, box: np.ndarray, score: float) -> None:
 
 
 def _profile(low: float, high: float, length: int) -> tuple[slice, np.ndarray]:
-    """The pixels between two coordinates, or the one in the middle, and the Gaussian's value at each."""
+    """Return the pixels between two coordinates, at least the middle one, and the Gaussian's values there."""
     centre = min(max((low + high) / 2, 0.0), length - 0.001)
     start = max(0, min(int(np.floor(low)), int(centre)))
     end = min(length, max(int(np.ceil(high)), int(centre) + 1))

@@ -32,7 +32,7 @@ ImageOrPath = Image | str | PathLike[str]
 
 
 class Predictor:
-    """Detects objects on images: `Predictor("logs/run/best.pt")("street.jpg")`.
+    """A detector for images: `Predictor("logs/run/best.pt")("street.jpg")`.
 
     The keyword arguments are the fields of `PredictSettings`.
     """
@@ -65,7 +65,7 @@ class Predictor:
         )
 
     def __call__(self, images: ImageOrPath | Sequence[ImageOrPath]) -> Detections | list[Detections]:
-        """Return the detections on one image, or a list of them for several images, which form one batch.
+        """Return the detections on one image, or a list of detections for several, which form one batch.
 
         An image is uint8 RGB [H, W, 3], or a path. `ImageError`, a ValueError, if a file cannot be read.
         """
@@ -76,7 +76,7 @@ class Predictor:
     def detect(self, images: Sequence[ImageOrPath], watch: Stopwatch | None = None) -> list[Detections]:
         """Return the detections on each image of one batch.
 
-        `watch` gets the time of the stages "preprocess", "network" and "NMS".
+        `watch` records the time of the stages "preprocess", "network" and "NMS".
         """
         if not images:
             return []
@@ -115,7 +115,7 @@ class Predictor:
     def select(
         self, candidates: Candidates, letterboxes: Sequence[Letterbox], watch: Stopwatch | None = None
     ) -> list[Detections]:
-        """Return the detections among the candidates after NMS, in pixels of each image."""
+        """Apply NMS and class thresholds; return the detections in pixels of the original images."""
         with (watch or Stopwatch()).timed("NMS"):
             some = len(self.wanted) < len(self.class_names)
             if some:
@@ -127,7 +127,7 @@ class Predictor:
 
 
 def explain_empty(detections: Detections, confidences: Sequence[float], class_names: Sequence[str]) -> str:
-    """Say why nothing was detected: how near the highest-scoring candidate came to its threshold."""
+    """Explain why nothing was detected: how close the highest-scoring candidate came to its threshold."""
     if detections.best_label < 0:
         return "there was no candidate at all"
     # Rounded down: a best of 0.4999 at confidence 0.5 must not read as 0.50.

@@ -1,4 +1,4 @@
-"""Saving the detections on images: text, JSON, CSV, crops and counts."""
+"""Saves the detections on images as text, JSON, CSV and crops, and counts them."""
 
 import csv
 import io
@@ -18,7 +18,7 @@ from utils.system.files import safe_file_name, write_text
 
 
 class DetectionEntry(TypedDict):
-    """A detection in the JSON of results: class name, [x, y, width, height] in pixels, and score."""
+    """A detection in JSON results: class name, [x, y, width, height] in pixels, and score."""
 
     category: str
     bbox: list[float]
@@ -27,7 +27,7 @@ class DetectionEntry(TypedDict):
 
 @contextmanager
 def saving(folder: Path) -> Iterator[None]:
-    """Turn the error of a full disk or a read-only folder into one sentence with the fix."""
+    """Turn the error for a full disk or a read-only folder into one sentence with the fix."""
     try:
         yield
     except OSError as error:
@@ -37,7 +37,7 @@ def saving(folder: Path) -> Iterator[None]:
 
 
 def save_text(path: Path, detections: Detections, class_names: Sequence[str]) -> None:
-    """Write one detection per line: `class score left top right bottom`, in pixels, with every digit.
+    """Write one detection per line: `class score left top right bottom`, in pixels, in full precision.
 
     A class name may contain spaces: read the five numbers from the right.
     """
@@ -49,7 +49,7 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
 
 
 def _digits(value: np.float32) -> str:
-    """The shortest decimal number that is read back as the same float32."""
+    """Return the shortest decimal number that reads back as the same float32."""
     return np.format_float_positional(value, trim="-")
 
 
@@ -68,7 +68,7 @@ def results_json(
 
 
 def named_entries(found: Detections, class_names: Sequence[str]) -> list[DetectionEntry]:
-    """Return an entry for each detection."""
+    """Return the detections as entries with class names."""
     bboxes = xyxy_to_xywh(found.boxes.astype(np.float64)).tolist()
     return [
         {"category": class_names[label], "bbox": bbox, "score": score}
@@ -85,7 +85,7 @@ def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:
 def save_csv(
     path: Path, sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> None:
-    """Write one detection per row: image, class, score and the box's sides in pixels, with every digit."""
+    """Write one detection per row: image, class, score and xyxy box in pixels, in full precision."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["image", "class", "score", "left", "top", "right", "bottom"])
@@ -100,7 +100,7 @@ def save_crops(
 ) -> list[Path]:
     """Save the contents of each box as `folder/<class>/<name>_<index>.jpg`; return the files written.
 
-    `name` is one of `names_below`, the index that of the detection. A box that covers no pixel of the image
+    `name` comes from `names_below`; the index numbers the detections. A box that covers no pixel of the image
     is skipped.
     """
     height, width = image.shape[:2]
@@ -116,7 +116,7 @@ def save_crops(
 
 
 def count_classes(detections: Sequence[Detections], class_names: Sequence[str]) -> dict[str, int]:
-    """Return the number of detections by class name, in the order of the classes, without those not found."""
+    """Return the number of detections by class name, in class order, without classes not detected."""
     labels = np.concatenate([np.zeros(0, np.int64), *(found.labels for found in detections)])
     counts = np.bincount(labels, minlength=len(class_names))
     return {name: int(count) for name, count in zip(class_names, counts, strict=True) if count}

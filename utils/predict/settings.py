@@ -1,4 +1,4 @@
-"""The options of a `Predictor`, which predict.py and video.py have as flags."""
+"""Settings of a `Predictor`, which are flags of predict.py and video.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Detection in overlapping tiles of a large image: planning the tiles, and merging their detections.
+"""Plans overlapping tiles of a large image, and merges the detections on them.
 
 Large objects are detected on the whole image, small ones on tiles of the network's input size (Akyon et al.,
 "Slicing Aided Hyper Inference", 2022). An object cut by the edge of a tile gives boxes that end there. NMS
@@ -18,12 +18,12 @@ from utils.data.detections import Detections
 from utils.data.types import Boxes, Labels, Size
 from utils.inference.nms import suppress
 
-AT_EDGE = 0.02  # fraction of a tile's side: a box that ends so near its edge counts as cut
-COVERED = 0.7  # fraction of a cut box within a whole box, from which it is a piece of that object
-# Two pieces on both sides of a seam are one object if they overlap along it by these fractions: of the
-# shorter piece, and of both together (the pieces of a slanting object are shifted).
+AT_EDGE = 0.02  # fraction of a tile's side: a box that ends this close to the tile's edge counts as cut
+COVERED = 0.7  # a box covers another if it contains at least this fraction of the other's area
+# Two pieces on both sides of a seam are one object if their overlap along it is at least these fractions of
+# the shorter piece, and of their joint extent (the pieces of a slanting object are shifted).
 ALONG_SHORTER, ALONG_BOTH = 0.6, 0.25
-LARGE_SHARE = 0.5  # of a tile's side: a larger box may be a part of an object larger than the tile
+LARGE_SHARE = 0.5  # fraction of a tile's side: a larger box may be part of an object larger than the tile
 
 
 class Tile(NamedTuple):
@@ -36,10 +36,10 @@ class Tile(NamedTuple):
 
 
 def plan_tiles(size: Size, tile: Size, overlap: float) -> list[Tile]:
-    """Return tiles that cover an image of `size`, spread evenly; one, if the image is not larger than a tile.
+    """Return evenly spread tiles that cover an image of `size`; one if the image is no larger than a tile.
 
     tile     height and width of a tile
-    overlap  least overlap of neighbours, as a fraction of their side, below 1
+    overlap  minimum overlap of neighbouring tiles, as a fraction of the side, below 1
     """
     tops, lefts = (_starts(*sides, overlap) for sides in zip(size, tile, strict=True))
     return [
@@ -58,11 +58,11 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
 
 
 class _Boxes(NamedTuple):
-    """Detections on all parts of an image, in its pixels.
+    """Detections on the whole image and on the tiles, in pixels of the image.
 
-    tiles  [N, 4] the tile of each, xyxy
-    cut    bool [N, 4], whether it ends at the left, top, right, bottom edge of its tile, within the image
-    whole  bool [N], whether it was detected on the whole image
+    tiles  [N, 4] xyxy, tile of each box
+    cut    bool [N, 4], whether the tile's left, top, right, bottom edge, within the image, cuts the box
+    whole  bool [N], whether the box was detected on the whole image
     """
 
     boxes: Boxes
@@ -74,7 +74,7 @@ class _Boxes(NamedTuple):
 
     @property
     def piece(self) -> np.ndarray:
-        """Which are cut at any edge, bool [N]."""
+        """Whether each box is cut at any edge, bool [N]."""
         return self.cut.max(axis=1, initial=False)
 
     def kept(self, keep: np.ndarray) -> "_Boxes":
@@ -89,12 +89,12 @@ def merge_tiles(
     nms_iou: float,
     agnostic: bool = False,
 ) -> Detections:
-    """Return the detections on an image of `size`, from those on the whole of it and on each of its tiles.
+    """Return the detections on an image of `size`, merged from the whole image and each tile.
 
     1. A cut box is dropped if an uncut box of another tile covers it.
     2. The remaining pieces of one object are joined.
-    3. A box that is still cut is dropped if any other box covers it, and a large box of a tile if a box of
-       the whole image, larger than a tile, does.
+    3. A box that is still cut is dropped if any uncut box covers it. A large box of a tile is dropped if a
+       box of the whole image that is larger than a tile covers it.
     4. NMS suppresses duplicates among the rest.
     """
     boxes = _gathered(whole, tiles, found, size)
@@ -119,7 +119,7 @@ def merge_tiles(
 
 def _gathered(whole: Detections, tiles: Sequence[Tile], found: Sequence[Detections], size: Size) -> _Boxes:
     height, width = size
-    parts = [*found, whole]  # tiles first: they are finer, where scores are equal
+    parts = [*found, whole]  # tiles first: at equal scores, their boxes, which are finer, win
     of_tile = np.repeat(
         np.array([*tiles, Tile(0, 0, width, height)], np.float32), [len(part) for part in parts], axis=0
     )
@@ -138,12 +138,12 @@ def _gathered(whole: Detections, tiles: Sequence[Tile], found: Sequence[Detectio
 
 
 def _covered(boxes: _Boxes, by: np.ndarray, agnostic: bool) -> np.ndarray:
-    """Which boxes lie, with most of their area, in another box of those in `by`: bool [N]."""
+    """Return which boxes are covered by another box marked in `by`, bool [N]."""
     return (_covers(boxes) & _same_class(boxes, agnostic) & by).any(axis=1)
 
 
 def _covers(boxes: _Boxes) -> np.ndarray:
-    """Whether box i lies, with most of its area, in another box j: bool [N, N]."""
+    """Return whether box i is covered by another box j, bool [N, N]."""
     corners = boxes.boxes
     shared = intersection(corners[:, None], corners)
     covers: np.ndarray = (shared >= COVERED * box_area(corners)[:, None]) & ~np.eye(len(corners), dtype=bool)
@@ -151,13 +151,13 @@ def _covers(boxes: _Boxes) -> np.ndarray:
 
 
 def _same_class(boxes: _Boxes, agnostic: bool) -> np.ndarray:
-    """Whether two boxes are of one class, or classes do not matter: bool [N, N]."""
+    """Return whether two boxes have the same class, bool [N, N]; all True if `agnostic`."""
     same: np.ndarray = boxes.labels[:, None] == boxes.labels
     return np.ones_like(same) if agnostic else same
 
 
 def _joined(boxes: _Boxes, agnostic: bool) -> _Boxes:
-    """Join the pieces that meet across seams into one box each, with the highest score and its class."""
+    """Join the pieces of each object across seams into one box, with score and class of the best piece."""
     group = np.arange(len(boxes.boxes))
     for first, second in _pieces_of_one(boxes, agnostic):
         group[group == group[second]] = group[first]
@@ -174,9 +174,9 @@ def _joined(boxes: _Boxes, agnostic: bool) -> _Boxes:
 
 
 def _pieces_of_one(boxes: _Boxes, agnostic: bool) -> list[list[int]]:
-    """Pairs of pieces of one object in two tiles: one lies in the other, or both end at one seam.
+    """Return pairs of pieces of one object in two tiles: one covers the other, or they meet at a seam.
 
-    In the second case one ends at the seam, the other begins at it, and they lie beside each other.
+    Pieces meet at a seam if one ends there, the other begins there, and they overlap along the seam.
     """
     pairs = _covers(boxes)
     for axis in (0, 1):
@@ -190,7 +190,7 @@ def _pieces_of_one(boxes: _Boxes, agnostic: bool) -> list[list[int]]:
 
 
 def _beside(extents: np.ndarray) -> np.ndarray:
-    """Which of the extents along a seam, [N, 2], overlap like pieces of one object: bool [N, N]."""
+    """Return which extents [N, 2] along a seam overlap like pieces of one object, bool [N, N]."""
     low, high = extents.T
     shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
     shorter = np.minimum((high - low)[:, None], high - low)

@@ -23,12 +23,12 @@ from utils.weights.thresholds import Thresholds
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector with its weights and what is needed to use it.
+    """A detector with trained weights, and all that is needed to use it.
 
-    image_size  height and width of its input
-    thresholds  the confidence thresholds with the best F1, if they are stored with the weights
-    autocast    number format of its convolutions; None is float32
-    runtime     one line for the log about the runtime of an exported file; None for PyTorch
+    image_size  height and width of the input
+    thresholds  confidence thresholds of best F1; None if not stored with the weights
+    autocast    number format of the convolutions; None is float32
+    runtime     log line about the runtime of an exported file; None for PyTorch
     """
 
     detector: DetectorLike
@@ -52,10 +52,10 @@ def load_trained(
     """Build the detector that a weights file is for, and load its weights; every tensor must fit.
 
     A checkpoint stores its model, classes and image size. The model of a bare state dict is recognised by its
-    tensors; otherwise `model`, `classes` and `image_size` name them. "pretrained" stands for the published
-    weights of `model`. ValueError that names the missing flag.
+    tensors; otherwise `model`, `classes` and `image_size` name them. "pretrained" loads the published weights
+    of `model`. ValueError naming the missing flag.
 
-    A file of export.py is opened instead, in the number format of `amp`.
+    A file of export.py is opened by its runtime, in the number format of `amp`.
     """
     if str(weights) == PRETRAINED:
         weights = _published(model)
@@ -84,10 +84,10 @@ def load_trained(
 
 
 def ready_for_inference(trained: TrainedDetector, amp: Amp, check: bool = True) -> TrainedDetector:
-    """Return it with BatchNorm fused into the convolutions, in 16-bit floats where `amp` says so.
+    """Return the detector with BatchNorm fused into the convolutions, in 16-bit floats if `amp` says so.
 
-    With amp "auto" and `check`, 16-bit floats are compared with float32 first; where they change the
-    detections, float32 is used, and a line is printed.
+    With amp "auto" and `check`, 16-bit floats are compared with float32 first; if they change the detections,
+    float32 is used, and a line is printed.
     """
     detector = trained.detector
     if not isinstance(detector, Detector):
@@ -106,7 +106,7 @@ def ready_for_inference(trained: TrainedDetector, amp: Amp, check: bool = True) 
 
 
 def describe_trained(trained: TrainedDetector) -> str:
-    """One line for the log: the device, the number format, and the runtime of an exported file."""
+    """Return one line for the log: device, number format, and the runtime of an exported file."""
     return trained.runtime or describe_device(trained.detector.device, trained.autocast)
 
 

@@ -1,7 +1,7 @@
 """Test-time augmentation: several views of an image, whose candidates are pooled before NMS.
 
-It finds more objects in about four times the time. A box that only one view shows stays a detection; of boxes
-that several views show, NMS keeps the highest-scoring.
+It finds more objects in about four times the time. An object found in only one view is kept; if several views
+find it, NMS keeps the highest-scoring box.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from utils.predict.trained_detector import TrainedDetector
 from utils.system.stopwatch import Stopwatch
 
 # Scale of the input size, and whether the image is flipped. The first view is the image as it is; the boxes
-# of all views are returned in pixels of its input.
+# of all views are mapped to pixels of the first view's input.
 VIEWS = ((1.0, False), (1.0, True), (0.83, False), (1.2, True))
 
 
 def augmented_candidates(
     predictor: Predictor, images: Sequence[Image], watch: Stopwatch | None = None
 ) -> tuple[Candidates, list[Letterbox]]:
-    """Return what `Predictor.candidates` does, but of all views of the images."""
+    """Return the candidates of all views, and the letterbox of each image, like `Predictor.candidates`."""
     candidates, letterboxes = predictor.candidates(images, watch)
     parts = [candidates]
     for size, flipped in _other_views(predictor.model):
@@ -38,9 +38,9 @@ def augmented_candidates(
 
 
 def _other_views(model: TrainedDetector) -> list[tuple[Size, bool]]:
-    """Input size of all views but the first, and whether they are flipped; each once.
+    """Return input size and flip of all views but the first, without duplicates.
 
-    An exported file of fixed size can only be given the flipped image.
+    For an exported file of fixed input size, only the flipped view is left.
     """
     detector, smallest = model.detector, preset(model.model_name).smallest
     views = [(model.image_size, False)]
@@ -54,13 +54,13 @@ def _other_views(model: TrainedDetector) -> list[tuple[Size, bool]]:
 
 
 def _moved(boxes: Tensor, plans: Sequence[Letterbox], targets: Sequence[Letterbox], flipped: bool) -> Tensor:
-    """Boxes [B, A, 4] on inputs letterboxed as `plans`, moved to those of `targets`, and flipped back."""
+    """Map boxes [B, A, 4] from letterboxes `plans` to letterboxes `targets`, and flip them back."""
     factors, offsets = [], []
     for plan, target in zip(plans, targets, strict=True):
         width = plan.source[1]
         x, y = target.scale_x / plan.scale_x, target.scale_y / plan.scale_y
         at_y = target.top - plan.top * y
-        # On a flipped image, x is where width - x is on the image itself.
+        # Position x on a flipped image is width - x on the original.
         at_x = target.left + (width * target.scale_x + plan.left * x if flipped else -plan.left * x)
         x = -x if flipped else x
         factors.append([x, y, x, y])
