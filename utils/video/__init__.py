@@ -1,1 +1,1 @@
-"""Video: frames in, frames out, with sources, stages, tracking and writers."""
+"""Detection on video: sources of frames, processing stages, tracking and writers."""

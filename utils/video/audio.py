@@ -1,4 +1,4 @@
-"""The audio of a video, copied unchanged into the video that is written."""
+"""Copies the audio of a video unchanged into the output video."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class Audio:
-    """Copies the packets of the source's first audio stream into `output`, along with the frames.
+    """The source's first audio stream, copied into `output` packet by packet along with the frames.
 
-    video_ends  seconds from the first frame to the end of the last by the source's header; 0 if unknown
+    video_ends  end of the last frame, in seconds after the first, by the source's header; 0 if unknown
     """
 
     def __init__(self, output: "av.container.OutputContainer", source: "av.container.InputContainer") -> None:
@@ -49,7 +49,7 @@ class Audio:
 
 
 def open_audio(output: "av.container.OutputContainer", path: Path) -> Audio | None:
-    """Open the audio of the file at `path`; None if PyAV cannot open it, though OpenCV could."""
+    """Open the audio of the file at `path`; None if PyAV cannot open the file, even if OpenCV can."""
     import av
 
     try:

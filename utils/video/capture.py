@@ -1,7 +1,7 @@
 """An open video: its properties and its frames.
 
-OpenCV reads the frames, not PyAV: OpenCV is needed anyway, supports the cameras of every system, turns videos
-of phones upright, gives the exact time of each frame, and its wheels contain no code under the GPL.
+OpenCV reads the frames, not PyAV: OpenCV is needed anyway, supports the cameras of every system, rotates
+phone videos upright, gives the exact time of each frame, and its wheels contain no code under the GPL.
 """
 
 import glob
@@ -17,8 +17,8 @@ import cv2
 from utils.data.types import Image, Size
 from utils.images.letterbox import letterbox
 
-FALLBACK_RATE = Fraction(25)  # frames per second where it is unknown: cameras, some streams, folders
-TIMEOUT_SECONDS = 10  # of a server that does not answer
+FALLBACK_RATE = Fraction(25)  # frames per second if unknown: cameras, some streams, folders
+TIMEOUT_SECONDS = 10  # for a server that does not respond
 DECODING_THREADS = max(1, (os.cpu_count() or 1) // 2)  # the network and the encoder need cores too
 
 TimedImage = tuple[float, Image]  # seconds since the first frame, and the frame
@@ -28,15 +28,15 @@ TimedImage = tuple[float, Image]  # seconds since the first frame, and the frame
 class VideoSource:
     """An open video.
 
-    name      as messages call it
-    size      of its frames
-    rate      frames per second; of a video with a variable rate, what its header says
+    name      name for messages
+    size      height and width of the frames
+    rate      frames per second; the header's value if the rate is variable
     total     number of frames by the header; None if unknown
     live      whether it is a camera or stream, whose frames are lost if they are not read in time
-    frames    the frames with their times; can be iterated once
-    problems  what went wrong while they were read, a sentence each
-    path      of a file that may have audio
-    dropped   number of frames of a live source that came faster than they were processed
+    frames    frames with their times; can be iterated once
+    problems  problems while reading, one sentence each
+    path      path of a file that may have audio, else None
+    dropped   number of frames of a live source dropped because processing was too slow
     """
 
     name: str
@@ -68,22 +68,22 @@ def open_capture(source: str) -> cv2.VideoCapture | None:
 
 
 def is_camera(source: str) -> bool:
-    """Whether the source is the number of a camera."""
+    """Return whether the source is the number of a camera."""
     return source.isdecimal()
 
 
 def is_stream_url(source: str) -> bool:
-    """Whether the source is the URL of a stream, or of a video on a server."""
+    """Return whether the source is the URL of a stream, or of a video on a server."""
     return "://" in source
 
 
 def without_password(source: str) -> str:
-    """Return the source as it may be printed."""
+    """Return the source without user name and password in the URL, for messages."""
     return re.sub(r"//[^/\s]*@", "//", source)
 
 
 def rate_of(capture: cv2.VideoCapture) -> Fraction:
-    """Return the frame rate as a fraction, such as 30000/1001, for which OpenCV gives a decimal."""
+    """Return the frame rate as a fraction, such as 30000/1001, from OpenCV's decimal number."""
     rate = capture.get(cv2.CAP_PROP_FPS)
     if not 0 < rate < 1000:
         return FALLBACK_RATE
@@ -91,18 +91,18 @@ def rate_of(capture: cv2.VideoCapture) -> Fraction:
 
 
 def total_of(capture: cv2.VideoCapture) -> int | None:
-    """Return the number of frames by the file's header; None if unknown, as of an endless stream."""
+    """Return the number of frames by the file's header; None if unknown, as for an endless stream."""
     total = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(total) if 0 < total < 2**40 else None
 
 
 def fitted(image: Image, size: Size) -> Image:
-    """Return the image scaled to fit into `size` with its aspect ratio, centred on black."""
+    """Return the image scaled to fit into `size` at the same aspect ratio, centred on black."""
     return letterbox(image, size, pad_value=0, centred=True)[0]
 
 
 def is_images(source: str) -> bool:
-    """Whether the source is a folder of images, or a pattern of their names."""
+    """Return whether the source is a folder of images, or a pattern of file names."""
     if is_stream_url(source):
         return False  # though it may contain a question mark
     return Path(source).is_dir() or (glob.has_magic(source) and not Path(source).exists())

@@ -1,4 +1,4 @@
-"""Reading the frames of a video file, or of a folder of images."""
+"""Reads the frames of a video file, or of a folder of images."""
 
 import re
 from collections.abc import Generator
@@ -22,7 +22,7 @@ from utils.video.capture import (
 
 
 def require_file(source: str) -> None:
-    """ValueError or OSError if the source is a file that does not exist or cannot be read."""
+    """Raise ValueError if the file does not exist, OSError if it cannot be read."""
     path = Path(source)
     if not path.is_file():
         raise ValueError(f"--source {source}: {path.absolute()} does not exist")
@@ -31,7 +31,7 @@ def require_file(source: str) -> None:
 
 
 def file_source(source: str, capture: cv2.VideoCapture, first: Image) -> VideoSource:
-    """Return the video of an open file, whose first frame, BGR, has been read."""
+    """Return the video of an open file; `first` is the first frame, BGR, which has been read."""
     height, width = first.shape[:2]
     path = None if is_stream_url(source) else Path(source)
     video = VideoSource(
@@ -44,9 +44,9 @@ def file_source(source: str, capture: cv2.VideoCapture, first: Image) -> VideoSo
 def _file_frames(
     video: VideoSource, capture: cv2.VideoCapture, image: Image
 ) -> Generator[TimedImage, None, None]:
-    """All frames. OpenCV scales those of another size to the size of the first.
+    """Yield all frames. OpenCV scales frames of a different size to the size of the first.
 
-    Where the times of a file do not increase (raw streams, some AVI), the interval before is repeated.
+    Where the times of a file do not increase (raw streams, some AVI), the previous interval is repeated.
     """
     ok, number, seconds, step = True, 0, 0.0, float(1 / video.rate)
     start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
@@ -66,9 +66,9 @@ def _file_frames(
 
 
 def _is_truncated(number: int, seconds: float, total: int, rate: Fraction) -> bool:
-    """Whether both frames and duration fall short of the header by a second or a tenth.
+    """Return whether frame count and duration both fall short of the header by over a second or 10 %.
 
-    A header may overstate one of them, with a variable rate, or with audio longer than the video.
+    A header may overstate one of the two: with a variable rate, or with audio longer than the video.
     """
     least = 1 - min(0.1, float(rate) / total)
     return number < least * total and seconds < least * total / float(rate)
@@ -77,8 +77,8 @@ def _is_truncated(number: int, seconds: float, total: int, rate: Fraction) -> bo
 def folder_source(source: str, rate: Fraction) -> VideoSource:
     """Return the images of a folder or pattern as a video, sorted by the numbers in their names.
 
-    Images of another size than the first are scaled to fit into it, on black. Unreadable ones are skipped and
-    reported. ValueError if none can be read.
+    Images that differ in size from the first are scaled to fit into its size, on black. Unreadable images are
+    skipped and reported. ValueError if no image can be read.
     """
     paths = sorted(find_images([source]), key=lambda path: natural_key(str(path)))
     first = next((image for path in paths if (image := _readable(path, [])) is not None), None)
@@ -107,5 +107,5 @@ def _readable(path: Path, problems: list[str]) -> Image | None:
 
 
 def natural_key(text: str) -> list[tuple[int, str]]:
-    """Return a sort key by which frame2 comes before frame10."""
+    """Return a sort key that puts frame2 before frame10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", text)]

@@ -1,7 +1,7 @@
-"""Reading cameras and streams, whose connection may be lost.
+"""Reads cameras and streams, and reconnects when the connection is lost.
 
-A thread reads all the time. Frames that have waited for a second are dropped, and counted, if there are newer
-ones, so that the result never lags further behind. The time of a frame is when it arrived.
+A thread reads continuously. Frames that have waited for over a second are dropped, and counted, if there are
+newer ones, so that the result never lags further behind. The time of a frame is its time of arrival.
 """
 
 import threading
@@ -24,7 +24,7 @@ from utils.video.capture import (
     without_password,
 )
 
-MAX_LAG_SECONDS = 1.0  # the burst of frames that a stream begins with is processed in less
+MAX_LAG_SECONDS = 1.0  # the initial burst of frames of a stream is processed in less
 MAX_WAITING_BYTES = 2**28  # a second of 1080p at 30 frames per second is 190 MB
 FIRST_DELAY, MAX_DELAY = 1.0, 30.0  # seconds before reconnecting, doubled after each failed attempt
 
@@ -32,10 +32,10 @@ FIRST_DELAY, MAX_DELAY = 1.0, 30.0  # seconds before reconnecting, doubled after
 def live_source(
     source: str, capture: cv2.VideoCapture, first: Image, reconnect: int, stop: Stop
 ) -> VideoSource:
-    """Return the video of an open camera or stream, whose first frame, BGR, has been read.
+    """Return the video of an open camera or stream; `first` is the first frame, BGR, which has been read.
 
-    It ends with `stop`. A lost connection is opened again after 1, 2, 4, ... 30 seconds, with up to
-    `reconnect` attempts in a row.
+    The video ends with `stop`. After a lost connection, up to `reconnect` attempts in a row to reconnect are
+    made, after delays of 1, 2, 4, ... 30 seconds.
     """
     size = first.shape[0], first.shape[1]
     video = VideoSource(without_password(source), size, rate_of(capture), None, True)
@@ -67,7 +67,7 @@ def _frames(video: VideoSource, reader: "_Reader", stop: Stop) -> Generator[Time
 
 
 class _Reader:
-    """Reads in a thread of its own; `waiting` gets each frame with its time, and None at the end."""
+    """A reader for a separate thread; puts each frame with its time into `waiting`, and None at the end."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class _Reader:
         return time.perf_counter() - self.start
 
     def read_on(self) -> None:
-        """Read until this is closed, or the source is lost for good."""
+        """Read until `closed` is set or the source is lost for good."""
         ok, image = True, self.first
         while ok and not self.closed.is_set():
             if self.waiting.qsize() < self.max_waiting:
@@ -104,7 +104,7 @@ class _Reader:
         self.waiting.put(None)
 
     def _reconnected(self) -> tuple[bool, Image]:
-        """Whether the connection was restored, and the first frame after that."""
+        """Try to reconnect; return whether that succeeded, and the first frame after it."""
         name, delay, lost = self.video.name, FIRST_DELAY, self.seconds()
         for attempt in range(1, self.reconnect + 1):
             self.capture.release()

@@ -1,4 +1,4 @@
-"""Opening a source of frames: a camera, a video file, a stream or a folder of images."""
+"""Opens a source of frames: a camera, a video file, a stream or a folder of images."""
 
 from fractions import Fraction
 
@@ -21,7 +21,7 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
     """Open a camera by its number, a video file, a stream by its URL, or images; read one frame.
 
     fps        frames per second of a folder of images
-    reconnect  attempts in a row to restore the connection to a camera or stream
+    reconnect  maximum attempts in a row to restore the connection to a camera or stream
 
     The URL of a video with an end is treated as a file; only endless streams are live. ValueError or OSError,
     with the fix, if the source cannot be opened or has no frame.

@@ -1,4 +1,4 @@
-"""Output files of a video: they get their name when they are complete; lines of JSON for the frames."""
+"""Output files of a video, renamed to their final names when complete; a line of JSON per frame."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,14 @@ from utils.video.tracking import NO_TRACK, Tracked
 
 
 def check_free(path: Path, overwrite: bool, flag: str) -> None:
-    """ValueError if a file would be overwritten: the output, or the partial one of a killed run."""
+    """Raise ValueError if a file would be overwritten: the output, or the partial one of a killed run."""
     for there, what in ((path, "exists"), (unfinished(path), "is left from a run that was killed")):
         if there.exists() and not overwrite:
             raise ValueError(f"{flag}: {there} {what}: remove it, choose another name, or give --overwrite")
 
 
 def unfinished(path: Path) -> Path:
-    """Return the path of a file while it is written."""
+    """Return the temporary path of a file while it is written."""
     return path.with_name(f"{path.stem}.tmp{path.suffix}")
 
 
@@ -41,10 +41,10 @@ def frame_line(number: int, seconds: float, tracked: Tracked, class_names: Seque
 
 @contextmanager
 def appearing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; a file written there is renamed to `path` at the end.
+    """Yield a temporary path next to `path`; a file written there is renamed to `path` at the end.
 
-    After a full disk (`Stopped` then names it) or a second Ctrl+C the partial file is kept under its
-    temporary name, since it can be played. After any other exception it is removed.
+    If the disk is full (`Stopped` then names the partial file), or after a second Ctrl+C, the partial file is
+    kept at the temporary path, since it can be played. After any other exception it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = unfinished(path)
@@ -62,7 +62,7 @@ def appearing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def lines_to(path: Path | None) -> Iterator[IO[str] | None]:
-    """Yield a text file that is written line by line; None without a path."""
+    """Yield a text file that is flushed after each line; None without a path."""
     if path is None:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Detection on the frames of a video: reading, network, drawing and writing run at the same time."""
+"""Detects on the frames of a video: reading, network, drawing and writing run at the same time."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from utils.video.stages import DrawnFrames, PredictorLike, detected, drawn, read
 from utils.video.tracking import Scene, Tracked
 from utils.video.writer import VideoWriter, open_writer
 
-DEPTH = 2  # items that may wait between two stages: more take memory and gain no speed
+DEPTH = 2  # items queued between two stages: more takes memory and gains no speed
 # Stages that run one after the other in one thread.
 THREADS = (("read",), ("preprocess", "network", "NMS", "track"), ("draw",), ("encode", "show"))
 
@@ -39,7 +39,7 @@ class VideoSettings:
 
 @dataclass
 class VideoResult:
-    """Number of frames and objects, seconds in all and by stage, and the results of the last frame."""
+    """Number of frames and objects, seconds in total and by stage, and the results of the last frame."""
 
     frames: int = 0
     objects: int = 0
@@ -57,7 +57,7 @@ def process_video(
 ) -> VideoResult:
     """Detect on every frame of `source` until its end, `stop`, or q in the window.
 
-    Output files get their name when they are complete, also after `stop`. `Stopped` if the disk is full.
+    Output files get their names when complete, also after `stop`. Raises `Stopped` if the disk is full.
     """
     result = VideoResult()
     start = time.perf_counter()
@@ -95,7 +95,7 @@ def _stages(
     scene: Scene | None,
     watch: Stopwatch,
 ) -> DrawnFrames:
-    """Reading, detecting and drawing, each in a thread; the caller writes."""
+    """Return the frames after reading, detecting and drawing, each in a thread; the caller writes."""
     frames = prefetch(read(source, settings.max_frames, watch), DEPTH, stop)
     found = detected(frames, predictor, settings.every, settings.batch_size, scene, watch)
     found = prefetch(found, DEPTH, stop)
@@ -106,7 +106,7 @@ def _stages(
 
 @contextmanager
 def _running(stages: DrawnFrames, stop: Stop) -> Iterator[None]:
-    """End all threads at the end of the block, whatever they wait for."""
+    """End all threads at the end of the block, even if they are waiting."""
     try:
         yield
     finally:
@@ -118,7 +118,7 @@ def _running(stages: DrawnFrames, stop: Stop) -> Iterator[None]:
 def _video_to(
     settings: VideoSettings, source: VideoSource, stop: Stop, result: VideoResult
 ) -> Iterator[VideoWriter | None]:
-    """Yield the writer of the frames; None if they are not saved. Without any frame no file is left."""
+    """Yield the video writer; None if no video is saved. The file is removed if there was no frame."""
     if settings.save is None:
         yield None
         return
@@ -137,7 +137,7 @@ def _video_to(
 
 
 def describe_speed(result: VideoResult) -> str:
-    """Describe the speed: frames per second in all, and the milliseconds of each stage and thread."""
+    """Describe the speed: frames per second in total, and the milliseconds of each stage and thread."""
     frames = max(result.frames, 1)
     each = {stage: 1000 * seconds / frames for stage, seconds in result.watch.seconds.items() if seconds}
     threads = {

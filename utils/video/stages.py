@@ -1,7 +1,7 @@
 """The stages that process the frames of a video: reading, detection and drawing.
 
-Each is a generator over the one before: they run one after the other, or at the same time with `prefetch` of
-utils.system.prefetch between them. Frames keep their order, and none is skipped.
+Each stage is a generator over the one before. Stages run one after the other, or at the same time with
+`prefetch` of utils.system.prefetch between them. Frames keep their order, and none is skipped.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,18 +17,18 @@ from utils.video.tracking import Scene, Tracked, named_tracks
 
 
 class PredictorLike(Protocol):
-    """A `Predictor`, or what detects like one."""
+    """The interface of `Predictor` that is used here."""
 
     @property
     def class_names(self) -> Sequence[str]:
         """The names of the classes, by label."""
 
     def detect(self, images: Sequence[Image], watch: Stopwatch | None = None) -> list[Detections]:
-        """Return the detections on each image; `watch` gets the time of its stages."""
+        """Return the detections on each image; `watch` records the time of each stage."""
 
 
 class Frame(NamedTuple):
-    """The number of a frame, from 0, its time in seconds since the first, and its image."""
+    """A frame: number from 0, time in seconds since the first frame, and image."""
 
     number: int
     seconds: float
@@ -61,9 +61,9 @@ def detected(
     scene: Scene | None,
     watch: Stopwatch,
 ) -> TrackedFrames:
-    """Yield each frame with its objects: those detected on every `every`th frame, kept for those between.
+    """Yield each frame with its objects, detected on every `every`th frame and repeated in between.
 
-    `batch_size` frames are detected on at a time. With a scene, objects are tracked from frame to frame.
+    Detects on `batch_size` frames at a time. With a scene, objects are tracked from frame to frame.
     """
     last = Tracked(Detections.empty())
     waiting: list[Frame] = []
@@ -97,7 +97,7 @@ def _tracked(found: Detections, scene: Scene | None, watch: Stopwatch) -> Tracke
 def drawn(
     found: TrackedFrames, class_names: Sequence[str], scene: Scene | None, watch: Stopwatch
 ) -> DrawnFrames:
-    """Yield each frame with its objects, and the image with their boxes."""
+    """Yield each frame with its objects, and the image with boxes and `scene` drawn on it."""
     with closing(found):
         for frame, tracked in found:
             with watch.timed("draw"):
@@ -110,7 +110,7 @@ def drawn(
 
 
 def undrawn(found: TrackedFrames) -> DrawnFrames:
-    """Yield each frame with its objects and the image as it is, where no boxes are needed."""
+    """Yield each frame with its objects, and the unchanged image, for output without boxes."""
     with closing(found):
         for frame, tracked in found:
             yield frame, tracked, frame.image

@@ -1,8 +1,8 @@
-"""Choosing the number of threads of the network while other stages run beside it: all, or one less.
+"""Chooses the number of threads of the network while other stages run too: one per core, or one less.
 
-Every layer waits for the slowest of its threads, which shares its core with the encoder. On two cores, while
-a video is read, drawn and encoded, a frame of yolox_nano takes 15 ms with one thread and 29 ms with two; one
-of yolox_s 76 and 59 ms. So both are tried.
+Every layer waits for its slowest thread, which shares a core with the encoder. On two cores, while a video is
+read, drawn and encoded, yolox_nano takes 15 ms per frame with one thread and 29 ms with two, but yolox_s
+76 ms with one and 59 ms with two. So both numbers are tried.
 """
 
 import statistics
@@ -16,13 +16,13 @@ from utils.data.types import Image
 from utils.predict.predictor import Predictor
 from utils.system.stopwatch import Stopwatch
 
-TRIALS = 10  # of each number; the first few are slower, so the median is compared
+TRIALS = 10  # per number of threads; the first few are slower, so medians are compared
 
 
 class ThreadTuned:
-    """A predictor on the CPU that alternates both numbers on its first calls, and keeps the faster one.
+    """A predictor on the CPU that tries both numbers of threads in the first calls, and keeps the faster.
 
-    PyTorch has a thread count for each calling thread: all calls must come from the same one.
+    PyTorch has a thread count per calling thread: all calls must come from the same thread.
     """
 
     def __init__(self, predictor: Predictor) -> None:

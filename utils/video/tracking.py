@@ -1,4 +1,4 @@
-"""Tracking objects from frame to frame, and counting those that cross a line or are within a zone.
+"""Tracks objects from frame to frame, and counts objects that cross a line or are within a zone.
 
 ByteTrack (https://arxiv.org/abs/2110.06864) comes from `trackers` (Apache-2.0), lines and zones from
 `supervision` (MIT). They are optional: `pip install trackers` installs both, and PyAV, a dependency.
@@ -17,9 +17,9 @@ from utils.draw.boxes import stroke_sizes
 from utils.draw.text import put_text, text_size
 from utils.system.validation import require_packages
 
-NO_TRACK = -1  # the track of an object detected on one frame only: it may be a mistake
-TRACK_COLOURS = 256  # tracks on one frame that have colours of their own
-CROSSED_SECONDS = 0.2  # an object has crossed a line once it stays beyond for so long; it may jitter on it
+NO_TRACK = -1  # track of an object detected on only one frame: it may be a false positive
+TRACK_COLOURS = 256  # maximum number of tracks on a frame with unique colours
+CROSSED_SECONDS = 0.2  # time that an object must stay beyond a line to count as crossed: boxes jitter
 LOST_SECONDS = 1.0  # an object that is lost for longer gets a new track
 LINE_COLOUR = (255, 255, 255)
 
@@ -30,9 +30,9 @@ CountingLine = tuple[float, float, float, float]
 class Tracked:
     """The detections on a frame, with their tracks and the counts so far.
 
-    tracks    int64 [N], the track of each detection, which stays with the object; -1 for a new one
-    crossed   number of objects that have crossed the line, by "in" and "out" and class name; None without one
-    in_zone   number of objects within the zone now, by class name; None without a zone
+    tracks    int64 [N], track number of each detection, which stays with the object; -1 for a new object
+    crossed   number of objects that have crossed, by "in"/"out" and class name; None without a line
+    in_zone   number of objects now in the zone, by class name; None without a zone
     """
 
     detections: Detections
@@ -42,7 +42,7 @@ class Tracked:
 
 
 def check_tracking(line: CountingLine | None, zone: Sequence[float], wanted: bool) -> None:
-    """ValueError for an invalid line or zone, or with the missing package."""
+    """Raise ValueError for an invalid line or zone, or if a package is missing."""
     if line is not None and line[:2] == line[2:]:
         raise ValueError("--line X1 Y1 X2 Y2: its two ends are the same point")
     if len(zone) % 2 or 0 < len(zone) < 6:
@@ -52,13 +52,13 @@ def check_tracking(line: CountingLine | None, zone: Sequence[float], wanted: boo
 
 
 class Scene:
-    """Tracks objects through a video, and counts them.
+    """Tracker and counter of the objects in a video.
 
-    rate        frames per second that are detected on; decides how many frames a lost object is kept
-    confidence  least score of a detection that starts a track
-    line        from (x1, y1) to (x2, y2) in pixels: crossing it to the right, seen from the first point to
-        the second, is "out", to the left "in"; the centre of the box counts
-    zone        corners x1, y1, x2, y2, ... in pixels; the centre of the box counts
+    rate        number of frames per second that are detected on; sets how many frames a lost object is kept
+    confidence  minimum score of a detection that starts a track
+    line        counting line from (x1, y1) to (x2, y2) in pixels: crossing it to the right, seen from the
+        first point to the second, is "out", to the left "in"; the centre of the box decides
+    zone        corners x1, y1, x2, y2, ... in pixels; the centre of the box decides
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Scene:
         self.class_names = class_names
         self.tracker = ByteTrackTracker(
             frame_rate=rate,
-            lost_track_buffer=round(30 * LOST_SECONDS),  # in frames at 30 per second
+            lost_track_buffer=round(30 * LOST_SECONDS),  # in frames at 30 frames per second
             track_activation_threshold=confidence,
             high_conf_det_threshold=confidence,
         )
@@ -90,7 +90,7 @@ class Scene:
     def track(self, detections: Detections) -> Tracked:
         """Return the detections of the next frame with their tracks, and the counts so far."""
         found = detections.to_supervision(self.class_names)
-        found.data["index"] = np.arange(len(detections))  # the tracker changes their order
+        found.data["index"] = np.arange(len(detections))  # the tracker reorders detections
         found = self.tracker.update(found)
         tracks = np.full(len(detections), NO_TRACK)
         if len(found):
@@ -136,7 +136,7 @@ def counts_in_words(tracked: Tracked) -> list[str]:
 
 
 def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[Labels, list[str]]:
-    """Return labels and their names for drawing: each track has a name and a colour of its own."""
+    """Return labels and label names for drawing, where each track has its own name and colour."""
     labels = tracked.detections.labels
     if tracked.tracks is None:
         return labels, [*class_names]
@@ -157,7 +157,7 @@ def named_tracks(tracked: Tracked, class_names: Sequence[str]) -> tuple[Labels, 
 
 
 def _write_row(image: Image, text: str, row: int) -> None:
-    """Write a text on black at the lower left; row 0 is the lowest."""
+    """Write text on black at the lower left; row 0 is the lowest."""
     letters = stroke_sizes(*image.shape[:2])[1]
     width, height, _ = text_size(text, letters)
     pad = letters // 3

@@ -1,9 +1,9 @@
-"""Writing a video that plays everywhere: H.264 in MP4, by PyAV if it is installed.
+"""Writes videos that play everywhere: H.264 in MP4, with PyAV if it is installed.
 
-OpenCV's wheels have no H.264 encoder, write at one constant rate and without audio, and leave an unplayable
-file when the program is killed. PyAV does all of it, but its wheels contain libx264 and libx265, which are
-under the GPL, so it is optional: `pip install "av>=16"`. Without it OpenCV writes MP4 with MPEG-4 part 2,
-which players support and browsers do not, or WebM with VP8, which browsers support.
+OpenCV's wheels have no H.264 encoder, write at a constant frame rate and without audio, and leave an
+unplayable file when the program is killed. PyAV has none of these limits, but its wheels contain libx264 and
+libx265, which are under the GPL, so it is optional: `pip install "av>=16"`. Without PyAV, OpenCV writes MP4
+with MPEG-4 part 2, which players support and browsers do not, or WebM with VP8, which browsers support.
 """
 
 import importlib.util
@@ -31,33 +31,33 @@ ENCODERS = (
 X264 = {"preset": "veryfast", "crf": "21"}  # 1.5 ms for 768 x 432; "medium" takes 3.5 ms for a similar file
 OLDEST_PYAV = 16  # frames have durations since 15
 BITS_PER_PIXEL = 0.15  # for encoders without x264's constant quality
-MAX_GOP = 250  # frames, for files whose header names a rate far above theirs
-KEYFRAME_SECONDS = 2  # interval at which a player can start, and a killed program has saved
-MIN_TICKS = 90_000  # per second; the clock of MPEG
+MAX_GOP = 250  # frames, for files whose header states far too high a frame rate
+KEYFRAME_SECONDS = 2  # interval of the points where players can start, and of the fragments saved
+MIN_TICKS = 90_000  # minimum clock ticks per second: MPEG's clock
 H264_SUFFIXES = (".mp4", ".mov", ".mkv")
 OPENCV_CODECS = {".mp4": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG", ".webm": "VP80"}
 FRAME_DURATION = 1 << 8  # FFmpeg's flag: frames have durations
-BT709 = 1  # FFmpeg's number of the colour space of HD, named in the file so that no player guesses
+BT709 = 1  # FFmpeg's number of HD's colour space, stored in the file so that players need not guess
 
 
 class VideoWriter(Protocol):
-    """Writes frames, in order, into a video file."""
+    """A writer of frames, in order, into a video file."""
 
     def write(self, image: Image, seconds: float) -> None:
         """Add a frame that is shown `seconds` after the first."""
 
     def close(self, complete: bool) -> None:
-        """Finish the file; `complete` if the source was read to its end."""
+        """Finish the file; `complete`: whether the source was read to the end."""
 
 
 def check_suffix(path: Path) -> None:
-    """ValueError for a file format that cannot be written."""
+    """Raise ValueError for a file format that cannot be written."""
     if path.suffix.lower() not in OPENCV_CODECS:
         raise ValueError(f"--save: videos are written as {', '.join(OPENCV_CODECS)}, not '{path.suffix}'")
 
 
 def open_writer(path: Path, source: VideoSource) -> VideoWriter:
-    """Return a writer for the frames of `source`; odd sides get one more row or column."""
+    """Return a writer for the frames of `source`; odd sizes are padded to even ones."""
     suffix = path.suffix.lower()
     if suffix in H264_SUFFIXES and (encoder := _h264_encoder()):
         return H264Writer(path, encoder, source)
@@ -70,7 +70,7 @@ def open_writer(path: Path, source: VideoSource) -> VideoWriter:
 
 
 def _h264_encoder() -> str | None:
-    """The preferred encoder that exists; None without PyAV, or if it is too old."""
+    """Return the first available encoder; None without PyAV, or if PyAV is too old."""
     if importlib.util.find_spec("av") is None:
         return None
     import av
@@ -81,7 +81,7 @@ def _h264_encoder() -> str | None:
 
 
 class H264Writer:
-    """Writes H.264 with the frame times of the source, and its audio.
+    """A writer of H.264 with the frame times and the audio of the source.
 
     MP4 is written in fragments, so that it plays even if the program is killed, and is turned into an
     ordinary file at the end ("hybrid").
@@ -98,8 +98,8 @@ class H264Writer:
         self.video: Any = self.container.add_stream(
             encoder, rate=source.rate, options=X264 if encoder == "libx264" else {}
         )
-        # A frame is a whole number of ticks, so that equal durations stay equal, and of many, so that unequal
-        # ones are exact.
+        # A frame lasts a whole number of ticks, so that equal durations stay equal, and ticks are short, so
+        # that unequal durations are accurate.
         numerator = source.rate.numerator
         self.tick = Fraction(1, numerator * -(-MIN_TICKS // numerator))
         self.usual = 1 / source.rate
@@ -113,7 +113,7 @@ class H264Writer:
     def _set_up(self, codec: Any, height: int, width: int, rate: Fraction) -> None:
         codec.height, codec.width, codec.pix_fmt = height, width, "yuv420p"
         codec.time_base = self.tick
-        codec.max_b_frames = 0  # else frames of fragmented MP4 start late; files are a tenth larger
+        codec.max_b_frames = 0  # they delay the start of fragmented MP4; without, files are 10 % larger
         codec.gop_size = max(1, min(MAX_GOP, round(KEYFRAME_SECONDS * rate)))
         codec.thread_count = max(1, (os.cpu_count() or 1) // 2)  # the network and the decoder need cores too
         codec.flags |= FRAME_DURATION
@@ -132,7 +132,7 @@ class H264Writer:
     def _encode(self, frame: "av.VideoFrame", seconds: float, until: float) -> None:
         frame.time_base = self.tick
         frame.pts = self.earliest = max(self.earliest, round(seconds / self.tick))
-        self.earliest += 1  # no two frames at the same time, as in the burst of a stream
+        self.earliest += 1  # so that frames of a stream's initial burst get different times
         frame.duration = max(1, round(until / self.tick) - frame.pts)
         if self.audio is not None:
             self.audio.copy_until(seconds)
@@ -157,7 +157,7 @@ class H264Writer:
 
 
 class OpenCvWriter:
-    """Writes what OpenCV's wheels can encode, at a constant rate."""
+    """A writer of what OpenCV's wheels can encode, at a constant frame rate."""
 
     def __init__(self, path: Path, source: VideoSource) -> None:
         height, width = _even(source.size)
@@ -173,7 +173,7 @@ class OpenCvWriter:
         self.frames += 1
 
     def close(self, complete: bool) -> None:
-        """See `VideoWriter`. OpenCV does not report a full disk: the frames of the file are counted."""
+        """Finish the file, and count its frames, since OpenCV does not report a full disk."""
         self.writer.release()
         capture = cv2.VideoCapture(str(self.path))
         if self.frames and capture.get(cv2.CAP_PROP_FRAME_COUNT) < 0.9 * self.frames:
@@ -182,7 +182,7 @@ class OpenCvWriter:
 
 
 def _even(size: Size) -> Size:
-    """The size with even sides, as yuv420p needs, whose colour pixels are 2 x 2."""
+    """Return the size with odd sides increased by 1, since colour pixels of yuv420p are 2 x 2."""
     return size[0] + size[0] % 2, size[1] + size[1] % 2
 
 
