@@ -33,7 +33,7 @@ def main(config: Config) -> None:
     given = read_classes(config.classes) if config.classes else None
     index = read_coco(config.annotations, config.images, given)
     require_images(index, str(config.annotations))
-    kept = select_boxes(index, ~index.crowd)  # a list has no such flag
+    kept = select_boxes(index, ~index.crowd)  # a list file has no crowd flag
     print(count_table({config.output.stem: kept}, {"crowds, skipped": [int(index.crowd.sum())]}))
     require_boxes(kept, str(config.annotations))
     if given is None:

@@ -36,7 +36,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Read and convert; print what could not be kept and how to train on the result."""
+    """Convert the data sets; print what could not be kept, and how to train on the result."""
     check_ranges(config)
     index = read_many(config.data, read_classes(config.classes) if config.classes else None)
     require_images(index, ", ".join(config.data))

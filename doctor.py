@@ -58,7 +58,7 @@ def main(config: Config) -> None:
 
 
 def named_specs(config: Config) -> dict[str, str]:
-    """The specs by the names of the splits, the training data first."""
+    """Return the data set specs by split name, training data first."""
     named = {"train": config.train, "val": config.val, "test": config.test}
     if twice := sorted({spec for spec in config.data if config.data.count(spec) > 1}):
         raise ValueError(f"--data names {', '.join(twice)} twice")
@@ -70,7 +70,7 @@ def named_specs(config: Config) -> dict[str, str]:
 
 
 def require_own_folder(folder: Path) -> None:
-    """`ValueError` if the folder contains anything, unless an earlier run wrote it."""
+    """Raise ValueError if the folder contains anything, unless an earlier run wrote it."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output {folder} is a file: name a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / PROBLEMS).is_file():
@@ -78,7 +78,7 @@ def require_own_folder(folder: Path) -> None:
 
 
 def write_results(config: Config, splits: list[Split], findings: list[Finding]) -> None:
-    """Write the page and the list of all locations."""
+    """Write index.html, and problems.json with all locations."""
     write_text(config.output / PROBLEMS, problems_json(splits, findings))
     write_text(config.output / PAGE, health_page(splits, findings, config.image_size, config.seed))
     print(f"\nwritten: {config.output / PAGE} to look at, {config.output / PROBLEMS} with every location")

@@ -63,7 +63,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Write the file, run it, and keep it if its detections are those of the detector."""
+    """Write the file, run it, and keep it if its detections equal the detector's."""
     check_ranges(config)
     tolerance = choose_tolerance(config)
     refuse_exported(config.weights, "cannot be exported again")
@@ -95,7 +95,7 @@ def main(config: Config) -> None:
 
 
 def verify(path: Path, reference: Reference) -> Iterator[str]:
-    """Sentences about the comparison; ValueError if the file is not the same detector."""
+    """Compare file and detector, and yield sentences about it; ValueError if they differ too much."""
     device = reference.detector.device
     exported = load_exported(path, device, "off")
     yield from verify_network(reference, exported)
@@ -108,7 +108,7 @@ def verify(path: Path, reference: Reference) -> Iterator[str]:
 
 
 def choose_tolerance(config: Config) -> Difference:
-    """The allowed difference between the exported file and the detector; ValueError if it is not above 0."""
+    """Return the allowed difference between exported file and detector; ValueError unless above 0."""
     if config.tolerance is None:
         return FLOAT16_TOLERANCE if config.half else FLOAT32_TOLERANCE
     if min(config.tolerance) <= 0:
@@ -117,7 +117,7 @@ def choose_tolerance(config: Config) -> Difference:
 
 
 def export_metadata(config: Config, trained: TrainedDetector) -> ExportMetadata:
-    """The metadata to write into the file."""
+    """Return the metadata to write into the file."""
     stored = DEFAULT_CONFIDENCE if trained.thresholds is None else trained.thresholds.overall
     return ExportMetadata(
         model_name=trained.model_name,

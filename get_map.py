@@ -110,7 +110,7 @@ def main(config: Config) -> None:
 
 
 def check_source(config: Config) -> None:
-    """Raise ValueError unless there is either a model or a pair of files to evaluate."""
+    """Raise ValueError unless the flags name either weights or a pair of files to evaluate."""
     pair = (bool(config.ground_truth), config.detections is not None)
     if pair == (False, False) and config.weights is None:
         raise ValueError("nothing to evaluate: give --weights, or --ground-truth and --detections")
@@ -127,7 +127,7 @@ def check_source(config: Config) -> None:
 
 
 class Inputs(NamedTuple):
-    """What is evaluated: ground truth and detections, and pairs of a name and a value for the report."""
+    """The ground truth and detections to evaluate, and (name, value) pairs for the report."""
 
     files: GroundTruthFiles
     found: FlatDetections
@@ -149,7 +149,7 @@ def detect(config: Config) -> Inputs:
             amp=config.amp,
         ),
         config.amp,
-        check=False,  # the evaluation shows their effect, and metrics equal those of training
+        check=False,  # 16-bit floats show in the metrics, as in training
     )
     on_device = describe_trained(trained)
     print(on_device)
@@ -192,7 +192,7 @@ def read_files(config: Config) -> Inputs:
 
 
 def compare_with_other(config: Config, files: GroundTruthFiles, matched: Matched) -> dict[str, str]:
-    """Compare with the other result: a sentence for each metric; none without --compare."""
+    """Compare with the detections of --compare: return a sentence per metric; empty without --compare."""
     if config.compare is None:
         return {}
     other = match_detections(read_results(config.compare, files), files.ground_truth, config.min_overlap)

@@ -37,7 +37,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Evaluate the model's anchors, find better ones, and say whether they are worth a change."""
+    """Evaluate the model's anchors, find better ones, and advise whether to use them."""
     check_ranges(config)
     if config.output.exists() and not config.overwrite:
         raise ValueError(f"{config.output} exists: choose another --output, or replace it with --overwrite")

@@ -89,13 +89,13 @@ def main(config: Config) -> None:
     for answer in ask_for_images(config.output) if asking else [sources]:
         detect(config, predictor, answer, done)
         if asking:
-            done.problems.clear()  # they were printed, and the question comes again
+            done.problems.clear()  # already printed, and the user is asked again
     finish(config, predictor.class_names, done)
 
 
 @dataclass
 class Done:
-    """The images that were processed: their sources, names and detections; and why others failed."""
+    """Sources, names and detections of the processed images, and the problems with other images."""
 
     sources: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -104,7 +104,7 @@ class Done:
 
 
 def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
-    """Return the images of the sources, without earlier results; ValueError if there are no others."""
+    """Return the images of the sources, except earlier results in `output`; ValueError if none is left."""
     folder = output.resolve()
     images = [
         image
@@ -117,7 +117,7 @@ def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
 
 
 def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
-    """Ask for a file until the answer is empty; print what is wrong with an answer."""
+    """Ask for a file until the answer is empty, and yield its images; print what is wrong with an answer."""
     print("no image was given: type the name of one; an empty line ends")
     while answer := ask("Input image filename:"):
         try:
@@ -127,7 +127,7 @@ def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
 
 
 def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource], done: Done) -> None:
-    """Detect on the images; results are saved while the next batch is read and processed."""
+    """Detect on the images in batches; save results while the next batch is read and processed."""
     names = names_below([source.name for source in sources], [source.below for source in sources], done.names)
     name_of = dict(zip(sources, names, strict=True))
     bar = tqdm(total=len(sources), desc="detecting", unit="image", leave=False, disable=None)
@@ -176,7 +176,7 @@ def save_result(
 
 
 def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
-    """Write the files about all images, and print a summary; `IncompleteError` if some could not be read."""
+    """Write results.json and results.csv, print a summary; `IncompleteError` if images were unreadable."""
     if done.problems and not done.sources:
         raise ValueError("none of the images could be read")
     with saving(config.output):
@@ -195,7 +195,7 @@ def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
 
 
 def print_speed(config: Config, predictor: Predictor, sources: Sequence[ImageSource]) -> None:
-    """Time each stage on the images, one after the other, and keep no file."""
+    """Time each stage on the images, one stage after the other; no file is kept."""
 
     def work(batch: Sequence[int], watch: Stopwatch, folder: Path) -> None:
         with watch.timed("decode"):

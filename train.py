@@ -85,7 +85,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Train, then evaluate the best weights; in one process, or several that torchrun started."""
+    """Train, then evaluate the best weights, in one process or in several started by torchrun."""
     if config.summary:
         print(summary_of(config))
         return
@@ -97,7 +97,7 @@ def main(config: Config) -> None:
     with process_group(processes, device):
         if folder:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
-        with processes.first_then_others():  # the first may draw the sample data
+        with processes.first_then_others():  # the first may make the sample data set
             config = complete(config if folder else with_data(config))
         data, model, trainer, config = prepare(config, processes, device)
         if config.preview:
@@ -114,32 +114,32 @@ def main(config: Config) -> None:
 
 
 def resumed_run(config: Config) -> Path | None:
-    """The folder of the run to resume: the one asked for, or the one that torchrun restarts."""
+    """Return the folder of the run to resume: the run requested, or the run that torchrun restarts."""
     again = config.resume or (config.name or "last" if restart_count() else "")
     return find_run(again, config.output) if again else None
 
 
 def saved_config(config: Config) -> Config | None:
-    """The settings of the run to resume, which flags can change."""
+    """Return the settings of the run to resume, which flags can override."""
     folder = resumed_run(config)
     return read_config(folder, Config) if folder else None
 
 
 def changed_settings(config: Config, folder: Path) -> list[str]:
-    """The settings that differ from those of the run in `folder`, as text; ValueError where they may not."""
+    """Return the settings changed since the run in `folder`, as text; ValueError if one may not change."""
     return plan_changes(flat_values(read_config(folder, Config)), flat_values(complete(config)), folder)
 
 
 def with_data(config: Config) -> Config:
-    """The configuration itself, or one for the sample data set where there is no data at all."""
+    """Return the configuration, changed to the sample data set if there is no data at all."""
     changes = sample_changes(flat_values(config), flat_values(Config()), ROOT / "VOCdevkit")
     return with_values(config, changes)
 
 
 def complete(config: Config) -> Config:
-    """The configuration with defaults resolved, but for the epochs, and with absolute paths.
+    """Return the configuration with defaults resolved, except the epochs, and with absolute paths.
 
-    So the run can be resumed from any directory. ValueError for a value out of its range.
+    So the run can be resumed from any directory. ValueError for a value out of range.
     """
     check_ranges(config)
     if not (config.train and config.val):
@@ -162,12 +162,12 @@ def complete(config: Config) -> Config:
 def prepare(
     config: Config, processes: Processes, device: torch.device
 ) -> tuple[dict[str, DatasetIndex], Preset, Trainer, Config]:
-    """Read the data, and build the detector and its trainer; with numbers for automatic batch sizes."""
+    """Read the data, and build the detector and its trainer; measure automatic batch sizes."""
     autocast = choose_autocast(config.machine.amp, device)
     set_deterministic(config.machine.deterministic)
     print(describe_device(device, autocast, processes.world_size))
     data = read_all_data(config)
-    with processes.first_then_others():  # the first may download them
+    with processes.first_then_others():  # the first may download the weights
         config = replace(config, weights=weights_file(config.weights, config.model))
     torch.manual_seed(config.seed)
     model, loss = model_of(config), loss_of(config, data["train"])
@@ -190,7 +190,7 @@ def prepare(
 
 
 def read_all_data(config: Config) -> dict[str, DatasetIndex]:
-    """Read training, validation and test data; one error names everything that is missing."""
+    """Read training, validation and test data; one error lists everything that is missing or wrong."""
     preflight = Preflight()
     with preflight.check():
         check_weights(config.weights, config.model)
@@ -211,18 +211,18 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
 
 
 def model_of(config: Config) -> Preset:
-    """The model with the parts that the configuration chooses."""
+    """Return the model with the parts set in the configuration."""
     return choose_model(config.model, config.backbone, config.neck, config.head, config.anchors)
 
 
 def loss_of(config: Config, train: DatasetIndex | None) -> LossSettings:
-    """The loss settings that the configuration chooses; without data, no class weights."""
+    """Return the loss settings of the configuration; without data, no class weights."""
     class_weights = choose_class_weights(config.class_weights, train) if train else None
     return LossSettings(**vars(config.loss), class_weights=class_weights)
 
 
 def summary_of(config: Config) -> str:
-    """The layers and the cost of the model; for COCO's 80 classes where there is no class list."""
+    """Return layers and cost of the model as text, for COCO's 80 classes if there is no class list."""
     model = model_of(config)
     image_size = config.image_size or model.image_size
     check_image_size(image_size, stride_of(model), model.smallest)

@@ -57,7 +57,7 @@ def main(config: Config) -> None:
     keep_freed_memory()
     check(config)
     torch.manual_seed(config.seed)
-    cv2.setNumThreads(1)  # one for each stage; more would compete with the network for the cores
+    cv2.setNumThreads(1)  # one thread per stage; more would compete with the network for cores
     predictor = Predictor(**vars(config.predict))
     print(describe_confidences(predictor.confidences, predictor.class_names, config.predict.only))
     stop = Stop()
@@ -76,7 +76,7 @@ def main(config: Config) -> None:
 
 
 def check(config: Config) -> None:
-    """ValueError with the fix for invalid flags, before anything takes time."""
+    """Raise ValueError, with the fix, for invalid flags before any slow step."""
     video = config.video
     if video.save is None and video.save_json is None and not video.show:
         raise ValueError("no output: give --save out.mp4, --save-json out.jsonl, or --show")
@@ -94,7 +94,7 @@ def check(config: Config) -> None:
 
 
 def scene_of(config: Config, predictor: Predictor, source: VideoSource) -> Scene | None:
-    """What tracks and counts objects through the video, if that is asked for."""
+    """Return the tracker and counter of objects; None if not requested."""
     if not config.tracks:
         return None
     rate = float(source.rate) / config.video.every
@@ -118,7 +118,7 @@ def report(config: Config, result: VideoResult, source: VideoSource) -> None:
 
 
 def first_lines(problems: list[str]) -> str:
-    """The first problems, one per line, and how many more there are."""
+    """Return the first problems, one per line, and the number of further ones."""
     more = len(problems) - MAX_PROBLEMS_PRINTED
     return "\n".join(problems[:MAX_PROBLEMS_PRINTED] + [f"and {more} more"] * (more > 0))
 

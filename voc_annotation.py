@@ -91,7 +91,7 @@ def _year_folder(devkit: Path, year: str) -> Path:
 
 
 def _split(root: Path, config: Config) -> str:
-    """Split the images of one year, unless the user did; returns what was done."""
+    """Split the images of one year, unless the user did; return a sentence about it."""
     folder = open_voc(root)
     ids = set(folder.annotations) | (set(folder.images) if config.empty_without_xml else set())
     if not ids:
@@ -147,7 +147,7 @@ def _problems(config: Config, roots: Iterable[Path], results: Mapping[str, VocSp
         problems += [problem for root in roots for problem in images_without_xml(open_voc(root))]
     shares = {name: result.index for name, result in results.items() if not name.endswith("_trainval")}
     problems = list(dict.fromkeys(problems + shared_images(shares)))
-    return sorted(problems, key=lambda problem: problem.reason.startswith(UNKNOWN_CLASS))  # these last
+    return sorted(problems, key=lambda problem: problem.reason.startswith(UNKNOWN_CLASS))  # last
 
 
 def _require_match(config: Config, results: Mapping[str, VocSplit]) -> None:
