@@ -157,7 +157,7 @@ def test_freezing_nothing_is_refused():
         (("head", "neck"), "trains backbone; neck, head frozen"),
         (
             ("backbone:2", "neck"),
-            "trains backbone after its stage 2, head; backbone up to its stage 2, neck frozen",
+            "trains backbone after stage 2, head; backbone up to stage 2, neck frozen",
         ),
         (("backbone:2", "backbone"), "trains neck, head; backbone frozen"),
     ],
