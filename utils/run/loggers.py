@@ -204,7 +204,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _stopped_note(name: str, error: Exception) -> str:
-    return f"note: logging to {name} stopped; metrics.csv has all metrics: {_first_line(error)}"
+    return f"note: logging to {name} stopped ({_first_line(error)}); metrics.csv still has all metrics"
 
 
 def _first_line(error: Exception) -> str:

@@ -91,13 +91,12 @@ def learning_rate_too_high(history: History, conditions: Conditions) -> str | No
         return None
     levels = [_mean(losses[end - LEVEL_EPOCHS : end]) for end in range(LEVEL_EPOCHS, len(losses) + 1)]
     lowest, now = min(levels), levels[-1]
-    if (
-        min(losses[-LEVEL_EPOCHS:]) <= (1 + CLEAR_RISE) * lowest
-    ):  # each of them, so that a single epoch does not decide
+    # Each of the epochs must be higher, so that a single one does not decide.
+    if min(losses[-LEVEL_EPOCHS:]) <= (1 + CLEAR_RISE) * lowest:
         return None
     return (
         f"the loss has risen from {lowest:.3f} to {now:.3f} (means over {LEVEL_EPOCHS} epochs): the learning "
-        "rate is probably too high; restart with a third of it by --lr"
+        "rate is probably too high; restart with --lr at a third of its value"
     )
 
 

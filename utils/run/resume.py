@@ -148,7 +148,7 @@ def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> Ep
     """The state of the epoch in progress, in batches of the phase that it now belongs to."""
     epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
     if epoch > epochs:
-        raise ValueError(f"--epochs {epochs}: the run has already trained for {epoch}")
+        raise ValueError(f"--epochs {epochs}: the run has already trained for {epoch} epochs")
     within = EpochState(**_renamed(state["within"], EARLIER_NAMES_WITHIN))
     if epoch == epochs or not same_images:
         return EpochState()

@@ -86,7 +86,7 @@ def test_bad_batches_are_kept(tmp_path, monkeypatch):
     kept = torch.load(folder / "bad_batch_epoch_1_3.pt", weights_only=True)
     assert torch.equal(kept["images"], trained[2].images)
     assert torch.equal(kept["boxes"], trained[2].targets.boxes)
-    assert kept["paths"] == [str(index.path(image)) for image in trained[2].image_numbers.tolist()]
+    assert kept["paths"] == [str(index.path(number)) for number in trained[2].image_numbers.tolist()]
     assert (folder / "bad_batch_epoch_1_3.jpg").is_file()
     assert len([*folder.glob("bad_batch*")]) == 2
 

@@ -133,7 +133,7 @@ def test_who_is_frozen(part, stage, frozen, expected):
 def test_a_wrong_name_lists_what_there_is(name):
     with pytest.raises(ValueError) as error:
         check_frozen(("neck", name), preset("yolox_nano"))
-    assert f"--freeze {name}: choose among backbone, neck, head" in str(error.value)
+    assert f"--freeze {name}: choose from backbone, neck, head" in str(error.value)
     assert "backbone:1 to backbone:5" in str(error.value) and "2 backbone.stage1" in str(error.value)
 
 
