@@ -144,10 +144,10 @@ def test_what_cannot_change_when_a_run_goes_on(trained_run, capsys):
     again = ["--resume", trained_run.folder, "--output", trained_run.home / "logs"]
     message = refused(capsys, "train.py", *again, "--model", "yolox_s")
     assert (
-        "--model cannot change from yolox_nano to yolox_s within a run: another network is another run"
+        "--model cannot change from yolox_nano to yolox_s within a run: another network needs a new run"
         in message
     )
-    assert "the run has had 2 already" in refused(
+    assert "the run has already trained for 2" in refused(
         capsys, "train.py", *again, "--epochs", 1, "--freeze-epochs", 1
     )
 
@@ -162,7 +162,7 @@ def test_what_trains_is_what_was_asked_for(home, tmp_path, capsys):
     asked += ["--layer-decay", 0.8, "--class-weights", weights, "--weights", home / "start.pt"]
     where = ["--output", tmp_path / "logs", "--name", "r", "--save-period", 1]
     output = accepted(capsys, "train.py", *data, *size, *asked, *where)
-    assert "trains backbone after its stage 2, head; backbone up to its stage 2, neck frozen" in output
+    assert "trains backbone after stage 2, head; backbone up to stage 2, neck frozen" in output
     assert output.count("class weights: 杯子 1, 鱼 2, house 房子 1, key 1, 树 1\n") == 1
     assert "by 0.8 for each stage" in output
     folder = tmp_path / "logs" / "r"
@@ -194,7 +194,7 @@ def test_nothing_is_fetched_before_all_else_is_right(home, tmp_path, capsys, mon
     gone = ["--train", tmp_path / "gone.txt", "--weights", "pretrained", "--device", "cpu"]
     assert "gone.txt does not exist" in refused(capsys, "train.py", *gone)
     monkeypatch.delitem(SOURCES, "yolox_nano")
-    assert "no published weights of the model 'yolox_nano'" in refused(capsys, "train.py", *gone)
+    assert "no weights are known for the model 'yolox_nano'" in refused(capsys, "train.py", *gone)
 
 
 def test_the_summary_needs_no_data(home, tmp_path, capsys):

@@ -1,1 +1,1 @@
-"""Analysis of an evaluation: error types, confusion, calibration, confidence intervals and label errors."""
+"""What is behind the metrics: error types, confusion, calibration, intervals and label errors."""

@@ -1,4 +1,4 @@
-"""Convert an index to a format: what the format cannot hold is dropped and counted, never silently."""
+"""Converting an index to a format: what the format cannot hold is dropped and counted, never silently."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,21 +23,18 @@ from utils.system.files import new_folder, write_text
 
 HAS_SIZES: tuple[DataFormat, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[DataFormat, ...] = ("voc", "coco")
-BY_STEM: tuple[DataFormat, ...] = (
-    "voc",
-    "yolo",
-)  # formats whose annotations are found by file stem
+BY_STEM: tuple[DataFormat, ...] = ("voc", "yolo")  # annotations are found by the stem of the image's name
 CLASS_FILE = "classes.txt"
-CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # formats whose readers clip boxes to the image
+CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # their readers clip boxes at the image border
 
 
 class Converted(NamedTuple):
     """A data set that was written.
 
-    spec     spec of the data set, for `read_data`
-    classes  file of class names
-    data     index of the data set, with the paths of the original images
-    changes  descriptions of what was changed or dropped, with counts
+    spec     its name for `read_data`
+    classes  the file of its class names
+    data     its index, with the paths of the original images
+    changes  what was changed or dropped, with counts
     """
 
     spec: str
@@ -54,9 +51,9 @@ def convert(
     images: ImagePlacement = "link",
     keep_difficult: bool = False,
 ) -> Converted:
-    """Write the index atomically to the folder `output`, as far as the format can hold it (see `fit_format`).
+    """Write the index to the folder `output`, which appears complete or not at all; see `fit_format`.
 
-    Raises ValueError if the folder exists and is not empty, if no image can be read, or if a name cannot be
+    Raises `ValueError` if the folder exists and is not empty, if no image can be read, or if a name cannot be
     written.
     """
     index, changes = fit_format(index, target, keep_difficult)
@@ -73,9 +70,9 @@ def convert(
 def fit_format(
     index: DatasetIndex, target: DataFormat, keep_difficult: bool = False
 ) -> tuple[DatasetIndex, Counter[str]]:
-    """Return the index as the format can hold it, and counts of what was changed or dropped.
+    """The index as the format can hold it, and what was changed or dropped for that, with counts.
 
-    keep_difficult  keep difficult objects as ordinary ones if the format has no flag for them
+    keep_difficult  if the format has no flag for difficult objects, keep them as ordinary ones
     """
     require_plain_names(index.class_names)
     changes: Counter[str] = Counter()
@@ -99,7 +96,7 @@ def fit_format(
 
 
 def require_plain_names(names: Sequence[str]) -> None:
-    """Raise ValueError for a class name that cannot be a line of a class list, or text in XML."""
+    """`ValueError` for a class name that cannot be a line of a class list, or text in XML."""
     for name in names:
         if not name or name != name.strip() or any(ord(c) < 32 or c in "\x7f\ufffe\uffff" for c in name):
             raise ValueError(
@@ -110,7 +107,7 @@ def require_plain_names(names: Sequence[str]) -> None:
 def _place(
     index: DatasetIndex, target: DataFormat, placement: ImagePlacement, destination: Destination
 ) -> Destination:
-    """Place the images in the folder, or leave them and find their common folder."""
+    """Place the images in the folder, or find where they are."""
     paths = [_without_dots(index.path(image_number)) for image_number in range(len(index))]
     if placement == "none":
         if target in BY_STEM:
@@ -130,7 +127,7 @@ def _without_dots(path: Path) -> Path:
 
 
 def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """Return the index with the sizes in the image headers; drop images that cannot be read."""
+    """The index with the sizes in the images' headers; images that cannot be read are dropped."""
     sizes = np.zeros_like(index.sizes)
     broken = []
     for image_number in range(len(index)):
@@ -158,7 +155,7 @@ def _without_difficult(
 
 
 def _clipped(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """Return the index with boxes clipped to the image; drop boxes outside it."""
+    """The index with boxes clipped at the image border; those outside are dropped."""
     border = np.repeat(index.sizes[:, ::-1], np.diff(index.box_offsets), axis=0)
     boxes = np.clip(index.boxes, 0, np.tile(border, 2)).astype(np.float32)
     inside = sound_boxes(boxes)

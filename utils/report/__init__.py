@@ -1,1 +1,1 @@
-"""The HTML report of an evaluation, and its plots."""
+"""The HTML report of an evaluation, and its curves."""

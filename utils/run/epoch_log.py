@@ -25,18 +25,18 @@ from utils.train.phases import Phase
 from utils.train.trainer import Trainer
 
 GAP = "  "
-HEADER_EVERY = 30  # rows, so that it stays on the screen
-MAX_FILES_NAMED = 10  # that could not be read
+HEADER_EVERY = 30  # rows, so that the header stays on the screen
+MAX_FILES_NAMED = 10  # unreadable files that are listed
 
 
 class EpochLine(NamedTuple):
-    """What is printed of an epoch.
+    """What is printed about an epoch.
 
-    epoch         its number, of `total`
+    epoch         number of the epoch, from 1 to `total`
     losses        by component
-    map50         on the validation data, like `map50_95`; None for both if the epoch was not evaluated
-    best          whether it is the best so far
-    seconds_left  of the run
+    map50         on the validation data, like `map50_95`; both None if the epoch was not evaluated
+    best          whether it is the best epoch so far
+    seconds_left  until the end of the run
     """
 
     epoch: int
@@ -50,7 +50,7 @@ class EpochLine(NamedTuple):
 
 
 def line(shown: EpochLine) -> str:
-    """The epoch as a line: losses by component, mAP if it was evaluated, speed, and the time left."""
+    """Return the epoch as a line: losses by component, mAP if evaluated, speed, and the time left."""
     parts = [f"epoch {shown.epoch}/{shown.total}"]
     parts += [f"{name} {value:.3f}" for name, value in shown.losses.items()]
     if shown.map50_95 is not None:
@@ -61,9 +61,9 @@ def line(shown: EpochLine) -> str:
 
 
 def table(shown: EpochLine, width: int, with_header: bool) -> str:
-    """The epoch as a row of a table, with the header if asked for; a `line` where it is wider than `width`.
+    """Return the epoch as a table row, below the header if asked for; as a `line` if wider than `width`.
 
-    A star marks the best epoch so far. A row of YOLOX, with up to 999 epochs, takes 77 characters.
+    A star marks the best epoch so far. A row of YOLOX with up to 999 epochs is 77 characters wide.
     """
     columns = _columns(shown)
     header = GAP.join(f"{heading:>{max(least, len(heading))}}" for heading, _, least in columns)
@@ -73,8 +73,8 @@ def table(shown: EpochLine, width: int, with_header: bool) -> str:
     return f"{header}\n{row}" if with_header else row
 
 
-def unreadable_files(paths: Sequence[str]) -> list[str]:
-    """A sentence for each file that could not be read, and one for those beyond the first ten."""
+def unreadable_lines(paths: Sequence[str]) -> list[str]:
+    """Return a line for each file that could not be read, and one for those beyond the first ten."""
     named = [f"skipped, cannot be read: {path}" for path in paths[:MAX_FILES_NAMED]]
     more = len(paths) - MAX_FILES_NAMED
     return [*named, f"and {more} more skipped"] if more > 0 else named
@@ -111,9 +111,9 @@ def _duration(seconds: float) -> str:
 
 
 class RunLog:
-    """Logs the epochs of a run; of several processes, the first does.
+    """Logs the epochs of a run, in the first of several processes.
 
-    `experiments` is a context: the trackers are told whether the run came to its end.
+    `experiments` is a context manager: the trackers are told whether the run was completed.
     """
 
     def __init__(self, trainer: Trainer, run: Run, epochs_done: int) -> None:
@@ -122,10 +122,10 @@ class RunLog:
         self.experiments = open_experiments(run.settings.log if self.first else (), run.folder, epochs_done)
         self.total_epochs = sum(phase.epochs for phase in trainer.phases)
         self.epochs_before, self.started = epochs_done, time.perf_counter()
-        self.rows = 0  # printed since the last phase began
+        self.rows = 0  # printed since the phase began
 
     def start_epoch(self, phase: Phase, epoch: int) -> None:
-        """Describe the phase where it begins, and save an image of the first batch of the run."""
+        """Print a new phase, and save an image of the first batch of the run."""
         if phase is not self.trainer.phase:
             print(phase.describe())
             self.rows = 0
@@ -136,7 +136,7 @@ class RunLog:
     def progress_bar(
         self, batches: Iterable[Batch], state: EpochState, phase: Phase, epoch: int
     ) -> "tqdm[Batch]":
-        """The batches of an epoch, from `state` on, under a progress bar."""
+        """Wrap the remaining batches of an epoch in a progress bar."""
         self.bar: tqdm[Batch] = tqdm(
             batches,
             desc=f"epoch {epoch + 1}",
@@ -156,7 +156,7 @@ class RunLog:
     def record(
         self, progress: Progress, result: EpochResult, evaluation: Evaluation | None
     ) -> dict[str, str]:
-        """Write the epoch to metrics.csv, curves and experiment trackers; returns the notices due."""
+        """Write the epoch to metrics.csv, curves and experiment trackers; returns new notices."""
         if not self.first:
             return {}
         row = {"epoch": progress.epoch} | metrics_row(result, evaluation, self.trainer.device)
@@ -176,7 +176,7 @@ class RunLog:
         evaluation: Evaluation | None,
         notices: dict[str, str],
     ) -> None:
-        """Print the epoch: a table row on a terminal, else a line; then skipped files and notices."""
+        """Print the epoch as a table row (on a terminal) or a line, then unreadable files and notices."""
         metrics = evaluation.metrics if evaluation else None
         seconds = (time.perf_counter() - self.started) / (progress.epoch - self.epochs_before)
         shown = EpochLine(
@@ -195,14 +195,14 @@ class RunLog:
         else:
             print(line(shown))
         self.rows += 1
-        for text in unreadable_files(result.unreadable):
+        for text in unreadable_lines(result.unreadable):
             print(f"  {text}")
         for notice in notices.values():
             print(f"  notice: {notice}")
 
 
 def metrics_row(result: EpochResult, evaluation: Evaluation | None, device: torch.device) -> dict[str, Any]:
-    """The values of an epoch by column of metrics.csv; "" where there is none. New columns come last."""
+    """Return the values of an epoch by column of metrics.csv, "" if missing. New columns come last."""
     row: dict[str, Any] = {"lr": result.learning_rate, "loss": sum(result.losses.values())}
     row |= {f"loss_{name}": value for name, value in result.losses.items()}
     metrics = evaluation.metrics if evaluation else None

@@ -1,4 +1,4 @@
-"""What can break a training from outside, and what it then says: the disk, the GPU."""
+"""Failures from outside that end a training, of the disk or the GPU, and their messages."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,43 +8,42 @@ from pathlib import Path
 from utils.system.signals import Stopped
 from utils.train.trainer import Trainer
 
-FILES = 4  # best.pt, last.pt, previous.pt, and the one that is being written
+CHECKPOINT_FILES = 4  # best.pt, last.pt, previous.pt, and the one being written
 NOT_DETERMINISTIC = "does not have a deterministic implementation"
-DEFECT = "device-side assert"  # the program did something wrong, the GPU is sound
-
-LOST = "CUDA error"  # begins what PyTorch says of a GPU that fails, in any version
+PROGRAM_ERROR = "device-side assert"  # a mistake of the program; the GPU is fine
+GPU_FAILURE = "CUDA error"  # start of PyTorch's messages for a failing GPU, in any version
 
 
 def require_room(trainer: Trainer, folder: Path, more: int = 0) -> None:
-    """ValueError if the disk of a run's folder has no room for its checkpoints, `more` than usual."""
+    """Raise a ValueError if the disk has no room for a run's checkpoints, and `more` than usual."""
     weights = sum(value.numel() * value.element_size() for value in trainer.detector.state_dict().values())
     copies = 1 + (trainer.ema is not None) + (2 if trainer.settings.optimization.optimizer == "adamw" else 1)
-    needed = weights * copies * (FILES + more)
-    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
-    free = shutil.disk_usage(there).free
+    needed = weights * copies * (CHECKPOINT_FILES + more)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
     if free < needed:
         raise ValueError(
-            f"the disk of {there} has {free / 1e6:.0f} MB left, and the checkpoints of the run may take "
-            f"{needed / 1e6:.0f} MB: make room, choose another --output, or a larger --save-period"
+            f"the disk of {existing} has {free / 1e6:.0f} MB left, but the checkpoints of the run may take "
+            f"{needed / 1e6:.0f} MB: free some space, choose another --output or a larger --save-period"
         )
 
 
 @contextmanager
 def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Within, what breaks says how the run in `folder` goes on, which is whole up to its last save."""
-    again = f"what was saved before is whole; to go on: python train.py --resume {folder}"
+    """Add to errors raised within how to resume the run in `folder` from its last checkpoint."""
+    how_to_resume = f"the last checkpoint is intact; resume with: python train.py --resume {folder}"
     try:
         yield
     except OSError as error:
-        raise OSError(f"stopped at step {trainer.steps}: {error}\n{again}") from error
+        raise OSError(f"stopped at step {trainer.steps}: {error}\n{how_to_resume}") from error
     except RuntimeError as error:
         if NOT_DETERMINISTIC in str(error):
             operation = str(error).split(NOT_DETERMINISTIC)[0].strip()
             raise ValueError(
-                f"--deterministic: on a GPU {operation} does not give the same bits each time; leave it out, "
+                f"--deterministic: {operation} has no deterministic implementation on a GPU; omit the flag, "
                 "or choose another --model"
             ) from error
-        if trainer.device.type == "cpu" or LOST not in str(error) or DEFECT in str(error):
+        if trainer.device.type == "cpu" or GPU_FAILURE not in str(error) or PROGRAM_ERROR in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise Stopped(1, f"the GPU was lost at step {trainer.steps} ({reason}): {again}") from error
+        raise Stopped(1, f"the GPU failed at step {trainer.steps} ({reason}): {how_to_resume}") from error

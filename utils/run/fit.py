@@ -19,14 +19,14 @@ from utils.train.nonfinite_guard import require_finite
 from utils.train.phases import Phase
 from utils.train.trainer import Trainer
 
-REVIEW_EVERY = 10  # steps between looks at what the device has computed: only these wait for it
-MAX_BAD_BATCHES = 3  # that a run keeps
+REVIEW_EVERY = 10  # steps; only then does the loop wait for the device
+MAX_BAD_BATCHES = 3  # kept per run
 
 
 def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress) -> Progress:
-    """Train from `progress` to the last epoch, and write the run's folder with the best and the last weights.
+    """Train from `progress` to the last epoch; writes the best and the last checkpoint to the run's folder.
 
-    Raises `Stopped` after Ctrl+C or SIGTERM, when the step is done and everything is saved. All processes
+    Raises `Stopped` after Ctrl+C or SIGTERM, once the step is done and everything is saved. All processes
     call this; the first one writes.
     """
     stop, log = StopSignal(), RunLog(trainer, run, progress.epoch)
@@ -64,14 +64,14 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
 
 
 def remaining_epochs(phases: Sequence[Phase], done: int) -> Iterator[tuple[Phase, int]]:
-    """The phase and number of each epoch after the first `done` ones."""
+    """Yield the phase and number of each epoch after the first `done` ones."""
     epochs = [phase for phase in phases for _ in range(phase.epochs)]
     for epoch in range(done, len(epochs)):
         yield epochs[epoch], epoch
 
 
 def early_stopping(run: Run, progress: Progress) -> bool:
-    """Whether the mAP has not improved for as many evaluations as --patience allows; reports it."""
+    """Return whether the mAP has not improved in the last --patience evaluations; prints it."""
     stops = 0 < run.settings.patience <= progress.evaluations_since_best
     if stops:
         print(f"early stopping: no better mAP in {run.settings.patience} evaluations")
@@ -79,7 +79,7 @@ def early_stopping(run: Run, progress: Progress) -> bool:
 
 
 def review_steps(trainer: Trainer, run: Run, phase: Phase, epoch: int, state: EpochState) -> None:
-    """Save the batches of skipped steps, the first few of a run; ValueError if the training has diverged."""
+    """Save the batches of the first few skipped steps of a run; ValueError if training has diverged."""
     skipped = trainer.review_steps(state)
     if not skipped:
         return
@@ -93,7 +93,7 @@ def review_steps(trainer: Trainer, run: Run, phase: Phase, epoch: int, state: Ep
 def evaluate_if_due(
     trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress, stop: StopSignal
 ) -> Evaluation | None:
-    """Evaluate every --eval-period epochs, and after the last; a signal stops it, and the run, at once."""
+    """Evaluate every --eval-period epochs and after the last. A signal stops the evaluation at once."""
     epoch, total = progress.epoch + 1, sum(phase.epochs for phase in trainer.phases)
     if epoch % run.settings.eval_period and epoch < total:
         return None
@@ -107,22 +107,22 @@ def evaluate_if_due(
 
 
 def asked_to_stop(stop: StopSignal, trainer: Trainer, state: EpochState) -> bool:
-    """Whether a signal came. Several processes ask each other now and then, and stop at the same step."""
+    """Return whether a signal came. Several processes compare now and then, to stop at the same step."""
     if trainer.processes.world_size == 1:
         return stop.number != 0
     return state.batches % REVIEW_EVERY == 0 and trainer.processes.largest(stop.number) != 0
 
 
 def save(trainer: Trainer, run: Run, progress: Progress, name: str) -> None:
-    """Write a checkpoint into the run's folder."""
+    """Write a checkpoint to the run's folder."""
     if trainer.processes.first:
         save_run(run.folder / name, trainer, run.model, progress)
 
 
 def save_epoch(trainer: Trainer, run: Run, progress: Progress, is_best: bool) -> None:
-    """Write the checkpoints of an epoch that is done.
+    """Write the checkpoints of a finished epoch.
 
-    last.pt comes last: until it is there, a resumed run does the epoch again and writes the others again.
+    last.pt comes last: until it is written, a resumed run repeats the epoch and writes the others again.
     """
     if is_best:
         save(trainer, run, progress, "best.pt")
@@ -136,5 +136,5 @@ def save_and_stop(trainer: Trainer, run: Run, progress: Progress, stop: StopSign
     save(trainer, run, progress, LAST)
     raise Stopped(
         exit_status_of(stop.number or signal.SIGTERM),
-        f"stopped after step {trainer.steps}, and saved; resume with: python train.py --resume {run.folder}",
+        f"stopped after step {trainer.steps} and saved; resume with: python train.py --resume {run.folder}",
     )

@@ -1,4 +1,4 @@
-"""The folder of a run: its configuration, and one row of figures for each epoch."""
+"""The folder of a run: its config.json, and metrics.csv with a row per epoch."""
 
 import csv
 import hashlib
@@ -18,17 +18,17 @@ from utils.data.index import DatasetIndex
 from utils.system.files import replacing
 from utils.system.settings import flat_types, with_values
 
-C = TypeVar("C")
+ConfigT = TypeVar("ConfigT")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
 
 
 def create_run_folder(output: Path, name: str) -> Path:
-    """Make `output/name`; without a name, one from the date and time. An existing run is not touched."""
+    """Create `output/name`, named by date and time if `name` is empty. ValueError if it exists."""
     folder = output / (name or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
     if folder.exists():
-        begun = (folder / "last.pt").exists()
+        has_checkpoint = (folder / "last.pt").exists()
         other = (
-            f"continue that run with --resume {folder}" if begun else "remove it: no epoch of it was saved"
+            f"resume that run with --resume {folder}" if has_checkpoint else "remove it: it has no checkpoint"
         )
         raise ValueError(f"{folder} exists: choose another --name, or {other}")
     folder.mkdir(parents=True)
@@ -36,9 +36,9 @@ def create_run_folder(output: Path, name: str) -> Path:
 
 
 def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, DatasetIndex]) -> None:
-    """Write `config.json`: everything that was set, the versions, and a hash of each data set.
+    """Write `config.json`: all settings, package versions, and a hash of each data set.
 
-    Where there is one, the run goes on: its command and time stay, and this command's come beside them.
+    A resumed run keeps its first command and time; those of resuming are added to them.
     """
     path, now = folder / "config.json", datetime.now().astimezone().isoformat(timespec="seconds")
     record: dict[str, Any] = {"command": sys.argv, "started": now, "resumed": []}
@@ -58,38 +58,37 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """ValueError with the fix if there is no whole `config.json`."""
+    """Read `config.json`; ValueError with the fix if it is missing or damaged."""
     path = folder / "config.json"
     try:
         return json.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(
-            f"{path} cannot be read ({error}): to go on without it, start a new run with --weights "
-            f"{folder / 'last.pt'}"
+            f"{path} cannot be read ({error}): start a new run with --weights {folder / 'last.pt'}"
         ) from error
 
 
-def read_config(folder: Path, kind: type[C]) -> C:
-    """What a run was started with, as the dataclass `kind`; fields that are new since have their defaults."""
+def read_config(folder: Path, kind: type[ConfigT]) -> ConfigT:
+    """Read the settings of a run as the dataclass `kind`; fields added since have their defaults."""
     saved = _read(folder)["config"]
     values = {name: _as_type(saved[name], hint) for name, hint in flat_types(kind).items() if name in saved}
     return with_values(kind(), values)
 
 
 def _as_type(value: Any, hint: Any) -> Any:
-    """A value of JSON as the type that it was written from."""
+    """Convert a JSON value back to the type that it was written from."""
     kinds = (hint, *get_args(hint))
     if Path in kinds and value is not None:
         return Path(value)
     if any(get_origin(kind) is tuple for kind in kinds):
-        if isinstance(value, str):  # of a run from before there could be several
+        if isinstance(value, str):  # an old run, which had a single value
             return (value,) if value else ()
         return None if value is None else tuple(value)
     return value
 
 
 def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:
-    """Which of the data sets are no longer those that the run in `folder` was started with."""
+    """Return the names of the data sets that have changed since the run in `folder` was started."""
     recorded = _read(folder)["data"]
     return [
         name
@@ -99,7 +98,7 @@ def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]
 
 
 def hash_index(index: DatasetIndex) -> str:
-    """SHA-256 over the labels and file names: the same data gives the same hash wherever it lies."""
+    """Return the SHA-256 of labels and file names, which does not depend on where the data is stored."""
     digest = hashlib.sha256("\n".join(index.class_names).encode())
     for path in index.paths():
         digest.update(path.rpartition(os.sep)[2].encode())
@@ -109,7 +108,7 @@ def hash_index(index: DatasetIndex) -> str:
 
 
 def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
-    """Add an epoch to `metrics.csv`; the first row brings the header, to which later ones keep."""
+    """Add an epoch to `metrics.csv`; the first one determines the columns."""
     path = folder / "metrics.csv"
     new = not path.exists()
     with path.open("a+", newline="", encoding="utf-8") as file:
@@ -118,18 +117,18 @@ def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
         writer = csv.DictWriter(file, fieldnames=names, extrasaction="ignore")
         if new:
             writer.writeheader()
-        writer.writerow(row)  # at the end, wherever the file was read
+        writer.writerow(row)  # append mode writes at the end, wherever the file was read
 
 
 def read_metrics(folder: Path) -> dict[str, list[float]]:
-    """`metrics.csv` by column; NaN where an epoch has no figure."""
+    """Read `metrics.csv` by column, with NaN for missing values."""
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else ())}
 
 
 def truncate_metrics(folder: Path, epochs: int) -> None:
-    """Keep the rows of the first `epochs` epochs: a resumed run writes the later ones again."""
+    """Keep the rows of the first `epochs` epochs: a resumed run writes later ones again."""
     path = folder / "metrics.csv"
     if not path.exists():
         return
@@ -143,6 +142,6 @@ def _versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # OpenCV comes under several names
+        except PackageNotFoundError:  # OpenCV has several package names
             found[package] = "unknown"
     return found

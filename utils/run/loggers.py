@@ -1,6 +1,6 @@
-"""Where the figures of a run go beside its folder: TensorBoard, Weights & Biases, MLflow.
+"""Experiment trackers for the metrics of a run: TensorBoard, Weights & Biases, MLflow.
 
-The packages of the latter two are extras, and imported only where they are asked for.
+The packages of the latter two are optional, and imported only if chosen.
 """
 
 import importlib
@@ -14,23 +14,23 @@ from typing import Any, Literal, Protocol, Self
 from utils.system.files import replacing
 
 LogName = Literal["tensorboard", "wandb", "mlflow", "none"]
-EXTRAS = {"wandb": "init", "mlflow": "start_run"}  # packages, and what they have if they are there
+EXTRAS = {"wandb": "init", "mlflow": "start_run"}  # optional packages, and a function of each
 PROJECT = "boxwright"
-IDS = "experiments.json"  # in the run's folder: under which ids the run goes on elsewhere
+IDS = "experiments.json"  # in the run's folder: its ids in the trackers, for resuming
 
 
 class Experiment(Protocol):
-    """One place that takes the figures of a run."""
+    """A run in an experiment tracker."""
 
-    def log(self, figures: Mapping[str, float], epoch: int) -> None:
-        """Take the figures of an epoch, which are counted from 1."""
+    def log(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Log the metrics of an epoch, counted from 1."""
 
     def finish(self, complete: bool) -> None:
-        """Send what is left; `complete` says whether the run has reached its end."""
+        """Send what is pending, and close the run as completed or interrupted."""
 
 
 class TensorBoardLog:
-    """Event files in the run's folder; what an interrupted run wrote of later epochs no longer counts."""
+    """TensorBoard event files in the run's folder; resuming discards later epochs of the interrupted run."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any], epochs_done: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -40,9 +40,9 @@ class TensorBoardLog:
             text = json.dumps(config, indent=2, ensure_ascii=False)
             self.writer.add_text("config", f"```json\n{text}\n```", 0)
 
-    def log(self, figures: Mapping[str, float], epoch: int) -> None:
+    def log(self, metrics: Mapping[str, float], epoch: int) -> None:
         """See `Experiment`."""
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.writer.add_scalar(name, value, epoch)
 
     def finish(self, complete: bool) -> None:
@@ -51,28 +51,28 @@ class TensorBoardLog:
 
 
 class WandbLog:
-    """A run of Weights & Biases, in the project that WANDB_PROJECT names; the epoch is its step.
+    """A run of Weights & Biases, in the project named by WANDB_PROJECT, with the epoch as its step.
 
-    Epochs that it has already, from before an interruption, it leaves as they are.
+    A resumed run does not overwrite the epochs that were logged before.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any], run_id: str | None) -> None:
-        # By default it waits for the network without end; what it has not sent, `wandb sync` sends later.
+        # By default it waits for the network forever; `wandb sync` can send the rest later.
         os.environ.setdefault("WANDB_FINISH_TIMEOUT", "300")
         self.run = _package("wandb").init(
             project=os.environ.get("WANDB_PROJECT", PROJECT),
             name=folder.name,
             dir=str(folder),
             config=dict(config),
-            allow_val_change=True,  # flags may change the plan of a run that goes on
+            allow_val_change=True,  # settings may change when a run is resumed
             id=run_id,
             resume="allow",
         )
         self.run_id: str = self.run.id
 
-    def log(self, figures: Mapping[str, float], epoch: int) -> None:
+    def log(self, metrics: Mapping[str, float], epoch: int) -> None:
         """See `Experiment`."""
-        self.run.log({**figures, "epoch": epoch}, step=epoch)
+        self.run.log({**metrics, "epoch": epoch}, step=epoch)
 
     def finish(self, complete: bool) -> None:
         """See `Experiment`."""
@@ -83,7 +83,7 @@ class MlflowLog:
     """A run of MLflow, on the server of MLFLOW_TRACKING_URI, or in `mlflow.db` beside the runs' folders."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any], run_id: str | None) -> None:
-        # Its 7 tries take 4 minutes where no server answers, and training waits for them.
+        # Its default of 7 retries blocks training for 4 minutes if no server answers.
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
         self.mlflow = _package("mlflow")
         if not os.environ.get("MLFLOW_TRACKING_URI"):
@@ -97,9 +97,9 @@ class MlflowLog:
         self.run_id = self.mlflow.start_run(run_name=folder.name).info.run_id
         self.mlflow.log_params(dict(config))
 
-    def log(self, figures: Mapping[str, float], epoch: int) -> None:
+    def log(self, metrics: Mapping[str, float], epoch: int) -> None:
         """See `Experiment`."""
-        self.mlflow.log_metrics(dict(figures), step=epoch)
+        self.mlflow.log_metrics(dict(metrics), step=epoch)
 
     def finish(self, complete: bool) -> None:
         """See `Experiment`."""
@@ -107,17 +107,17 @@ class MlflowLog:
 
 
 class Experiments:
-    """Several places as one, to be left in the end as a context.
+    """All experiment trackers of a run; a context manager that finishes them.
 
-    One that fails is told of, and gets no more: it must not cost the training. All is in metrics.csv anyway.
+    One that fails is reported and dropped: it must not end the training, and metrics.csv has everything.
     """
 
     def __init__(self, running: Mapping[str, Experiment] | None = None) -> None:
         self.running = dict(running or {})
 
-    def log(self, figures: Mapping[str, float], epoch: int) -> None:
-        """The figures of an epoch, for all."""
-        self._each(lambda experiment: experiment.log(figures, epoch))
+    def log(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Log the metrics of an epoch, counted from 1, to all trackers."""
+        self._each(lambda experiment: experiment.log(metrics, epoch))
 
     def __enter__(self) -> Self:
         return self
@@ -131,31 +131,32 @@ class Experiments:
         self.finish(complete=kind is None)
 
     def finish(self, complete: bool) -> None:
-        """No more figures come."""
+        """Close the run in all trackers as completed or interrupted."""
         self._each(lambda experiment: experiment.finish(complete))
 
     def _each(self, call: Callable[[Experiment], None]) -> None:
         for name, experiment in [*self.running.items()]:
             try:
                 call(experiment)
-            except Exception as error:  # whatever a client raises whose server is gone
+            except Exception as error:  # clients raise all kinds of errors when their server is gone
                 del self.running[name]
-                print(_left_out(name, error))
+                print(_stopped_note(name, error))
 
 
 def check_loggers(names: Sequence[LogName]) -> None:
-    """ValueError, with what to install, for what is not there; and for "none" beside others."""
+    """Raise a ValueError for packages that are not installed, and for "none" together with others."""
     if "none" in names and len(names) > 1:
-        raise ValueError(f"--log {' '.join(names)}: none stands alone")
-    missing = [name for name in names if name in EXTRAS and not _is_there(name)]
+        raise ValueError(f"--log {' '.join(names)}: none cannot be combined with others")
+    missing = [name for name in names if name in EXTRAS and not _is_installed(name)]
     if missing:
         raise ValueError(f"--log needs a package that is not installed: pip install {' '.join(missing)}")
 
 
 def open_experiments(names: Sequence[LogName], folder: Path, epochs_done: int) -> Experiments:
-    """What `names` says, for the run in `folder`; one that was interrupted goes on where it was.
+    """Open the trackers `names` for the run in `folder`, or resume them if it was interrupted.
 
-    ValueError with the reason where a new run cannot start; one that goes on does so without, and says it.
+    ValueError with the reason if a tracker cannot start a new run. A resumed run reports it and goes on
+    without that tracker.
     """
     ids, config = _read(folder / IDS), _read(folder / "config.json").get("config", {})
     running: dict[str, Experiment] = {}
@@ -166,11 +167,11 @@ def open_experiments(names: Sequence[LogName], folder: Path, epochs_done: int) -
             elif name in EXTRAS:
                 running[name] = opened = _LOGS[name](folder, config, ids.get(name))
                 _keep_id(folder, name, opened.run_id)
-        except Exception as error:  # of many kinds: not logged in, no server, no such run there
+        except Exception as error:  # of many kinds: not logged in, no server, no such run
             if name not in ids:
                 Experiments(running).finish(complete=False)
                 raise ValueError(f"--log {name} cannot start: {_first_line(error)}") from error
-            print(_left_out(name, error))
+            print(_stopped_note(name, error))
     return Experiments(running)
 
 
@@ -178,14 +179,14 @@ _LOGS: dict[str, type[WandbLog] | type[MlflowLog]] = {"wandb": WandbLog, "mlflow
 
 
 def _package(name: str) -> ModuleType:
-    """ImportError if it is not there. A folder of its name, where one was written to, is not it."""
+    """Import a package. ImportError if Python finds only a folder of its name, such as wandb's logs."""
     module = importlib.import_module(name)
     if not hasattr(module, EXTRAS[name]):
         raise ImportError(f"{name} is not installed")
     return module
 
 
-def _is_there(name: str) -> bool:
+def _is_installed(name: str) -> bool:
     try:
         _package(name)
     except ImportError:
@@ -202,8 +203,8 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text("utf-8")) if path.exists() else {}
 
 
-def _left_out(name: str, error: Exception) -> str:
-    return f"note: {name} gets no more figures, which metrics.csv has anyway: {_first_line(error)}"
+def _stopped_note(name: str, error: Exception) -> str:
+    return f"note: logging to {name} stopped ({_first_line(error)}); metrics.csv still has all metrics"
 
 
 def _first_line(error: Exception) -> str:

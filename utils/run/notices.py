@@ -1,7 +1,7 @@
-"""What a person who watches a training would want to be told, found in the figures of its epochs.
+"""Notices about problems of a run that show in its metrics, with advice.
 
-Each notice is a function of the epochs so far, the columns of metrics.csv, and of how the run was set up: a
-sentence with the fix, or None. A run says each of them once.
+Each notice is a function of the metrics so far (the columns of metrics.csv) and the conditions of the run:
+it returns a sentence with the fix, or None. A run prints each notice once.
 """
 
 import math
@@ -9,30 +9,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-History = Mapping[str, Sequence[float]]  # by column, a value an epoch; NaN where there is none
+History = Mapping[str, Sequence[float]]  # by column, a value per epoch; NaN if missing
 
-SETTLED = 3  # epochs whose mean counts as the loss's level: single ones jump
-LONG = 5  # least epochs over which a loss should fall
-FALL = 0.01  # share of the loss that it should fall by over them
-RISE = 0.2  # share by which a loss rises clearly
-MOST_LEFT_OUT = 3  # steps: single ones come of single images
-STARVED = 0.2  # share of the time without images that is worth a word
-STARVED_ALONE = 0.5  # where the CPU that trains loads them too, and to load is no idleness
-FULL = 0.95  # share of a GPU's memory
-SPARE = 0.1  # of what the training holds: less is nearly nothing
-LEAK = 0.25  # GiB in LEAK_EPOCHS
+LEVEL_EPOCHS = 3  # epochs whose mean is the level of the loss: single epochs are noisy
+MIN_SPAN = 5  # epochs, at least, over which the loss should fall
+MIN_FALL = 0.01  # share of the loss by which it should fall over them
+CLEAR_RISE = 0.2  # share of the loss that counts as a rise
+MANY_SKIPPED_STEPS = 3  # fewer may come from single images
+LONG_WAIT = 0.2  # share of the time that the device waits for data
+LONG_WAIT_ON_CPU = 0.5  # where the CPU that trains also loads data, and is not idle while it does
+NEARLY_FULL = 0.95  # share of the GPU memory
+MIN_FREE = 0.1  # free memory, as a share of what training uses
+LEAK_GIB = 0.25  # growth in LEAK_EPOCHS epochs
 LEAK_EPOCHS = 5
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the figures are judged by.
+    """The conditions of a run that its metrics are judged by.
 
-    starts         epochs, counted from 0, at which phases start: there the loss changes its level
-    warmup_epochs  how long the learning rate rises in a phase
-    workers        processes that load images
-    cores          how many CPU cores this training may use
-    cached         whether decoded images are kept
+    starts         epochs, counted from 0, at which phases start and the loss may change its level
+    warmup_epochs  epochs of learning rate warm-up in a phase
+    workers        worker processes that load data
+    cores          CPU cores that training may use
+    cached         whether decoded images are cached
     """
 
     starts: tuple[int, ...] = (0,)
@@ -43,8 +43,8 @@ class Conditions:
     cached: bool = False
 
 
-def new_notices(history: History, conditions: Conditions, told: Sequence[str]) -> dict[str, str]:
-    """The notices that are due and not among those `told` before, by name."""
+def new_notices(history: History, conditions: Conditions, given: Sequence[str]) -> dict[str, str]:
+    """Return the notices that apply and were not `given` before, by name."""
     found = {
         "loss not falling": loss_not_falling(history, conditions),
         "learning rate": learning_rate_too_high(history, conditions),
@@ -53,115 +53,117 @@ def new_notices(history: History, conditions: Conditions, told: Sequence[str]) -
         "GPU memory": device_nearly_full(history),
         "leak": leaking(history),
     }
-    return {name: text for name, text in found.items() if text is not None and name not in told}
+    return {name: text for name, text in found.items() if text is not None and name not in given}
 
 
 def loss_not_falling(history: History, conditions: Conditions) -> str | None:
-    """If neither the loss fell nor the mAP rose over a quarter of the phase so far.
+    """The notice if neither the loss fell nor the mAP rose over the last quarter of the phase so far.
 
-    Means of many epochs are compared, and none of the warm-up, in which the loss need not fall.
+    Compares means over several epochs, without the warm-up, in which the loss need not fall.
     """
     losses = _settled_losses(history, conditions)
-    span = max(LONG, len(losses) // 4)
+    span = max(MIN_SPAN, len(losses) // 4)
     if len(losses) < 2 * span:
         return None
     before, now = _mean(losses[-2 * span : -span]), _mean(losses[-span:])
     maps = history["map50_95"]
     best_before, best_now = (_largest(part) for part in (maps[:-span], maps[-span:]))
-    if now <= (1 - FALL) * before or best_now is None or best_before is None or best_now > best_before:
+    if now <= (1 - MIN_FALL) * before or best_now is None or best_before is None or best_now > best_before:
         return None
     return (
-        f"the loss has not fallen in {span} epochs ({before:.3f} before, {now:.3f} now), and the mAP has not "
-        "risen: if it is good, the training is done, and --patience ends the next by itself; if it is poor, "
-        "look at train_batch.jpg, and try another --lr"
+        f"the loss has not fallen in {span} epochs ({before:.3f} before, {now:.3f} now), nor has the mAP "
+        "risen: if the mAP is good, training has converged, and --patience would stop the next run here; if "
+        "it is poor, check the boxes in train_batch.jpg, and try another --lr"
     )
 
 
 def learning_rate_too_high(history: History, conditions: Conditions) -> str | None:
-    """If the loss rises clearly after the warm-up, or steps were left out again and again."""
-    left_out = sum(value for value in history.get("left_out", ()) if not math.isnan(value))
-    if left_out >= MOST_LEFT_OUT:
+    """The notice if the loss rises clearly after the warm-up, or steps were skipped again and again."""
+    skipped = sum(value for value in history.get("left_out", ()) if not math.isnan(value))
+    if skipped >= MANY_SKIPPED_STEPS:
         return (
-            f"{left_out:.0f} steps were left out so far, as their gradients were no numbers: the learning "
-            "rate is too high for this data. It was halved each time; a smaller --lr is better from the "
-            "start, or --amp off if it was with 16-bit floats"
+            f"{skipped:.0f} steps were skipped so far because of non-finite gradients: the learning rate is "
+            "too high for this data. It was halved each time; next time start with a smaller --lr, or with "
+            "--amp off if this run uses mixed precision"
         )
     losses = _settled_losses(history, conditions)
-    if len(losses) < 2 * SETTLED:
+    if len(losses) < 2 * LEVEL_EPOCHS:
         return None
-    levels = [_mean(losses[end - SETTLED : end]) for end in range(SETTLED, len(losses) + 1)]
+    levels = [_mean(losses[end - LEVEL_EPOCHS : end]) for end in range(LEVEL_EPOCHS, len(losses) + 1)]
     lowest, now = min(levels), levels[-1]
-    if min(losses[-SETTLED:]) <= (1 + RISE) * lowest:  # each of them, so that none decides alone
+    # Each of the epochs must be higher, so that a single one does not decide.
+    if min(losses[-LEVEL_EPOCHS:]) <= (1 + CLEAR_RISE) * lowest:
         return None
     return (
-        f"the loss has risen from {lowest:.3f} to {now:.3f} (means of {SETTLED} epochs): the learning rate "
-        "is probably too high; start again with --lr at a third of what it was"
+        f"the loss has risen from {lowest:.3f} to {now:.3f} (means over {LEVEL_EPOCHS} epochs): the learning "
+        "rate is probably too high; restart with --lr at a third of its value"
     )
 
 
 def starving(history: History, conditions: Conditions) -> str | None:
-    """If the device waits for images, in two epochs after each other: the first fills caches."""
+    """The notice if the device waits for data in two epochs in a row: the first one fills caches."""
     shares = history.get("waiting", ())
     alone = conditions.workers == 0 and not conditions.on_gpu
     share = min(shares[-2:], default=0.0) if len(shares) > 1 else 0.0
-    if not share > (STARVED_ALONE if alone else STARVED):
+    if not share > (LONG_WAIT_ON_CPU if alone else LONG_WAIT):
         return None
     fixes = []
     if conditions.workers < conditions.cores - 1:
-        fixes.append(f"more --workers ({conditions.workers} of {conditions.cores} cores load images)")
+        fixes.append(f"more --workers (now {conditions.workers}, with {conditions.cores} cores)")
     if not conditions.cached:
-        fixes.append("--cache ram, or --cache disk, to decode each image once only")
-    fixes.append("images of about the size of the input, on a fast disk")
-    waits = "loading images takes" if alone else "the device waits for images for"
+        fixes.append("--cache ram or --cache disk, to decode each image only once")
+    fixes.append("images resized to about the input size, on a fast disk")
+    waits = "loading images takes" if alone else "the device waits for data"
     return f"{waits} {share:.0%} of the time: try {'; '.join(fixes)}"
 
 
 def memory_nearly_full(history: History) -> str | None:
-    """If hardly any memory of the machine is left beside what the training holds."""
+    """The notice if hardly any memory of the machine is free."""
     held, left = _newest(history, "memory"), _newest(history, "memory_left")
-    if held is None or left is None or left > SPARE * held:
+    if held is None or left is None or left > MIN_FREE * held:
         return None
     return (
-        f"the memory is nearly full: training holds {held:.1f} GiB, and {left:.1f} GiB are left; the system "
-        "may end it. Fewer --workers, --cache disk or off, or a smaller batch need less; with --save-steps "
-        "less is lost"
+        f"the memory is nearly full: training uses {held:.1f} GiB, and {left:.1f} GiB are free; the "
+        "system may kill it. Use fewer --workers, --cache disk or off, or a smaller batch; --save-steps "
+        "limits what is lost"
     )
 
 
 def device_nearly_full(history: History) -> str | None:
-    """If tensors have taken nearly all of the GPU's memory."""
+    """The notice if tensors took nearly all of the GPU memory."""
     peak, limit = _newest(history, "gpu_memory"), _newest(history, "gpu_memory_limit")
-    if peak is None or limit is None or peak <= FULL * limit:
+    if peak is None or limit is None or peak <= NEARLY_FULL * limit:
         return None
     return (
-        f"the GPU's memory is nearly full: {peak:.1f} of {limit:.1f} GiB; an image with more objects may "
-        "not fit. --batch-parts 2 needs about half, and changes neither batch nor learning rate"
+        f"the GPU memory is nearly full: {peak:.1f} of {limit:.1f} GiB; a batch with more objects may not "
+        "fit. --batch-parts 2 needs about half, at the same batch size and learning rate"
     )
 
 
 def leaking(history: History) -> str | None:
-    """If what the training holds grew in each of the last epochs, and evenly: caches fill ever slower."""
+    """The notice if memory use grew evenly in each of the last epochs; filling caches slows down."""
     held = list(history.get("memory", ()))[-LEAK_EPOCHS - 1 :]
     growth = [after - before for before, after in pairwise(held)]
-    if len(growth) < LEAK_EPOCHS or not sum(growth) > LEAK or min(growth) < max(growth) / 4:
+    if len(growth) < LEAK_EPOCHS or not sum(growth) > LEAK_GIB or min(growth) < max(growth) / 4:
         return None
     each, left = _mean(growth), _newest(history, "memory_left")
-    lasts = "" if left is None else f": the {left:.1f} GiB that are left last {left / each:.0f} more"
+    lasts = "" if left is None else f"; the {left:.1f} GiB free last for {left / each:.0f} more epochs"
     return (
-        f"memory grows epoch after epoch, by {each:.2f} GiB each{lasts}. Fewer --workers slow it down; "
-        "--resume last goes on with an empty memory after a stop. Please report it, with config.json"
+        f"memory use grows every epoch, by {each:.2f} GiB{lasts}. This looks like a memory leak: fewer "
+        "--workers slow it down, and stopping and resuming by --resume last frees the memory. Please report "
+        "it, with config.json"
     )
 
 
 def _settled_losses(history: History, conditions: Conditions) -> Sequence[float]:
-    """Losses of the epochs of this phase, without those of the warm-up."""
+    """The losses of the current phase after its warm-up."""
     losses = history["loss"]
     start = max((start for start in conditions.starts if start < len(losses)), default=0)
     return losses[start + math.ceil(conditions.warmup_epochs) :]
 
 
 def _newest(history: History, column: str) -> float | None:
-    """The last value of a column, None where it is unknown."""
+    """The last value of a column, None if missing."""
     values = history.get(column, ())
     return values[-1] if values and not math.isnan(values[-1]) else None
 

@@ -1,4 +1,4 @@
-"""Curves of a run as an image."""
+"""The learning curves of a run as an image."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def plot_run(folder: Path) -> None:
 def _line(
     axes: Axes, epochs: np.ndarray, values: list[float], label: str, style: str, colour: str | None = None
 ) -> None:
-    """Epochs without a figure (no evaluation) are left out, and the points joined across them."""
+    """Draw a curve; epochs without a value (not evaluated) are skipped, and the points joined across them."""
     known = np.isfinite(values)
     marker = "o" if known.sum() < 30 else None
     axes.plot(

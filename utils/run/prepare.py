@@ -1,4 +1,4 @@
-"""Prepares a run before its first step: settings, data, model, weights; names all that is wrong at once."""
+"""Prepares a run before its first step: data, model, weights and folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ from utils.weights.read_weights import read_weights
 
 
 def check_weights(weights: str, model: str) -> None:
-    """ValueError if --weights is neither a file of weights, nor none, nor pretrained where there are such."""
+    """Raise a ValueError unless --weights is a file of weights, none, or pretrained and there are such."""
     if weights == PRETRAINED:
         weights_source(model)
     elif weights != "none":
@@ -33,14 +33,14 @@ def check_weights(weights: str, model: str) -> None:
 
 
 def weights_file(weights: str, model: str) -> str:
-    """--weights with a file in place of "pretrained": fetched if it is not there."""
+    """Return --weights with "pretrained" replaced by the file, downloaded if it is not there."""
     return str(pretrained_weights(model).absolute()) if weights == PRETRAINED else weights
 
 
 def prepare_detector(
     model: Preset, train: DatasetIndex, weights: str, image_size: Size, loss: LossSettings
 ) -> Detector:
-    """Build the detector and load the weights it starts from, with a report."""
+    """Build the detector and load its initial weights; prints a summary and a load report."""
     detector = build(model, len(train.class_names), loss)
     print(short_summary(model, len(train.class_names), image_size))
     if line := fit_line(train, model, image_size):
@@ -57,20 +57,20 @@ def prepare_detector(
 def read_run_data(
     specs: Mapping[str, Sequence[str]], classes: Path | None, default_classes: Path, preflight: Preflight
 ) -> dict[str, DatasetIndex]:
-    """The data sets by name, "train" first; one without specs is left out. Problems go to `preflight`.
+    """Read the data sets by name, "train" first, without those that have no specs. Errors go to `preflight`.
 
-    Class names are those of the file `classes`, else those that the training data brings, else those of the
-    file `default_classes`.
+    Class names come from the file `classes`, else from the training data, else from the file
+    `default_classes`.
     """
     data: dict[str, DatasetIndex] = {}
-    names, readable = None, False
+    names, classes_read = None, False
     with preflight.check():
-        names, readable = given_classes(classes, tuple(specs["train"]), default_classes), True
+        names, classes_read = given_classes(classes, tuple(specs["train"]), default_classes), True
     for name, given in specs.items():
-        if readable and given:
+        if classes_read and given:
             with preflight.check():
                 data[name] = read_many(given, names)
-                names = names or data[name].class_names  # those of the training data, for all
+                names = names or data[name].class_names  # those of the training data, for all data sets
                 for require in (require_images, require_boxes, require_readable):
                     require(data[name], ", ".join(given))
     return data
@@ -79,15 +79,15 @@ def read_run_data(
 def open_folder(
     trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
 ) -> tuple[Path, Progress]:
-    """Make the folder of a new run, or restore the run in `folder`; all processes get the same.
+    """Create the folder of a new run, or restore the run in `folder`; the same in all processes.
 
-    The settings are those of train.py; all are written to config.json.
+    The settings are those of train.py; all of them are written to config.json.
     """
     processes, progress = trainer.processes, Progress()
     if folder:
         changed = changed_data(folder, data)
         for name in changed:
-            print(f"note: the {name} data has changed since the run started")
+            print(f"note: the {name} data has changed since the run was started")
         progress = restore_run(trainer, folder, same_images="train" not in changed)
     elif processes.first:
         epochs, period = sum(phase.epochs for phase in trainer.phases), settings["save_period"]

@@ -1,4 +1,4 @@
-"""Images of a run for people to look at: an augmented batch, and predictions."""
+"""Preview images of a run: augmented batches and predictions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,34 +15,34 @@ from utils.loader.batch import Batch, batch_to_device
 from utils.system.files import replacing
 from utils.train.trainer import Trainer
 
-MOST_IMAGES = 16
+MAX_IMAGES_DRAWN = 16
 
 
 def save_batch_image(path: Path, batch: Batch, class_names: Sequence[str]) -> None:
-    """Draw a training batch as the network sees it, with its boxes."""
+    """Draw a training batch with its boxes, as the network sees it; up to 16 images."""
     drawn = []
     images, targets = batch_to_device(batch, torch.device("cpu"))
     for image, boxes, labels, valid in zip(images, *targets, strict=True):
         pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         drawn.append(draw_boxes(pixels, boxes[valid].numpy(), labels[valid].numpy(), class_names))
-    save_image(path, contact_sheet(drawn[:MOST_IMAGES], columns=4))
+    save_image(path, contact_sheet(drawn[:MAX_IMAGES_DRAWN], columns=4))
 
 
 def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
-    """Keep a batch whose gradients were no numbers: as an image, and as tensors with the images' names.
+    """Save a batch with non-finite gradients, as an image and as tensors with the paths of its images.
 
-    `path` has no suffix yet.
+    `path` has no suffix: .jpg and .pt are added.
     """
     save_batch_image(path.with_suffix(".jpg"), batch, index.class_names)
     images, targets = batch_to_device(batch, torch.device("cpu"))
-    names = [str(index.path(image)) for image in batch.image_numbers.tolist()]
-    with replacing(path.with_suffix(".pt")) as beside:
-        torch.save({"images": images, "paths": names, **targets._asdict()}, beside)
-    print(f"the batch is in {path}.jpg, and as tensors beside it")
+    paths = [str(index.path(image_number)) for image_number in batch.image_numbers.tolist()]
+    with replacing(path.with_suffix(".pt")) as temporary:
+        torch.save({"images": images, "paths": paths, **targets._asdict()}, temporary)
+    print(f"the batch was saved as an image, {path}.jpg, and as tensors, {path}.pt")
 
 
 def save_previews(trainer: Trainer, folder: Path) -> None:
-    """Draw two augmented batches of each phase of a training that has not begun."""
+    """Draw two augmented batches of each phase before training."""
     for number, phase in enumerate(trainer.phases, 1):
         for epoch in range(2):
             path = folder / f"phase_{number}_batch_{epoch + 1}.jpg"
@@ -53,15 +53,15 @@ def save_previews(trainer: Trainer, folder: Path) -> None:
 def save_predictions_image(
     path: Path, index: DatasetIndex, detections: Sequence[Detections], confidence: float
 ) -> None:
-    """Draw what was found on up to 16 images spread evenly over a data set, without unreadable ones."""
-    chosen = np.unique(np.linspace(0, len(index) - 1, MOST_IMAGES).round().astype(int))
+    """Draw the detections on up to 16 images spread evenly over a data set; skips unreadable ones."""
+    chosen = np.unique(np.linspace(0, len(index) - 1, MAX_IMAGES_DRAWN).round().astype(int))
     drawn = []
     for image_number in chosen:
-        found = detections[image_number].above(confidence)
+        confident = detections[image_number].above(confidence)
         try:
             image = read_image(index.path(image_number))
-        except ImageError:  # named where it was evaluated
+        except ImageError:  # reported by the evaluation
             continue
-        drawn.append(draw_detections(image, found, index.class_names))
+        drawn.append(draw_detections(image, confident, index.class_names))
     if drawn:
         save_image(path, contact_sheet(drawn, columns=4))

@@ -1,6 +1,6 @@
-"""Saves and resumes runs: all that a run needs to go on exactly as if it had not been interrupted.
+"""Saves and resumes runs, with all state needed to continue exactly as if never interrupted.
 
-When it goes on, how long and how it trains may change, but not what it trains.
+On resuming, the length and settings of training may change, but not the model or the classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,21 +18,20 @@ from utils.train.phases import phase_at
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 
-LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before in case it is damaged
+LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before, in case it is damaged
 
 WHY_NOT = {
-    "another network is another run": ("model", "backbone", "neck", "head", "anchors"),
-    "the network's outputs are those classes": ("classes",),
-    "a run has its weights since it was started": ("weights",),
-    "figures before and after could not be compared": ("image_size", "val"),
-    "the state of one optimizer means nothing to another": ("optimizer",),
-    "the average is one over the whole run": ("ema",),
-    "the order of the images follows from it": ("seed",),
+    "another network needs a new run": ("model", "backbone", "neck", "head", "anchors"),
+    "the network predicts the classes of the run": ("classes",),
+    "the run started from its weights": ("weights",),
+    "metrics before and after could not be compared": ("image_size", "val"),
+    "the state of one optimizer does not fit another": ("optimizer",),
+    "the EMA covers the whole run": ("ema",),
+    "it determines the order of the images": ("seed",),
 }
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
-
-# Fields that checkpoints of earlier versions call otherwise.
+# Names of fields in checkpoints of earlier versions.
 EARLIER_NAMES = {
     "waited": "evaluations_since_best",
     "told": "notices_given",
@@ -46,12 +45,12 @@ EARLIER_NAMES_WITHIN = {
 
 @dataclass
 class Progress:
-    """How far a run is. It is saved in every checkpoint.
+    """The progress of a run, saved in every checkpoint.
 
-    epoch                   epochs that are done
-    best                    the best mAP50-95 so far, of epoch `best_epoch`
+    epoch                   number of finished epochs
+    best                    best mAP50-95 so far, of epoch `best_epoch`
     evaluations_since_best  for early stopping
-    within                  how far the next epoch is
+    within                  state of the epoch in progress
     notices_given           names of the notices that were printed
     """
 
@@ -63,7 +62,7 @@ class Progress:
     notices_given: list[str] = field(default_factory=list)
 
     def finish_epoch(self, map50_95: float | None) -> bool:
-        """Count an epoch with its mAP50-95, None if not evaluated; returns whether it is the best."""
+        """Count a finished epoch, with its mAP50-95 if evaluated; returns whether it is the best."""
         self.epoch, self.within = self.epoch + 1, EpochState()
         if map50_95 is None:
             return False
@@ -75,7 +74,7 @@ class Progress:
 
 
 def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) -> None:
-    """Write a checkpoint; where it is `last.pt`, the one before is kept as `previous.pt`."""
+    """Write a checkpoint; when it is `last.pt`, the one before is kept as `previous.pt`."""
     parts = trainer.gradients.parts
     save_checkpoint(
         path,
@@ -98,11 +97,11 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
 
 
 def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Progress:
-    """Put the trainer, and all random numbers, back to where the newest whole checkpoint was written.
+    """Restore the trainer and all random number generators from the newest intact checkpoint.
 
-    The trainer's phases may be others than before: it goes on at the same epoch, and within it at the same
-    image, or at its start where they are not the `same_images`. ValueError where the run is beyond the
-    last phase or has other classes, or for a checkpoint of an earlier version, which does not hold all this.
+    The phases may differ from before: training continues in the same epoch after the same number of images,
+    or at the start of the epoch if the data are not the `same_images`. ValueError if the run is beyond the
+    last phase or has other classes, or if the checkpoint is of an earlier version and incomplete.
     """
     state = _renamed(_newest(folder), EARLIER_NAMES)
     missing = {"random", "within", "rate_factor", "parts"} - state.keys()
@@ -115,8 +114,8 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
         )
     if tuple(state["class_names"]) != (names := tuple(trainer.train_index.class_names)):
         raise ValueError(
-            f"the run {folder} has the classes {_named(state['class_names'])}, the data {_named(names)}: "
-            f"start a new run with --weights {folder / LAST}"
+            f"the run {folder} has the classes {_listed(state['class_names'])}, the data has "
+            f"{_listed(names)}: start a new run with --weights {folder / LAST}"
         )
     within = _within(trainer, state, same_images)
     trainer.detector.load_state_dict(state["model"])
@@ -137,7 +136,7 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
         best_epoch=state["best_epoch"],
         evaluations_since_best=state["evaluations_since_best"],
         within=within,
-        notices_given=state.get("notices_given", []),  # the first checkpoints did not hold them
+        notices_given=state.get("notices_given", []),  # absent from the first versions
     )
 
 
@@ -146,10 +145,10 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 
 def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochState:
-    """How far the epoch is, in batches of the phase that it now belongs to."""
+    """The state of the epoch in progress, in batches of the phase that it now belongs to."""
     epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
     if epoch > epochs:
-        raise ValueError(f"--epochs {epochs}: the run has had {epoch} already")
+        raise ValueError(f"--epochs {epochs}: the run has already trained for {epoch} epochs")
     within = EpochState(**_renamed(state["within"], EARLIER_NAMES_WITHIN))
     if epoch == epochs or not same_images:
         return EpochState()
@@ -157,12 +156,12 @@ def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> Ep
     return within.in_batches_of(phase_at(trainer.phases, epoch).batch_size)
 
 
-def _named(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _newest(folder: Path) -> dict[str, Any]:
-    """`last.pt`, or `previous.pt` where it is damaged; ValueError where neither is whole."""
+    """Load `last.pt`, or `previous.pt` if it is damaged; ValueError if neither is intact."""
     last, previous = folder / LAST, folder / PREVIOUS
     if not previous.exists():
         return load_checkpoint(last)
@@ -170,12 +169,12 @@ def _newest(folder: Path) -> dict[str, Any]:
         return load_checkpoint(last)
     except ValueError as error:
         state = load_checkpoint(previous)
-        print(f"{error}\ngoing on from {previous}, of step {state['step']}")
+        print(f"{error}\nresuming from {previous}, of step {state['step']}")
         return state
 
 
 def find_run(name: str, output: Path) -> Path:
-    """The folder of the run to resume: a path, a name under `output`, or "last" for the newest there."""
+    """Return the folder of the run to resume: a path, a name in `output`, or "last" for the newest there."""
     if name == "last":
         runs = [file for kind in (LAST, PREVIOUS) for file in output.glob(f"*/{kind}")]
         if not runs:
@@ -188,9 +187,9 @@ def find_run(name: str, output: Path) -> Path:
 
 
 def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Path) -> list[str]:
-    """The settings that are no longer what the run in `folder` had, each as "--epochs 10 -> 20".
+    """Return the settings changed since the run in `folder` was started, each as "--epochs 10 -> 20".
 
-    ValueError with the reason and the way out for those that cannot change within a run.
+    ValueError with the reason and the fix for settings that cannot change within a run.
     """
     changed = [
         name
@@ -202,8 +201,8 @@ def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Pa
         for name in set(names) & shown.keys():
             flag, was, wanted = shown[name]
             raise ValueError(
-                f"{flag} cannot change from {was} to {wanted} within a run: {reason}. Leave it out, or start "
-                f"a new run with --weights {folder / 'last.pt'}"
+                f"{flag} cannot change from {was} to {wanted} within a run: {reason}. Omit the flag, or "
+                f"start a new run with --weights {folder / LAST}"
             )
     return [f"{flag} {was} -> {wanted}" for flag, was, wanted in shown.values()]
 

@@ -1,4 +1,4 @@
-"""Evaluation within a run: after an epoch, and of the best weights in the end, with a report."""
+"""Evaluation within a run: after an epoch, and of the best weights at the end, with a report."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -25,21 +25,21 @@ class Evaluation(NamedTuple):
 
 
 def evaluate_run(trainer: Trainer, data: DatasetIndex, run: Run) -> Evaluation:
-    """Measure the weights as they are; the figures are those that get_map.py gives.
+    """Evaluate the current weights, with the same metrics as get_map.py.
 
-    Every process detects on its share of the images, and gets what the first one makes of them all.
+    Every process detects on its share of the images; the first one computes the metrics for all.
     """
     found = _detect(trainer, data, run, with_losses=True)
-    measured = Evaluation(evaluate(found.detections, data), found.losses) if trainer.processes.first else None
-    evaluation = trainer.processes.broadcast(measured)
+    own = Evaluation(evaluate(found.detections, data), found.losses) if trainer.processes.first else None
+    evaluation = trainer.processes.broadcast(own)
     assert evaluation is not None
     return evaluation
 
 
 def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
-    """Measure the best weights on `data`, write the report, and say what can be done with them.
+    """Evaluate the best weights on `data`, write the report, and print what to do next.
 
-    Of several processes the first does this; the others, which help it to detect, return None.
+    The first of several processes does this; the others only help to detect, and return None.
     """
     best = run.folder / "best.pt"
     state = load_checkpoint(best)

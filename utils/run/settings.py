@@ -1,4 +1,4 @@
-"""The settings of a run: when it evaluates, saves and stops, and where its metrics go."""
+"""The settings of a run: when it evaluates, saves and stops, and where its metrics are logged."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from utils.system.settings import NonNegativeInt, PositiveInt
 
 @dataclass(frozen=True)
 class RunSettings:
-    """When a run evaluates, saves and stops, and where its metrics go."""
+    """When a run evaluates, saves and stops, and where its metrics are logged."""
 
     eval_period: PositiveInt = 1  # epochs between evaluations; the last epoch is always evaluated
     save_period: NonNegativeInt = 0  # epochs between extra checkpoints epoch_NNN.pt; 0: none

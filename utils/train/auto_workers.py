@@ -1,6 +1,6 @@
-"""How many worker processes should load images, from the time that loading and training take.
+"""The number of worker processes, chosen by the measured times of loading and training.
 
-The number changes nothing but the speed: batches are the same with any.
+It affects the speed only: batches are the same with any number.
 """
 
 import time
@@ -13,18 +13,18 @@ from utils.loader.batch import Batch, batch_to_device
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.system.device import autocasting
 
-MOST = 16
-MARGIN = 1.25  # batches differ in how long they take: workers that are just enough would keep a GPU waiting
+MAX_WORKERS = 16
+MARGIN = 1.25  # loading times vary: with just enough workers a GPU would wait now and then
 
 
 def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
-    """The number with which a batch takes least time; the smallest of those that are equal.
+    """Return the smallest number of workers that gives the shortest time per batch.
 
-    load   seconds for which one process prepares a batch
-    step   seconds for which the device trains on it
+    load   seconds in which one process loads a batch
+    step   seconds in which the device trains on it
 
-    Without workers the two times add up. With them the slower of both counts; but where the CPU trains, each
-    worker takes a core from it.
+    Without workers the two times add up. With workers the longer one counts, but when training on the CPU
+    each worker takes one of its cores.
     """
 
     def seconds(workers: int) -> float:
@@ -32,7 +32,7 @@ def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
             return load + step
         return max(MARGIN * load / workers, step if on_gpu else step * cores / (cores - workers))
 
-    return min(range(min(MOST, cores - 1) + 1), key=seconds)
+    return min(range(min(MAX_WORKERS, cores - 1) + 1), key=seconds)
 
 
 def measured_workers(
@@ -42,7 +42,7 @@ def measured_workers(
     autocast: torch.dtype | None,
     cores: int,
 ) -> int:
-    """The number of worker processes by the time that loading and training take on this machine."""
+    """Choose the number of workers by measuring loading and training on this machine; prints it."""
     device = detector.device
     load, batch = measure_loading(dataset, batches)
     step = measure_step(detector, batch, device, autocast)
@@ -52,7 +52,7 @@ def measured_workers(
 
 
 def measure_loading(dataset: TrainDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:
-    """Seconds that this process takes for the fastest of some batches, and the last of them."""
+    """Return the seconds in which this process loads the fastest of some batches, and the last batch."""
     assert batches
     times = []
     for keys in batches:
@@ -65,9 +65,10 @@ def measure_loading(dataset: TrainDataset, batches: Sequence[Sequence[SampleKey]
 def measure_step(
     detector: Detector, batch: Batch, device: torch.device, dtype: torch.dtype | None, repeats: int = 3
 ) -> float:
-    """Seconds for the fastest of some forward and backward passes, which leave no trace.
+    """Return the seconds of the fastest of some forward and backward passes.
 
-    BatchNorm stands still for that, no optimizer steps, and random numbers go on from where they were.
+    Nothing changes: BatchNorm is in evaluation mode, the optimizer makes no step, and the states of the
+    random number generators are restored.
     """
     detector.eval()
     times = []

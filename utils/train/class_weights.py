@@ -1,4 +1,4 @@
-"""How much the class loss of an object counts, by class: for data in which some classes are rare."""
+"""Class weights of the class loss, for data sets with rare classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,46 +9,46 @@ from utils.data.index import DatasetIndex, count_objects
 from utils.system.files import read_text
 
 NONE, AUTO = "none", "auto"
-MOST = 10.0  # times as much an object of the rarest class counts as one of the most frequent
+MAX_WEIGHT_RATIO = 10.0  # between the rarest class and the most frequent one
 
 
 def choose_class_weights(choice: str, train: DatasetIndex) -> tuple[float, ...] | None:
-    """One weight a class for --class-weights: "none", "auto" by the training data, or those of a file."""
+    """Return a weight for each class by --class-weights: "none", "auto" (inverse frequency) or a file."""
     if choice == NONE:
         return None
     if choice == AUTO:
         return auto_weights(count_objects(train))
     if not Path(choice).is_file():
         raise ValueError(
-            f"--class-weights {choice}: takes none, auto, or a file; {Path(choice).absolute()} does not exist"
+            f"--class-weights takes none, auto or a file; there is no file {Path(choice).absolute()}"
         )
     return read_class_weights(choice, train.class_names)
 
 
 def weights_line(weights: Sequence[float], class_names: Sequence[str]) -> str:
-    """The weights by name, for the log."""
+    """Return the weights by class name, for the log."""
     return "class weights: " + ", ".join(f"{n} {w:.3g}" for n, w in zip(class_names, weights, strict=True))
 
 
 def auto_weights(counts: np.ndarray) -> tuple[float, ...]:
-    """Weights by the inverse square root of how many objects of each class there are; counts int [C].
+    """Return weights in inverse proportion to the square root of class counts, int [C].
 
-    Scaled so that the mean over all objects is 1, and the class loss as large as ever. The square root, as in
-    LVIS's repeat factors (https://arxiv.org/abs/1908.03195): the inverse itself would let a few objects, and
-    whatever is wrong with their labels, count as much as thousands. Never more than `MOST` times the weight
-    of the most frequent class. A class without objects has 1.
+    They are scaled to a mean of 1 over all objects, which keeps the size of the class loss. The square root
+    is that of LVIS's repeat factors (https://arxiv.org/abs/1908.03195): with the plain inverse a few objects,
+    label errors included, would weigh as much as thousands. At most `MAX_WEIGHT_RATIO` times the weight of
+    the most frequent class; 1 for a class without objects.
     """
     present = counts > 0
     weights = np.ones(len(counts))
-    weights[present] = np.minimum(np.sqrt(counts.max() / counts[present]), MOST)
+    weights[present] = np.minimum(np.sqrt(counts.max() / counts[present]), MAX_WEIGHT_RATIO)
     weights[present] *= counts.sum() / (weights * counts).sum()
     return tuple(weights.tolist())
 
 
 def read_class_weights(path: str | Path, class_names: Sequence[str]) -> tuple[float, ...]:
-    """The weights of a file with lines `name number`; classes that it does not name have 1.
+    """Read class weights from a file with lines `name weight`; classes not listed get 1.
 
-    ValueError that names the line where that is no class, or its weight no number above 0.
+    ValueError naming the line if the class is unknown or listed twice, or the weight not a positive number.
     """
     weights: dict[str, float] = {}
     for number, line in enumerate(read_text(Path(path)).splitlines(), 1):
@@ -59,17 +59,18 @@ def read_class_weights(path: str | Path, class_names: Sequence[str]) -> tuple[fl
         name = name.strip()
         if name not in class_names:
             raise ValueError(
-                f"{where}there is no class '{name}'; a line is a name and a number, and the classes are "
+                f"{where}unknown class '{name}'; each line is a class name and a weight, and the classes are "
                 f"{', '.join(class_names)}"
             )
         if name in weights:
-            raise ValueError(f"{where}'{name}' comes a second time: keep one line")
+            raise ValueError(f"{where}'{name}' is listed twice: keep one line")
         try:
             weights[name] = float(text)
         except ValueError:
-            raise ValueError(f"{where}'{text}' is no number") from None
+            raise ValueError(f"{where}'{text}' is not a number") from None
         if not 0 < weights[name] < float("inf"):  # false for NaN too
             raise ValueError(
-                f"{where}a weight is above 0, not {text}; to do without a class, take it off the list"
+                f"{where}a weight must be greater than 0, not {text}; to ignore a class, remove it from the "
+                "list of classes"
             )
     return tuple(weights.get(name, 1.0) for name in class_names)

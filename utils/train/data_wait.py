@@ -11,22 +11,22 @@ class IdleTimer(Protocol):
     """Measures the time between the end of a step and the start of the next."""
 
     def step_started(self) -> float:
-        """The next step is about to start: seconds of idle time measured since the last call.
+        """Note that the next step starts; returns the seconds of idle time measured since the last call.
 
-        The wait before the first step does not count: worker processes start in it, however many there are.
+        The wait before the first step does not count: it is the start of the worker processes.
         """
 
     def step_ended(self) -> None:
-        """All work of a step was given to the device."""
+        """Note that all work of a step was given to the device."""
 
 
 def idle_timer(device: torch.device) -> IdleTimer:
-    """The timer that suits the device."""
+    """Return the timer for the device."""
     return DeviceIdleTimer(device) if device.type == "cuda" else ClockIdleTimer()
 
 
 class ClockIdleTimer:
-    """By the clock, for a CPU, where a step is done when its call returns."""
+    """Measures by the clock, for a CPU, where a step is done when its call returns."""
 
     def __init__(self) -> None:
         self.ended: float | None = None
@@ -41,9 +41,9 @@ class ClockIdleTimer:
 
 
 class DeviceIdleTimer:
-    """By CUDA events: the program runs ahead of the GPU, and may wait for a batch while the GPU works.
+    """Measures by CUDA events: the program runs ahead of the GPU, and may wait for data while the GPU works.
 
-    Nothing here waits for the GPU; idle time is counted once the GPU has passed it.
+    Never synchronises with the GPU; idle time is counted once the GPU has passed the events around it.
     """
 
     def __init__(self, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""What a run chooses by itself where the user leaves it open, each as a function that says why."""
+"""Defaults of training that depend on the optimizer or the data, with the measurements behind them."""
 
 from utils.train.optimizer import OptimizerName
 
@@ -6,9 +6,9 @@ from utils.train.optimizer import OptimizerName
 # 205 images of BCCD in 15 epochs reached AP .607 with AdamW at .006, .596 with SGD at .08, .587 at .04.
 # Muon in 8 epochs at 320 pixels, AP on the 159 other images with seeds 0 and 1: .572 and .580 at .012, .579
 # and .581 at .024; with seed 0 alone .556 at .003, .565 at .006, .573 at .048. AdamW: .562 and .566 at
-# .006, .570 and .573 at .012; SGD .524 at .08 with seed 0. So at the same rate Muon is hardly better than
-# AdamW; .012 is as good as .024 within what seeds differ by, and further from too much. Its weight decay is
-# AdamW's, as its paper has it; no other was tried.
+# .006, .570 and .573 at .012; SGD .524 at .08 with seed 0. So at the same learning rate Muon is hardly better
+# than AdamW; .012 is as good as .024 within the variation between seeds, and further from diverging. Its
+# weight decay is AdamW's, as in its paper; no other was tried.
 DEFAULT_LEARNING_RATE: dict[OptimizerName, float] = {"sgd": 0.08, "adamw": 0.006, "muon": 0.012}
 DEFAULT_WEIGHT_DECAY: dict[OptimizerName, float] = {"sgd": 5e-4, "adamw": 0.05, "muon": 0.05}
 
@@ -16,28 +16,25 @@ FEW_IMAGES = 500
 
 
 def suggest_epochs(images: int) -> int:
-    """Epochs by the size of the training data: few images must be seen more often.
-
-    About 12,000 images shown in all, but at least 30 epochs and at most 300.
-    """
+    """Return the epochs for so many training images: about 12,000 images in all, 30 to 300 epochs."""
     return min(300, max(30, round(12_000 / images)))
 
 
 def suggest_freeze_epochs(epochs: int, from_weights: bool) -> int:
-    """A fifth of the epochs with the backbone frozen, while the fresh head learns; none from scratch."""
+    """Return a fifth of the epochs, in which only the new layers learn; 0 when training from scratch."""
     return round(epochs / 5) if from_weights else 0
 
 
 def expectation(images: int, from_weights: bool) -> str:
-    """What to expect of a training, in a sentence or two for the log."""
+    """Return what to expect of a training, in a sentence or two for the log."""
     source = (
-        "starting from trained weights: expect useful boxes after a few epochs"
+        "fine-tuning from trained weights: expect useful boxes after a few epochs"
         if from_weights
-        else "starting from scratch: it takes several times as long as from trained weights, and with few "
-        "images it stays worse; --weights FILE starts from weights"
+        else "training from scratch: it takes several times as long as fine-tuning, and with few images the "
+        "result is worse; --weights FILE starts from trained weights"
     )
     few = (
-        f" {images} images are few: a hundred more of what it misses help more than any setting."
+        f" {images} images are few: a hundred more of what the model misses help more than any setting."
         if images < FEW_IMAGES
         else ""
     )

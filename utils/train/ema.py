@@ -1,4 +1,4 @@
-"""A moving average of the weights: smoother, and nearly always better, than the weights of the last step."""
+"""The exponential moving average (EMA) of the weights, which nearly always scores better than the weights."""
 
 import copy
 import math
@@ -8,29 +8,31 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-M = TypeVar("M", bound=nn.Module)
+ModelT = TypeVar("ModelT", bound=nn.Module)
 
 
-class EMA(Generic[M]):
+class EMA(Generic[ModelT]):
     """Exponential moving average of a model's weights and BatchNorm statistics.
 
-    `module` is the averaged model: evaluate and save that. The model keeps its tensors from then on. Decay
-    follows the length of the run: an average over 2000 steps has not moved at all at the end of a run of 400.
-    So the average reaches over about `share` of all steps, at most `max_decay`, and it ramps up at the start,
-    when old weights are bad.
+    `module` is the averaged model: evaluate and save that. The model must keep its tensors from then on. The
+    decay follows the length of the run, as an average over 2000 steps would hardly move in a run of 400: it
+    averages over about `share` of all steps, with a decay of at most `max_decay`, and ramps up at the start,
+    when old weights are poor.
     """
 
-    def __init__(self, model: M, total_steps: int, max_decay: float = 0.9998, share: float = 0.05) -> None:
-        self.module: M = copy.deepcopy(model).eval().requires_grad_(False)
+    def __init__(
+        self, model: ModelT, total_steps: int, max_decay: float = 0.9998, share: float = 0.05
+    ) -> None:
+        self.module: ModelT = copy.deepcopy(model).eval().requires_grad_(False)
         self.decay = min(max_decay, 1 - 1 / max(total_steps * share, 2))
         self.ramp = min(2000.0, max(total_steps * share, 1))
         self.steps = 0
-        # Looked for once: in each step it took longer than the average itself.
+        # Listed once: doing so at each step took longer than the averaging itself.
         self._averaged, self._current = _tensors(self.module), _tensors(model)
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the model's weights after a step."""
+        """Update the average with the model's weights after a step."""
         self.steps += 1
         decay = self.decay * (1 - math.exp(-self.steps / self.ramp))
         torch._foreach_lerp_(self._averaged[True], self._current[True], 1 - decay)
@@ -38,7 +40,7 @@ class EMA(Generic[M]):
 
 
 def _tensors(model: nn.Module) -> dict[bool, list[Tensor]]:
-    """Parameters and buffers, by whether they are of floating point."""
+    """Parameters and buffers, by whether they are floating-point."""
     found: dict[bool, list[Tensor]] = {True: [], False: []}
     for tensor in chain(model.parameters(), model.buffers()):
         found[tensor.is_floating_point()].append(tensor)

@@ -1,4 +1,4 @@
-"""How far an epoch is, and the result of an epoch that is done."""
+"""The state of an epoch in progress, and the result of a finished one."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -12,14 +12,14 @@ from utils.train.nonfinite_guard import NONFINITE
 
 @dataclass
 class EpochState:
-    """How far an epoch is. It is saved in checkpoints, so that the epoch can be resumed after any step.
+    """The state of an epoch in progress. Checkpoints hold it, so that training can resume after any step.
 
-    images              of all processes
+    images              trained on, by all processes
     seconds             spent on the epoch so far
     data_wait_seconds   in which the device was idle because the next batch was not ready
-    sums                of each loss component over the batches, on the device; of NONFINITE, skipped steps
-    unreadable          files that could not be read
-    nonfinite_reported  skipped steps that were reported
+    sums                of each loss component over the batches, on the device; NONFINITE: of skipped steps
+    unreadable          paths of files that could not be read
+    nonfinite_reported  number of skipped steps already reported
     """
 
     batches: int = 0
@@ -31,7 +31,7 @@ class EpochState:
     nonfinite_reported: int = 0
 
     def add(self, batch: Batch, losses: dict[str, Tensor], seconds: float, processes: int = 1) -> None:
-        """Count a step that ended `seconds` after the epoch began; nothing waits for the device."""
+        """Add a step that ended `seconds` after the epoch began; does not wait for the device."""
         self.sums = {name: self.sums[name] + loss if self.sums else loss for name, loss in losses.items()}
         self.batches += 1
         self.images += len(batch.images) * processes
@@ -39,19 +39,19 @@ class EpochState:
         self.unreadable += batch.skipped
 
     def means(self) -> dict[str, float]:
-        """Mean losses by component over the steps that were not skipped; waits for the device."""
+        """Return mean losses by component over the steps that were not skipped; waits for the device."""
         sums = {name: float(value) for name, value in self.sums.items()}
         steps = self.batches - sums.pop(NONFINITE, 0.0)
         return {name: value / steps if steps else math.nan for name, value in sums.items()}
 
     def nonfinite_steps(self) -> int:
-        """How many steps were skipped because of non-finite gradients; waits for the device."""
+        """Return how many steps were skipped because of non-finite gradients; waits for the device."""
         return int(self.sums.get(NONFINITE, 0))
 
     def in_batches_of(self, size: int) -> "EpochState":
-        """The same state in batches of `size` images, rounded down: a few images may come a second time.
+        """Return the same state in batches of `size` images, rounded down: a few images may be repeated.
 
-        Mean losses stay what they are.
+        Mean losses stay the same.
         """
         if self.batches == 0 or self.images == size * self.batches:
             return self
@@ -66,9 +66,9 @@ class EpochState:
 class EpochResult:
     """Mean losses by component, the learning rate of the last step, speed, and what was skipped.
 
-    unreadable       files that could not be read
-    waiting          share of the time that the device waited for data, in the process where it was largest
-    nonfinite_steps  skipped because of non-finite gradients
+    unreadable       paths of files that could not be read
+    waiting          share of the time that the device waited for data; the largest of all processes
+    nonfinite_steps  steps skipped because of non-finite gradients
     memory           of the first process
     """
 

@@ -1,8 +1,8 @@
-"""Gradient accumulation: a batch in parts that fit into memory, averaged over all processes.
+"""Gradient accumulation: a batch is split into parts that fit into memory.
 
-Gradients of the parts add up to those of the whole batch, except where a layer or a loss looks at the whole
-batch: BatchNorm uses the statistics of each part, and losses are normalised by the positive samples of each
-part.
+The gradients of the parts add up to those of the whole batch, except where a layer or a loss depends on the
+whole batch: BatchNorm uses the statistics of each part, and losses are normalised by the positive samples of
+each part.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from utils.system.distributed import Processes
 from utils.system.memory import give_back_freed_memory
 from utils.train.phases import Phase
 
-# What PyTorch says on a GPU and on a CPU; the last one is oneDNN's.
+# Error messages of PyTorch on a GPU and on a CPU; the last one is oneDNN's.
 OUT_OF_MEMORY_MESSAGES = (
     "out of memory",
     "can't allocate memory",
@@ -28,7 +28,7 @@ OUT_OF_MEMORY_MESSAGES = (
 
 
 class LossesOf(nn.Module):
-    """The losses of a detector as a module's outputs: what DistributedDataParallel takes."""
+    """A module that returns the losses of a detector, as DistributedDataParallel needs one."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class LossesOf(nn.Module):
 class GradientAccumulator:
     """Computes the gradients of a batch, in one part or several.
 
-    parts  how many parts a batch is split into; doubled where the memory runs out
+    parts  number of parts that a batch is split into; doubled when memory runs out
     """
 
     def __init__(
@@ -59,22 +59,22 @@ class GradientAccumulator:
         self.processes, self.parts = processes, parts
         self.losses_of = self.compiled = compiled(LossesOf(detector), compiling)
         self.phase: Phase | None = None
-        # A graph older than those of all losses: see `_free_failed`.
+        # A graph older than that of any loss: see `_free_failed`.
         self.oldest = torch.zeros(1, requires_grad=True).sum()
 
     def start_phase(self, phase: Phase) -> None:
-        """Average gradients over the processes; which parameters have gradients differs between phases."""
+        """Prepare for a phase: DistributedDataParallel must know which parameters are trained."""
         if self.processes.world_size == 1 or self.phase is phase:
             return
-        place_here = [self.device] if self.device.type == "cuda" else None
-        self.losses_of = DistributedDataParallel(self.compiled, device_ids=place_here)
+        device_ids = [self.device] if self.device.type == "cuda" else None
+        self.losses_of = DistributedDataParallel(self.compiled, device_ids=device_ids)
         self.phase = phase
 
     def forward_backward(self, images: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """Forward and backward pass of a batch; returns its losses by component, on the device.
+        """Run the forward and backward pass of a batch; returns its losses by component, on the device.
 
-        Where the memory runs out, the batch is split into more parts. ValueError with the fix where not even
-        one image fits.
+        When memory runs out, the batch is split into more parts. ValueError with the fix if not even one
+        image fits.
         """
         while True:
             try:
@@ -83,7 +83,7 @@ class GradientAccumulator:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            # Not within `except`: the exception keeps the tensors that filled the memory alive.
+            # Not within `except`: the exception keeps alive the tensors that filled the memory.
             self.detector.zero_grad()
             self._free_failed()
             self.parts = smaller_parts(self.parts, len(images), self.processes.world_size, reason)
@@ -94,9 +94,9 @@ class GradientAccumulator:
     def _free_failed(self) -> None:
         """Free the memory of a batch whose backward pass failed.
 
-        PyTorch keeps the rest of a failed backward pass in a queue of the thread, newest first, and with it
-        all tensors. A backward pass through an older graph works through the queue and so empties it: without
-        that, 2.0 of the 2.4 GB of a failed batch stayed allocated.
+        PyTorch keeps the remaining work of a failed backward pass, with all its tensors, in a queue of the
+        thread, newest first. A backward pass through an older graph empties that queue: without it, 2.0 of
+        the 2.4 GB of a failed batch stayed allocated.
         """
         self.oldest.backward(retain_graph=True)
         if self.device.type == "cuda":
@@ -123,15 +123,15 @@ def split_batch(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[
     if parts == 1:
         yield images, targets
         return
-    columns = zip(*(value.tensor_split(min(parts, len(images))) for value in (images, *targets)), strict=True)
-    for part, *wanted in columns:
-        yield part, Targets(*wanted)
+    split = [value.tensor_split(min(parts, len(images))) for value in (images, *targets)]
+    for part, *part_targets in zip(*split, strict=True):
+        yield part, Targets(*part_targets)
 
 
 def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> int:
-    """Twice as many parts, down to single images; ValueError with the fix where the parts are single images.
+    """Return twice as many parts, at most one per image; ValueError with the fix if that is no more.
 
-    With several processes too: the others would not know.
+    ValueError with several processes too: the others would not know.
     """
     if parts >= batch_size or processes > 1:
         more = ", or more --batch-parts" if processes > 1 else ""
@@ -143,5 +143,5 @@ def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> i
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch reports that the memory of the GPU or of the machine is full."""
-    return any(sign in str(error).lower() for sign in OUT_OF_MEMORY_MESSAGES)
+    """Return whether the error says that the memory of the GPU or of the machine is full."""
+    return any(message in str(error).lower() for message in OUT_OF_MEMORY_MESSAGES)

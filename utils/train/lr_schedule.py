@@ -12,7 +12,7 @@ from utils.train.settings import Decay
 
 
 def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:
-    """The factor on the peak learning rate at `progress`, from 0 at the start of the run to 1 at its end.
+    """Return the factor on the peak learning rate at `progress`, 0 at the start of the run to 1 at its end.
 
     "cosine" falls smoothly to `floor`; "step" falls to a tenth after 70 % and to a hundredth after 90 %.
     """
@@ -24,16 +24,16 @@ def decay_factor(progress: float, decay: Decay, floor: float = 0.05) -> float:
 
 
 def warmup_factor(steps_trained: int, warmup_steps: int) -> float:
-    """The factor that rises quadratically to 1 over the first `warmup_steps` steps of training."""
+    """Return the factor that rises quadratically to 1 over the first `warmup_steps` steps of training."""
     return max(0.0, min(1.0, (steps_trained + 1) / max(warmup_steps, 1))) ** 2
 
 
 class LRSchedule:
     """The learning rate of each parameter group at each step of a run.
 
-    images         in the training data
-    warmup_epochs  how long the learning rate of a part rises when it starts to train
-    decay          how the learning rate falls over the whole run
+    images         number of training images
+    warmup_epochs  epochs of warm-up when a part starts to train
+    decay          decay of the learning rate over the whole run
     """
 
     def __init__(self, phases: Sequence[Phase], images: int, warmup_epochs: float, decay: Decay) -> None:
@@ -42,11 +42,11 @@ class LRSchedule:
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
 
     def steps_per_epoch(self, phase: Phase) -> int:
-        """Optimizer steps in an epoch: one for each full batch, at least one."""
+        """Return the optimizer steps in an epoch: one for each full batch, at least one."""
         return max(1, self.images // phase.batch_size)
 
     def step_at(self, epoch: int, batches: int = 0) -> int:
-        """The number of the step after so many epochs and batches."""
+        """Return the number of steps in so many epochs and batches."""
         step = batches
         for phase in self.phases:
             step += min(epoch, phase.epochs) * self.steps_per_epoch(phase)
@@ -54,7 +54,7 @@ class LRSchedule:
         return step
 
     def first_step(self, part: str, stage: int = 0) -> int:
-        """The first step in which a part, or a stage of it, is not frozen: its warm-up starts there."""
+        """Return the first step where a part, or a stage of it, is not frozen: its warm-up starts."""
         frozen = takewhile(lambda phase: is_frozen(part, stage, phase.frozen), self.phases)
         return self.step_at(sum(phase.epochs for phase in frozen))
 

@@ -1,7 +1,6 @@
 """Skips steps with non-finite losses or gradients: weights, optimizer state and statistics stay as they were.
 
-All of it happens on the device, without waiting for it: only now and then is it looked at which steps were
-skipped.
+All of this happens on the device, without waiting for it; which steps were skipped is read only now and then.
 """
 
 from collections.abc import Iterable
@@ -9,16 +8,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-NONFINITE = "bad"  # the key of the skipped steps beside the losses, in checkpoints too
-MAX_IN_A_ROW = 10  # skipped steps after which the training has diverged
-MAX_IMAGES_NAMED = 8  # of skipped steps
+NONFINITE = "bad"  # key of the skipped steps among the losses, in checkpoints too
+MAX_IN_A_ROW = 10  # skipped steps, after which training counts as diverged
+MAX_IMAGES_NAMED = 8  # images of skipped steps that are listed
 
 
 class NonfiniteGuard:
-    """Finds non-finite steps, and restores the BatchNorm statistics that they changed.
+    """Detects non-finite steps, and restores the BatchNorm statistics that they changed.
 
-    in_a_row  how many steps in a row were skipped up to now, on the device
-    recent    for each step since they were last taken: whether it was skipped, and the numbers of its images
+    in_a_row  number of steps skipped in a row up to now, on the device
+    recent    for each step since `take_recent`: whether it was skipped, and its image numbers
     """
 
     def __init__(self, detector: nn.Module) -> None:
@@ -29,11 +28,11 @@ class NonfiniteGuard:
         self.recent: list[tuple[Tensor, Tensor]] = []
 
     def start(self) -> None:
-        """Before a step: remember the statistics."""
+        """Save the BatchNorm statistics before a step."""
         self.before = _flat(self.buffers) if self.buffers else None
 
     def check(self, losses: dict[str, Tensor], image_numbers: Tensor, with_gradients: bool) -> Tensor:
-        """After the backward pass: 1 if a loss or gradient is not finite, else 0. Restores statistics."""
+        """Return 1 if a loss or gradient is non-finite, else 0; restores statistics. Call after backward."""
         finite = torch.isfinite(torch.stack([*losses.values()]).sum())
         if with_gradients:
             gradients = [value.grad for value in self.parameters if value.grad is not None]
@@ -47,23 +46,23 @@ class NonfiniteGuard:
         return nonfinite
 
     def take_recent(self) -> list[tuple[bool, list[int]]]:
-        """Whether each recent step was skipped, and its images; waits for the device."""
+        """Return whether each recent step was skipped, and its image numbers; waits for the device."""
         recent, self.recent = self.recent, []
-        return [(bool(nonfinite), images.tolist()) for nonfinite, images in recent]
+        return [(bool(nonfinite), numbers.tolist()) for nonfinite, numbers in recent]
 
 
 def skip_step(optimizer: torch.optim.Optimizer, nonfinite: Tensor) -> None:
-    """Make the optimizer's next step do nothing where `nonfinite` is 1, as fused ones do on an overflow."""
+    """Make the optimizer skip its next step if `nonfinite` is 1, as fused optimizers do on overflow."""
     optimizer.found_inf = nonfinite  # type: ignore[attr-defined]
 
 
 def require_finite(losses: dict[str, float], step: int, learning_rate: float) -> None:
-    """ValueError with the fix if the losses are not finite."""
+    """Raise a ValueError with the fix if the losses are not finite."""
     total = sum(losses.values())
     if not -1e30 < total < 1e30:  # false for NaN too
         raise ValueError(
             f"the loss is {total} at step {step}: the training has diverged at learning rate "
-            f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it was with 16-bit floats"
+            f"{learning_rate:.3g}; choose a smaller --lr, or --amp off if it used mixed precision"
         )
 
 

@@ -1,4 +1,4 @@
-"""Optimizers whose parameter groups say which part of the detector they belong to."""
+"""Optimizers with parameter groups by part and stage of the detector."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -21,13 +21,13 @@ def build_optimizer(
     layer_decay: float = 1.0,
     by_stage: bool = False,
 ) -> torch.optim.Optimizer:
-    """SGD (Nesterov), AdamW or Muon over all parameters; the learning rate is set before each step.
+    """Build SGD (Nesterov), AdamW or Muon for all parameters; the learning rate is set before each step.
 
-    Every group has the keys "part", "stage" (the stage of the backbone, 0 where the part is not divided),
-    "names" of its parameters, and "scale", what the learning rate is multiplied by: `layer_decay` to the
-    power of how many stages away the head is, as in ELECTRA (https://arxiv.org/abs/2003.10555). The backbone
-    is divided into stages where their rates differ, or `by_stage`. BatchNorm weights and all biases get no
-    weight decay: they have one value a channel, which decay would pull towards switching the channel off.
+    Every group has the keys "part", "stage" (of the backbone; 0 for a part as a whole), "names" of its
+    parameters, and "scale", a factor on the learning rate: `layer_decay` to the power of the distance from
+    the head in stages, as in ELECTRA (https://arxiv.org/abs/2003.10555). The backbone is divided into stages
+    if `layer_decay` is not 1, or `by_stage`. BatchNorm weights and biases get no weight decay: it would pull
+    the single value of a channel towards switching the channel off.
     """
     stages = stages_of(detector) if by_stage or layer_decay != 1 else parts_as_stages(detector)
     hidden = hidden_matrices(detector) if name == "muon" else {}
@@ -43,17 +43,17 @@ def build_optimizer(
     if name == "adamw":
         return torch.optim.AdamW(groups, lr=0.0, betas=(momentum, 0.999), fused=True)
     optimizer = torch.optim.SGD(groups, lr=0.0, momentum=momentum, nesterov=True, fused=True)
-    for group in optimizer.param_groups:  # which it does not make itself in a step that is left out
+    for group in optimizer.param_groups:  # SGD would not create them in a skipped step
         for parameter in group["params"]:
             optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
-    """Put back the state of each parameter, found by its name, and the rates of the last step.
+    """Restore the state of each parameter by its name, and the learning rates of the last step.
 
-    Settings stay those of the optimizer, so a run can go on with another weight decay, or with other stages
-    that are told apart. The rates are for the figures of an epoch whose steps were all done.
+    Settings stay those of `optimizer`: a run can resume with another weight decay or another division into
+    stages. The learning rates are needed to log an epoch whose steps were all done before.
     """
     numbers = {
         name: number
@@ -62,25 +62,25 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -
     }
     rates = {name: group["lr"] for group in saved["param_groups"] for name in group["names"]}
     groups = [g | {"lr": rates[g["names"][0]]} for g in optimizer.state_dict()["param_groups"]]
-    places = {
+    saved_numbers = {
         number: numbers[name] for g in groups for name, number in zip(g["names"], g["params"], strict=True)
     }
-    state = {to: saved["state"][found] for to, found in places.items() if found in saved["state"]}
+    state = {to: saved["state"][old] for to, old in saved_numbers.items() if old in saved["state"]}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def split_by_decay(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Parameters that weight decay is for (kernels), and those that it is not for (norms and biases)."""
+    """Return the parameters with weight decay (kernels) and those without (norms and biases)."""
     listed = list(parameters)
     return [p for p in listed if p.ndim > 1], [p for p in listed if p.ndim <= 1]
 
 
 def hidden_matrices(detector: Detector) -> dict[Tensor, int]:
-    """The kernels that Muon is for, and how many matrices each is: one for each group of a convolution.
+    """Return the kernels that Muon updates, with the number of matrices in each: one per convolution group.
 
-    Not those of depthwise convolutions, whose matrices are single rows, and not those of prediction layers,
-    as Muon's author advises. As such count the layers of the head that have a bias and that nothing follows
-    in a sequence, as a norm or an activation would; so do the two large matrices in Faster R-CNN's head.
+    Depthwise convolutions are excluded, as their matrices are single rows, and so are prediction layers, as
+    Muon's author advises: layers of the head with a bias that no norm or activation follows in a sequence.
+    That also excludes the two large matrices in Faster R-CNN's head.
     """
     predictions = {layer for layer in _last_layers(detector.head) if layer.bias is not None}
     found: dict[Tensor, int] = {}
@@ -95,7 +95,7 @@ def hidden_matrices(detector: Detector) -> dict[Tensor, int]:
 
 
 def _last_layers(module: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
-    """Convolutions and matrices that no module follows in an `nn.Sequential`."""
+    """Convolutions and linear layers that no module follows in an `nn.Sequential`."""
     children: Sequence[nn.Module] = [*module.children()]
     for child in children[-1:] if isinstance(module, nn.Sequential) else children:
         if isinstance(child, (nn.Conv2d, nn.Linear)):
@@ -106,7 +106,7 @@ def _last_layers(module: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
 def _groups(
     parameters: Sequence[nn.Parameter], weight_decay: float, hidden: dict[Tensor, int]
 ) -> list[dict[str, Any]]:
-    """Groups of parameters that change alike; those of `hidden` by the number of their matrices."""
+    """Parameter groups by weight decay, and those of `hidden` by their number of matrices."""
     decayed, plain = split_by_decay(parameters)
     groups: list[dict[str, Any]] = []
     for matrices in sorted({hidden.get(p, 0) for p in decayed}, reverse=True):

@@ -1,4 +1,4 @@
-"""A run as data: phases with their epochs, batch size, learning rate, frozen parts and augmentation."""
+"""The phases of a run, each with its epochs, batch size, learning rate, frozen parts and augmentation."""
 
 import math
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from utils.train.settings import OptimizerSettings, PhaseSettings
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training during which nothing but the learning rate's decay changes.
+    """A stretch of training with constant settings, except for the learning rate schedule.
 
-    epochs         how many
-    batch_size     images a step
-    learning_rate  the peak, already scaled for the batch
-    frozen         parts, or first stages of the backbone, that do not train (`utils/train/freezing.py`)
-    augmentation   what is varied in the images
+    epochs         number of epochs
+    batch_size     images per step, over all processes
+    learning_rate  peak, already scaled for the batch size
+    frozen         frozen parts or first stages of the backbone (`utils/train/freezing.py`)
+    augmentation   data augmentation
     """
 
     name: str
@@ -34,27 +34,26 @@ class Phase:
     augmentation: Augmentation
 
     def describe(self) -> str:
-        """One line that says what trains and how."""
+        """Return a line that says what trains and how."""
         frozen = describe_frozen(self.frozen)
         if self.batch_size == 1:
-            frozen += ", BatchNorm statistics still"
-        varied = _describe_augmentation(self.augmentation)
+            frozen += ", BatchNorm statistics fixed"
         return (
             f"phase '{self.name}': {self.epochs} epochs, batch {self.batch_size}, peak learning rate "
-            f"{self.learning_rate:.3g}; {frozen}; {varied}"
+            f"{self.learning_rate:.3g}; {frozen}; {_describe_augmentation(self.augmentation)}"
         )
 
 
 def plan_phases(
     epochs: int, freeze_epochs: int, clean_share: float, frozen: Phase, unfrozen: Phase
 ) -> tuple[Phase, ...]:
-    """Split a run of `epochs` epochs: the first `freeze_epochs` frozen, the last `clean_share` of all clean.
+    """Split a run into phases: the first `freeze_epochs` frozen, the last `clean_share` of epochs clean.
 
-    Images are clean at the end, without mosaic, mixup, copy-paste and cut-out, so that the network's last
-    impression is of images as they are: a mosaic has more and smaller objects, cut at the seams.
+    Clean means without mosaic, mixup, copy-paste and cutout, so that the network sees natural images last:
+    a mosaic has more and smaller objects, cut at the seams.
     """
     if not 0 <= freeze_epochs <= epochs:
-        raise ValueError(f"--freeze-epochs is {freeze_epochs}: it is from 0 to --epochs, which is {epochs}")
+        raise ValueError(f"--freeze-epochs {freeze_epochs} is not within 0 and --epochs, which is {epochs}")
     clean_start = epochs - round(epochs * clean_share)
     spans = [
         (replace(frozen, epochs=0), 0, freeze_epochs),
@@ -70,10 +69,10 @@ def plan_phases(
 
 
 def apply_freezing(detector: Detector, phase: Phase) -> None:
-    """Put the detector into training, and what the phase freezes to rest.
+    """Put the detector into training mode, with the frozen parts of the phase in evaluation mode.
 
-    Call it again after evaluation: `train()` would set the frozen BatchNorms moving. With one image a step
-    all BatchNorms keep their statistics: those of a single image are no measure of the others.
+    Call it again after evaluation: `train()` alone would update frozen BatchNorms. With batches of one image
+    all BatchNorm statistics are fixed, as those of a single image are too noisy.
     """
     freeze(detector, phase.frozen)
     if phase.batch_size == 1:
@@ -83,7 +82,7 @@ def apply_freezing(detector: Detector, phase: Phase) -> None:
 
 
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
-    """The phase of epoch number `epoch`, counted from 0."""
+    """Return the phase of epoch number `epoch`, counted from 0."""
     for phase in phases:
         if epoch < phase.epochs:
             return phase
@@ -95,19 +94,22 @@ def _describe_augmentation(augmentation: Augmentation) -> str:
     if augmentation == NO_AUGMENTATION:
         return "no augmentation"
     low, high = augmentation.scale
-    parts = [
-        *_strengths(augmentation, "mosaic", "mixup", "copy_paste", "cut_out"),
-        f"scale {low:g} to {high:g}",
-        *_strengths(augmentation, "translate", "rotation", "shear", "flip", "multi_scale"),
-    ]
-    colour = augmentation.hue or augmentation.saturation or augmentation.brightness
-    return ", ".join([*parts, "colour"] if colour else parts)
-
-
-def _strengths(augmentation: Augmentation, *names: str) -> list[str]:
-    """Those that are on, with their strengths."""
-    values = {name: getattr(augmentation, name) for name in names}
-    return [f"{name.replace('_', '-')} {value:g}" for name, value in values.items() if value]
+    strengths = {
+        "mosaic": f"{augmentation.mosaic:g}",
+        "mixup": f"{augmentation.mixup:g}",
+        "copy-paste": f"{augmentation.copy_paste:g}",
+        "cut-out": f"{augmentation.cut_out:g}",
+        "scale": f"{low:g} to {high:g}",
+        "translate": f"{augmentation.translate:g}",
+        "rotation": f"{augmentation.rotation:g}",
+        "shear": f"{augmentation.shear:g}",
+        "flip": f"{augmentation.flip:g}",
+        "multi-scale": f"{augmentation.multi_scale:g}",
+    }
+    parts = [f"{name} {strength}" for name, strength in strengths.items() if strength != "0"]
+    if augmentation.hue or augmentation.saturation or augmentation.brightness:
+        parts.append("colour")
+    return ", ".join(parts)
 
 
 def plan_run(
@@ -117,7 +119,7 @@ def plan_run(
     images: int,
     from_weights: bool,
 ) -> tuple[Phase, ...]:
-    """Plan the phases of a run on so many images, `from_weights` or from scratch; reports what it chooses."""
+    """Plan the phases of a run on so many images, `from_weights` or from scratch; prints what it chooses."""
     epochs, frozen_epochs = settings.epochs, settings.freeze_epochs
     if epochs is None:
         epochs = suggest_epochs(images)
@@ -125,11 +127,13 @@ def plan_run(
     if frozen_epochs is None:
         frozen_epochs = suggest_freeze_epochs(epochs, from_weights)
     factor = optimization.layer_decay
-    decay = f", and by {factor:g} for each stage from the head" * (factor != 1)
-    print(f"learning rate: {optimization.peak_lr:g} for a batch of 64, scaled by each phase's batch{decay}")
+    decay = f", and by {factor:g} for each stage away from the head" if factor != 1 else ""
+    print(
+        f"learning rate: {optimization.peak_lr:g} for a batch of 64, scaled by each phase's batch size{decay}"
+    )
 
     def phase(name: str, batch_size: int | Literal["auto"], frozen: tuple[str, ...]) -> Phase:
-        assert batch_size != "auto", "it was measured before"
+        assert batch_size != "auto", "--batch-size auto is measured before"
         batch = min(batch_size, images)
         peak = scale_learning_rate(optimization.peak_lr, batch, optimization.optimizer)
         return Phase(name, 0, batch, peak, frozen, augmentation)
@@ -142,10 +146,10 @@ def plan_run(
 def scale_learning_rate(
     learning_rate: float, batch_size: int, optimizer: OptimizerName, nominal_batch: int = 64
 ) -> float:
-    """The learning rate for a batch size, from the one for batches of `nominal_batch` images.
+    """Return the learning rate for a batch size, given the one for batches of `nominal_batch` images.
 
-    That of SGD grows in proportion to the batch size (https://arxiv.org/abs/1706.02677), that of AdamW and
-    Muon, whose steps do not depend on the size of the gradient, with its square root
+    For SGD it scales linearly with the batch size (https://arxiv.org/abs/1706.02677); for AdamW and Muon,
+    whose updates do not depend on the scale of the gradient, with its square root
     (https://arxiv.org/abs/2205.10287).
     """
     ratio = batch_size / nominal_batch

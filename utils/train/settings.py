@@ -1,4 +1,4 @@
-"""The settings of training, in groups that train.py has as flags: help, default and range in one place."""
+"""The settings of training, in groups that become flags of train.py: help, default and range in one place."""
 
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -24,7 +24,7 @@ Decay = Literal["cosine", "step", "constant"]
 
 @dataclass(frozen=True)
 class PhaseSettings:
-    """How long a run trains, on batches of which size, and what is frozen at first."""
+    """The epochs and batch sizes of a run, and what is frozen at first."""
 
     epochs: PositiveInt | None = None  # training epochs; default: depends on the number of images
     freeze_epochs: NonNegativeInt | None = None  # first epochs, frozen; default: 1/5, 0 from scratch
@@ -36,7 +36,7 @@ class PhaseSettings:
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """The optimizer, the learning rate schedule and the average of the weights."""
+    """The optimizer, the learning rate schedule and the EMA of the weights."""
 
     optimizer: OptimizerName = "adamw"  # sgd, adamw or muon
     lr: PositiveFloat | None = None  # peak learning rate at batch size 64 (scaled); default: per optimizer
@@ -49,7 +49,7 @@ class OptimizerSettings:
     ema: bool = True  # evaluate and save an exponential moving average (EMA) of the weights
 
     def complete(self) -> "OptimizerSettings":
-        """The settings with the optimizer's own learning rate and weight decay where none is set."""
+        """Return the settings with default learning rate and weight decay where none is set."""
         return replace(self, lr=self.peak_lr, weight_decay=self.decay)
 
     @property
@@ -65,7 +65,7 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class MachineSettings:
-    """How the machine is used: these change the speed, and results only by rounding."""
+    """How the machine is used: affects speed, and results only by rounding."""
 
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where it is fast), off, bf16 or fp16
@@ -79,9 +79,9 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What a `Trainer` needs beside the model, the data and the phases.
+    """What a `Trainer` needs besides the model, the data and the phases.
 
-    smallest  least side of the input that the model takes
+    smallest  smallest side of an input that the model accepts
     """
 
     image_size: Size

@@ -1,37 +1,35 @@
-"""BatchNorm over the parts of a batch that several processes have, as if one had them all.
+"""Synchronised BatchNorm: statistics over the batches of all processes.
 
-PyTorch's own works on GPUs only; this one on any device.
+PyTorch's own works on GPUs only; this one works on any device.
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes. Each one's part has an effect in all: so have gradients."""
+    """The sum of a tensor over all processes; gradients are summed likewise, as each part affects all."""
 
     @staticmethod
-    def forward(_context: Any, part: Tensor) -> Tensor:
-        """The same in all processes, of the shape of `part`."""
+    def forward(_context: object, part: Tensor) -> Tensor:
+        """Return the sum, of the shape of `part`."""
         total = part.clone()
         distributed.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:
-        """The sum of what the processes want of the sum."""
+    def backward(_context: object, gradient: Tensor) -> Tensor:
+        """Return the sum of the gradients of all processes."""
         total = gradient.clone()
         distributed.all_reduce(total)
         return total
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """A BatchNorm2d whose statistics in training are those of all processes; weights have the same names."""
+    """BatchNorm2d with training statistics over all processes; its weights have the same names."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same"""
+        """Normalise features [B, C, H, W]."""
         if not self.training or not distributed.is_initialized():
             return super().forward(images)
         values = images.float()
@@ -39,7 +37,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         sums = SumOverProcesses.apply(torch.cat([values.sum(dim=(0, 2, 3)), count]))
         total = sums[-1]
         mean = sums[:-1] / total
-        centred = values - mean.view(-1, 1, 1)  # mean of squares less square of mean would lose digits
+        centred = values - mean.view(-1, 1, 1)  # mean of squares minus square of mean would lose precision
         variance = SumOverProcesses.apply(centred.square().sum(dim=(0, 2, 3))) / total
         self._keep(mean.detach(), variance.detach() * total / (total - 1).clamp(min=1))
         scale = self.weight * torch.rsqrt(variance + self.eps)
@@ -55,7 +53,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronise_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
-    """The module with every BatchNorm over all processes; a part that rests keeps its statistics."""
+    """Return the module with every BatchNorm synchronised; frozen ones keep their statistics."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(module)
     for part in module.modules():

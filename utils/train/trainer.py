@@ -1,8 +1,8 @@
-"""The trainer: what one training step does, and all that it changes.
+"""The trainer: one training step, and all state that it changes.
 
-The parts of a step are elsewhere and can be exchanged: the phases of a run (phases), the learning rate
-(lr_schedule), the optimizer, gradient accumulation, the EMA of the weights (ema), the loss (nets) and the
-data (utils/loader).
+The parts of a step are modules of their own and can be exchanged: the phases of a run (phases), the learning
+rate (lr_schedule), the optimizer, gradient accumulation, the EMA of the weights (ema), the loss (nets) and
+the data (utils/loader).
 """
 
 import math
@@ -47,7 +47,7 @@ from utils.train.sync_batch_norm import synchronise_batch_norm
 
 
 class Trainer:
-    """Trains a detector: one step at a time, with all the state that a step changes.
+    """Trains a detector, one step at a time, and holds all state that a step changes.
 
     Checkpoints save and restore detector, ema, optimizer, scaler, steps, lr_factor and gradients.parts. With
     several processes each trains on its part of every batch, and all hold the same weights.
@@ -103,7 +103,7 @@ class Trainer:
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Train on one batch: forward, backward, gradient clipping, optimizer step, EMA.
 
-        Returns the losses by component, and under NONFINITE whether the step was skipped, all on the device.
+        Returns the losses by component, and under NONFINITE 1 if the step was skipped, all on the device.
         """
         assert self.phase is not None, "start_epoch comes first"
         self.schedule.set_learning_rates(self.optimizer, self.phase, self.steps, self.lr_factor)
@@ -130,21 +130,21 @@ class Trainer:
 
     @property
     def evaluated(self) -> Detector:
-        """The model that is evaluated and saved as the best: the EMA of the weights, where there is one."""
+        """The model that is evaluated and saved as the best: the EMA if there is one."""
         return self.detector if self.ema is None else self.ema.module
 
     @property
     def learning_rate(self) -> float:
-        """The largest of the last step: that of the head, unless it is frozen."""
+        """The largest learning rate of the last step: that of the head, unless it is frozen."""
         return max(group["lr"] for group in self.optimizer.param_groups)
 
     def start_epoch(self, phase: Phase, epoch: int, first_batch: int = 0) -> Iterable[Batch]:
-        """Set the detector up for a phase, and return the batches of an epoch from number `first_batch` on.
+        """Prepare the detector for a phase, and return the batches of an epoch from number `first_batch` on.
 
-        Each phase has a loader of its own: worker processes do not see later changes.
+        Each phase has its own loader, as worker processes do not see later changes.
         """
         if phase is not self.phase or self.loader is None:
-            self.loader = None  # ends the workers of the phase before
+            self.loader = None  # ends the workers of the previous phase
             self.loader = self.open_loader(phase)
             self.phase = phase
         loader, sampler = self.loader
@@ -154,36 +154,36 @@ class Trainer:
         return loader
 
     def stop_workers(self) -> None:
-        """End the worker processes that load training images."""
+        """Stop the worker processes that load training images."""
         self.loader = None
 
     def review_steps(self, state: EpochState) -> list[int]:
-        """Report the steps skipped since the last review, and halve the learning rate; returns their numbers.
+        """Report the steps skipped since the last review, and halve the learning rate.
 
-        Waits for the device.
+        Returns the numbers of their batches in the epoch. Waits for the device.
         """
         total, recent = state.nonfinite_steps(), self.guard.take_recent()
         if total == state.nonfinite_reported:
             return []
         self.lr_factor /= 2
-        here = [image for skipped, batch in recent if skipped for image in batch]
-        images = [image for part in self.processes.gather(here) for image in part]
-        names = ", ".join(self.train_index.path(image).name for image in images[:MAX_IMAGES_NAMED])
+        here = [number for skipped, numbers in recent if skipped for number in numbers]
+        image_numbers = [number for part in self.processes.gather(here) for number in part]
+        names = ", ".join(self.train_index.path(number).name for number in image_numbers[:MAX_IMAGES_NAMED])
         print(
-            f"skipped {total - state.nonfinite_reported} steps before step {self.steps}: gradients not "
-            f"finite; the learning rate is halved. Their images: {names}"
+            f"skipped {total - state.nonfinite_reported} steps before step {self.steps}: non-finite "
+            f"gradients; the learning rate is halved. Their images: {names}"
         )
         state.nonfinite_reported = total
         first = state.batches - len(recent)
         return [first + number for number, (skipped, _) in enumerate(recent) if skipped]
 
     def require_progress(self, state: EpochState) -> None:
-        """ValueError with the fix where all steps are skipped, or the last ten: the training has diverged."""
+        """ValueError with the fix if training has diverged: all steps, or the last ten, were skipped."""
         if int(self.guard.in_a_row) >= MAX_IN_A_ROW or state.nonfinite_reported == state.batches:
             require_finite({"loss": math.nan}, self.steps, self.learning_rate)
 
     def epoch_result(self, state: EpochState) -> EpochResult:
-        """The result of an epoch that is done. ValueError with the fix if its loss is not finite."""
+        """Return the result of a finished epoch. ValueError with the fix if its loss is not finite."""
         means = state.means()
         require_finite(means, self.steps, self.learning_rate)
         gathered = self.processes.gather((state.unreadable, state.data_wait_seconds / state.seconds))
@@ -199,7 +199,7 @@ class Trainer:
         )
 
     def dataset(self, phase: Phase) -> TrainDataset:
-        """The training images with the augmentation of a phase."""
+        """Return the training images with the augmentation of a phase."""
         settings, pixels = self.settings, self.detector.pixels
         multi_scale = phase.augmentation.multi_scale
         return TrainDataset(
@@ -214,7 +214,7 @@ class Trainer:
         )
 
     def open_loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
-        """A new loader of a phase, and the sampler that says which images make up its batches."""
+        """Return a new loader for a phase, and the sampler that composes its batches."""
         return training_loader(
             self.dataset(phase),
             self.processes.per_process(phase.batch_size),
@@ -225,7 +225,7 @@ class Trainer:
         )
 
     def whole_batch(self, phase: Phase, epoch: int, number: int) -> Batch:
-        """Batch `number` of an epoch, of all processes together; seed, epoch and number determine it."""
+        """Return batch `number` of an epoch, over all processes; seed, epoch and number determine it."""
         dataset = self.dataset(phase)
         sampler = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
         sampler.set_epoch(epoch, number)
@@ -233,17 +233,17 @@ class Trainer:
 
     @contextmanager
     def keeping_images(self, choice: Cache, path: Path) -> Iterator[None]:
-        """Cache decoded images as `choice` says; the file `path`, if one is used, is removed at the end."""
+        """Cache decoded images by `choice`, on disk in the file `path`, which is removed at the end."""
         self.cache = open_cache(choice, self.train_index, self.dataset(self.phases[0]).reduction, path)
         try:
             yield
         finally:
             self.cache = None
-            with suppress(OSError):  # Windows keeps files that workers have open
+            with suppress(OSError):  # Windows cannot remove a file that workers have open
                 path.unlink(missing_ok=True)
 
     def measure_workers(self) -> None:
-        """Set the number of worker processes that this machine's speed suggests."""
+        """Set the number of worker processes by measuring this machine."""
         phase, cores = self.phases[0], max(1, usable_cores() // self.processes.local_world_size)
         batches = list(islice(self.open_loader(phase)[1], 4))
         workers = measured_workers(self.dataset(phase), batches, self.detector, self.autocast, cores)

@@ -1,4 +1,4 @@
-"""An epoch as a row of a table, and as a line."""
+"""An epoch as a table row and as a line."""
 
 import re
 from itertools import pairwise
@@ -7,38 +7,38 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.run.epoch_log import EpochLine, line, table, unreadable_files
+from utils.run.epoch_log import EpochLine, line, table, unreadable_lines
 
 LOSSES = {"box": 1.0, "objectness": 12.3456, "l1": 0.25}
-FIGURES = EpochLine(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)
+EPOCH = EpochLine(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)
 HEADER = "  epoch     box  objectness      l1   mAP50  mAP50-95   img/s    left"
 ROW = "  7/120   1.000      12.346   0.250  0.5000  0.2500 *    41.3  10 min"
 
 
 def test_a_line_says_what_its_figures_are():
     expected = "epoch 7/120 box 1.000 objectness 12.346 l1 0.250 | mAP50 0.5000 mAP50-95 0.2500 (best) "
-    assert line(FIGURES) == expected + "| 41.3 images/s, 10.0 min left"
-    plain = FIGURES._replace(map50=None, map50_95=None, best=False)
+    assert line(EPOCH) == expected + "| 41.3 images/s, 10.0 min left"
+    plain = EPOCH._replace(map50=None, map50_95=None, best=False)
     assert line(plain) == "epoch 7/120 box 1.000 objectness 12.346 l1 0.250 | 41.3 images/s, 10.0 min left"
 
 
 def test_a_row_stands_under_its_headings():
-    assert table(FIGURES, 69, with_header=True).splitlines() == [HEADER, ROW]
-    assert table(FIGURES, 69, with_header=False) == ROW
+    assert table(EPOCH, 69, with_header=True).splitlines() == [HEADER, ROW]
+    assert table(EPOCH, 69, with_header=False) == ROW
 
 
 def test_without_evaluation_its_columns_are_empty():
-    row = table(FIGURES._replace(map50=None, map50_95=None, best=False), 69, with_header=False)
+    row = table(EPOCH._replace(map50=None, map50_95=None, best=False), 69, with_header=False)
     assert row == ROW.replace("0.5000", 6 * " ").replace("0.2500 *", 8 * " ")
 
 
 def test_a_row_that_is_not_the_best_is_not_marked():
-    assert table(FIGURES._replace(best=False), 69, with_header=False) == ROW.replace("*", " ")
+    assert table(EPOCH._replace(best=False), 69, with_header=False) == ROW.replace("*", " ")
 
 
 def test_yolox_fits_into_a_common_terminal():
     losses = dict.fromkeys(("box", "objectness", "class", "l1"), 1.0)
-    text = table(FIGURES._replace(losses=losses, epoch=300, total=999), 80, with_header=True)
+    text = table(EPOCH._replace(losses=losses, epoch=300, total=999), 80, with_header=True)
     assert [len(part) for part in text.splitlines()] == [77, 77]
 
 
@@ -54,15 +54,15 @@ def test_yolox_fits_into_a_common_terminal():
     ],
 )
 def test_large_losses_stay_in_their_column(value, text):
-    row = table(FIGURES._replace(losses={"box": value}), 80, with_header=False)
+    row = table(EPOCH._replace(losses={"box": value}), 80, with_header=False)
     assert row.split()[1] == text and len(text) <= 6
 
 
 @pytest.mark.parametrize("with_header", [True, False])
 def test_what_does_not_fit_is_a_line(with_header):
     assert len(HEADER) == len(ROW) == 69
-    assert table(FIGURES, 68, with_header) == line(FIGURES)
-    assert table(FIGURES, 0, with_header) == line(FIGURES)
+    assert table(EPOCH, 68, with_header) == line(EPOCH)
+    assert table(EPOCH, 0, with_header) == line(EPOCH)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_does_not_fit_is_a_line(with_header):
     [(0, "0 s"), (89, "89 s"), (90, "2 min"), (5390, "90 min"), (5400, "1.5 h"), (864_000, "10 d")],
 )
 def test_the_time_that_is_left(seconds, text):
-    assert table(FIGURES._replace(seconds_left=seconds), 69, with_header=False).endswith(f"  {text:>6}")
+    assert table(EPOCH._replace(seconds_left=seconds), 69, with_header=False).endswith(f"  {text:>6}")
 
 
 numbers = st.floats(0, 1e30)
@@ -85,15 +85,15 @@ numbers = st.floats(0, 1e30)
     width=st.integers(0, 200),
 )
 def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, left, width):
-    figures = EpochLine(epoch, 99_999, losses, value, value, value is not None, speed, left)
-    text = table(figures, width, with_header=True)
-    if text == line(figures):
+    shown = EpochLine(epoch, 99_999, losses, value, value, value is not None, speed, left)
+    text = table(shown, width, with_header=True)
+    if text == line(shown):
         return
     header, row = text.splitlines()
     assert len(header) == len(row) <= width
     ends = [heading.end() for heading in re.finditer(r"\S+", header)]
     assert len(ends) == 5 + len(losses)
-    assert all(row[end : end + 1] in ("", " ") for end in ends)  # no figure runs into the next column
+    assert all(row[end : end + 1] in ("", " ") for end in ends)  # no value runs into the next column
     columns = [row[start:end].split() for start, end in pairwise([0, *ends])]
     assert columns[0] == [f"{epoch}/99999"] and [len(words) for words in columns[-2:]] == [1, 2]
     assert all(len(words) == 1 for words in columns[1:-4])
@@ -101,8 +101,8 @@ def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, 
 
 def test_skipped_images_are_named_up_to_ten():
     paths = [f"/data/{number}.jpg" for number in range(12)]
-    assert unreadable_files([]) == []
-    assert unreadable_files(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
-    assert len(unreadable_files(paths[:10])) == 10
-    lines = unreadable_files(paths)
+    assert unreadable_lines([]) == []
+    assert unreadable_lines(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
+    assert len(unreadable_lines(paths[:10])) == 10
+    lines = unreadable_lines(paths)
     assert len(lines) == 11 and lines[9].endswith("/data/9.jpg") and lines[10] == "and 2 more skipped"

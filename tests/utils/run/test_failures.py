@@ -1,4 +1,4 @@
-"""What breaks a run from outside, and what it then says."""
+"""Failures from outside, and their messages."""
 
 import pytest
 import torch
@@ -34,13 +34,13 @@ def test_a_run_whose_disk_is_full_says_how_it_goes_on(trainer, small_disk):
         fit(trainer, trainer.train_index, run_in(small_disk), Progress())
     text = str(error.value)
     assert text.startswith(f"stopped at step {trainer.steps}: ")
-    assert text.endswith(f"to go on: python train.py --resume {small_disk}")
+    assert text.endswith(f"resume with: python train.py --resume {small_disk}")
     assert load_checkpoint(small_disk / LAST)["step"] == 0 and not (small_disk / PREVIOUS).exists()
 
 
 def test_room_is_asked_for_before_the_run(trainer, small_disk):
-    """Weights, average and momentum of .9 million parameters, four times: 44 MB."""
-    with pytest.raises(ValueError, match=r"has 1\d MB left, and .* may take 4\d MB: make room"):
+    """Weights, EMA and momentum of .9 million parameters, four times: 44 MB."""
+    with pytest.raises(ValueError, match=r"has 1\d MB left, but .* may take 4\d MB: free some space"):
         require_room(trainer, small_disk / "logs")
     with pytest.raises(ValueError, match=r"may take 8\d MB"):
         require_room(trainer, small_disk / "logs", more=4)
@@ -53,7 +53,7 @@ def test_there_is_room(trainer, tmp_path):
 def test_a_lost_gpu(trainer, tmp_path):
     trainer.device = torch.device("cuda")
     trainer.steps = 7
-    said = r"lost at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
+    said = r"failed at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
     with pytest.raises(Stopped, match=said) as end, explain_failures(trainer, tmp_path):
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with ...")
     assert end.value.exit_status == 1
@@ -86,7 +86,7 @@ def test_bad_batches_are_kept(tmp_path, monkeypatch):
     kept = torch.load(folder / "bad_batch_epoch_1_3.pt", weights_only=True)
     assert torch.equal(kept["images"], trained[2].images)
     assert torch.equal(kept["boxes"], trained[2].targets.boxes)
-    assert kept["paths"] == [str(index.path(image)) for image in trained[2].image_numbers.tolist()]
+    assert kept["paths"] == [str(index.path(number)) for number in trained[2].image_numbers.tolist()]
     assert (folder / "bad_batch_epoch_1_3.jpg").is_file()
     assert len([*folder.glob("bad_batch*")]) == 2
 
@@ -104,6 +104,6 @@ def test_of_many_bad_batches_the_first_few_are_kept(tmp_path):
 
 def test_an_operation_without_a_deterministic_kernel(trainer, tmp_path):
     text = "roi_align_backward_kernel does not have a deterministic implementation, but you set ..."
-    said = "--deterministic: on a GPU roi_align_backward_kernel does not give the same bits each time"
+    said = "--deterministic: roi_align_backward_kernel has no deterministic implementation on a GPU"
     with pytest.raises(ValueError, match=said), explain_failures(trainer, tmp_path):
         raise RuntimeError(text)

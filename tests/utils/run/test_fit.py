@@ -1,4 +1,4 @@
-"""A run with its files: resumed, stopped early, its best remembered."""
+"""The training loop with its files: resuming, early stopping, the best checkpoint."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def run_in(folder, **changes):
 
 @pytest.fixture(scope="module")
 def whole(index, tmp_path_factory):
-    """The folder of a run of three epochs that nothing interrupted, with a checkpoint of each."""
+    """Return the folder of an uninterrupted run of three epochs, with a checkpoint of each."""
     folder = tmp_path_factory.mktemp("whole")
     trainer = make_trainer(index, PHASES)
     fit(trainer, index, run_in(folder, save_period=1), Progress())
@@ -139,7 +139,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(index, whole, tmp_path
     progress = restore_run(make_trainer(index, PHASES), tmp_path)
     assert progress.epoch == 2
     output = capsys.readouterr().out
-    assert "last.pt is damaged" in output and "going on from" in output and "previous.pt, of step 4" in output
+    assert "last.pt is damaged" in output and "resuming from" in output and "previous.pt, of step 4" in output
     (tmp_path / "previous.pt").unlink()
     with pytest.raises(ValueError, match=r"last\.pt is damaged"):
         restore_run(make_trainer(index, PHASES), tmp_path)
@@ -160,7 +160,7 @@ def test_a_checkpoint_of_an_earlier_version_is_refused(index, whole, tmp_path):
 
 
 def scripted(monkeypatch, trainer, maps):
-    """Let epochs take no time and evaluations give these mAPs; returns the epochs that were trained."""
+    """Replace epochs by single fake steps and evaluations by these mAPs; returns the trained epochs."""
     trained, values = [], iter(maps)
     batch = SimpleNamespace(images=torch.zeros(2), skipped=[])
 
@@ -310,7 +310,7 @@ def test_a_checkpoint_without_notices_and_waits_is_resumed(index, whole, tmp_pat
 
 
 def test_figures_go_to_the_experiments_and_the_end_is_told(index, tmp_path, monkeypatch):
-    """Every figure of metrics.csv there is, by the epoch, whose own column they need not have."""
+    """All values of metrics.csv, by epoch, without a column for the epoch itself."""
     seen, ends = [], []
     monkeypatch.setattr(
         epoch_log,
@@ -349,7 +349,7 @@ def test_which_run_to_resume(tmp_path, monkeypatch):
 
 
 def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
-    """What the last row says is what last.pt gives when it is evaluated anew."""
+    """The last row of metrics.csv agrees with evaluating last.pt again."""
     trainer = make_trainer(index, PHASES, weights_seed=7)
     resume_from = load_checkpoint(whole / "last.pt")
     trainer.evaluated.load_state_dict(resume_from["ema"])
@@ -377,7 +377,7 @@ def test_a_plan_that_grows(index, whole, tmp_path):
 
 
 def one_step(trainer):
-    """The state of the first epoch after its first batch."""
+    """Return the state of the first epoch after its first batch."""
     state = EpochState()
     batch = next(iter(trainer.start_epoch(PHASE, 0)))
     state.add(batch, trainer.step(batch), seconds=1.0)
@@ -409,7 +409,7 @@ def test_with_other_images_the_epoch_begins_anew(index, tmp_path):
 
 def test_a_plan_that_is_over(index, whole, tmp_path):
     shutil.copy(whole / "last.pt", tmp_path)
-    with pytest.raises(ValueError, match="--epochs 1: the run has had 3 already"):
+    with pytest.raises(ValueError, match="--epochs 1: the run has already trained for 3"):
         restore_run(make_trainer(index, [PHASE]), tmp_path)
 
 
@@ -417,5 +417,7 @@ def test_other_classes_are_another_run(index, whole, tmp_path):
     shutil.copy(whole / "last.pt", tmp_path)
     trainer = make_trainer(index, PHASES)
     trainer.train_index = replace(index, class_names=("up", "down"))
-    with pytest.raises(ValueError, match=r"has the classes left, right, the data up, down: start a new run"):
+    with pytest.raises(
+        ValueError, match=r"has the classes left, right, the data has up, down: start a new run"
+    ):
         restore_run(trainer, tmp_path)

@@ -1,4 +1,4 @@
-"""The folder of a run: never overwritten, everything in it readable."""
+"""The folder of a run: never overwritten, and readable."""
 
 import csv
 import json
@@ -122,7 +122,7 @@ def test_a_configuration_comes_back_as_it_was(tmp_path):
 
 
 def test_the_configuration_of_an_older_version(tmp_path):
-    """It had one data set as a string, fields that are no more, and none that is new."""
+    """It had one data set as a string, a field that was removed since, and none that was added."""
     old = {"train": "2007_train.txt", "test": "", "gone": 1}
     write_config(tmp_path, old, {})
     assert read_config(tmp_path, Settings) == Settings(train=("2007_train.txt",))

@@ -1,4 +1,4 @@
-"""Where figures go: TensorBoard as it is, and fakes of the two clients that are extras."""
+"""Experiment trackers: the real TensorBoard, and fakes of the two optional clients."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 class Fake(ModuleType):
-    """A client that notes its calls, and fails from the moment that `broken` is set to a call's name."""
+    """A client that records its calls, and fails in the call named by `broken`."""
 
     def __init__(self, name, *calls):
         super().__init__(name)
@@ -47,7 +47,7 @@ def wandb(monkeypatch):
     def init(**kwargs):
         fake.call("init", kwargs)
         run = SimpleNamespace(id=kwargs["id"] or "w1")
-        run.log = lambda figures, step: fake.call("log", figures, step)
+        run.log = lambda metrics, step: fake.call("log", metrics, step)
         run.finish = lambda exit_code: fake.call("finish", exit_code)
         return run
 
@@ -98,14 +98,14 @@ def test_what_is_not_installed_is_named_with_the_command(monkeypatch):
 
 
 def test_a_folder_of_its_name_is_not_the_package(monkeypatch):
-    """As W&B leaves one where it was used: Python would import it."""
+    """W&B creates one where it is used, and Python would import it."""
     monkeypatch.setitem(sys.modules, "wandb", ModuleType("wandb"))
     with pytest.raises(ValueError, match="pip install wandb"):
         check_loggers(("wandb",))
 
 
 def test_none_beside_others(wandb):
-    with pytest.raises(ValueError, match="--log none wandb: none stands alone"):
+    with pytest.raises(ValueError, match="--log none wandb: none cannot be combined with others"):
         check_loggers(("none", "wandb"))
 
 
@@ -198,7 +198,7 @@ def test_one_that_fails_is_told_of_once_and_the_others_go_on(folder, wandb, mlfl
         experiments.log({"loss": 2.0}, 2)
         experiments.log({"loss": 1.0}, 3)
     assert capsys.readouterr().out.splitlines() == [
-        "note: wandb gets no more figures, which metrics.csv has anyway: no log"
+        "note: logging to wandb stopped (no log); metrics.csv still has all metrics"
     ]
     assert [step for _, step, _ in wandb.of("log")] == [1] and not wandb.of("finish")
     assert [rest["step"] for _, rest in mlflow.of("log_metrics")] == [1, 2, 3]
@@ -208,7 +208,7 @@ def test_one_that_fails_at_the_end_does_not_hide_why_it_ended(folder, mlflow, ca
     mlflow.broken = "end_run"
     with pytest.raises(ZeroDivisionError), open_experiments(("mlflow",), folder, 0):
         raise ZeroDivisionError
-    assert "mlflow gets no more figures" in capsys.readouterr().out
+    assert "logging to mlflow stopped" in capsys.readouterr().out
 
 
 def test_a_new_run_does_not_start_without_what_was_asked_for(folder, wandb, mlflow):
@@ -223,13 +223,13 @@ def test_a_run_that_goes_on_does_so_without(folder, mlflow, capsys):
     mlflow.broken = "start_run"
     with open_experiments(("mlflow", "tensorboard"), folder, 1) as experiments:
         experiments.log({"loss": 1.0}, 2)
-    assert "note: mlflow gets no more figures" in capsys.readouterr().out
+    assert "note: logging to mlflow stopped" in capsys.readouterr().out
     assert scalars(folder, "loss") == [(2, 1.0)]
 
 
 def test_an_error_without_a_text_is_named_by_its_kind(capsys):
-    def fail(figures, epoch):
+    def fail(metrics, epoch):
         raise TimeoutError
 
     Experiments({"far": SimpleNamespace(log=fail)}).log({"loss": 1.0}, 1)
-    assert capsys.readouterr().out.endswith(": TimeoutError\n")
+    assert capsys.readouterr().out.startswith("note: logging to far stopped (TimeoutError)")

@@ -1,4 +1,4 @@
-"""Notices: said when there is a reason, and not when there is none."""
+"""Notices: given when there is a reason, and only then."""
 
 import math
 from itertools import pairwise
@@ -21,13 +21,13 @@ NAN = math.nan
 
 
 def history(losses, maps=(), **columns):
-    """The columns of metrics.csv; mAP of the last epochs if there are fewer, none before."""
+    """Return columns of metrics.csv; `maps` are those of the last epochs."""
     known = [NAN] * (len(losses) - len(maps)) + list(maps)
     return {"loss": list(losses), "map50_95": known} | columns
 
 
-def first_told(notice, losses, maps, conditions=None):
-    """The epoch, counted from 1, after which it is said first; None if never."""
+def first_given(notice, losses, maps, conditions=None):
+    """Return the epoch, counted from 1, after which the notice is first given; None if never."""
     for end in range(1, len(losses) + 1):
         if notice(history(losses[:end], maps[:end]), conditions or Conditions()):
             return end
@@ -38,10 +38,10 @@ def first_told(notice, losses, maps, conditions=None):
 
 
 def test_a_flat_loss_and_a_flat_map():
-    """Five epochs against five before: 10 in all, of which the first phase's warm-up is none."""
+    """Five epochs are compared with the five before: 10 in all, not counting the warm-up."""
     flat, still = [3.0] * 20, [0.0] * 20
-    assert first_told(loss_not_falling, flat, still) == 10
-    assert first_told(loss_not_falling, flat, still, Conditions(warmup_epochs=1.5)) == 12
+    assert first_given(loss_not_falling, flat, still) == 10
+    assert first_given(loss_not_falling, flat, still, Conditions(warmup_epochs=1.5)) == 12
     text = loss_not_falling(history(flat[:10], still[:10]), Conditions())
     assert text.startswith("the loss has not fallen in 5 epochs (3.000 before, 3.000 now)")
     assert "--patience" in text and "train_batch.jpg" in text and "--lr" in text
@@ -53,46 +53,46 @@ def test_long_phases_are_looked_at_over_a_quarter_of_them():
     From 39 to 56 they are 2 + .2 / 18 = 2.011 on average, not 1 % more than 2; from 38 to 55 they are 2.033.
     """
     losses = [10.0 - 0.2 * min(epoch, 40) for epoch in range(1, 101)]
-    assert first_told(loss_not_falling, losses, [0.5] * 100) == 74
+    assert first_given(loss_not_falling, losses, [0.5] * 100) == 74
 
 
 def test_a_loss_that_falls_by_more_than_a_hundredth():
-    assert first_told(loss_not_falling, [3 * 0.99**epoch for epoch in range(60)], [0.0] * 60) is None
+    assert first_given(loss_not_falling, [3 * 0.99**epoch for epoch in range(60)], [0.0] * 60) is None
 
 
 def test_not_at_the_flat_end_when_the_map_still_rises():
-    assert first_told(loss_not_falling, [3.0] * 40, [epoch / 100 for epoch in range(40)]) is None
+    assert first_given(loss_not_falling, [3.0] * 40, [epoch / 100 for epoch in range(40)]) is None
 
 
 def test_not_where_nothing_is_known_of_the_map():
-    assert first_told(loss_not_falling, [3.0] * 40, [NAN] * 40) is None
+    assert first_given(loss_not_falling, [3.0] * 40, [NAN] * 40) is None
     sparse = [0.1 if epoch in (1, 13) else NAN for epoch in range(1, 41)]
-    assert first_told(loss_not_falling, [3.0] * 40, sparse) == 13  # and not in epoch 10
+    assert first_given(loss_not_falling, [3.0] * 40, sparse) == 13  # and not in epoch 10
 
 
 def test_a_new_phase_starts_anew():
-    """Unfreezing and the end of mosaic change what the loss is of: from 5 to 3, and to 4 again."""
+    """Unfreezing and the end of mosaic change the level of the loss: from 5 to 3, and to 4."""
     losses = [5.0] * 9 + [3.0] * 9 + [4.0] * 9
     conditions = Conditions(starts=(0, 9, 18))
-    assert first_told(loss_not_falling, losses, [0.0] * 27, conditions) is None
-    assert first_told(learning_rate_too_high, losses, [0.0] * 27, conditions) is None
-    assert first_told(loss_not_falling, losses, [0.0] * 27) is not None
-    assert first_told(learning_rate_too_high, losses, [0.0] * 27) is not None
+    assert first_given(loss_not_falling, losses, [0.0] * 27, conditions) is None
+    assert first_given(learning_rate_too_high, losses, [0.0] * 27, conditions) is None
+    assert first_given(loss_not_falling, losses, [0.0] * 27) is not None
+    assert first_given(learning_rate_too_high, losses, [0.0] * 27) is not None
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_neither_hides_nor_makes_a_notice(seed):
-    """Losses that jump by 5 % from epoch to epoch: of a training as it should be, and of one that stands."""
+    """Losses with 5 % of noise, of a good run and of one that is stuck."""
     rng = np.random.default_rng(seed)
     epochs = np.arange(100)
     noise = rng.normal(1, 0.05, 100)
     good = (2 + 8 * np.exp(-epochs / 30)) * noise
     maps = 0.6 * (1 - np.exp(-epochs / 40)) + rng.normal(0, 0.01, 100)
-    assert first_told(loss_not_falling, good.tolist(), maps.tolist()) is None
-    assert first_told(learning_rate_too_high, good.tolist(), maps.tolist()) is None
+    assert first_given(loss_not_falling, good.tolist(), maps.tolist()) is None
+    assert first_given(learning_rate_too_high, good.tolist(), maps.tolist()) is None
     stuck = (8 * noise).tolist()
-    assert first_told(loss_not_falling, stuck, [0.0] * 100) in range(10, 40)
-    assert first_told(learning_rate_too_high, stuck, [0.0] * 100) is None
+    assert first_given(loss_not_falling, stuck, [0.0] * 100) in range(10, 40)
+    assert first_given(learning_rate_too_high, stuck, [0.0] * 100) is None
 
 
 # The learning rate
@@ -101,29 +101,29 @@ def test_noise_neither_hides_nor_makes_a_notice(seed):
 def test_a_loss_that_rises_after_the_warm_up():
     """The lowest three, 4, 3, 3.5 or 3, 3.5, 4, are 3.5 on average; 4.5, 5, 5.5 are above 1.2 times that."""
     losses = [9.0, 5.0, 4.0, 3.0, 3.5, 4.0, 4.5, 5.0, 5.5]
-    assert first_told(learning_rate_too_high, losses, [0.0] * 9) == 9
+    assert first_given(learning_rate_too_high, losses, [0.0] * 9) == 9
     text = learning_rate_too_high(history(losses), Conditions())
     assert "from 3.500 to 5.000" in text and "--lr" in text
     warm = Conditions(warmup_epochs=3.5)  # 3.5, 4, 4.5, 5, 5.5 are not yet six, and 4 on average at least
-    assert first_told(learning_rate_too_high, losses, [0.0] * 9, warm) is None
-    assert first_told(learning_rate_too_high, [*losses, 6.0], [0.0] * 10, warm) == 10
+    assert first_given(learning_rate_too_high, losses, [0.0] * 9, warm) is None
+    assert first_given(learning_rate_too_high, [*losses, 6.0], [0.0] * 10, warm) == 10
 
 
 def test_a_single_epoch_is_no_rise():
-    assert first_told(learning_rate_too_high, [3.0] * 8 + [30.0] + [3.0] * 8, [0.0] * 17) is None
-    assert first_told(learning_rate_too_high, [3.0] * 8 + [30.0] * 3, [0.0] * 11) == 11
+    assert first_given(learning_rate_too_high, [3.0] * 8 + [30.0] + [3.0] * 8, [0.0] * 17) is None
+    assert first_given(learning_rate_too_high, [3.0] * 8 + [30.0] * 3, [0.0] * 11) == 11
 
 
 def test_a_rise_of_less_than_a_fifth_is_none():
-    assert first_told(learning_rate_too_high, [3.0] * 3 + [3.59] * 10, [0.0] * 13) is None
-    assert first_told(learning_rate_too_high, [3.0] * 3 + [3.61] * 10, [0.0] * 13) == 6
+    assert first_given(learning_rate_too_high, [3.0] * 3 + [3.59] * 10, [0.0] * 13) is None
+    assert first_given(learning_rate_too_high, [3.0] * 3 + [3.61] * 10, [0.0] * 13) == 6
 
 
 def test_steps_that_were_left_out():
     losses = [3.0, 2.9]
     assert learning_rate_too_high(history(losses, left_out=[1.0, 1.0]), Conditions()) is None
     text = learning_rate_too_high(history(losses, left_out=[1.0, 2.0]), Conditions())
-    assert text.startswith("3 steps were left out") and "--lr" in text and "--amp off" in text
+    assert text.startswith("3 steps were skipped so far") and "--lr" in text and "--amp off" in text
     assert learning_rate_too_high(history(losses, left_out=[NAN, NAN]), Conditions()) is None
 
 
@@ -139,19 +139,23 @@ def test_a_device_that_waits_in_two_epochs():
     assert waits(0.9, 0.19, workers=2, cores=8) is None
     assert waits(0.9, 0.1, 0.9, workers=2, cores=8) is None
     text = waits(0.9, 0.345, workers=2, cores=8)
-    assert text.startswith("the device waits for images for 34% of the time: try more --workers (2 of 8")
+    assert text.startswith(
+        "the device waits for data 34% of the time: try more --workers (now 2, with 8 cores)"
+    )
     assert "--cache ram" in text
 
 
 def test_only_what_can_be_done_is_advised():
     assert "--workers" not in waits(0.5, 0.5, workers=7, cores=8)
     assert "--cache" not in waits(0.5, 0.5, workers=2, cores=8, cached=True)
-    assert "size of the input" in waits(0.5, 0.5, workers=7, cores=8, cached=True)
+    assert "input size" in waits(0.5, 0.5, workers=7, cores=8, cached=True)
 
 
 def test_without_workers_a_cpu_loads_for_longer_before_it_is_said():
     assert waits(0.4, 0.4) is None and waits(0.4, 0.4, on_gpu=True) is not None
-    assert waits(0.6, 0.6, cores=2).startswith("loading images takes 60% of the time: try more --workers (0")
+    assert waits(0.6, 0.6, cores=2).startswith(
+        "loading images takes 60% of the time: try more --workers (now 0"
+    )
 
 
 def test_runs_that_did_not_measure_it_have_no_notice():
@@ -167,7 +171,7 @@ def test_memory_that_is_nearly_full():
         return memory_nearly_full(history([1.0], memory=[held], memory_left=[left]))
 
     assert notice(10.0, 1.01) is None
-    assert "training holds 10.0 GiB, and 0.9 GiB are left" in notice(10.0, 0.9)
+    assert "training uses 10.0 GiB, and 0.9 GiB are free" in notice(10.0, 0.9)
     assert notice(NAN, NAN) is None and memory_nearly_full(history([1.0])) is None
 
 
@@ -181,12 +185,12 @@ def test_gpu_memory_that_is_nearly_full():
 
 
 def test_memory_that_grows_epoch_after_epoch():
-    """0.1 GiB an epoch, of which 5 are left."""
+    """By 0.1 GiB an epoch, with 5 GiB free."""
     held = [2.0 + 0.1 * epoch for epoch in range(6)]
     columns = {"memory": held, "memory_left": [5.0] * 6}
     assert leaking(history([1.0] * 5, memory=held[:5])) is None
     text = leaking(history([1.0] * 6, **columns))
-    assert "by 0.10 GiB each: the 5.0 GiB that are left last 50 more" in text
+    assert "by 0.10 GiB; the 5.0 GiB free last for 50 more epochs" in text
     assert leaking(history([1.0] * 6, memory=held)) is not None
 
 

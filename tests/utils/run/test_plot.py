@@ -1,4 +1,4 @@
-"""Curves of a run."""
+"""The learning curves of a run."""
 
 import pytest
 from PIL import Image
@@ -25,7 +25,7 @@ def write(folder, rows):
         [(3.0, "", "")],
         [(3.0, float("nan"), float("nan")), (2.0, float("inf"), 0.1)],
     ],
-    ids=["one epoch", "evaluated now and then", "never evaluated", "no numbers"],
+    ids=["one epoch", "evaluated now and then", "never evaluated", "non-finite"],
 )
 @pytest.mark.filterwarnings("error")
 def test_whatever_the_figures_an_image_comes(tmp_path, rows):

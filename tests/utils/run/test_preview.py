@@ -1,4 +1,4 @@
-"""Images of a batch and of predictions."""
+"""Preview images of batches and predictions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +11,11 @@ from utils.data.detections import Detections
 from utils.images.image_io import read_image
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.run import preview
-from utils.run.preview import MOST_IMAGES, save_batch_image, save_predictions_image, save_previews
+from utils.run.preview import MAX_IMAGES_DRAWN, save_batch_image, save_predictions_image, save_previews
 
 
 def images_of(monkeypatch):
-    """Keep what goes onto the sheet, before it is laid out and compressed."""
+    """Record the images of a contact sheet before they are laid out and compressed."""
     kept = []
     real = preview.contact_sheet
 
@@ -31,8 +31,8 @@ def found(box=(10, 20, 40, 50), score=0.9):
     return Detections(np.array([box], np.float32), np.array([score], np.float32), np.array([1]))
 
 
-def samples(index, images, side):
-    keys = [SampleKey(0, image, (side, side)) for image in images]
+def samples(index, image_numbers, side):
+    keys = [SampleKey(0, image_number, (side, side)) for image_number in image_numbers]
     return TrainDataset(index, [(side, side)], NO_AUGMENTATION).batch(keys)
 
 
@@ -44,9 +44,9 @@ def test_a_batch_as_the_network_sees_it_with_its_boxes(tmp_path, monkeypatch):
     save_batch_image(tmp_path / "batch.jpg", batch, index.class_names)
     assert read_image(tmp_path / "batch.jpg").shape[0] >= SIDE
     assert (batch.images == before).all(), "drawing changes the batch itself"
-    for drawn, image in zip(kept, (2, 1), strict=True):
-        differs = (drawn != read_image(index.path(image))).any(-1)
-        left, top, right, bottom = index.boxes[image].astype(int)
+    for drawn, image_number in zip(kept, (2, 1), strict=True):
+        differs = (drawn != read_image(index.path(image_number))).any(-1)
+        left, top, right, bottom = index.boxes[image_number].astype(int)
         assert differs[top : bottom - 1, left - 1 : left + 2].any(1).all(), "the left side of the box"
         assert not differs[top + 12 : bottom - 6, left + 6 : right - 6].any(), "the inside stays"
 
@@ -56,7 +56,7 @@ def test_a_large_batch_is_cut(tmp_path, monkeypatch):
     batch = samples(index, [k % 2 for k in range(20)], 32)
     kept = images_of(monkeypatch)
     save_batch_image(tmp_path / "batch.jpg", batch, index.class_names)
-    assert len(kept) == MOST_IMAGES
+    assert len(kept) == MAX_IMAGES_DRAWN
 
 
 def test_predictions_above_the_confidence_are_drawn(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_predictions_above_the_confidence_are_drawn(tmp_path, monkeypatch):
     kept = images_of(monkeypatch)
     scores = (0.9, 0.2, 0.5, 0.9)
     save_predictions_image(tmp_path / "p.jpg", index, [found(score=score) for score in scores], 0.5)
-    changed = [bool((drawn != read_image(index.path(image))).any()) for image, drawn in enumerate(kept)]
+    changed = [bool((drawn != read_image(index.path(n))).any()) for n, drawn in enumerate(kept)]
     assert changed == [True, False, True, True]
 
 

@@ -1,4 +1,4 @@
-"""What a run may change when it goes on."""
+"""The settings that may change when a run is resumed."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_another_network_or_measure_is_another_run(name):
         ValueError, match=rf"^--{name.replace('_', '-')} cannot change from .* within a run: "
     ) as error:
         changes(**{name: "other"})
-    assert f"Leave it out, or start a new run with --weights {FOLDER / 'last.pt'}" in str(error.value)
+    assert f"Omit the flag, or start a new run with --weights {FOLDER / 'last.pt'}" in str(error.value)
 
 
 def test_settings_that_are_new_since_are_no_change():

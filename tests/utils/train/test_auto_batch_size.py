@@ -1,4 +1,4 @@
-"""The batch size that suits a machine."""
+"""The measured batch size."""
 
 import pytest
 import torch
@@ -11,36 +11,38 @@ from utils.train.auto_batch_size import Speed, choose_batch_size, measured_batch
 
 
 def by_speed(speeds):
-    """A measurement that gives these images/s by batch size, and asks for no other."""
+    """Return a measurement that gives these images/s by batch size, and fails for any other size."""
     return lambda size: None if speeds[size] is None else size / speeds[size]
 
 
 def test_the_smallest_that_is_nearly_as_fast_as_any():
     speeds = {1: 10.0, 2: 19.0, 4: 30.0, 8: 31.0, 16: 31.5, 32: 31.4}
-    assert choose_batch_size(by_speed(speeds), most=32)[-1] == Speed(4, pytest.approx(30.0))
+    assert choose_batch_size(by_speed(speeds), max_size=32)[-1] == Speed(4, pytest.approx(30.0))
 
 
 def test_it_ends_where_doubling_is_of_no_use():
-    """32 would be faster still, and is not asked for."""
+    """32 would be faster, but is not measured."""
     speeds = {1: 10.0, 2: 20.0, 4: 18.0, 8: 19.0}
-    assert choose_batch_size(by_speed(speeds), most=32)[-1].batch_size == 2
+    assert choose_batch_size(by_speed(speeds), max_size=32)[-1].batch_size == 2
 
 
 def test_it_ends_where_the_memory_does():
     speeds = {1: 10.0, 2: 20.0, 4: 40.0, 8: None}
-    found = choose_batch_size(by_speed(speeds), most=64)
+    found = choose_batch_size(by_speed(speeds), max_size=64)
     assert [speed.batch_size for speed in found] == [1, 2, 4, 4]
 
 
 def test_no_more_than_asked_for():
     asked = []
-    choose_batch_size(lambda size: asked.append(size) or 1.0, most=5)
+    choose_batch_size(lambda size: asked.append(size) or 1.0, max_size=5)
     assert asked == [1, 2, 4]
 
 
 def test_no_memory_for_a_single_image():
-    with pytest.raises(ValueError, match="the memory holds no single image; choose a smaller --image-size"):
-        choose_batch_size(lambda size: None, most=4)
+    with pytest.raises(
+        ValueError, match="not even a single image fits into memory; choose a smaller --image-size"
+    ):
+        choose_batch_size(lambda size: None, max_size=4)
 
 
 @pytest.fixture
@@ -58,9 +60,8 @@ def test_measuring_leaves_no_trace(detector, capsys):
     assert measured(detector, 45) in (1, 2)  # so that an epoch has twenty steps
     assert same_bits(before, detector.state_dict()) and torch.equal(numbers, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in detector.parameters())
-    assert (
-        "batch size: " in (said := capsys.readouterr().out) and "images/s by size in a process: 1: " in said
-    )
+    output = capsys.readouterr().out
+    assert "batch size: " in output and "images/s per process by batch size: 1: " in output
 
 
 def test_a_memory_that_turns_out_too_small(detector, monkeypatch):
@@ -74,7 +75,7 @@ def test_a_memory_that_turns_out_too_small(detector, monkeypatch):
 
 
 def test_a_memory_that_is_known_to_be_too_small(detector, monkeypatch):
-    """At 64 px the outputs of all layers take 2.4 MB an image, a step about three times as much."""
+    """At 64 px the activations take 2.4 MB an image, a step about three times as much."""
     monkeypatch.setattr(batch_choice, "measure_step", lambda *_: 1.0)
     monkeypatch.setattr(batch_choice, "available_memory", lambda: 64_000_000)
     assert measured(detector, 10_000) == 4

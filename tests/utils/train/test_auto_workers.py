@@ -1,4 +1,4 @@
-"""How many workers: from given times, and times measured without a trace."""
+"""The number of workers from given times, and measuring times without side effects."""
 
 import torch
 
@@ -24,7 +24,7 @@ def test_where_a_gpu_trains():
 def test_measuring_leaves_no_trace(tmp_path, monkeypatch):
     trainer = make_trainer(drawn_index(tmp_path))
     loss = trainer.detector.loss
-    # As a loss does that draws which boxes count.
+    # Like a loss that samples boxes.
     monkeypatch.setattr(trainer.detector, "loss", lambda *given: (torch.rand(3), loss(*given))[1])
     before, state = copied(trainer.detector.state_dict()), torch.get_rng_state()
     loader, sampler = trainer.open_loader(PHASE)

@@ -1,4 +1,4 @@
-"""Weights of classes: by hand, by the data, and from a file."""
+"""Class weights: by hand, by the data, and from a file."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from utils.data.index import ImageRecord, build_index, count_objects
 from utils.train.class_weights import (
-    MOST,
+    MAX_WEIGHT_RATIO,
     auto_weights,
     choose_class_weights,
     read_class_weights,
@@ -30,7 +30,7 @@ def test_by_hand():
 
 def test_a_class_of_few_objects_does_not_count_for_all():
     common, rare = auto_weights(np.array([1_000_000, 1]))
-    assert rare == pytest.approx(MOST * common) and common == pytest.approx(1, rel=1e-4)
+    assert rare == pytest.approx(MAX_WEIGHT_RATIO * common) and common == pytest.approx(1, rel=1e-4)
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=1, max_size=20).filter(any))
@@ -39,7 +39,7 @@ def test_the_mean_over_objects_is_1_and_rarer_never_counts_less(counts):
     assert (weights * counts).sum() / sum(counts) == pytest.approx(1)
     present = [(count, weight) for count, weight in zip(counts, weights, strict=True) if count]
     ordered = [weight for _, weight in sorted(present, reverse=True)]
-    assert ordered == sorted(ordered) and ordered[-1] <= MOST * ordered[0] * (1 + 1e-9)
+    assert ordered == sorted(ordered) and ordered[-1] <= MAX_WEIGHT_RATIO * ordered[0] * (1 + 1e-9)
     assert all(weight == 1 for count, weight in zip(counts, weights, strict=True) if not count)
 
 
@@ -57,15 +57,15 @@ def test_a_file_by_hand(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("cat 1\nbird 2\n", r"line 2: there is no class 'bird'; .* cat, dog, small fox, 鱼"),
-        ("2\n", "line 1: there is no class ''"),
-        ("cat\n", "line 1: there is no class ''"),
-        ("cat 1\ncat 2\n", "line 2: 'cat' comes a second time"),
-        ("dog x\n", "line 1: 'x' is no number"),
-        ("dog 0\n", "line 1: a weight is above 0, not 0"),
-        ("dog -1\n", "line 1: a weight is above 0, not -1"),
-        ("dog nan\n", "above 0, not nan"),
-        ("dog inf\n", "above 0, not inf"),
+        ("cat 1\nbird 2\n", r"line 2: unknown class 'bird'; .* cat, dog, small fox, 鱼"),
+        ("2\n", "line 1: unknown class ''"),
+        ("cat\n", "line 1: unknown class ''"),
+        ("cat 1\ncat 2\n", "line 2: 'cat' is listed twice"),
+        ("dog x\n", "line 1: 'x' is not a number"),
+        ("dog 0\n", "line 1: a weight must be greater than 0, not 0"),
+        ("dog -1\n", "line 1: a weight must be greater than 0, not -1"),
+        ("dog nan\n", "greater than 0, not nan"),
+        ("dog inf\n", "greater than 0, not inf"),
     ],
 )
 def test_a_wrong_file_names_the_line(tmp_path, text, message):
@@ -83,7 +83,9 @@ def test_the_choice(tmp_path):
     assert choose_class_weights("auto", index) == pytest.approx((5 / 6, 10 / 6, 1, 1))
     (tmp_path / "w.txt").write_text("cat 3\n")
     assert choose_class_weights(str(tmp_path / "w.txt"), index) == (3, 1, 1, 1)
-    with pytest.raises(ValueError, match=r"--class-weights many: .*none, auto, or a file"):
+    with pytest.raises(
+        ValueError, match=r"--class-weights takes none, auto or a file; there is no file .*many"
+    ):
         choose_class_weights("many", index)
 
 

@@ -13,7 +13,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 
 class Clock:
-    """A clock that stands still but when it is told to go on."""
+    """A clock that moves only in `sleep`."""
 
     def __init__(self):
         self.now = 100.0
@@ -39,7 +39,7 @@ def loading(clock, seconds):
 
 
 def idle_seconds(batches, device, step):
-    """The idle time up to each step, which `step` takes; as the training loop measures it."""
+    """Return the idle time up to each step, measured as the training loop does; `step` does the work."""
     timer, seconds, seen = idle_timer(device), 0.0, []
     for number in batches:
         seconds += timer.step_started()
@@ -65,7 +65,7 @@ def test_by_a_true_clock():
 
 
 class Stream:
-    """A GPU's queue: it is done with what it was given at `free`, by the clock."""
+    """A GPU's queue, which is empty from the time `free` on."""
 
     def __init__(self, clock):
         self.clock, self.free = clock, 0.0
@@ -91,7 +91,7 @@ class Stamp:
         return self.at <= self.stream.clock.now
 
     def elapsed_time(self, later):
-        assert later.query(), "PyTorch refuses to tell of what has not happened yet"
+        assert later.query(), "PyTorch refuses this before the event has happened"
         return 1000 * (later.at - self.at)
 
 

@@ -1,4 +1,4 @@
-"""What a run chooses by itself."""
+"""Defaults that depend on the optimizer or the data."""
 
 from typing import get_args
 

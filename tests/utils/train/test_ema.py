@@ -1,4 +1,4 @@
-"""The average of the weights, with the arithmetic beside it."""
+"""The EMA of the weights, with the arithmetic beside it."""
 
 import math
 
@@ -10,7 +10,7 @@ from utils.train.ema import EMA
 
 
 class Weight(nn.Module):
-    """One number that trains, one statistic and one counter."""
+    """A model of one parameter, one statistic and one counter."""
 
     def __init__(self, value=0.0):
         super().__init__()

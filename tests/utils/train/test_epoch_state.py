@@ -1,4 +1,4 @@
-"""How far an epoch is."""
+"""The state of an epoch in progress."""
 
 import math
 
@@ -22,7 +22,7 @@ def test_means_are_over_the_steps_that_were_not_skipped():
 
 
 def test_the_same_place_in_other_batches():
-    """Four batches of 8 are ten of 3: two images come again."""
+    """Four batches of 8 are ten of 3: two images are repeated."""
     found = state().in_batches_of(3)
     assert (found.batches, found.images, found.seconds, found.unreadable) == (10, 30, 2.5, ["a.jpg"])
     assert found.means() == {"box": pytest.approx(3.0), "class": pytest.approx(2.0)}

@@ -133,7 +133,7 @@ def test_who_is_frozen(part, stage, frozen, expected):
 def test_a_wrong_name_lists_what_there_is(name):
     with pytest.raises(ValueError) as error:
         check_frozen(("neck", name), preset("yolox_nano"))
-    assert f"--freeze {name}: choose among backbone, neck, head" in str(error.value)
+    assert f"--freeze {name}: choose from backbone, neck, head" in str(error.value)
     assert "backbone:1 to backbone:5" in str(error.value) and "2 backbone.stage1" in str(error.value)
 
 
@@ -157,7 +157,7 @@ def test_freezing_nothing_is_refused():
         (("head", "neck"), "trains backbone; neck, head frozen"),
         (
             ("backbone:2", "neck"),
-            "trains backbone after its stage 2, head; backbone up to its stage 2, neck frozen",
+            "trains backbone after stage 2, head; backbone up to stage 2, neck frozen",
         ),
         (("backbone:2", "backbone"), "trains neck, head; backbone frozen"),
     ],

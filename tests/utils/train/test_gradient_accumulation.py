@@ -1,3 +1,5 @@
+"""Gradient accumulation, and batches that do not fit into memory."""
+
 import subprocess
 import sys
 import weakref
@@ -52,7 +54,7 @@ def index(tmp_path):
 
 
 def gradients(index, parts, full_at=None, phase=PHASE):
-    """Those of a first batch, with BatchNorm at rest; the memory holds less than `full_at` images."""
+    """Losses and gradients of a first batch with fixed BatchNorm; memory holds less than `full_at` images."""
     trainer = make_trainer(index, [phase], batch_parts=parts)
     batch = next(iter(trainer.start_epoch(phase, 0)))
     trainer.detector.eval()
@@ -82,7 +84,7 @@ def test_a_full_memory_is_met_by_smaller_parts(index, capsys):
 
 
 def test_a_batch_that_fails_on_its_way_back_is_freed(index):
-    """Its tensors stay in a queue of PyTorch's otherwise."""
+    """Its tensors would stay in a queue of PyTorch."""
     trainer = make_trainer(index)
     alive: list[weakref.ref] = []
 
@@ -128,7 +130,7 @@ assert all(0 < value < 100 for value in losses.values()), losses
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory cannot be limited here")
 @pytest.mark.parametrize("megabytes", [900, 2300])
 def test_a_memory_that_is_really_full(megabytes, tmp_path):
-    """A step with all 14 images takes 2500 MB; with 900 it fails at once, with 2300 on its way back."""
+    """A step of 14 images takes 2500 MB; with 900 the forward pass fails, with 2300 the backward pass."""
     line = [sys.executable, "-c", LIMITED, str(tmp_path), str(megabytes)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -136,7 +138,7 @@ def test_a_memory_that_is_really_full(megabytes, tmp_path):
 
 
 def test_parts_weigh_as_many_images_as_they_have(index):
-    """Of three images two and one: the mean of their losses, each divided by what it counts."""
+    """Three images in parts of two and one: the mean of their losses, weighted by the number of images."""
     phase = replace(PHASE, batch_size=3)
     whole, in_two = (gradients(index, parts, phase=phase)[0] for parts in (1, 2))
     assert in_two.keys() == whole.keys()

@@ -1,4 +1,4 @@
-"""Muon: orthogonal to a known tolerance, steps by hand, and steps that are left out."""
+"""Muon: orthogonal to a known tolerance, steps by hand, and skipped steps."""
 
 import copy
 import math
@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from utils.train.muon import ADAMW_SIZE, COEFFICIENTS, STEPS, Muon, orthogonalised
+from utils.train.muon import ADAMW_RMS, COEFFICIENTS, NEWTON_SCHULZ_STEPS, Muon, orthogonalise
 
-# By the polynomial's own values: singular values of .002 to 1 times the Frobenius norm end there.
+# Range of the polynomial for singular values of .002 to 1 times the Frobenius norm.
 LEAST, MOST = 0.68, 1.21
 
 
@@ -17,7 +17,7 @@ def random(*shape, seed=0):
 
 
 def matrices(rows, columns, seed=0):
-    """Two matrices [2, rows, columns] whose singular values are spread evenly over a factor of 100."""
+    """Return two matrices [2, rows, columns] with singular values spread evenly over a factor of 100."""
     u, _, v = torch.linalg.svd(random(2, rows, columns, seed=seed).double(), full_matrices=False)
     values = torch.logspace(0, -2, min(rows, columns), dtype=torch.float64)
     return (u * values @ v).float(), (u @ v).float(), (u, values, v)
@@ -25,7 +25,7 @@ def matrices(rows, columns, seed=0):
 
 def polynomial(x):
     a, b, c = COEFFICIENTS
-    for _ in range(STEPS):
+    for _ in range(NEWTON_SCHULZ_STEPS):
         x = a * x + b * x**3 + c * x**5
     return x
 
@@ -39,7 +39,7 @@ def test_where_singular_values_end():
 @pytest.mark.parametrize("shape", [(24, 60), (60, 24), (32, 32)])
 def test_the_result_is_u_v(shape, dtype):
     given, orthogonal, _ = matrices(*shape)
-    found = orthogonalised(1000 * given, dtype)
+    found = orthogonalise(1000 * given, dtype)
     assert found.dtype == torch.float32 and found.shape == given.shape
     values = torch.linalg.svdvals(found)
     assert values.min() > LEAST - 0.02 and values.max() < MOST + 0.02
@@ -50,15 +50,15 @@ def test_the_result_is_u_v(shape, dtype):
 def test_the_result_has_the_polynomials_singular_values(shape):
     given, _, (u, values, v) = matrices(*shape)
     expected = u * polynomial(values / values.norm()) @ v
-    torch.testing.assert_close(orthogonalised(given, torch.float32).double(), expected, atol=2e-4, rtol=0)
+    torch.testing.assert_close(orthogonalise(given, torch.float32).double(), expected, atol=2e-4, rtol=0)
 
 
 def test_nothing_comes_of_nothing_and_tiny_gradients_count_as_others_do():
-    assert torch.equal(orthogonalised(torch.zeros(2, 3, 5)), torch.zeros(2, 3, 5))
+    assert torch.equal(orthogonalise(torch.zeros(2, 3, 5)), torch.zeros(2, 3, 5))
     given, _, _ = matrices(8, 12)
     torch.testing.assert_close(
-        orthogonalised(1e-12 * given, torch.float32),
-        orthogonalised(given, torch.float32),
+        orthogonalise(1e-12 * given, torch.float32),
+        orthogonalise(given, torch.float32),
         atol=1e-4,
         rtol=0,
     )
@@ -76,7 +76,7 @@ def test_the_first_step_by_hand():
     kernel, optimizer = one(start, weight_decay=0.5)
     kernel.grad = gradient.clone()
     optimizer.step()
-    direction = orthogonalised(gradient.view(1, 6, 36))[0].view(6, 4, 3, 3)
+    direction = orthogonalise(gradient.view(1, 6, 36))[0].view(6, 4, 3, 3)
     expected = start * (1 - 0.1 * 0.5) - 0.1 * 0.2 * math.sqrt(36) * direction
     torch.testing.assert_close(kernel.data, expected, atol=5e-3, rtol=0)  # bfloat16 where the CPU has it
     torch.testing.assert_close(optimizer.state[kernel]["momentum_buffer"], 0.1 * gradient)
@@ -88,7 +88,7 @@ def test_steps_are_as_large_as_those_of_adamw():
         kernel.grad = random(*shape)
         optimizer.step()
         size = kernel.data.square().mean().sqrt().item()
-        assert size == pytest.approx(0.1 * ADAMW_SIZE, rel=0.25)
+        assert size == pytest.approx(0.1 * ADAMW_RMS, rel=0.25)
 
 
 def test_it_is_torchs_muon():
@@ -204,7 +204,7 @@ def test_leaving_out_is_as_if_the_step_had_not_been():
 
 
 def test_no_value_is_read_from_the_device():
-    """On the device "meta" there is none to read."""
+    """On the device "meta" there are no values to read."""
     kernel = torch.nn.Parameter(torch.empty(4, 3, 3, 3, device="meta"))
     kernel.grad = torch.empty_like(kernel)
     optimizer = Muon([{"params": [kernel], "matrices": 1}], lr=0.1, momentum=0.9)

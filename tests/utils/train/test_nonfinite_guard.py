@@ -18,7 +18,7 @@ def index(tmp_path):
 
 
 def poisoned(trainer, steps):
-    """Let the losses of these steps (from 0) be no numbers, and BatchNorm's statistics too."""
+    """Make the losses and a BatchNorm statistic NaN in these steps, counted from 0."""
     losses_of, count = trainer.gradients.losses_of, iter(range(1000))
 
     def losses(images, targets):

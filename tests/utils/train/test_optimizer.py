@@ -188,7 +188,7 @@ def test_a_state_goes_to_its_parameter_however_groups_are_divided(name):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_rates_of_the_last_step_are_known_after_going_on(name):
-    """Where an epoch's steps were all done before the run was killed, its figures still show their rate."""
+    """A run killed after the last step of an epoch still logs the learning rate of that epoch."""
     detector = build_detector("yolox_nano", 1)
     before, after = (
         build_optimizer(detector, name, 0.9, 0.01),

@@ -1,4 +1,4 @@
-"""A few drawn images, and trainers that learn them in seconds."""
+"""A few drawn images, and trainers that fit them in seconds."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ SETTINGS = TrainSettings(
 
 
 def drawn_index(folder: Path, number: int = 4) -> DatasetIndex:
-    """Images of one light square each, left or right, of class "left" or "right"."""
+    """Write images of one light square each, to the left or right, of class "left" or "right"."""
     records = []
     for image_number in range(number):
         left = 6 + image_number if image_number % 2 == 0 else 34 - image_number
@@ -42,20 +42,20 @@ def drawn_index(folder: Path, number: int = 4) -> DatasetIndex:
 
 
 def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, processes=None, **changes) -> Trainer:
-    """A trainer of the smallest network, with the settings above changed."""
+    """Return a trainer of the smallest network, with changes to the settings above."""
     torch.manual_seed(weights_seed)
     detector = build_detector("yolox_nano", len(index.class_names))
     return Trainer(detector, index, tuple(phases), with_values(SETTINGS, changes), CPU, processes)
 
 
 def train(trainer: Trainer) -> list[dict[str, float]]:
-    """All epochs of all phases, without files; returns the losses of each epoch."""
+    """Train all epochs of all phases, without files; returns the losses of each epoch."""
     epochs = remaining_epochs(trainer.phases, 0)
     return [train_epoch(trainer, phase, epoch).losses for phase, epoch in epochs]
 
 
 def train_epoch(trainer: Trainer, phase: Phase = PHASE, epoch: int = 0) -> EpochResult:
-    """A whole epoch."""
+    """Train a whole epoch."""
     state = EpochState()
     for batch in trainer.start_epoch(phase, epoch):
         state.add(batch, trainer.step(batch), seconds=1.0)
@@ -65,10 +65,10 @@ def train_epoch(trainer: Trainer, phase: Phase = PHASE, epoch: int = 0) -> Epoch
 
 
 def copied(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """A state dict that later steps do not change."""
+    """Return a copy of a state dict, which later steps do not change."""
     return {name: value.clone() for name, value in state.items()}
 
 
 def same_bits(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    """Whether two state dicts are equal to the last bit."""
+    """Return whether two state dicts are equal bit for bit."""
     return first.keys() == second.keys() and all(torch.equal(first[n], second[n]) for n in first)
