@@ -21,12 +21,12 @@ from utils.system.files import write_text
 
 @dataclass(frozen=True)
 class Config:
-    """Write a list file from COCO annotations."""
+    """Convert COCO JSON to a list file: an image and its boxes per line."""
 
     annotations: Path = ROOT / "coco_dataset" / "annotations" / "instances_train2017.json"  # COCO JSON file
     images: Path = ROOT / "coco_dataset" / "train2017"  # folder with the images
-    output: Path = ROOT / "coco_train.txt"  # list file to write
-    classes: Path | None = None  # class name file, in class order; default: the categories of the JSON
+    output: Path = ROOT / "coco_train.txt"  # list file to write: an image and its boxes per line
+    classes: Path | None = None  # class names, one per line, in class order; default: those of the JSON
 
 
 def main(config: Config) -> None:

@@ -30,7 +30,7 @@ class Config:
     to: DataFormat  # output format: voc, coco, yolo or list
     output: Path  # output folder, new or empty
     split: PlainName = "train"  # name of the split to write: train, val, test or another
-    classes: Path | None = None  # class name file, one per line; default: the data's own
+    classes: Path | None = None  # class names, one per line; default: the data's own
     images: ImagePlacement = "link"  # link or copy the images, or none: leave them where they are
     keep_difficult: bool = False  # keep difficult objects if the format has no flag for them
 

@@ -28,11 +28,11 @@ PAGE, PROBLEMS = "index.html", "problems.json"
 class Config:
     """Check a data set for errors in its images and labels."""
 
-    data: tuple[str, ...] = ()  # data sets, one per split: list file, VOC2007:train, a.json:images/
+    data: tuple[str, ...] = ()  # one data set per split, training first: list file, VOC2007:train, ...
     train: str = ""  # training data, in the same forms; default: the first of --data
     val: str = ""  # validation data
     test: str = ""  # test data
-    classes: Path | None = None  # class name file, one per line; default: from the data (not in lists)
+    classes: Path | None = None  # class names, one per line; needed for list files; default: the data's
     image_size: Size = (640, 640)  # height and width at which to check box sizes
     output: Path = Path("doctor_out")  # folder for index.html and problems.json
     workers: PositiveInt | None = None  # image-reading threads; default: one per CPU core

@@ -43,7 +43,7 @@ FLOAT32_TOLERANCE, FLOAT16_TOLERANCE = Difference(1.0, 0.005), Difference(20.0, 
 class Config:
     """Export a detector to other runtimes."""
 
-    weights: Path  # train.py checkpoint, other weights, or pretrained (needs --model)
+    weights: Path  # train.py checkpoint, .pt or .weights file, or "pretrained" (needs --model)
     format: ExportFormat = "onnx"  # output format; tensorrt writes ONNX and prints the build command
     output: Path | None = None  # output file (OpenVINO: folder); default: next to the weights
     check: str = ""  # data to check the export on: list file, VOC2007:test, ...; default: synthetic
@@ -54,9 +54,9 @@ class Config:
     nms_iou: PositiveFraction = 0.3  # NMS IoU threshold, applied per class
     max_detections: PositiveInt = 300  # maximum number of detections per image after NMS
     half: bool = False  # store OpenVINO weights as float16 (half the size)
-    tolerance: tuple[float, float] | None = None  # maximum box (pixels) and score error; default: 1 .005
+    tolerance: tuple[float, float] | None = None  # allowed error: pixels, score; default: 1 .005
     model: str | None = None  # model name, for weights without one
-    classes: Path | None = None  # class name file, one per line, for weights without class names
+    classes: Path | None = None  # class names, one per line, for weights without them
     image_size: Size | None = None  # input height and width in pixels; default: the training size
     batch_size: PositiveInt = 8  # batch size of --check
     device: str = "cpu"  # device to run TorchScript on, cpu or cuda; other formats run on both

@@ -45,10 +45,10 @@ from utils.weights.thresholds import best_thresholds, store_thresholds
 class Config:
     """Evaluate a detector, or saved detections, on a data set."""
 
-    weights: Path | None = None  # train.py checkpoint, export.py file, other weights, or pretrained
+    weights: Path | None = None  # file of train.py or export.py, .pt, .weights, or "pretrained"
     data: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # test set: list, VOC2007:test, a.json:images/
     ground_truth: str = ""  # labels for --detections: COCO JSON, .txt folder, or as for --data
-    detections: Path | None = None  # with --ground-truth: COCO results, predict.py JSON, or .txt folder
+    detections: Path | None = None  # saved detections, instead of --weights: COCO results JSON or .txt folder
     compare: Path | None = None  # other detections on the same images, for a significance test
     min_overlap: float = 0.5  # IoU threshold of VOC AP, precision, recall and F1 (not of COCO AP)
     confidence: float = 0.001  # confidence threshold; low, since AP is computed over all thresholds
@@ -61,7 +61,7 @@ class Config:
     save_txt: bool = False  # write both as text files in ground-truth/ and detection-results/
     store_thresholds: bool = False  # store the best-F1 score thresholds in the weights file, for predict.py
     model: str | None = None  # model name, for weights without one
-    classes: Path | None = None  # class name file, one per line, for weights or data without class names
+    classes: Path | None = None  # class names, one per line, for weights or data without them
     image_size: Size | None = None  # input height and width in pixels; default: the training size
     batch_size: PositiveInt = 8  # images per batch
     rectangular: bool = False  # pad only to each batch's largest size: faster, nearly the same metrics

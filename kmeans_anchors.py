@@ -25,8 +25,8 @@ class Config:
     """Choose anchors for a data set."""
 
     data: str = str(ROOT / "2007_train.txt")  # training data: list file, VOC2007:train, a.json:images/
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class name file, one per line
-    model: str = "yolov3"  # model to fit anchors for; an unknown name lists all
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
+    model: str = "yolov3"  # model to fit anchors for; help lists them all
     backbone: str = ""  # replacement backbone of the model
     neck: str = ""  # replacement neck
     head: str = ""  # replacement head

@@ -58,12 +58,12 @@ SPLITS = ("train", "val", "test")
 class Config:
     """Train a detector."""
 
-    train: tuple[str, ...] = (str(ROOT / "2007_train.txt"),)  # list files, VOC2007:train, a.json:images/, ...
+    train: tuple[str, ...] = (str(ROOT / "2007_train.txt"),)  # data: list, VOC2007:train, COCO.json:images/
     val: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # validation data, in the same forms
     test: tuple[str, ...] = ()  # data for the final evaluation of the best weights; default: --val
-    classes: Path | None = None  # class name file, one per line; default: the data's own, or VOC's
-    model: str = "yolox_nano"  # a model of docs/models.md; an unknown name lists all
-    backbone: str = ""  # replacement backbone, or timm:NAME; an unknown name lists all
+    classes: Path | None = None  # class names, one per line; default: the data's own, else the VOC classes
+    model: str = "yolox_nano"  # model name, see docs/models.md; help lists them all
+    backbone: str = ""  # replacement backbone: a name, or timm:NAME; help lists all
     neck: str = ""  # replacement neck
     head: str = ""  # replacement head
     anchors: str = ""  # anchor file (w,h, w,h, ..., finest level first); default: the model's own

@@ -42,8 +42,8 @@ class Config:
     fps: PositiveFloat | None = None  # frame rate of an image folder; default: 25
     reconnect: NonNegativeInt = 10  # attempts in a row to restore a lost connection to a camera or stream
     track: bool = False  # track objects, with a track ID each; needs pip install trackers
-    line: CountingLine | None = None  # X1 Y1 X2 Y2: count objects that cross this line, in and out
-    zone: tuple[float, ...] = ()  # X Y X Y X Y ...: count objects inside this polygon
+    line: CountingLine | None = None  # X1 Y1 X2 Y2 (pixels): count objects that cross it, in and out
+    zone: tuple[float, ...] = ()  # X Y X Y X Y ... (pixels): count objects inside the polygon
     seed: int = 0  # random seed; no effect with the built-in models
 
     @property

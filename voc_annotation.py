@@ -31,11 +31,11 @@ from utils.system.cli import ROOT, run
 
 @dataclass(frozen=True)
 class Config:
-    """Write list files of a VOC data set, and split it into train, val and test."""
+    """Split a VOC data set, and write list files: an image and its boxes per line."""
 
     devkit: Path = ROOT / "VOCdevkit"  # folder that contains VOC2007 and other years
     sets: tuple[str, ...] = ("2007:train", "2007:val")  # list files to write, as year:split
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class name file, one per line
+    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
     mode: Literal["all", "split", "lists"] = "all"  # split the images, write the list files, or both (all)
     trainval_percent: float = 0.9  # fraction of the images for training and validation
     train_percent: float = 0.9  # fraction of those for training

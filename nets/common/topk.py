@@ -36,7 +36,7 @@ def best_pairs(scores: Tensor) -> BestPairs:
 
 
 def as_candidates(boxes: Tensor, best: BestPairs, classes: int) -> Candidates:
-    """Return boxes xyxy [B, K, 4], and scores [B, K, classes] that are 0 except for the pair's class."""
+    """Return (box, class) pairs as boxes xyxy [B, K, 4] and scores [B, K, classes], else 0."""
     return Candidates(boxes, F.one_hot(best.labels, classes) * best.scores.unsqueeze(-1))
 
 

@@ -22,7 +22,7 @@ class FPN(nn.Module):
 class ExtraLevels(nn.Module):
     """SSD's extra, coarser levels, each computed from the previous level.
 
-    scale  [C], learned L2 norm of the finest level, for VGG; None for MobileNet
+    scale  [C], learned, of the L2-normalised finest level, for VGG; None for MobileNet
     """
 
     scale: nn.Parameter | None

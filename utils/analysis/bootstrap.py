@@ -75,7 +75,7 @@ def draw_weights(num_images: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def resampled_metrics(matched: Matched, weights: np.ndarray) -> Mapping[str, np.ndarray]:
-    """Return the metrics, each [R], of data sets with image k `weights[k]` times (uint8 [N, R])."""
+    """Return the metrics [R] of R resamples; `weights` uint8 [N, R] counts each image in each."""
     verdicts = [matched.verdict, *coco_verdicts(matched.found, matched.ground_truth, matched.pairs)]
     parts = [
         _metrics(matched, verdicts, weights[:, start : start + RESAMPLES_AT_ONCE])

@@ -179,7 +179,7 @@ def found_by(matched: Matched) -> np.ndarray:
 def best_overlaps(
     pairs: OverlappingPairs, use: np.ndarray, num_detections: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the highest IoU of each detection among some of the pairs, and its object; 0 and -1 for none."""
+    """Return each detection's highest IoU in the pairs `use`, and that object's index; else 0 and -1."""
     detection, obj, iou = pairs.detection[use], pairs.object[use], pairs.iou[use]
     order = np.lexsort((obj, -iou, detection))
     best = order[np.diff(detection[order], prepend=-1) != 0]

@@ -28,13 +28,13 @@ ClassConfidence = Annotated[
 class PredictSettings:
     """Which detector finds objects, and which of its candidates become detections."""
 
-    weights: Path  # train.py checkpoint, export.py file, other weights, or pretrained (needs --model)
+    weights: Path  # file of train.py or export.py, .pt, .weights, or "pretrained" (needs --model)
     model: str | None = None  # model name, for weights without one
-    classes: Path | None = None  # class name file, one per line, for weights without class names
+    classes: Path | None = None  # class names, one per line, for weights without them
     image_size: Size | None = None  # input height and width in pixels; default: the training size
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where fast and accurate), off, bf16 or fp16
-    confidence: Confidence = None  # score threshold, or stored ones: best, best-by-class; default: best or .5
+    confidence: Confidence = None  # score threshold; best, best-by-class: of get_map.py; default: best or .5
     class_confidence: ClassConfidence = field(default_factory=dict)  # per-class score thresholds: dog=0.3
     only: tuple[str, ...] = ()  # classes to detect; default: all
     nms_iou: Fraction = 0.3  # NMS IoU threshold, applied per class

@@ -27,8 +27,8 @@ class PhaseSettings:
     """The epochs and batch sizes of a run, and what is frozen at first."""
 
     epochs: PositiveInt | None = None  # training epochs; default: depends on the number of images
-    freeze_epochs: NonNegativeInt | None = None  # first epochs, frozen; default: 1/5, 0 from scratch
-    freeze: tuple[str, ...] = ("backbone",)  # parts to freeze: backbone, neck, head, or backbone:N stages
+    freeze_epochs: NonNegativeInt | None = None  # frozen epochs, at first; default: 1/5 of all, or 0
+    freeze: tuple[str, ...] = ("backbone",)  # backbone, neck, head, or backbone:N (its first N stages)
     batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: the fastest that fits into memory
     freeze_batch_size: PositiveInt | Literal["auto"] = 16  # the same while frozen; auto: twice --batch-size
     clean_share: Fraction = 0.3  # final fraction of epochs without mosaic, mixup, copy-paste and cutout
@@ -38,8 +38,8 @@ class PhaseSettings:
 class OptimizerSettings:
     """The optimizer, the learning rate schedule and the EMA of the weights."""
 
-    optimizer: OptimizerName = "adamw"  # sgd, adamw or muon
-    lr: PositiveFloat | None = None  # peak learning rate at batch size 64 (scaled); default: per optimizer
+    optimizer: OptimizerName = "adamw"  # optimizer
+    lr: PositiveFloat | None = None  # peak learning rate for batch size 64; default: per optimizer
     layer_decay: PositiveFraction = 1.0  # layer-wise learning rate decay: factor per stage away from the head
     momentum: OpenFraction = 0.9  # momentum of SGD and Muon, beta1 of AdamW
     weight_decay: float | None = None  # weight decay (not on BatchNorm or biases); default: per optimizer
