@@ -54,7 +54,7 @@ def assert_same(folder, undisturbed):
     for name, found in checkpoints.items():
         for kind in ("model", "ema"):
             assert same_bits(found[kind], expected[name][kind]), (name, kind)
-        for key in ("epoch", "step", "best", "best_epoch", "waited"):
+        for key in ("epoch", "step", "best", "best_epoch", "evaluations_since_best"):
             assert found[key] == expected[name][key], (name, key)
         moments = [state["optimizer"]["state"] for state in (found, expected[name])]
         assert moments[0].keys() == moments[1].keys()
