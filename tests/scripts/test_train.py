@@ -194,7 +194,7 @@ def test_nothing_is_fetched_before_all_else_is_right(home, tmp_path, capsys, mon
     gone = ["--train", tmp_path / "gone.txt", "--weights", "pretrained", "--device", "cpu"]
     assert "gone.txt does not exist" in refused(capsys, "train.py", *gone)
     monkeypatch.delitem(SOURCES, "yolox_nano")
-    assert "no weights are known for the model 'yolox_nano'" in refused(capsys, "train.py", *gone)
+    assert "no published weights of the model 'yolox_nano'" in refused(capsys, "train.py", *gone)
 
 
 def test_the_summary_needs_no_data(home, tmp_path, capsys):

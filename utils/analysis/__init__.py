@@ -1,1 +1,1 @@
-"""What is behind the metrics: error types, confusion, calibration, intervals and label errors."""
+"""Analysis of an evaluation: error types, confusion, calibration, confidence intervals and label errors."""

@@ -1,4 +1,4 @@
-"""The analysis of an evaluation: kinds of error, confusion, calibration, intervals and label errors."""
+"""Run all analyses of an evaluation: error types, confusion, calibration, intervals and label errors."""
 
 import math
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from utils.analysis.tide import KINDS, ErrorKinds, error_kinds
 from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import metric_text, none_if_nan
 
-MAX_CONFUSED_PAIRS = 5  # of classes, named in the text
+MAX_CONFUSED_PAIRS = 5  # maximum number of class pairs in the text
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """Everything that is computed besides the metrics.
+    """All results of an evaluation besides the metrics.
 
-    confidence  the confidence threshold of `confusion` and `image_counts`
-    resamples   the number of bootstrap resamples behind `intervals`, 0 for no intervals
+    confidence  confidence threshold of `confusion` and `image_counts`
+    resamples   number of bootstrap resamples for `intervals`, 0 without intervals
     """
 
     confidence: float
@@ -37,7 +37,7 @@ class Analysis:
     resamples: int
 
     def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return all of it as plain data; None where a value is not defined."""
+        """Return all results as plain data, with None for NaN."""
         return {
             "confidence": self.confidence,
             "confusion": {"classes": [*class_names, "background"], "matrix": self.confusion.tolist()},
@@ -118,7 +118,7 @@ class Analysis:
 
 
 def analyse(matched: Matched, confidence: float, resamples: int = 1000, seed: int = 0) -> Analysis:
-    """Run all analyses. Fewer `resamples` are drawn where that many would take too long; 0 draws none."""
+    """Run all analyses, with fewer `resamples` if they would take too long; 0 computes no intervals."""
     affordable = affordable_resamples(len(matched.found.scores), resamples)
     return Analysis(
         confidence=confidence,

@@ -1,7 +1,7 @@
-"""Calibration: whether of the detections with a score of .7, 70 % are correct.
+"""Calibration: whether 70 % of the detections with a score of .7 are true positives.
 
 Kueppers et al., "Multivariate Confidence Calibration for Object Detection", CVPR Workshops 2020,
-https://arxiv.org/abs/2004.13546, by the score alone.
+https://arxiv.org/abs/2004.13546, by score only.
 """
 
 from typing import NamedTuple
@@ -12,13 +12,13 @@ from utils.evaluate.matching import Matched
 
 
 class Calibration(NamedTuple):
-    """Detections in bins by their score.
+    """Detections binned by score.
 
-    edges    float64 [B + 1], of the bins; a score on an edge belongs to the upper bin
-    number   int64 [B], the number of detections
-    score    float64 [B], their mean score, NaN where there are none
-    correct  float64 [B], the share that is correct, NaN where there are none
-    error    the expected calibration error: mean difference between share and score over all detections
+    edges    float64 [B + 1], bin edges; a score on an edge belongs to the upper bin
+    number   int64 [B], number of detections
+    score    float64 [B], mean score, NaN without detections
+    correct  float64 [B], fraction of true positives, NaN without detections
+    error    expected calibration error: mean difference between fraction and score over all detections
     """
 
     edges: np.ndarray
@@ -29,15 +29,15 @@ class Calibration(NamedTuple):
 
 
 def calibration(matched: Matched, bins: int = 10) -> Calibration:
-    """Compare the scores of all counted detections with their correctness at the IoU of `matched`."""
+    """Compare scores and precision of the detections that are not ignored, at the IoU of `matched`."""
     found, _, _, verdict, _ = matched
     edges = np.arange(bins + 1) / bins
     scores = found.scores[verdict.counted]
     place = np.clip(np.searchsorted(edges, scores, "right") - 1, 0, bins - 1)
     number = np.bincount(place, minlength=bins)
-    wanted = np.where(number > 0, number, np.nan)
-    score = np.bincount(place, scores, bins) / wanted
-    correct = np.bincount(place, verdict.correct[verdict.counted], bins) / wanted
+    total = np.where(number > 0, number, np.nan)
+    score = np.bincount(place, scores, bins) / total
+    correct = np.bincount(place, verdict.correct[verdict.counted], bins) / total
     apart = np.abs(score - correct)[number > 0]
     error = float((apart * number[number > 0]).sum() / number.sum()) if number.any() else float("nan")
     return Calibration(edges, number, score, correct, error)

@@ -1,7 +1,7 @@
-"""Whether one result is better than another, or the difference may be chance.
+"""Compare two results: whether one is better than the other, or the difference may be chance.
 
 A paired bootstrap (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): both results are
-evaluated on the same resamples of the images, so that what is hard or easy for both does not hide the
+evaluated on the same resamples of the images, so that images that are easy or hard for both do not hide the
 difference.
 """
 
@@ -20,8 +20,8 @@ class Comparison(NamedTuple):
     """One metric of two results.
 
     metric         a key of COMPARED_METRICS
-    first, second  its value for each
-    difference     second minus first, with its 95 % confidence interval
+    first, second  value of the metric for each result
+    difference     second minus first, with 95 % confidence interval
     num_images     number of images that both were evaluated on
     """
 
@@ -32,7 +32,7 @@ class Comparison(NamedTuple):
     num_images: int
 
     def sentence(self, names: tuple[str, str] = ("the first", "the second")) -> str:
-        """Say which of the two is better; `names` are those of the results."""
+        """Return which result is better, as a sentence; `names` are the names of the results."""
         value, low, high = self.difference
         metric = COMPARED_METRICS[self.metric]
         if np.isnan([value, low, high]).any():
@@ -48,7 +48,7 @@ class Comparison(NamedTuple):
 
 
 def compare(first: Matched, second: Matched, resamples: int = 1000, seed: int = 0) -> list[Comparison]:
-    """Compare two results on the same images, one comparison for each of COMPARED_METRICS.
+    """Compare two results on the same images, by each of COMPARED_METRICS.
 
     ValueError if they were not evaluated against the same ground truth.
     """
@@ -58,17 +58,17 @@ def compare(first: Matched, second: Matched, resamples: int = 1000, seed: int = 
     once = np.ones((num_images, 1), np.uint8)
     values = [resampled_metrics(matched, once) for matched in (first, second)]
     weights = draw_weights(num_images, resamples, seed)
-    drawn = [resampled_metrics(matched, weights) for matched in (first, second)]
+    resampled = [resampled_metrics(matched, weights) for matched in (first, second)]
     comparisons = []
     for metric in COMPARED_METRICS:
         before, after = (float(result[metric][0]) for result in values)
-        difference = interval(after - before, drawn[1][metric] - drawn[0][metric])
+        difference = interval(after - before, resampled[1][metric] - resampled[0][metric])
         comparisons.append(Comparison(metric, before, after, difference, num_images))
     return comparisons
 
 
 def _same_ground_truth(one: GroundTruth, other: GroundTruth) -> bool:
-    """Whether images, objects and classes are the same, in the same order."""
+    """Return whether images, objects and classes are equal, in the same order."""
     if (one.class_names, one.num_images) != (other.class_names, other.num_images):
         return False
     pairs = (

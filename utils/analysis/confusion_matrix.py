@@ -1,4 +1,4 @@
-"""The confusion matrix: which class each object is detected as."""
+"""The confusion matrix of labelled and detected classes."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from utils.evaluate.matching import Matched, claims, overlapping_pairs
 
 
 def confusion_matrix(matched: Matched, confidence: float) -> np.ndarray:
-    """Count objects by their class and that of the detection matched with them; int64 [C + 1, C + 1].
+    """Count objects by their class and the class of the matched detection; int64 [C + 1, C + 1].
 
-    Rows are the classes of objects, columns those of detections; the last row is detections of background,
-    the last column missed objects. Detections with a score of at least `confidence`, by descending score,
-    take the free object of their own class with the highest IoU, if it reaches that of `matched`; those left
-    over then take one of another class. Each row but the last sums to the number of objects of its class.
-    Detections on a difficult object or in a crowd are ignored.
+    Rows are object classes, columns detected classes; the last row is background detected as an object, the
+    last column missed objects. Detections with a score of at least `confidence`, by descending score, take
+    the free object of their own class with the highest IoU, if it reaches the minimum IoU of `matched`; the
+    remaining ones then take one of another class. Each row but the last sums to the number of objects of its
+    class. Detections on a difficult object or in a crowd are ignored.
     """
     found = matched.found.keep(matched.found.scores >= confidence)
     ground_truth, classes = matched.ground_truth, len(matched.ground_truth.class_names)
@@ -31,7 +31,7 @@ def confusion_matrix(matched: Matched, confidence: float) -> np.ndarray:
 def _matches(
     found: RankedDetections, ground_truth: GroundTruth, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The matched detections and objects, as two arrays of indices."""
+    """Return the matched detections and objects, as two arrays of indices."""
     pairs = overlapping_pairs(found, ground_truth, least, any_class=True)
     detection, obj = pairs.detection, pairs.object
     overlap = np.where(ground_truth.crowd[obj], pairs.covered, pairs.iou)

@@ -2,7 +2,7 @@
 
 Tkachenko, Thyagarajan and Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection
 Data", 2023, https://arxiv.org/abs/2309.00832, look for three of these kinds: overlooked, swapped and badly
-located. They need a look: a confident detector can be wrong too.
+located. Check each one: a confident detector can be wrong too.
 """
 
 from typing import Literal, NamedTuple
@@ -14,25 +14,25 @@ from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import Matched, OverlappingPairs, overlapping_pairs
 
 LabelErrorKind = Literal["missing", "class", "box", "nothing there"]
-MIN_RELATED_IOU = 0.1  # below, a detection and an object are unrelated
-SAME_BOX_IOU = 0.5  # from here on, two boxes are of the same object
-MIN_CONFIDENT_SCORE = 0.1  # detections below are ignored
+MIN_RELATED_IOU = 0.1  # below this, a detection and an object are unrelated
+SAME_BOX_IOU = 0.5  # from this IoU, two boxes are of the same object
+MIN_CONFIDENT_SCORE = 0.1  # detections below this are ignored
 USUAL_FAULTS = (
-    0.01  # usual share of labels with nothing there; if more are undetected, the detector missed some
+    0.01  # usual fraction of labels with nothing there; if more are undetected, the detector missed some
 )
 
 
 class LabelError(NamedTuple):
     """A label that may be wrong.
 
-    kind           "missing": nothing is labelled; "class": another class was detected; "box": the box is
-        elsewhere; "nothing there": nothing was detected
-    image_number   the image it is on
-    score          between 0 and 1, the confidence that the label is wrong
-    label          the labelled class, -1 for none
-    suggested      the detected class, -1 for none
-    box            the labelled box, xyxy pixels; None for none
-    suggested_box  the detected box; None for none
+    kind           "missing": no label for a detection; "class": another class was detected; "box": detected
+        in another position; "nothing there": not detected at all
+    image_number   index of the image
+    score          confidence that the label is wrong, between 0 and 1
+    label          labelled class, -1 for none
+    suggested      detected class, -1 for none
+    box            labelled box, xyxy pixels; None without a label
+    suggested_box  detected box; None without a detection
     """
 
     kind: LabelErrorKind
@@ -45,7 +45,7 @@ class LabelError(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """Possible label errors of one kind: detection, object (each -1 for none) and score, all [K]."""
+    """Possible label errors of one kind: detection, object (-1 for none) and score, all [K]."""
 
     detection: np.ndarray
     object: np.ndarray
@@ -55,20 +55,20 @@ class _Candidates(NamedTuple):
 def find_label_errors(matched: Matched, limit: int = 50) -> list[LabelError]:
     """Return up to `limit` labels that confident detections contradict, by descending score.
 
-    missing  a detection has an IoU below .1 with every object; score: that of the detection
-    class    a detection has an IoU of .5 with an object of another class, and with none of its own; score:
-        its score minus that of the best detection of the object's own class there
-    box      a detection has an IoU of .1 but less than .5 with an object of its class, and overlaps no other;
-        score: its score times (1 - IoU), minus that of the best detection that fits the box
-    nothing there  no detection of any class has an IoU of .1 with an object; score: the mean score with which
-        objects of its class were found, reduced if more than one in a hundred objects of the class is such
+    missing  a detection has IoU < .1 with every object; score: its score
+    class    a detection has IoU >= .5 with an object of another class, and with none of its own class; score:
+        its score minus the best score of a detection of the object's own class there
+    box      a detection has .1 <= IoU < .5 with an object of its class, and overlaps no other object; score:
+        its score times (1 - IoU), minus the best score of a detection that fits the box
+    nothing there  no detection of any class has IoU >= .1 with an object; score: mean score at which objects
+        of its class were found, reduced if more than 1 % of the objects of the class are undetected
     """
     found = matched.found.keep(matched.found.scores >= MIN_CONFIDENT_SCORE)
     ground_truth = matched.ground_truth
     pairs = overlapping_pairs(found, ground_truth, MIN_RELATED_IOU, any_class=True)
     own = found.labels[pairs.detection] == ground_truth.labels[pairs.object]
     counted = ~ground_truth.uncounted[pairs.object]
-    # The highest score of a detection that confirms each label.
+    # Highest score of a detection that confirms each label.
     agreed = np.zeros(len(ground_truth.labels))
     fits = own & (pairs.iou >= SAME_BOX_IOU)
     np.maximum.at(agreed, pairs.object[fits], found.scores[pairs.detection[fits]])
@@ -124,7 +124,7 @@ def _other_box(
 
 
 def _nothing(pairs: OverlappingPairs, ground_truth: GroundTruth, agreed: np.ndarray) -> _Candidates:
-    """Objects without any detection, scored like the detections of their class."""
+    """Return the objects without any detection, scored like the detections of their class."""
     alone = ~ground_truth.uncounted
     alone[pairs.object] = False
     objects = np.flatnonzero(alone)
@@ -135,7 +135,7 @@ def _nothing(pairs: OverlappingPairs, ground_truth: GroundTruth, agreed: np.ndar
 
 
 def _highest_scoring(candidates: _Candidates, limit: int) -> _Candidates:
-    """The highest-scoring candidate for each object, and of those the first `limit`."""
+    """Return the `limit` highest-scoring candidates, with at most one per object."""
     order = np.argsort(-candidates.score, kind="stable")
     order = order[candidates.score[order] > 0]
     labelled = candidates.object[order] >= 0
@@ -147,12 +147,12 @@ def _highest_scoring(candidates: _Candidates, limit: int) -> _Candidates:
 
 
 def _label_and_box(boxes: GroundTruth | RankedDetections, row: int) -> tuple[int, tuple[float, ...] | None]:
-    """Label and box of one detection or object; -1 and None for row -1."""
+    """Return label and box of a detection or object; -1 and None for row -1."""
     return (int(boxes.labels[row]), tuple(boxes.boxes[row].tolist())) if row >= 0 else (-1, None)
 
 
 def _is_same_object(one: LabelError, other: LabelError) -> bool:
-    """Whether two label errors are about the same object: boxes of one image with an IoU of .5."""
+    """Return whether two label errors concern the same object: boxes in one image with IoU >= .5."""
     if one.image_number != other.image_number:
         return False
     first, second = (np.array(error.box or error.suggested_box) for error in (one, other))

@@ -1,4 +1,4 @@
-"""Counts of correct, wrong and missed for each image."""
+"""True positives, false positives and false negatives per image."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from utils.system.files import write_text
 
 
 class ImageCounts(NamedTuple):
-    """Counts for each image, of detections above a confidence threshold.
+    """Counts per image, for detections above a confidence threshold.
 
     correct  int64 [N], true positives
     wrong    int64 [N], false positives
@@ -46,7 +46,7 @@ def count_per_image(matched: Matched, confidence: float) -> ImageCounts:
 
 
 def write_image_counts(path: Path, counts: ImageCounts, names: Sequence[str]) -> None:
-    """Write a CSV table with a row for each image; F1 is empty where it is not defined."""
+    """Write a CSV table with a row per image; F1 is empty if it is NaN."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["image", *ImageCounts._fields])

@@ -1,7 +1,7 @@
-"""TIDE: the kinds of error a detector makes, and what each costs in average precision.
+"""TIDE: the types of error a detector makes, and what each costs in average precision.
 
 Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020,
-https://arxiv.org/abs/2008.08115. Average precision here is the VOC area, matches are VOC's.
+https://arxiv.org/abs/2008.08115. Here with VOC's average precision (area) and VOC's matching.
 """
 
 from typing import NamedTuple
@@ -26,12 +26,12 @@ BACKGROUND_IOU = 0.1  # IoU below which a detection is on background
 
 
 class ErrorKinds(NamedTuple):
-    """Errors by kind, in the order of KINDS.
+    """Errors by type, in the order of KINDS.
 
-    ap          the mean average precision (VOC area) with all errors
-    number      int64 [6, C], number of errors by the class of the detection, or of the missed object
-    cost        float64 [6], how much higher `ap` would be without them
-    class_cost  float64 [6, C], the same for each class, NaN without objects
+    ap          mean average precision (VOC area) with all errors
+    number      int64 [6, C], number of errors by class of the detection, or of the missed object
+    cost        float64 [6], increase of `ap` without errors of the type
+    class_cost  float64 [6, C], the same per class, NaN without objects
     """
 
     ap: float
@@ -41,7 +41,7 @@ class ErrorKinds(NamedTuple):
 
 
 class _Fixed(NamedTuple):
-    """Detections after a kind of error was fixed: what average precision is computed from."""
+    """Detections after one type of error was fixed, from which average precision is computed."""
 
     labels: np.ndarray
     correct: np.ndarray
@@ -51,16 +51,17 @@ class _Fixed(NamedTuple):
 def error_kinds(matched: Matched) -> ErrorKinds:
     """Classify the errors at the IoU threshold T of `matched`, with detections of all scores.
 
-    localisation  IoU of at least .1 but less than T with an object of its class
-    class         IoU of at least T with an object of another class
-    duplicate     IoU of at least T with an object of its class that a higher-scoring detection took
-    background    IoU of less than .1 with every object
-    both          any other: IoU of at least .1 but less than T with an object of another class
-    missed        an object that no detection found, nor is the target of a class or localisation error
+    localisation  .1 <= IoU < T with an object of its class
+    class         IoU >= T with an object of another class
+    duplicate     IoU >= T with an object of its class that a higher-scoring detection took
+    background    IoU < .1 with every object
+    both          all others: .1 <= IoU < T with an object of another class
+    missed        an object that no detection found, and that is not the target of a class or localisation
+        error
 
-    A detection that fits several is the first of these. Fixing class or localisation errors makes the
-    highest-scoring such detection of an object without a match correct, and removes the others; fixing
-    another kind removes all of its detections, or the missed objects.
+    If several types apply to a detection, the first is used. Fixing class or localisation errors turns the
+    highest-scoring error of each unmatched object into a true positive, and removes the others; fixing
+    another type removes all its detections, or the missed objects.
     """
     found, ground_truth, _, verdict, _ = matched
     classes = len(ground_truth.class_names)
@@ -77,13 +78,13 @@ def error_kinds(matched: Matched) -> ErrorKinds:
     after = [_average_precision(found, _fix(matched, kind, target, hit, k), objects) for k in range(MISSED)]
     left = objects - number[MISSED]
     fewer = _average_precision(found, _Fixed(found.labels, *verdict), left)
-    after.append(np.where((left == 0) & (objects > 0), 1.0, fewer))  # all were missed: then none is wrong
+    after.append(np.where((left == 0) & (objects > 0), 1.0, fewer))  # AP 1 if all objects were missed
     cost = np.stack(after) - before
     return ErrorKinds(mean_of_defined(before), number, np.array([*map(mean_of_defined, cost)]), cost)
 
 
 def _sort(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
-    """The kind of error of each detection, -1 for none, and its target object, -1 for none."""
+    """Return the type of error of each detection and its target object, both -1 for none."""
     found, ground_truth, _, verdict, enough = matched
     pairs = overlapping_pairs(found, ground_truth, BACKGROUND_IOU, any_class=True)
     use = ~ground_truth.uncounted[pairs.object] & (pairs.iou >= BACKGROUND_IOU)
@@ -103,7 +104,7 @@ def _sort(matched: Matched) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fix(matched: Matched, kind: np.ndarray, target: np.ndarray, hit: np.ndarray, fixed: int) -> _Fixed:
-    """The detections with the errors of kind number `fixed` corrected."""
+    """Return the detections with the errors of type `fixed` corrected."""
     found, ground_truth, _, verdict, _ = matched
     wrong = kind == fixed
     labels, correct = found.labels.copy(), verdict.correct.copy()
@@ -112,16 +113,16 @@ def _fix(matched: Matched, kind: np.ndarray, target: np.ndarray, hit: np.ndarray
         aimed = np.flatnonzero(wrong)
         aimed = aimed[~hit[target[aimed]]]
         aimed = aimed[np.argsort(-found.scores[aimed], kind="stable")]
-        best = aimed[np.unique(target[aimed], return_index=True)[1]]  # the highest-scoring for each object
+        best = aimed[np.unique(target[aimed], return_index=True)[1]]  # highest-scoring per object
         labels[best] = ground_truth.labels[target[best]]
         correct[best] = counted[best] = True
     return _Fixed(labels, correct, counted)
 
 
 def _average_precision(found: RankedDetections, fixed: _Fixed, objects: np.ndarray) -> np.ndarray:
-    """Average precision (VOC area) by class, float64 [C]."""
+    """Return average precision (VOC area) per class, float64 [C]."""
     labels, correct, counted = fixed
-    if not np.array_equal(labels, found.labels):  # only then the order changes: sorting takes longest
+    if not np.array_equal(labels, found.labels):  # sort only if labels changed: sorting is slow
         order = np.lexsort((-found.scores, labels))
         labels, correct, counted = labels[order], correct[order], counted[order]
     starts = np.searchsorted(labels, np.arange(len(objects) + 1))

@@ -1,1 +1,1 @@
-"""Dataset checks: findings about files, labels, classes, duplicates and splits, and their page."""
+"""Dataset checks: findings about files, labels, classes, duplicates and splits, and an HTML page of them."""

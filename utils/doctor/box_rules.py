@@ -1,4 +1,4 @@
-"""Which boxes cannot be right, or deserve a look: one bool for each box."""
+"""Rules that select wrong or suspicious boxes: one bool per box."""
 
 from collections.abc import Iterator
 
@@ -11,27 +11,27 @@ from utils.data.types import Size
 from utils.doctor.file_checks import BORDER_TOLERANCE, exif_fit
 from utils.doctor.splits import Split
 
-TINY_SIDE = 2.0  # pixels of the original image: a box with a shorter side is a slip of the mouse
-WHOLE_SHARE = 0.98  # of both sides of the image
+TINY_SIDE = 2.0  # pixels of the original image: boxes with a shorter side are accidental clicks
+WHOLE_SHARE = 0.98  # fraction of both sides of the image
 DUPLICATE_IOU = 0.9
 
-BoxMask = NDArray[np.bool_]  # [M], one bool for each box of a split
+BoxMask = NDArray[np.bool_]  # [M], one bool per box of a split
 
 
 def box_owners(index: DatasetIndex) -> np.ndarray:
-    """The image number of each box: int64 [M]."""
+    """Return the image index of each box: int64 [M]."""
     return np.repeat(np.arange(len(index)), np.diff(index.box_offsets))
 
 
 def box_sides(index: DatasetIndex) -> np.ndarray:
-    """The width and height of each box in pixels: float32 [M, 2]."""
+    """Return the width and height of each box in pixels: float32 [M, 2]."""
     return index.boxes[:, 2:] - index.boxes[:, :2]
 
 
 def true_sizes(split: Split) -> np.ndarray:
-    """The height and width of each image: float64 [N, 2].
+    """Return the height and width of each image: float64 [N, 2].
 
-    Of an image that cannot be read, the size stated in its annotations, or NaN.
+    If an image cannot be read, the size in its annotations, or NaN.
     """
     true = np.array([facts.size for facts in split.facts], np.float64).reshape(-1, 2)
     known = np.where(true > 0, true, split.index.sizes)
@@ -39,21 +39,21 @@ def true_sizes(split: Split) -> np.ndarray:
 
 
 def tiny_boxes(split: Split) -> BoxMask:
-    """Boxes with a side shorter than 2 pixels."""
+    """Return boxes with a side shorter than 2 pixels."""
     return box_sides(split.index).min(axis=1) < TINY_SIDE
 
 
 def whole_image_boxes(split: Split) -> BoxMask:
-    """Boxes that cover at least 98 % of the width and height of their image."""
+    """Return boxes that cover at least 98 % of the width and height of their image."""
     width_height = true_sizes(split)[box_owners(split.index), ::-1]
     covers = box_sides(split.index) >= WHOLE_SHARE * width_height
     return covers[:, 0] & covers[:, 1]
 
 
 def boxes_beyond_border(split: Split) -> BoxMask:
-    """Boxes that reach beyond the image border.
+    """Return boxes that reach beyond the image border.
 
-    Boxes that were drawn before EXIF turned the image are left to another check (see `exif_fit`).
+    Boxes that were drawn on the image without its EXIF rotation are left to another check (see `exif_fit`).
     """
     owners = box_owners(split.index)
     boxes = split.index.boxes
@@ -64,7 +64,7 @@ def boxes_beyond_border(split: Split) -> BoxMask:
 
 
 def doubled_boxes(split: Split) -> BoxMask:
-    """Boxes with an IoU above 0.9 with an earlier box of the same image and class; crowds do not count."""
+    """Return boxes with IoU > 0.9 with an earlier box of the same image and class, except crowds."""
     index = split.index
     doubled = np.zeros(len(index.boxes), bool)
     for span, overlaps in _overlaps(index):
@@ -74,7 +74,7 @@ def doubled_boxes(split: Split) -> BoxMask:
 
 
 def conflicting_boxes(split: Split) -> BoxMask:
-    """Boxes with an IoU above 0.9 with a box of the same image and another class; crowds do not count."""
+    """Return boxes with IoU > 0.9 with a box of the same image and another class, except crowds."""
     index = split.index
     conflicting = np.zeros(len(index.boxes), bool)
     for span, overlaps in _overlaps(index):
@@ -84,13 +84,13 @@ def conflicting_boxes(split: Split) -> BoxMask:
 
 
 def training_sides(split: Split, image_size: Size) -> np.ndarray:
-    """The square root of each box's area in pixels of the network's input: float64 [M]."""
+    """Return the square root of each box area, in pixels of the network input: float64 [M]."""
     scale = (np.array(image_size) / true_sizes(split)).min(axis=1)
     return np.sqrt(box_area(split.index.boxes)) * scale[box_owners(split.index)]
 
 
 def _overlaps(index: DatasetIndex) -> Iterator[tuple[slice, np.ndarray]]:
-    """The boxes of each image with several, and which of them overlap nearly entirely: bool [n, n]."""
+    """Yield the boxes of each image with two or more, and which pairs have IoU > 0.9: bool [n, n]."""
     for image_number in np.flatnonzero(np.diff(index.box_offsets) > 1).tolist():
         span = index.span(image_number)
         boxes = index.boxes[span]

@@ -1,4 +1,4 @@
-"""All checks of a data set together, and their findings as text and as JSON."""
+"""Run all checks on a data set, and format the findings as text and JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from utils.doctor.finding import SEVERITIES, Finding, Location, number_of
 from utils.doctor.label_checks import check_labels
 from utils.doctor.splits import Split
 
-MAX_LOCATIONS_PRINTED = 3  # of each finding, in the terminal
+MAX_LOCATIONS_PRINTED = 3  # per finding, in the terminal
 
 
 def examine(splits: Sequence[Split], image_size: Size) -> list[Finding]:
-    """All findings, worst first; the splits have their facts, and the first is the training data."""
+    """Return all findings, most severe first, on the splits of `examine_splits`, training data first."""
     findings = [
         *check_files(splits),
         *check_copies(splits),
@@ -28,12 +28,12 @@ def examine(splits: Sequence[Split], image_size: Size) -> list[Finding]:
 
 
 def is_healthy(findings: Sequence[Finding]) -> bool:
-    """Whether no finding is serious."""
+    """Return whether no finding is serious."""
     return all(finding.severity != "serious" for finding in findings)
 
 
 def verdict(findings: Sequence[Finding]) -> str:
-    """All findings in one sentence."""
+    """Summarise all findings in one sentence."""
     serious, warnings, notes = (sum(f.severity == level for f in findings) for level in SEVERITIES)
     rest = [number_of(warnings, "warning")] if warnings else []
     rest += [number_of(notes, "note")] if notes else []
@@ -46,13 +46,13 @@ def verdict(findings: Sequence[Finding]) -> str:
 
 
 def report(splits: Sequence[Split], findings: Sequence[Finding]) -> str:
-    """Counts, findings and verdict for the terminal."""
+    """Return counts, findings and summary as text for the terminal."""
     counts = count_table({split.name: split.index for split in splits})
     return "\n\n".join([counts, *map(_finding_text, findings), verdict(findings)])
 
 
 def problems_json(splits: Sequence[Split], findings: Sequence[Finding]) -> str:
-    """Every finding with all its locations, as JSON."""
+    """Return every finding with all its locations, as JSON."""
     by_name = {split.name: split for split in splits}
     record = {
         "verdict": verdict(findings),

@@ -1,4 +1,4 @@
-"""Checks of the classes: how many objects of each there are in each split."""
+"""Checks of the classes: the number of objects per class and split."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,14 @@ from utils.data.index import count_objects
 from utils.doctor.finding import Finding, Location, Severity, number_of
 from utils.doctor.splits import Split
 
-FEW_OBJECTS = 50  # of a class to train on: with fewer, it is hardly learned
-UNEVEN_RATIO = 100  # of the objects of the most frequent class to those of the rarest
-EMPTY_SHARE = 0.5  # of the images
-MAX_CLASSES_NAMED = 10  # in a sentence
+FEW_OBJECTS = 50  # minimum per class in the training data: classes with fewer are hardly learned
+UNEVEN_RATIO = 100  # object count of the most frequent class / object count of the rarest
+EMPTY_SHARE = 0.5  # fraction of the images
+MAX_CLASSES_NAMED = 10  # maximum in one sentence
 
 
 def check_classes(splits: Sequence[Split]) -> list[Finding]:
-    """All findings about numbers of objects; the first split is the training data."""
+    """Return all findings about object counts; the first split is the training data."""
     counts = [count_objects(split.index) for split in splits]
     return [
         *splits_without_objects(splits, counts),
@@ -30,7 +30,7 @@ def check_classes(splits: Sequence[Split]) -> list[Finding]:
 
 
 def splits_without_objects(splits: Sequence[Split], counts: Sequence[np.ndarray]) -> Iterator[Finding]:
-    """Splits without any object; `counts` are int64 [C] for each split, as in the functions below."""
+    """Yield a finding for splits without objects; `counts`: objects per class, one int64 [C] per split."""
     if names := [split.name for split, objects in zip(splits, counts, strict=True) if not objects.any()]:
         sentence = f"There is no object at all in {', '.join(names)}."
         fix = "Check whether the names in the annotations are those of --classes."
@@ -38,7 +38,7 @@ def splits_without_objects(splits: Sequence[Split], counts: Sequence[np.ndarray]
 
 
 def unknown_names(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Names that the class list lacks, whose objects were skipped."""
+    """Yield a finding for class names missing in the class list, whose objects were skipped."""
     unknown = sum((Counter(split.unknown_names) for split in splits), Counter[str]())
     if unknown:
         sentence = (
@@ -50,7 +50,7 @@ def unknown_names(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def images_without_objects(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Images without objects: useful against false positives, unless somebody forgot to label them."""
+    """Yield a finding for images without objects: useful negatives, unless labels were forgotten."""
     locations = [
         Location(split.name, str(split.index.path(number)), number)
         for split in splits
@@ -68,7 +68,7 @@ def images_without_objects(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def absent_classes(splits: Sequence[Split], counts: Sequence[np.ndarray]) -> Iterator[Finding]:
-    """Classes that are tested but not trained, trained but not tested, and those without any object."""
+    """Yield findings for classes without objects in the training data, in the other splits, or in all."""
     names, train = splits[0].index.class_names, splits[0].name
     trained, tested = counts[0] > 0, sum(counts[1:], np.zeros(len(names), np.int64)) > 0
     cases: tuple[tuple[str, Severity, np.ndarray, str, str], ...] = (
@@ -102,7 +102,7 @@ def absent_classes(splits: Sequence[Split], counts: Sequence[np.ndarray]) -> Ite
 
 
 def rare_classes(splits: Sequence[Split], trained: np.ndarray) -> Iterator[Finding]:
-    """Classes with few objects to train on; `trained` are the objects of each class, int64 [C]."""
+    """Yield a finding for classes with few training objects; `trained`: objects per class, int64 [C]."""
     names = splits[0].index.class_names
     rare = np.flatnonzero((trained > 0) & (trained < FEW_OBJECTS)).tolist()
     if rare:
@@ -116,7 +116,7 @@ def rare_classes(splits: Sequence[Split], trained: np.ndarray) -> Iterator[Findi
 
 
 def uneven_classes(splits: Sequence[Split], trained: np.ndarray) -> Iterator[Finding]:
-    """Class imbalance: far more objects of one class than of another."""
+    """Yield a finding for class imbalance: far more objects of one class than of another."""
     names = splits[0].index.class_names
     present = np.flatnonzero(trained)
     if not len(present):

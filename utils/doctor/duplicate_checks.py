@@ -19,15 +19,15 @@ from utils.doctor.near_duplicates import (
 from utils.doctor.splits import Split
 from utils.images.image_io import read_image
 
-SCENE_SHARE = 0.05  # of a split: fewer images of the same scene are chance
+SCENE_SHARE = 0.05  # fraction of a split: fewer images of the same scene are chance
 
 
 class Copies(NamedTuple):
-    """For each image of a split, the one that it copies: int64 [N], -1 for none; an image is in one only.
+    """Index of the image that each image of a split copies: int64 [N], -1 for none; set in at most one field.
 
-    exact  the same bytes
-    near   the same image, saved again, perhaps mirrored
-    scene  the same scene, with something moved
+    exact  image with the same bytes
+    near   near-duplicate: the same image, re-encoded, perhaps mirrored
+    scene  image of the same scene, with something moved
     """
 
     exact: np.ndarray
@@ -36,7 +36,7 @@ class Copies(NamedTuple):
 
 
 def check_copies(splits: Sequence[Split]) -> list[Finding]:
-    """All findings about copies, within each split, and of each split in those before it."""
+    """Return all findings about duplicates, within each split and between each pair of splits."""
     prints = [fingerprints(_thumbnails(split)) for split in splits]
     findings = list(_repeats(splits, prints))
     for one, other in combinations(range(len(splits)), 2):
@@ -46,7 +46,7 @@ def check_copies(splits: Sequence[Split]) -> list[Finding]:
 
 
 def find_all_copies(of: Split, of_prints: Fingerprints, among: Split, among_prints: Fingerprints) -> Copies:
-    """The images of `of` that copy one of `among`; if these are the same split, an earlier one."""
+    """Find images of `of` that copy an image of `among`; if both are the same split, an earlier image."""
     itself = of is among
     exact = _same_files(of, among)
     near = _unless(exact, find_copies(of_prints, among_prints, same_image, only_earlier=itself))
@@ -106,17 +106,17 @@ def _leaks(of: Split, among: Split, copies: Copies) -> Iterator[Finding]:
 
 
 def _same_files(of: Split, among: Split) -> np.ndarray:
-    """For each image the first of `among` with the same bytes, other than itself: int64 [N], -1 for none."""
+    """Return the index of the first other image in `among` with the same bytes: int64 [N], -1 for none."""
     first: dict[bytes, int] = {}
     for number, facts in enumerate(among.facts):
         first.setdefault(facts.digest, number)
-    first.pop(b"", None)  # of files that cannot be read
+    first.pop(b"", None)  # digest of unreadable files
     found = [first.get(facts.digest, -1) for facts in of.facts]
     return np.array([-1 if among is of and other == k else other for k, other in enumerate(found)], np.int64)
 
 
 def _confirmed(of: Split, among: Split, near: np.ndarray) -> np.ndarray:
-    """`near` without the pairs whose labels differ, if the images differ too at a closer look."""
+    """Return `near` without pairs whose labels differ, if the images also differ at higher resolution."""
     confirmed = near.copy()
     for number in np.flatnonzero(near >= 0).tolist():
         if _labels_differ(of, number, among, near[number]):
@@ -126,13 +126,13 @@ def _confirmed(of: Split, among: Split, near: np.ndarray) -> np.ndarray:
 
 
 def _labels_differ(of: Split, number: int, among: Split, other: int) -> bool:
-    """Whether the two images have objects of other classes, or other numbers of them."""
+    """Return whether the two images differ in the number of objects of any class."""
     one, two = of.index.labels[of.index.span(number)], among.index.labels[among.index.span(other)]
     return sorted(one.tolist()) != sorted(two.tolist())
 
 
 def _unless(taken: np.ndarray, partner: np.ndarray) -> np.ndarray:
-    """`partner` of the images that have none in `taken`."""
+    """Return `partner`, with -1 for images that have a partner in `taken`."""
     return np.where(taken < 0, partner, -1)
 
 

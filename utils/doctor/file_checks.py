@@ -1,4 +1,4 @@
-"""Checks of the image files: unreadable, of another size than stated, turned by EXIF, unusual formats."""
+"""Checks of the image files: unreadable, wrong size, rotated by EXIF, unusual formats."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -10,27 +10,27 @@ from utils.doctor.image_facts import NO_SUCH_FILE, UPRIGHT_ORIENTATION
 from utils.doctor.splits import Split
 from utils.images.headers import SIDEWAYS
 
-SUFFIXES = {  # of each format, by Pillow's name
+SUFFIXES = {  # per format, by Pillow's name
     "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # the JPEG of some telephones, with a second image appended
+    "MPO": (".jpg", ".jpeg"),  # JPEG of some phones, with a second image appended
     "PNG": (".png",),
     "BMP": (".bmp",),
     "DIB": (".bmp",),
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
 }
-PLAIN_MODES = ("RGB", "L", "P", "1", "")  # read without loss; palettes too
-BORDER_TOLERANCE = 1.0  # pixels beyond the border that rounding, or counting from 1 as VOC does, explains
+PLAIN_MODES = ("RGB", "L", "P", "1", "")  # read without loss, palettes included
+BORDER_TOLERANCE = 1.0  # pixels, explained by rounding or by counting from 1 as in VOC
 
 
 def check_files(splits: Sequence[Split]) -> list[Finding]:
-    """All findings about the image files."""
+    """Return all findings about the image files."""
     checks = (unreadable_files, stated_sizes, exif_orientations, odd_modes, wrong_suffixes)
     return [finding for check in checks for finding in check(splits)]
 
 
 def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Files that do not exist, and files that hold no complete image."""
+    """Yield findings for files that do not exist, and for damaged or incomplete images."""
     broken = _locations(splits, lambda split, image_number: split.facts[image_number].error)
     missing = [location for location in broken if location.detail == NO_SUCH_FILE]
     damaged = [location for location in broken if location.detail != NO_SUCH_FILE]
@@ -48,7 +48,7 @@ def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Images of another size than their annotations state: usually resized after labelling."""
+    """Yield a finding for images whose size differs from the annotation: usually resized after labelling."""
 
     def difference(split: Split, image_number: int) -> str:
         facts = split.facts[image_number]
@@ -69,7 +69,7 @@ def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Images that EXIF turns, unless the boxes show that they were drawn on the turned image."""
+    """Yield findings for images that EXIF rotates, unless the boxes clearly fit the rotated image."""
     found = _locations(splits, exif_fit)
     cases: tuple[tuple[str, Severity, str], ...] = (
         ("un-turned", "serious", "their boxes were drawn on the un-turned image and are misplaced"),
@@ -91,10 +91,11 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def exif_fit(split: Split, image_number: int) -> str:
-    """On which version of an image that EXIF turns the boxes were drawn.
+    """Return whether the boxes were drawn on the image with or without its EXIF rotation.
 
-    "turned" or "un-turned" if they fit only that one, "stated" if they fit both and the stated size is that
-    of the un-turned image, "either" if nothing tells; "" if EXIF turns nothing or there is no box.
+    "turned" or "un-turned" if the boxes fit only the rotated or only the original image. If they fit both:
+    "turned" or "stated" if the annotated size is the rotated or the original one, "either" if it does not
+    tell. "" without an EXIF rotation or without boxes.
     """
     facts, boxes = split.facts[image_number], split.index.boxes[split.index.span(image_number)]
     if facts.error or facts.orientation == UPRIGHT_ORIENTATION or not len(boxes):
@@ -113,7 +114,7 @@ def exif_fit(split: Split, image_number: int) -> str:
 
 
 def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """CMYK, 16 bits, alpha: these can be read, but not without loss."""
+    """Yield a finding for CMYK, 16-bit and alpha images, which can be read, but not without loss."""
 
     def odd_mode(split: Split, image_number: int) -> str:
         mode = split.facts[image_number].mode
@@ -131,7 +132,7 @@ def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def wrong_suffixes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Files whose suffix is that of another format."""
+    """Yield a finding for files whose suffix belongs to another format."""
 
     def mismatch(split: Split, image_number: int) -> str:
         file_format = split.facts[image_number].format
@@ -146,7 +147,7 @@ def wrong_suffixes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def _locations(splits: Sequence[Split], reason_of: Callable[[Split, int], str]) -> list[Location]:
-    """The images for which `reason_of` gives a reason."""
+    """Return the images for which `reason_of` returns a non-empty reason."""
     return [
         Location(split.name, str(split.index.path(number)), number, detail=reason)
         for split in splits
@@ -156,7 +157,7 @@ def _locations(splits: Sequence[Split], reason_of: Callable[[Split, int], str]) 
 
 
 def _is_size_unturned(split: Split, image_number: int) -> bool:
-    """Whether the stated size is that of the image before EXIF turns it on its side."""
+    """Return whether the annotated size is the size before EXIF rotates the image by 90 degrees."""
     facts = split.facts[image_number]
     return (
         facts.orientation in SIDEWAYS and tuple(split.index.sizes[image_number].tolist()) == facts.size[::-1]

@@ -1,4 +1,4 @@
-"""The distributions of the sizes, shapes and numbers of boxes, the splits side by side."""
+"""Histograms of box sizes, aspect ratios, boxes per image and image sizes, with the splits side by side."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ PIXELS = (8, 16, 32, 64, 96, 128, 256, 512)
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 ASPECTS = (0.2, 0.33, 0.5, 0.8, 1.25, 2, 3, 5)
 NUMBERS = (1, 2, 3, 5, 10, 20, 50, 100)
-MAX_SIZES_SHOWN = 8  # image sizes shown; the others are one bin
+MAX_SIZES_SHOWN = 8  # maximum number of image sizes shown; all others share one bin
 
 
 class Histogram(NamedTuple):
-    """A histogram of each split.
+    """A histogram per split.
 
-    title   what is shown
-    bins    the name of each of B bins
-    shares  float64 [S, B], the share of each split's values in each bin; 0 for a split without values
+    title   title of the plot
+    bins    names of the B bins
+    shares  float64 [S, B], fraction of the values of each split in each bin; 0 for a split without values
     """
 
     title: str
@@ -32,7 +32,7 @@ class Histogram(NamedTuple):
 
 
 def histograms(splits: Sequence[Split], image_size: Size) -> list[Histogram]:
-    """All histograms of the page; `image_size` is the training size (height, width)."""
+    """Return all histograms of the page; `image_size` is the training size (height, width)."""
     height, width = image_size
     pixels = [training_sides(split, image_size) for split in splits]
     relative = [_relative_sides(split) for split in splits]
@@ -55,10 +55,10 @@ def binned(
     percent: bool = False,
     whole: bool = False,
 ) -> Histogram:
-    """The values of each split in the bins below, between and above the edges; NaN is in none.
+    """Return the histogram of the values of each split, with open first and last bins; NaN is in no bin.
 
     percent  name the bins in percent
-    whole    the values are whole numbers: name the bins so
+    whole    name the bins by whole numbers, for integer values
     """
     counts = np.stack([_counts(part[~np.isnan(part)], edges) for part in values])
     total = np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -66,7 +66,7 @@ def binned(
 
 
 def image_size_histogram(splits: Sequence[Split]) -> Histogram:
-    """The most frequent image sizes, width x height."""
+    """Return the histogram of the most frequent image sizes, width x height."""
     counts = [Counter(facts.size for facts in split.facts if not facts.error) for split in splits]
     together = sum(counts, Counter[Size]())
     listed = [size for size, _ in together.most_common(MAX_SIZES_SHOWN)]
@@ -97,7 +97,7 @@ def _bin_names(edges: Sequence[float], percent: bool, whole: bool) -> list[str]:
 
 
 def _relative_sides(split: Split) -> np.ndarray:
-    """The square root of each box's share of the image area."""
+    """Return the square root of box area / image area, for each box."""
     areas = true_sizes(split).prod(axis=1)[box_owners(split.index)]
     return np.sqrt(box_area(split.index.boxes) / areas)
 

@@ -1,4 +1,4 @@
-"""The facts of the image files of a data set, found by reading and decoding each once."""
+"""Size, format, hash and thumbnail of the image files of a data set, each read and decoded once."""
 
 import hashlib
 import io
@@ -16,21 +16,21 @@ from utils.data.types import Size
 from utils.images.headers import EXIF_ORIENTATION
 from utils.images.image_io import ImageError, decode_image
 
-COMPARED_SIDE = 32  # pixels of a thumbnail: shows a moved chess piece, and 100,000 images take 100 MB
-UPRIGHT_ORIENTATION = 1  # the EXIF orientation of an image that needs no turning
+COMPARED_SIDE = 32  # pixels of a thumbnail: enough to see a moved chess piece; 100,000 images take 100 MB
+UPRIGHT_ORIENTATION = 1  # EXIF orientation of an image that needs no rotation
 NO_SUCH_FILE = "no such file"
 
 
 class ImageFacts(NamedTuple):
-    """The facts of one image file.
+    """The properties of one image file.
 
-    error        why it cannot be read, and nothing else is known; "" if it can
-    size         (height, width) after turning it upright
-    orientation  the EXIF orientation, 1 to 8
+    error        why it cannot be read, in which case nothing else is known; "" if it can
+    size         (height, width) after EXIF rotation
+    orientation  EXIF orientation, 1 to 8
     mode         Pillow's name of the pixel format: RGB, L, CMYK, I;16, ...
-    format       Pillow's name of the file format, whatever the suffix says: JPEG, PNG, ...
-    digest       a hash of the file's bytes: files with the same digest are copies
-    thumbnail    uint8 [32, 32], grey, the aspect ratio not kept
+    format       Pillow's name of the file format, whatever the suffix: JPEG, PNG, ...
+    digest       hash of the file's bytes: files with equal digests are copies
+    thumbnail    uint8 [32, 32], grey, aspect ratio not kept
     """
 
     error: str
@@ -43,7 +43,7 @@ class ImageFacts(NamedTuple):
 
 
 def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
-    """The facts of each file, in order, found by `workers` threads; a file named twice is read once."""
+    """Return the properties of each file, in order; uses `workers` threads and reads repeated files once."""
     unique = list(dict.fromkeys(paths))
     with ThreadPoolExecutor(max(1, workers)) as pool:
         found = pool.map(examine_image, unique)
@@ -53,7 +53,7 @@ def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
 
 
 def examine_image(path: Path) -> ImageFacts:
-    """Read and decode one file; what is wrong with it goes to `error`, nothing is raised."""
+    """Read and decode one file; errors are returned in `error`, not raised."""
     try:
         data = np.fromfile(path, np.uint8)
         image = decode_image(data, str(path))
@@ -72,7 +72,7 @@ def examine_image(path: Path) -> ImageFacts:
 
 
 def _header(data: np.ndarray) -> tuple[int, str, str]:
-    """Orientation, mode and format according to Pillow; OpenCV reads a few files that Pillow does not."""
+    """Return orientation, mode and format from Pillow, or defaults if only OpenCV can read the file."""
     try:
         with PIL.Image.open(io.BytesIO(data.tobytes())) as file:
             orientation = file.getexif().get(EXIF_ORIENTATION, UPRIGHT_ORIENTATION)
@@ -81,5 +81,5 @@ def _header(data: np.ndarray) -> tuple[int, str, str]:
                 file.mode,
                 file.format or "",
             )
-    except Exception:  # Pillow raises many kinds of errors for odd headers
+    except Exception:  # Pillow raises many types of errors for malformed headers
         return UPRIGHT_ORIENTATION, "", ""

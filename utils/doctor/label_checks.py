@@ -1,4 +1,4 @@
-"""Checks of the boxes and labels: which cannot be right, or deserve a look."""
+"""Checks of the boxes and labels: which are wrong or suspicious."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,19 +21,19 @@ from utils.doctor.finding import Finding, Location, Severity, by_split, number_o
 from utils.doctor.splits import Split
 
 SMALL_SIDE = 8.0  # pixels at the training size: the finest stride of most networks
-SMALL_BOX_SHARE = 0.1  # of the boxes: with fewer small ones, the image size is not the problem
-FAULTS = ("inverted", "empty", "outside")  # words in the readers' reasons
+SMALL_BOX_SHARE = 0.1  # fraction of the boxes: with fewer small ones, the image size is fine
+FAULTS = ("inverted", "empty", "outside")  # words to look for in the readers' reasons
 
 
 class BoxRule(NamedTuple):
     """A rule that boxes can break.
 
-    kind      of the finding
-    severity  of the finding; None: serious if more than a small share of a split breaks the rule, else a
+    kind      kind of the finding
+    severity  severity of the finding; None: serious if more than 1 % of a split breaks the rule, else a
         warning
-    broken    which boxes of a split break it
-    verb      what they do, as of many: "2 boxes cover"
-    sentence  the rest; {} is replaced by their number in each split
+    broken    function that returns the boxes of a split that break the rule
+    verb      verb of the sentence, in the plural: "2 boxes cover"
+    sentence  rest of the sentence; {} is replaced by the number of boxes per split
     fix       what to do
     """
 
@@ -80,7 +80,7 @@ BOX_RULES = (
         fix="They are usually slips of the mouse: remove them.",
     ),
     BoxRule(
-        kind="whole-picture",  # kept from earlier versions, so that reports can be compared
+        kind="whole-picture",  # name of earlier versions, so that reports can be compared
         severity="note",
         broken=whole_image_boxes,
         verb="cover",
@@ -91,7 +91,7 @@ BOX_RULES = (
 
 
 def check_labels(splits: Sequence[Split], image_size: Size) -> list[Finding]:
-    """All findings about boxes and labels; `image_size` is the training size (height, width)."""
+    """Return all findings about boxes and labels; `image_size` is the training size (height, width)."""
     return [
         *broken_labels(splits),
         *clipped_boxes(splits),
@@ -101,7 +101,7 @@ def check_labels(splits: Sequence[Split], image_size: Size) -> list[Finding]:
 
 
 def apply_rule(rule: BoxRule, splits: Sequence[Split]) -> Iterator[Finding]:
-    """One finding for all boxes of all splits that break the rule; crowds are not judged."""
+    """Yield one finding for all boxes of all splits that break the rule, except crowds."""
     masks = {split.name: rule.broken(split) & ~split.index.crowd for split in splits}
     locations = [location for split in splits for location in _box_locations(split, masks[split.name])]
     if locations:
@@ -115,7 +115,7 @@ def apply_rule(rule: BoxRule, splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Annotations that the readers could not use and skipped."""
+    """Yield a finding for annotations that the readers skipped or repaired."""
     locations = [
         Location(split.name, problem.file, detail=problem.reason)
         for split in splits
@@ -132,7 +132,7 @@ def broken_labels(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def clipped_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
-    """Boxes that the reader clipped at the image border."""
+    """Yield a finding for boxes that the reader clipped to the image."""
     counts = {split.name: split.clipped for split in splits if split.clipped}
     if counts:
         count = sum(counts.values())
@@ -145,7 +145,7 @@ def clipped_boxes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 
 def small_boxes(splits: Sequence[Split], image_size: Size) -> Iterator[Finding]:
-    """Many boxes that are too small to be detected at the training size."""
+    """Yield a finding if many boxes are too small to be detected at the training size."""
     sides = np.concatenate([training_sides(split, image_size) for split in splits])
     count = int((sides < SMALL_SIDE).sum())
     if count > SMALL_BOX_SHARE * len(sides):
@@ -158,7 +158,7 @@ def small_boxes(splits: Sequence[Split], image_size: Size) -> Iterator[Finding]:
 
 
 def _box_locations(split: Split, marked: BoxMask) -> list[Location]:
-    """The marked boxes, one location an image."""
+    """Return the marked boxes, as one location per image."""
     boxes = np.flatnonzero(marked)
     owners = box_owners(split.index)[boxes]
     image_numbers, starts = np.unique(owners, return_index=True)

@@ -1,4 +1,4 @@
-"""The findings as one HTML file that needs nothing else: no network, no script."""
+"""The findings as one self-contained HTML file, without network access or scripts."""
 
 from collections.abc import Sequence
 from html import escape
@@ -17,14 +17,14 @@ from utils.system.files import read_text
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
 IMAGES_PER_FINDING = 6
-MAX_LOCATIONS_LISTED = 20  # if no image of a finding can be shown
-SAMPLE_IMAGES = 12  # of the whole data set, whatever was found
+MAX_LOCATIONS_LISTED = 20  # used if no image of a finding can be shown
+SAMPLE_IMAGES = 12  # random images of the whole data set, whatever was found
 
 
 def health_page(splits: Sequence[Split], findings: Sequence[Finding], image_size: Size, seed: int) -> str:
-    """The whole page: verdict, findings worst first with images, a sample, counts and histograms.
+    """Return the HTML page: summary, findings with images (worst first), random images, counts, histograms.
 
-    seed  chooses which images are shown where there are more than fit
+    seed  random seed for choosing the images
     """
     rng = np.random.default_rng(seed)
     sections = [_finding(k, finding, splits, rng) for k, finding in enumerate(findings)]
@@ -86,7 +86,7 @@ def _list(finding: Finding) -> str:
 
 
 def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
-    """Images with their labels: only the eye finds a shifted box or a forgotten object."""
+    """Return random images with their labels: only a person sees a shifted box or a missing label."""
     number = max(2, SAMPLE_IMAGES // len(splits))
     locations = [
         location for split in splits for location in sample_locations(image_locations(split), number, rng)
@@ -123,7 +123,7 @@ def _legend(splits: Sequence[Split]) -> str:
 
 
 def _histogram(histogram: Histogram) -> str:
-    """Horizontal bars, in each bin one for each split, one below the other."""
+    """Return horizontal bars, for each bin one bar per split."""
     longest = max(float(histogram.shares.max(initial=0)), 1e-9)
     rows = ""
     for name, shares in zip(histogram.bins, histogram.shares.T.tolist(), strict=True):

@@ -1,4 +1,4 @@
-"""The splits of a data set, with what their readers skipped."""
+"""The splits of a data set, with what the readers skipped."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,12 @@ from utils.formats.voc import UNKNOWN_CLASS, read_voc
 class Split:
     """One split of a data set.
 
-    name           train, val, test or what the user calls it
-    index          the valid images and boxes
-    problems       what is broken in the annotations, and was skipped
-    clipped        how many boxes the reader clipped at the image border, if it counts them
-    unknown_names  names that the class list lacks, with the numbers of their objects, which were skipped
-    facts          the facts of each image's file, in order; empty before `examine_splits`
+    name           train, val, test or a name given by the user
+    index          valid images and boxes
+    problems       faults in the annotations, which were skipped
+    clipped        number of boxes that the reader clipped to the image; 0 if the reader does not count them
+    unknown_names  class names missing in the class list, with the number of objects skipped
+    facts          properties of each image file, in order; empty before `examine_splits`
     """
 
     name: str
@@ -36,16 +36,16 @@ class Split:
     facts: Sequence[ImageFacts] = ()
 
     def paths(self) -> list[Path]:
-        """The files of the images, in order."""
+        """Return the image files, in order."""
         return [self.index.path(number) for number in range(len(self.index))]
 
 
 def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> list[Split]:
-    """Read each data set once (see `read_data`); `specs` are by the names of the splits.
+    """Read each data set once (see `read_data`); `specs` maps split names to specs.
 
-    class_names  of all splits; None: the names in all of them, in the order of the first
+    class_names  class names of all splits; None: the names in all splits, in order of first appearance
 
-    Raises `ValueError` if one cannot be read at all.
+    Raises ValueError if a data set cannot be read at all.
     """
     splits = [_read_split(name, spec, class_names) for name, spec in specs.items()]
     if class_names is not None or len({split.index.class_names for split in splits}) == 1:
@@ -55,7 +55,7 @@ def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> 
 
 
 def short_names(specs: Sequence[str]) -> list[str]:
-    """A name for each data set: the end of its path, as long as needed to tell it from the others."""
+    """Return a short unique name for each data set: the end of its path."""
     bases = [re.sub(r"(\.json):.*$", r"\1", spec, flags=re.IGNORECASE) for spec in specs]
     names = list(specs)
     for length in range(max([len(Path(base).parts) for base in bases], default=0), 0, -1):
@@ -65,7 +65,7 @@ def short_names(specs: Sequence[str]) -> list[str]:
 
 
 def examine_splits(splits: Sequence[Split], workers: int) -> list[Split]:
-    """The splits with the facts of every image file; a file in several splits is read once."""
+    """Return the splits with the `facts` of every image file; reads a file in several splits once."""
     facts = examine_images([path for split in splits for path in split.paths()], workers)
     done, start = [], 0
     for split in splits:

@@ -1,4 +1,4 @@
-"""Thumbnails of the images in which something was found, as HTML with the pixels embedded."""
+"""Thumbnails of the images with findings, as HTML with embedded pixels."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,24 +14,24 @@ from utils.draw.boxes import draw_boxes
 from utils.draw.thumbnails import data_url, resized
 from utils.images.image_io import ImageError, read_image
 
-THUMBNAIL_SIDE = 360  # pixels of the longer side: readable on a telephone, 30 to 40 KB an image
+THUMBNAIL_SIDE = 360  # pixels of the longer side: readable on a phone, 30 to 40 KB per image
 MARK_COLOUR, WHITE = (255, 0, 0), (255, 255, 255)
-SMALLEST_MARK = 8.0  # pixels of a thumbnail: around a marked box that would be smaller, it is enlarged
+SMALLEST_MARK = 8.0  # pixels of a thumbnail: zoom in on a marked box that would be smaller
 
 
 def image_locations(split: Split) -> list[Location]:
-    """Every image of a split, with no box marked."""
+    """Return a location for every image of a split, without marked boxes."""
     return [Location(split.name, str(path), number) for number, path in enumerate(split.paths())]
 
 
 def sample_locations(locations: Sequence[Location], number: int, rng: np.random.Generator) -> list[Location]:
-    """At most `number` of the locations, drawn at random, in their order."""
+    """Return up to `number` randomly sampled locations, in the given order."""
     chosen = rng.choice(len(locations), min(number, len(locations)), replace=False)
     return [locations[k] for k in sorted(chosen.tolist())]
 
 
 def location_figure(location: Location, splits: Sequence[Split]) -> str:
-    """An HTML figure of the image, with the one that it is like beside it; "" if it cannot be shown."""
+    """Return an HTML figure of the image, next to the image it resembles; "" if it cannot be shown."""
     split = next(split for split in splits if split.name == location.split)
     if location.image_number < 0 or split.facts[location.image_number].error:
         return ""
@@ -49,7 +49,7 @@ def location_figure(location: Location, splits: Sequence[Split]) -> str:
 
 
 def location_thumbnail(location: Location, split: Split) -> Image:
-    """The image with its boxes, those of the finding in red; enlarged around a tiny one."""
+    """Return the image with boxes drawn, marked ones in red; zoomed in if the first marked box is tiny."""
     image = read_image(location.path)
     span = split.index.span(location.image_number)
     boxes, labels = split.index.boxes[span], split.index.labels[span]
@@ -61,13 +61,13 @@ def location_thumbnail(location: Location, split: Split) -> Image:
     drawn = draw_boxes(small, (boxes - origin) * scale, labels, split.index.class_names)
     near = ((marked - origin) * scale).round().clip(-THUMBNAIL_SIDE, 2 * THUMBNAIL_SIDE)
     for x1, y1, x2, y2 in near.astype(int).tolist():
-        for colour, line in ((WHITE, 7), (MARK_COLOUR, 3)):  # a class may have the same red
+        for colour, line in ((WHITE, 7), (MARK_COLOUR, 3)):  # a class colour may be the same red
             cv2.rectangle(drawn, (x1 - 4, y1 - 4), (x2 + 4, y2 + 4), colour, line)
     return drawn
 
 
 def _view(image: Image, marked: Boxes) -> tuple[int, int, int, int]:
-    """The part to show: all, or the surroundings of the first marked box if it would be too small to see."""
+    """Return the region to show: the whole image, or the surroundings of a box that would be too small."""
     height, width = image.shape[:2]
     if not len(marked):
         return 0, 0, width, height

@@ -1,4 +1,4 @@
-"""Evaluation: detections and ground truth to VOC and COCO metrics; reading and writing results."""
+"""Evaluation: VOC and COCO metrics of detections against ground truth; read and write result files."""
 
 from utils.evaluate.evaluator import Metrics, evaluate
 

@@ -1,7 +1,7 @@
-"""COCO instance annotations as ground truth, number for number as pycocotools reads them.
+"""COCO instance annotations as ground truth, exactly as pycocotools reads them.
 
 `utils/formats/coco.py` reads the same files for training, as float32 and without boxes that no network can
-learn from. Here nothing is rounded or dropped, so that the metrics are those of pycocotools.
+learn. Here nothing is rounded or dropped, so that the metrics equal those of pycocotools.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco,
 class CocoGroundTruth(NamedTuple):
     """Ground truth, and the ids that results refer to.
 
-    rows        image ids -> image numbers, in the order of the ids, which breaks ties between equal scores
-    labels      category ids -> labels, in the order of the ids
-    file_names  of the images, in the order of their numbers
+    rows        image id -> image index, sorted by id (the order breaks ties between equal scores)
+    labels      category id -> label, sorted by id
+    file_names  file names of the images, by image index
     """
 
     ground_truth: GroundTruth
@@ -30,10 +30,10 @@ class CocoGroundTruth(NamedTuple):
 
 
 def read_coco_ground_truth(path: Path) -> CocoGroundTruth:
-    """Read a COCO instances JSON. Crowds and, by a key of our own, difficult objects are ignored.
+    """Read a COCO instances JSON; crowds are ignored, and so are difficult objects, by a non-standard key.
 
-    Raises ValueError if the file is no such JSON, or an annotation has an unknown image or category id. Boxes
-    without area stay, as objects that are always missed; a warning gives their number.
+    Raises ValueError if the file is not COCO JSON, or an annotation has an unknown image or category id.
+    Boxes without area remain, as objects that are always missed; a warning gives their number.
     """
     content = load_coco(path)
     try:

@@ -1,7 +1,7 @@
 """COCO metrics: average precision and recall over ten IoU thresholds, by object size.
 
 Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pycocotools to 1e-9. Difficult
-objects are ignored, like those that COCO ignores.
+objects are ignored, like crowds.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
 
 AREAS = {"all": (0, 1e10), "small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, 1e10)}
-MAX_DETECTIONS = (1, 10, 100)  # per class and image
+MAX_DETECTIONS = (1, 10, 100)  # limits per class and image
 
 
 class CocoMetrics(NamedTuple):
-    """Metrics by area range (the order of AREAS), class and IoU threshold; NaN for classes without objects.
+    """Metrics by area range (in the order of AREAS), class and IoU threshold; NaN if a class has no objects.
 
     precision  float64 [4, C, 10], average precision with up to 100 detections per class and image
-    recall     float64 [4, C, 10, 3], the highest recall with up to 1, 10 and 100 of them
+    recall     float64 [4, C, 10, 3], maximum recall with up to 1, 10 and 100 detections
     """
 
     precision: np.ndarray
@@ -32,7 +32,7 @@ class CocoMetrics(NamedTuple):
 def compute_coco_metrics(
     found: RankedDetections, ground_truth: GroundTruth, pairs: OverlappingPairs
 ) -> CocoMetrics:
-    """Match and count for every area range. `pairs` must include all with an IoU of .5 or more."""
+    """Compute the metrics for every area range; `pairs` must include all pairs with an IoU of .5 or more."""
     classes = len(ground_truth.class_names)
     precision = np.full((len(AREAS), classes, len(COCO_THRESHOLDS)), np.nan)
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
@@ -50,9 +50,9 @@ def coco_verdicts(
     pairs: OverlappingPairs,
     limits: tuple[float, float] = AREAS["all"],
 ) -> Iterator[Verdict]:
-    """Yield the verdict on all detections by COCO's rule, for each of its ten IoU thresholds in turn.
+    """Yield true positive, false positive or ignored for all detections, at each of COCO's IoU thresholds.
 
-    limits  the smallest and largest area, in square pixels, of the objects that count
+    limits  minimum and maximum area, in square pixels, of objects that are not ignored
     """
     first_hundred = found.rank < MAX_DETECTIONS[-1]
     pairs = OverlappingPairs(*(column[first_hundred[pairs.detection]] for column in pairs))
@@ -66,7 +66,7 @@ def coco_verdicts(
 
 
 def summarise_coco(metrics: CocoMetrics) -> dict[str, float]:
-    """Return the twelve summary metrics of COCO; NaN where no class has objects of that size."""
+    """Return the twelve summary metrics of COCO; NaN if no class has objects of that size."""
     precision, recall = metrics
     areas = dict(zip(AREAS, range(len(AREAS)), strict=True))
     summary = {
@@ -82,7 +82,7 @@ def summarise_coco(metrics: CocoMetrics) -> dict[str, float]:
 
 
 def mean_of_defined(values: np.ndarray) -> float:
-    """Return the mean of the values that are not NaN; NaN if there is none."""
+    """Return the mean of the values, ignoring NaN; NaN if there are no others."""
     defined = values[~np.isnan(values)]
     return float(defined.mean()) if defined.size else float("nan")
 
@@ -97,7 +97,7 @@ def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray)
 
 
 def _recalls(verdict: Verdict, found: RankedDetections, objects: np.ndarray) -> np.ndarray:
-    """[C, 3]"""
+    """Return the recall with up to 1, 10 and 100 detections: float64 [C, 3]."""
     labels, rank = found.labels[verdict.correct], found.rank[verdict.correct]
     hits = [np.bincount(labels[rank < limit], minlength=len(objects)) for limit in MAX_DETECTIONS]
     return np.stack(hits, 1) / np.where(objects > 0, objects, np.nan)[:, None]

@@ -1,7 +1,7 @@
 """Read detections in COCO's result format: a JSON list of {"image_id", "category_id", "bbox", "score"}.
 
 Half a million detections are read in 1.2 s, block by block: one list of dicts would take five times the
-file's size in memory.
+file size in memory.
 """
 
 import json
@@ -19,20 +19,20 @@ from utils.evaluate.ground_truth import FlatDetections
 from utils.formats.coco import incomplete_json
 from utils.system.files import read_text
 
-CHARACTERS_AT_ONCE = 1 << 17  # of the JSON text parsed together
+CHARACTERS_AT_ONCE = 1 << 17  # characters of JSON parsed at once
 
 Entry = dict[str, Any]
-# Image numbers int64 [K], boxes (x, y, width, height) float64 [K, 4], scores float64 [K], labels int64 [K];
-# -1 for an image or class that is unknown.
+# Image indices int64 [K], boxes (x, y, width, height) float64 [K, 4], scores float64 [K], labels int64 [K];
+# -1 for an unknown image or class.
 _Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 _NOTHING: _Columns = (np.zeros(0, np.int64), np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
 
 
 class Join(NamedTuple):
-    """How the entries of a file name their image and class.
+    """How the entries of a file refer to images and classes.
 
-    image_key, category_key  the keys of an entry
-    row, label               convert their values to an image number and a label, -1 if unknown
+    image_key, category_key  keys of an entry
+    row, label               functions from the value of a key to image index or label, -1 if unknown
     """
 
     image_key: str
@@ -44,9 +44,9 @@ class Join(NamedTuple):
 def read_coco_results(path: Path, by_id: Join, by_name: Join) -> FlatDetections:
     """Read all detections; the first entry decides whether images and classes are given by id or by name.
 
-    Boxes become xyxy in pixels. Raises ValueError, which names the entry, for an unknown image or category,
-    a non-finite score, and a box that is not four finite numbers or has a negative side; and for a file that
-    is truncated or another kind of JSON.
+    Boxes are converted to xyxy in pixels. Raises ValueError, which names the entry, for an unknown image or
+    category, a non-finite score, or a box that is not four finite numbers or has a negative side; and if the
+    file is truncated or not a JSON list.
     """
     parts: list[_Columns] = []
     join, first = None, 0
@@ -65,7 +65,7 @@ def read_coco_results(path: Path, by_id: Join, by_name: Join) -> FlatDetections:
 
 
 def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
-    """Yield the entries in lists of some thousands; ValueError if the text is no complete JSON list."""
+    """Yield the entries in lists of a few thousand; ValueError if the text is not a complete JSON list."""
     position = len(text) - len(text.lstrip())
     if text[position : position + 1] != "[":
         raise ValueError(_not_a_list(path, text))
@@ -80,7 +80,7 @@ def _blocks(path: Path, text: str) -> Iterator[list[Entry]]:
         except JSONDecodeError as error:
             if last:
                 raise ValueError(_cut_off(path, text, position, error)) from None
-            size *= 2  # the cut was within an entry with nested objects, or the text is not valid further on
+            size *= 2  # the block ended inside an entry with nested objects, or the text is invalid
             continue
         except (RecursionError, ValueError):
             raise ValueError(f"{path} cannot be read as a list of detections") from None
@@ -116,7 +116,7 @@ def _choose(path: Path, entry: Any, by_id: Join, by_name: Join) -> Join:
 
 
 def _columns(entries: list[Entry], join: Join) -> _Columns:
-    """Return the columns of some entries; raises errors of any kind for an invalid one."""
+    """Return the columns of some entries; raises various errors for an invalid entry."""
     scores = [entry["score"] for entry in entries]
     boxes = [entry["bbox"] for entry in entries]
     if {*map(type, scores), *map(type, chain.from_iterable(boxes))} - {float, int}:
@@ -136,11 +136,11 @@ def _are_valid(columns: _Columns) -> bool:
 
 
 def _finite(values: np.ndarray) -> bool:
-    return bool((np.abs(values) < LARGEST_COORDINATE).all())  # no NaN either
+    return bool((np.abs(values) < LARGEST_COORDINATE).all())  # also False for NaN
 
 
 def _complaint(path: Path, entries: list[Entry], first: int, join: Join) -> str:
-    """Say what is wrong with the first invalid entry."""
+    """Return what is wrong with the first invalid entry."""
     for number, entry in enumerate(entries, first + 1):
         problem = _problem(entry, join)
         if problem:

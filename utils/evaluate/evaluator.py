@@ -38,7 +38,7 @@ class Counts(NamedTuple):
     """The result of the second step, by class.
 
     objects  int64 [C], number of objects, without difficult ones and crowds
-    at_hits  for each class int64: at each true positive, the number of counted detections up to it
+    at_hits  int64 per class: at each true positive, the number of detections so far that are not ignored
     coco     average precision and recall by size, class and IoU threshold
     """
 
@@ -56,24 +56,24 @@ def evaluate(
 ) -> Metrics:
     """Compute all metrics of the detections against the ground truth.
 
-    detections       one element for each image of the ground truth, in its order, or all of them flat; xyxy
-        pixels of the original image; from a low confidence threshold (.001), since average precision is
+    detections       one element per image of the ground truth, in the same order, or all detections flat;
+        xyxy pixels of the original image; use a low confidence threshold (.001), because average precision is
         computed over all thresholds
-    min_overlap      the IoU that a match needs, for all metrics but COCO's
-    score_threshold  the confidence threshold at which precision, recall and F1 are reported
+    min_overlap      minimum IoU of a match, for all metrics but COCO's
+    score_threshold  confidence threshold at which precision, recall and F1 are reported
 
     VOC metrics follow the devkit: a detection is assigned to the object of highest IoU, further detections of
     an object are false positives, difficult objects are ignored. Areas are plain areas of float boxes; the
-    devkit adds a pixel to each side, because its coordinates are whole pixels. VOC metrics treat crowds like
-    difficult objects, COCO metrics treat difficult objects like ignored ones.
+    devkit adds a pixel to each side, because it uses whole pixels. VOC metrics treat crowds like difficult
+    objects, COCO metrics treat difficult objects like ignored ones.
 
-    Raises ValueError for another number of images, for non-finite scores or boxes, for labels out of range.
+    Raises ValueError if the number of images differs, for non-finite scores or boxes, or labels out of range.
     """
     return compute_metrics(match_detections(detections, ground_truth, min_overlap), score_threshold)
 
 
 def compute_metrics(matched: Matched, score_threshold: float = 0.5) -> Metrics:
-    """Compute the metrics of what `match_detections` returned; see `evaluate`."""
+    """Compute the metrics from the result of `match_detections`; see `evaluate`."""
     return to_metrics(matched, accumulate(matched), score_threshold)
 
 
@@ -82,7 +82,7 @@ def match_detections(
     ground_truth: DatasetIndex | GroundTruth,
     min_overlap: float = 0.5,
 ) -> Matched:
-    """The first step: match detections with objects. Arguments and errors are those of `evaluate`."""
+    """Match detections with objects (first step). Arguments and errors are those of `evaluate`."""
     if isinstance(ground_truth, DatasetIndex):
         ground_truth = GroundTruth.from_index(ground_truth)
     if not isinstance(detections, FlatDetections):
@@ -102,7 +102,7 @@ def match_detections(
 
 
 def accumulate(matched: Matched) -> Counts:
-    """The second step: count by class."""
+    """Count by class (second step)."""
     found, ground_truth, pairs, verdict, _ = matched
     return Counts(
         objects=np.bincount(
@@ -114,7 +114,7 @@ def accumulate(matched: Matched) -> Counts:
 
 
 def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metrics:
-    """The third step: the metrics that are reported."""
+    """Compute the reported metrics (third step)."""
     found, ground_truth, _, verdict, min_overlap = matched
     objects, coco = counts.objects, counts.coco
     hits = list(zip(counts.at_hits, objects.tolist(), strict=True))

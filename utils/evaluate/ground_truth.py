@@ -1,7 +1,7 @@
-"""What evaluation compares: all ground truth and all detections of a data set as flat float64 arrays.
+"""The input of evaluation: all ground truth and all detections of a data set as flat float64 arrays.
 
-Flat arrays rather than a list per image, because every later step then handles the whole data set in a few
-array operations. float64, because an IoU exactly at a threshold must stay there.
+Flat arrays instead of one list per image, because every later step then handles the whole data set in a few
+array operations. float64, because an IoU exactly at a threshold must not be rounded.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from utils.data.types import Boxes, Labels
 class GroundTruth:
     """The ground-truth objects of a data set.
 
-    class_names    the classes; labels are positions in it
-    num_images     number of images, including those without objects
-    image_numbers  int64 [M], the image of each object
+    class_names    class names, by label
+    num_images     number of images, including images without objects
+    image_numbers  int64 [M], image index of each object
     boxes          float64 [M, 4], xyxy in pixels of the original image
     labels         int64 [M], 0-based
-    difficult      bool [M], ignored: neither a hit nor a miss
+    difficult      bool [M], ignored: neither found nor missed
     crowd          bool [M], a region of many objects: detections inside it are ignored
     areas          float64 [M], square pixels, for the COCO metrics by size
     """
@@ -54,14 +54,14 @@ class GroundTruth:
 
     @property
     def uncounted(self) -> np.ndarray:
-        """bool [M], objects that are ignored: difficult ones and crowds."""
+        """Objects that are ignored, bool [M]: difficult ones and crowds."""
         return self.difficult | self.crowd
 
 
 class FlatDetections(NamedTuple):
-    """All detections of a data set in any order, as result files hold them.
+    """All detections of a data set in any order, as in result files.
 
-    image_numbers  int64 [D], the image of each detection
+    image_numbers  int64 [D], image index of each detection
     boxes          float64 [D, 4], xyxy in pixels of the original image
     scores         float64 [D]
     labels         int64 [D], 0-based
@@ -76,15 +76,15 @@ class FlatDetections(NamedTuple):
 class RankedDetections(NamedTuple):
     """All detections sorted for evaluation: by class, then by descending score.
 
-    Equal scores are in the order of the images, and within an image as they were given. All results
-    per detection are in this order, so that a class is a slice and counting along it needs no sorting.
+    Equal scores are sorted by image, and keep their order within an image. All results per detection are in
+    this order, so that a class is a slice, and cumulative counts need no sorting.
 
-    image_numbers  int64 [D]
+    image_numbers  int64 [D], image index
     boxes          float64 [D, 4], xyxy in pixels of the original image
     scores         float64 [D], descending within a class
     labels         int64 [D], ascending
-    rank           int64 [D], 0 for the highest-scoring detection of its class on its image, then 1, 2, ...
-    class_starts   int64 [C + 1], where each class starts
+    rank           int64 [D], rank by score among detections of the same class and image, from 0
+    class_starts   int64 [C + 1], index of the first detection of each class
     """
 
     image_numbers: np.ndarray
@@ -94,21 +94,21 @@ class RankedDetections(NamedTuple):
     rank: np.ndarray
     class_starts: np.ndarray
 
-    def keep(self, wanted: np.ndarray) -> "RankedDetections":
-        """Return only those that are wanted, bool [D]; `rank` is still that among all."""
-        starts = np.append(0, np.cumsum(wanted))[self.class_starts]
+    def keep(self, mask: np.ndarray) -> "RankedDetections":
+        """Return the detections where `mask`, bool [D], is set; `rank` is not recomputed."""
+        starts = np.append(0, np.cumsum(mask))[self.class_starts]
         return RankedDetections(
-            self.image_numbers[wanted],
-            self.boxes[wanted],
-            self.scores[wanted],
-            self.labels[wanted],
-            self.rank[wanted],
+            self.image_numbers[mask],
+            self.boxes[mask],
+            self.scores[mask],
+            self.labels[mask],
+            self.rank[mask],
             starts,
         )
 
 
 def flatten_detections(detections: Sequence[Detections]) -> FlatDetections:
-    """Concatenate the detections of all images; element i holds those of image number i."""
+    """Concatenate the detections of all images; element i holds the detections of image i."""
     return FlatDetections(
         image_numbers=np.repeat(np.arange(len(detections)), [len(found) for found in detections]),
         boxes=join_arrays([found.boxes for found in detections], np.float64).reshape(-1, 4),
@@ -120,7 +120,7 @@ def flatten_detections(detections: Sequence[Detections]) -> FlatDetections:
 def rank_detections(detections: FlatDetections, num_images: int, num_classes: int) -> RankedDetections:
     """Sort the detections by class and score.
 
-    Raises ValueError for a non-finite score or box, and for an image number or label out of range.
+    Raises ValueError for a non-finite score or box, and for an image index or label out of range.
     """
     image_numbers, boxes, scores, labels = detections
     strange = (image_numbers < 0) | (image_numbers >= num_images)
@@ -134,7 +134,7 @@ def rank_detections(detections: FlatDetections, num_images: int, num_classes: in
         by_image = np.argsort(image_numbers, kind="stable")
         image_numbers, boxes, scores, labels = (column[by_image] for column in detections)
     by_score = np.argsort(-scores, kind="stable")
-    short = labels[by_score].astype(np.min_scalar_type(num_classes))  # short integers sort ten times as fast
+    short = labels[by_score].astype(np.min_scalar_type(num_classes))  # small integers sort ten times faster
     order = by_score[np.argsort(short, kind="stable")]
     image_numbers, labels = image_numbers[order], labels[order]
     return RankedDetections(
@@ -148,7 +148,7 @@ def rank_detections(detections: FlatDetections, num_images: int, num_classes: in
 
 
 def check_ground_truth(ground_truth: GroundTruth) -> None:
-    """Raise ValueError for labels or image numbers out of range and for non-finite coordinates."""
+    """Raise ValueError for labels or image indices out of range and for non-finite coordinates."""
     classes = len(ground_truth.class_names)
     if bool(((ground_truth.labels < 0) | (ground_truth.labels >= classes)).any()):
         raise ValueError(f"the ground truth has a label outside its {classes} classes; labels start at 0")
@@ -161,7 +161,7 @@ def check_ground_truth(ground_truth: GroundTruth) -> None:
 
 
 def position_in_run(keys: np.ndarray) -> np.ndarray:
-    """Return for each of `keys` [N] how many elements before it have the same key: int64 [N]."""
+    """Return for each of `keys` [N] the number of equal keys before it: int64 [N]."""
     order = np.argsort(keys, kind="stable")
     new = np.diff(keys[order], prepend=-1) != 0
     starts = np.flatnonzero(new)

@@ -3,8 +3,8 @@
 VOC   Everingham et al., "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 2010, and its devkit
 COCO  Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014, and its evaluation code
 
-Only detections and objects of the same image and class can match, and only with enough IoU. Such pairs are
-few, so both rules work on a list of pairs rather than on a matrix per image.
+Detections and objects match only within an image and class, and with enough IoU. Such pairs are few, so both
+rules use a list of pairs instead of a matrix per image.
 """
 
 from itertools import pairwise
@@ -17,7 +17,7 @@ from utils.evaluate.ground_truth import GroundTruth, RankedDetections, position_
 
 COCO_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 _ALL_THRESHOLDS = (1 << len(COCO_THRESHOLDS)) - 1
-_PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes a pair
+_PAIRS_AT_ONCE = 1 << 20  # bounds the memory: about 150 bytes per pair
 
 
 class OverlappingPairs(NamedTuple):
@@ -26,7 +26,7 @@ class OverlappingPairs(NamedTuple):
     detection  int64 [P], index into the ranked detections
     object     int64 [P], index into the ground truth
     iou        float64 [P], intersection over union
-    covered    float64 [P], the IoU, but for a crowd the share of the detection inside the crowd
+    covered    float64 [P], the IoU; for a crowd, the fraction of the detection inside the crowd
     """
 
     detection: np.ndarray
@@ -36,10 +36,10 @@ class OverlappingPairs(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """Which detections are true positives. A counted detection that is not correct is a false positive.
+    """True positive, false positive or ignored, for each of D detections.
 
-    correct  bool [D], true positive: matched with a counted object that no higher-scoring detection took
-    counted  bool [D], false for detections that are ignored
+    correct  bool [D], true positive: highest-scoring match of an object that is not ignored
+    counted  bool [D], not ignored: a true positive or, if not `correct`, a false positive
     """
 
     correct: np.ndarray
@@ -47,13 +47,13 @@ class Verdict(NamedTuple):
 
 
 class Matched(NamedTuple):
-    """Detections matched with ground truth: what all metrics are computed from.
+    """Detections matched with ground truth, from which all metrics are computed.
 
-    found         the detections, sorted by class and score
-    ground_truth  the objects
+    found         detections, sorted by class and score
+    ground_truth  objects
     pairs         detections and objects of one class with an IoU of at least .5, or `min_overlap` if lower
-    verdict       the verdict on each detection by VOC's rule, at `min_overlap`
-    min_overlap   the IoU that a match needs
+    verdict       true positive, false positive or ignored per detection, by VOC's rule at `min_overlap`
+    min_overlap   minimum IoU of a match
     """
 
     found: RankedDetections
@@ -68,18 +68,18 @@ def overlapping_pairs(
 ) -> OverlappingPairs:
     """Return all pairs of the same image, and of the same class unless `any_class`, that overlap enough.
 
-    least  the minimum IoU, above 0; for a crowd also the minimum share of the detection inside it
+    least  minimum IoU, above 0; for a crowd, minimum fraction of the detection inside the crowd
     """
     classes = 0 if any_class else len(ground_truth.class_names)
-    key, wanted = (
+    object_keys, detection_keys = (
         boxes.image_numbers * classes + boxes.labels if classes else boxes.image_numbers
         for boxes in (ground_truth, found)
     )
-    keys, number = np.unique(key, return_counts=True)
-    by_key = np.argsort(key, kind="stable")
+    keys, number = np.unique(object_keys, return_counts=True)
+    by_key = np.argsort(object_keys, kind="stable")
     first = np.cumsum(number) - number
-    slot = np.searchsorted(keys, wanted)
-    detections = np.flatnonzero(np.append(keys, -1)[slot] == wanted)
+    slot = np.searchsorted(keys, detection_keys)
+    detections = np.flatnonzero(np.append(keys, -1)[slot] == detection_keys)
     slot = slot[detections]
     parts = [_no_pairs()]
     for start, end in _blocks(number[slot], _PAIRS_AT_ONCE):
@@ -96,15 +96,15 @@ def overlapping_pairs(
 def match_voc(
     pairs: OverlappingPairs, uncounted: np.ndarray, num_detections: int, min_overlap: float
 ) -> Verdict:
-    """Match by VOC's rule: each detection is assigned to the object of highest IoU, taken or not.
+    """Match by VOC's rule: each detection is assigned to the object of highest IoU, even if that is taken.
 
-    The highest-scoring detection of an object is correct; others of the same object are false positives. A
-    detection of an object in `uncounted` (bool [M]: difficult or crowd) is ignored. Of objects with equal IoU
-    the first is taken; an IoU of exactly `min_overlap` is enough.
+    The highest-scoring detection of an object is a true positive, further ones are false positives.
+    Detections of an object in `uncounted` (bool [M]: difficult or crowd) are ignored. Of objects with equal
+    IoU the first is taken; an IoU of exactly `min_overlap` is enough.
     """
     objects = best_overlaps(pairs, pairs.iou >= min_overlap, num_detections)[1]
     detection = np.flatnonzero(objects >= 0)
-    obj = objects[detection]  # by descending score, so an object's first claim is its highest-scoring one
+    obj = objects[detection]  # by descending score, so the first detection of an object has its highest score
     first_claim = position_in_run(obj) == 0
     correct, counted = np.zeros(num_detections, bool), np.ones(num_detections, bool)
     correct[detection] = first_claim & ~uncounted[obj]
@@ -115,16 +115,16 @@ def match_voc(
 def match_coco(
     pairs: OverlappingPairs, found: RankedDetections, ignored: np.ndarray, crowd: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Match by COCO's rule, for its ten IoU thresholds at once.
+    """Match by COCO's rule, at its ten IoU thresholds at once.
 
-    On each image and class the detections choose by descending score: the free counted object of highest
-    IoU, or else the ignored one of highest IoU; of equal ones the last. A crowd can be matched many times.
+    On each image and class, by descending score, a detection takes the free object of highest IoU that is not
+    ignored, else the ignored object of highest IoU; of equal ones the last. A crowd can match many times.
 
-    ignored, crowd  bool [M], of the objects
+    ignored, crowd  bool [M], flags of the objects
     Returns (matched, matched_ignored), uint16 [D]: bit t is for threshold t.
 
-    A detection takes the first free object in its order of preference, so it is enough to go through the
-    pairs sorted by detection and then by preference.
+    A detection takes the first free object in its order of preference, so one pass over the pairs, sorted by
+    detection and then by preference, is enough.
     """
     order = np.lexsort((-pairs.object, -pairs.covered, ignored[pairs.object], pairs.detection))
     ranked = pairs.detection[order]
@@ -143,13 +143,13 @@ def match_coco(
 def claims(
     detection: np.ndarray, obj: np.ndarray, group: np.ndarray, reached: np.ndarray, used_up: np.ndarray
 ) -> np.ndarray:
-    """Match greedily: each pair, in the order given, becomes a match if both of its sides are still free.
+    """Match greedily: each pair, in the given order, becomes a match if detection and object are still free.
 
-    detection, obj  int64 [P], of the pairs
+    detection, obj  int64 [P], indices of the pairs
     group           int64 [P]; pairs of different groups have no detection or object in common
-    reached         uint16 [P], bit t: whether the pair's IoU reaches threshold t
-    used_up         uint16 [P], bit t: whether a match makes the object unavailable
-    Returns uint16 [P]. Step k handles the k-th pair of all groups at once.
+    reached         uint16 [P], bit t: the IoU of the pair reaches threshold t
+    used_up         uint16 [P], bit t: a match makes the object unavailable
+    Returns the matches, uint16 [P]. Step k handles the k-th pair of all groups at once.
     """
     step = position_in_run(group)
     order = np.argsort(step, kind="stable")
@@ -158,7 +158,7 @@ def claims(
     taken = np.zeros(obj.max(initial=-1) + 1, np.uint16)
     match = np.zeros(len(order), np.uint16)
     for start, end in pairwise(np.cumsum(np.append(0, np.bincount(step)))):
-        now = slice(start, end)  # no detection and no object occurs twice here: one pair of each group
+        now = slice(start, end)  # one pair per group, so each detection and object occurs at most once
         free = reached[now] & ~matched[detection[now]] & ~taken[obj[now]]
         matched[detection[now]] |= free
         taken[obj[now]] |= free & used_up[now]
@@ -167,7 +167,7 @@ def claims(
 
 
 def found_by(matched: Matched) -> np.ndarray:
-    """Return the correct detection of each object by VOC's rule, int64 [M]; -1 for none."""
+    """Return the index of the true positive of each object by VOC's rule, int64 [M]; -1 for none."""
     found, ground_truth, pairs, verdict, enough = matched
     use = (pairs.iou >= enough) & verdict.correct[pairs.detection]
     _, objects = best_overlaps(pairs, use, len(found.scores))
@@ -202,8 +202,8 @@ def _blocks(sizes: np.ndarray, limit: int) -> list[tuple[int, int]]:
 def _keep_overlapping(
     detection: np.ndarray, obj: np.ndarray, found: RankedDetections, ground_truth: GroundTruth, least: float
 ) -> OverlappingPairs:
-    """Keep the pairs with an IoU, or share inside a crowd, of at least `least`."""
-    for low, high in ((0, 2), (1, 3)):  # most pairs are apart along x: no need to look at the rest of them
+    """Keep the pairs with an IoU, or fraction inside a crowd, of at least `least`."""
+    for low, high in ((0, 2), (1, 3)):  # most pairs are apart along x: skip y for them
         end = np.minimum(found.boxes[detection, high], ground_truth.boxes[obj, high])
         touch = np.flatnonzero(end > np.maximum(found.boxes[detection, low], ground_truth.boxes[obj, low]))
         detection, obj = detection[touch], obj[touch]

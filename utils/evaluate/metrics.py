@@ -1,4 +1,4 @@
-"""The metrics of an evaluation, and how they are written: as JSON and as a text table."""
+"""The metrics of an evaluation, with their output as JSON and as a text table."""
 
 import math
 from collections.abc import Sequence
@@ -29,22 +29,22 @@ _SUMMARY = (
 
 @dataclass(frozen=True, eq=False)
 class Metrics:
-    """All metrics, between 0 and 1; NaN where not defined. [C]: one for each class, NaN without objects.
+    """All metrics, between 0 and 1. [C]: one value per class, NaN without objects.
 
-    class_names, num_images, objects [C], detections [C]  what was compared; `objects` does not count
+    class_names, num_images, objects [C], detections [C]  what was evaluated; `objects` does not count
         difficult ones and crowds
-    lowest_score      the lowest score of all detections, NaN without any
-    min_overlap       the IoU that a match needs in all but the COCO metrics
-    score_threshold   the confidence threshold of `precision`, `recall` and `f1`
-    voc07, voc_area   average precision [C] of VOC 2007 (11 points) and of VOC 2010 and later (area)
+    lowest_score      lowest score of all detections, NaN without detections
+    min_overlap       minimum IoU of a match, for all but the COCO metrics
+    score_threshold   confidence threshold of `precision`, `recall` and `f1`
+    voc07, voc_area   average precision [C] of VOC 2007 (11 points), and of VOC 2010 and later (area)
     miss_rate         log-average miss rate [C]; lower is better
     coco              the twelve summary metrics: map, map50, map75, small, medium, large, ar1, ar10, ar100,
         ar_small, ar_medium, ar_large
-    coco_ap, coco_ap50  COCO average precision [C] over all IoU thresholds and at .5
-    coco_ap_by_size   the same over all IoU thresholds [3, C], of small, medium and large objects
-    precision, recall, f1  [C] at `score_threshold`; precision is also NaN where no detection reaches it
-    best_f1, best_confidence  [C] each class's best F1 and the confidence threshold that gives it
-    mean_best_f1, best_f1_confidence  the best mean F1 at one threshold for all classes, and that threshold
+    coco_ap, coco_ap50  COCO average precision [C] over all IoU thresholds, and at IoU .5
+    coco_ap_by_size   COCO average precision [3, C] of small, medium and large objects
+    precision, recall, f1  [C] at `score_threshold`; precision is also NaN if no detection reaches it
+    best_f1, best_confidence  [C] best F1 per class, and the confidence threshold that gives it
+    mean_best_f1, best_f1_confidence  best mean F1 with one threshold for all classes, and that threshold
     curves            precision, recall and F1 against confidence, precision against recall
     """
 
@@ -73,21 +73,21 @@ class Metrics:
 
     @property
     def map50(self) -> float:
-        """COCO AP50; NaN where there is no object at all."""
+        """COCO AP50; NaN without any object."""
         return self.coco["map50"]
 
     @property
     def map50_95(self) -> float:
-        """COCO AP over the IoU thresholds .50 to .95; NaN where there is no object at all."""
+        """COCO AP over the IoU thresholds .50 to .95; NaN without any object."""
         return self.coco["map"]
 
     @property
     def operating_confidence(self) -> float:
-        """The confidence of the best mean F1, or `score_threshold` where nothing was found."""
+        """The confidence threshold of the best mean F1, or `score_threshold` if nothing was found."""
         return self.best_f1_confidence if self.best_f1_confidence > 0 else self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the curves as plain data; None where a metric is not defined."""
+        """Return everything but the curves as plain data, with None for NaN."""
         return {
             "voc07_11point": self._map(self.voc07),
             "voc_area": self._map(self.voc_area),
@@ -125,7 +125,7 @@ class Metrics:
         }
 
     def table(self, class_names: Sequence[str] | None = None) -> str:
-        """Return all metrics as a text table; `class_names` to show other names, such as translated ones."""
+        """Return all metrics as a text table; `class_names`, such as translated ones, replaces the names."""
         names = tuple(class_names or self.class_names)
         assert len(names) == len(self.class_names), "one name for each class"
         return "\n".join([*self._summary(), "", *self._class_rows(names), *self._notes(names)])
@@ -177,12 +177,12 @@ class Metrics:
 
 
 def none_if_nan(value: float) -> float | None:
-    """Return a value for JSON: None where it is not defined."""
+    """Return the value, or None if it is NaN, for JSON."""
     return None if math.isnan(value) else float(value)
 
 
 def metric_text(value: float) -> str:
-    """Format a metric: four decimals, a dash where it is not defined."""
+    """Format a metric with four decimals, or a dash for NaN."""
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 

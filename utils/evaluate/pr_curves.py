@@ -1,7 +1,7 @@
 """Precision, recall and F1 as functions of the confidence threshold, and the threshold with the best F1.
 
-A threshold keeps the detections with at least that score. Without any detection left, precision is not
-defined (NaN), recall and F1 are 0. Without objects nothing is defined.
+A threshold keeps the detections with at least that score. If no detection is left, precision is NaN, recall
+and F1 are 0. Without objects all three are NaN.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ CURVE_RECALLS = np.linspace(0, 1, 1001)
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """The curves that are drawn: one row per class, NaN where not defined.
+    """The curves to plot: one row per class, NaN where undefined.
 
     precision, recall, f1  float64 [C, S], at the S values of CURVE_CONFIDENCES
     precision_at_recall    float64 [C, R], interpolated precision at the R values of CURVE_RECALLS
@@ -34,9 +34,9 @@ class Curves:
 def metrics_at(
     confidences: np.ndarray, found: RankedDetections, verdict: Verdict, objects: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return precision, recall and F1 by class at each of the confidences [S]; each float64 [C, S].
+    """Return precision, recall and F1 per class at each of the confidences [S]; each float64 [C, S].
 
-    objects  int64 [C], number of objects of each class
+    objects  int64 [C], number of objects per class
     """
     shape = (len(objects), len(confidences))
     correct, kept = np.zeros(shape), np.zeros(shape)
@@ -45,9 +45,9 @@ def metrics_at(
         number = np.searchsorted(-found.scores[span], -confidences, "right")
         correct[label] = np.append(0, np.cumsum(verdict.correct[span]))[number]
         kept[label] = np.append(0, np.cumsum(verdict.counted[span]))[number]
-    wanted = np.where(objects > 0, objects, np.nan)[:, None]
-    precision = np.divide(correct, kept, out=np.full(shape, np.nan), where=(kept > 0) & (wanted > 0))
-    return precision, correct / wanted, 2 * correct / (kept + wanted)
+    total = np.where(objects > 0, objects, np.nan)[:, None]
+    precision = np.divide(correct, kept, out=np.full(shape, np.nan), where=(kept > 0) & (total > 0))
+    return precision, correct / total, 2 * correct / (kept + total)
 
 
 def curves(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> Curves:
@@ -60,11 +60,11 @@ def curves(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> Cu
 
 
 def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the confidence threshold of each class's best F1, and that F1; each float64 [C + 1].
+    """Return the confidence threshold of the best F1 of each class, and that F1; each float64 [C + 1].
 
-    The last element is for all classes together: the one threshold with the best mean F1 over the classes
-    with objects. Of equally good thresholds the highest is returned, NaN where all give 0. The F1 is NaN for
-    a class without objects.
+    The last element is for all classes: the one threshold with the best mean F1 over the classes with
+    objects. Among equally good thresholds the highest is returned, NaN if F1 is 0 at all of them. The F1 is
+    NaN for a class without objects.
     """
     use = verdict.counted & (objects[found.labels] > 0)
     scores, labels, correct = found.scores[use], found.labels[use], verdict.correct[use]
@@ -76,7 +76,7 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
 
     best = [_highest(scores[a:b], f1[a:b]) for a, b in pairwise(starts)]
     before = np.where(kept_here == 1, 0, np.append(0, f1[:-1]))
-    order = np.argsort(-scores, kind="stable")  # lower the threshold past one detection after another
+    order = np.argsort(-scores, kind="stable")  # lower the threshold, one detection at a time
     mean = np.cumsum((f1 - before)[order]) / max(1, np.count_nonzero(objects))
     best.append(_highest(scores[order], mean))
     confidence, value = np.array(best).T
@@ -84,9 +84,9 @@ def best_f1(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> t
 
 
 def _highest(scores: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Score and value where the value is highest; of equal scores only the last is a threshold."""
+    """Return the score with the highest value, and that value; equal scores count once, at the last."""
     last = np.flatnonzero(np.diff(scores, append=-np.inf) != 0)
     if not values[last].any():
         return np.nan, 0.0
-    at = last[values[last].round(12).argmax()]  # rounded: sums in another order differ in the last bits
+    at = last[values[last].round(12).argmax()]  # rounded, as the order of a sum changes its last bits
     return float(scores[at]), float(values[at])

@@ -1,4 +1,4 @@
-"""Read ground truth and detections from files that any program wrote, for evaluation."""
+"""Read ground truth and detections from files of any program, for evaluation."""
 
 import re
 from collections import Counter
@@ -18,9 +18,9 @@ from utils.formats.read_data import read_data
 class GroundTruthFiles(NamedTuple):
     """Ground truth from files.
 
-    names  of the images: file names, or the names of text files
-    paths  of the images, if known
-    ids    image ids -> image numbers, and category ids -> labels; empty where the files have none
+    names  names of the images: file names, or names of text files
+    paths  paths of the images, if known
+    ids    image id -> image index, and category id -> label; empty if the files have no ids
     """
 
     ground_truth: GroundTruth
@@ -44,10 +44,9 @@ def read_ground_truth_and_results(
 ) -> tuple[GroundTruthFiles, list[FlatDetections]]:
     """Read ground truth, and one or more result files for it.
 
-    ground_truth  COCO JSON, with or without `:images/`; a folder of text files; or anything that `read_data`
-        takes
+    ground_truth  COCO JSON, with or without `:images/`; a folder of text files; or any spec of `read_data`
     detections    COCO results, the JSON of predict.py, or folders of text files
-    classes       class names, for data without any; by default those in the files
+    classes       file of class names, for data without names; default: the names in the files
 
     Raises ValueError with the fix for files that cannot be read or do not fit together.
     """
@@ -93,7 +92,7 @@ def _split_json(spec: str) -> tuple[Path, Path | None]:
 
 
 def _all_names(boxes: TextBoxes, results: Sequence[TextBoxes]) -> list[str]:
-    """The classes of the objects and those that were only detected, sorted."""
+    """Return the classes of all objects and detections, sorted."""
     labelled = set(boxes.names)
     detected = {name for result in results for name in result.names}
     if detected and labelled and not detected & labelled:
@@ -124,7 +123,7 @@ def _number_of(numbers: Mapping[Any, int]) -> Callable[[Any], int]:
 
 
 def _file_number(names: Sequence[str]) -> Callable[[Any], int]:
-    """Return a function from a path to its image number, by file name with or without extension."""
+    """Return a function from a path to its image index, by file name with or without extension."""
     full, stems = _once([_base(name) for name in names]), _stems(names)
 
     def number(path: Any) -> int:
@@ -140,7 +139,7 @@ def _stems(names: Sequence[str]) -> dict[str, int]:
 
 
 def _once(names: Sequence[str]) -> dict[str, int]:
-    """Positions of the names that occur once."""
+    """Return the indices of the names that occur once."""
     counts = Counter(names)
     return {name: number for number, name in enumerate(names) if counts[name] == 1}
 

@@ -1,4 +1,4 @@
-"""Read ground truth and detections as folders of text files, one per image, as classic mAP scripts do.
+"""Read ground truth and detections from folders of text files, one per image, as classic mAP scripts do.
 
     ground-truth/ID.txt       class left top right bottom [difficult]
     detection-results/ID.txt  class score left top right bottom
@@ -24,12 +24,12 @@ RESULT_LINE = "class score left top right bottom"
 
 
 class TextBoxes(NamedTuple):
-    """The lines of all files of a folder.
+    """The lines of all files in a folder.
 
-    folder         their folder
-    ids            the names of the files without extension, sorted
-    image_numbers  int64 [K], the file of each line
-    names          the class of each line
+    folder         path of the folder
+    ids            file names without extension, sorted
+    image_numbers  int64 [K], index into `ids` of the file of each line
+    names          class name of each line
     numbers        float64 [K, 4], left top right bottom, or [K, 5] with the score first
     difficult      bool [K]
     """
@@ -43,7 +43,7 @@ class TextBoxes(NamedTuple):
 
 
 def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
-    """Read the files of a folder; ValueError, which names file and line, for an invalid one."""
+    """Read the files of a folder; ValueError with file and line number for a malformed line."""
     files = sorted(folder.glob("*.txt"))
     if not files:
         raise ValueError(f"{folder.absolute()} has no .txt files: one per image is expected")
@@ -73,7 +73,7 @@ def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
 
 
 def text_ground_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTruth:
-    """Return the lines as ground truth; images are in the order of their names."""
+    """Return the lines as ground truth, with images sorted by name."""
     return GroundTruth(
         class_names=tuple(class_names),
         num_images=len(boxes.ids),
@@ -87,7 +87,7 @@ def text_ground_truth(boxes: TextBoxes, class_names: Sequence[str]) -> GroundTru
 
 
 def text_results(boxes: TextBoxes, rows: Mapping[str, int], class_names: Sequence[str]) -> FlatDetections:
-    """Return the lines as detections; `rows` maps file names to image numbers.
+    """Return the lines as detections; `rows` maps file names to image indices.
 
     ValueError for a file that belongs to no image, so that no detection is lost.
     """

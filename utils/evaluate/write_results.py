@@ -16,9 +16,9 @@ FOLDERS = ("ground-truth", "detection-results")
 
 
 def write_coco_ground_truth(path: Path, ground_truth: GroundTruth, names: Sequence[str]) -> None:
-    """Write a COCO annotation file; image ids are image numbers, category ids labels, both from 1.
+    """Write a COCO annotation file; image and category ids are image indices and labels plus 1.
 
-    names  file names of the images. The flag of difficult objects is a key of our own.
+    names  file names of the images. Difficult objects are flagged by a non-standard key.
     """
     boxes = xyxy_to_xywh(ground_truth.boxes)
     columns = zip(
@@ -71,8 +71,8 @@ def write_text_folders(
 ) -> None:
     """Write `ground-truth/` and `detection-results/`, with one text file per image in each.
 
-    They are named after the image files, each name once. Crowds are written as difficult: both are ignored.
-    ValueError if these folders hold other text files, which would be read with them.
+    The files get the names of the images, made unique. Crowds are written as difficult: both are ignored.
+    ValueError if these folders hold text files of other images, which would be read as well.
     """
     files = [f"{name}.txt" for name in output_names([Path(name) for name in names])]
     for kind in FOLDERS:

@@ -1,1 +1,1 @@
-"""Dataset formats: VOC, COCO, YOLO and list files to the dataset index and back."""
+"""Dataset formats: convert VOC, COCO, YOLO and list files to and from the dataset index."""

@@ -1,6 +1,6 @@
-"""Reading COCO instance annotations into the flat index.
+"""Read COCO instance annotations into the flat index.
 
-Category ids may have gaps and any order: labels are the positions of the sorted ids, from 0.
+Category ids may have gaps and any order: labels are positions in the sorted ids, from 0.
 """
 
 import json
@@ -20,19 +20,19 @@ from utils.data.summary import Problem
 from utils.data.types import Boxes, Labels
 from utils.system.files import read_text
 
-Content = dict[str, Any]  # of a COCO file, or of an entry in it
+Content = dict[str, Any]  # JSON object: a COCO file, or an entry in it
 
 
 def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read a COCO JSON file.
 
-    class_names  the order of the labels, matched by category name; None takes the categories of the file.
-        Annotations of other categories are skipped with a warning.
+    class_names  class names, by label; None takes the categories of the file. Annotations of other categories
+        are skipped with a warning.
 
-    Images without annotations are kept; a stated size that a box contradicts counts as unknown; areas are
-    those of the file; crowds are flagged, and so are difficult objects, by a key of our own. Raises
-    `ValueError` if the file is not COCO JSON, an annotation names an unknown image or category, no category
-    matches, or an image's name leads out of the folder.
+    Images without annotations are kept. If a box exceeds the image size in the file, the size counts as
+    unknown. Areas are read from the file; crowds are flagged, and so are difficult objects, by a non-standard
+    key. Raises ValueError if the file is not COCO JSON, an annotation refers to an unknown image or category,
+    no category matches, or an image path leads out of the folder.
     """
     return index_coco(path, image_folder, load_coco(path), class_names)
 
@@ -40,10 +40,10 @@ def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None 
 def index_coco(
     path: Path, image_folder: Path, content: Content, class_names: Sequence[str] | None
 ) -> DatasetIndex:
-    """The index of a COCO file whose content is loaded already; see `read_coco`."""
+    """Return the index of a COCO file that is already loaded; see `read_coco`."""
     try:
         index = _index(path, image_folder, content, class_names)
-        "".join(index.class_names).encode("utf-8")  # JSON can spell half a character, UTF-8 cannot
+        "".join(index.class_names).encode("utf-8")  # JSON can hold half a surrogate pair, UTF-8 cannot
         if (index.path_bytes == 0).any():
             raise TypeError("a file_name holds the character NUL")
         return index
@@ -53,7 +53,7 @@ def index_coco(
 
 
 def load_coco(path: Path) -> Content:
-    """The content of a COCO annotation file; `ValueError` if it is incomplete, or another kind of file."""
+    """Return the content of a COCO annotation file; ValueError if incomplete or another kind of file."""
     text = read_text(path)
     try:
         content = json.loads(text)
@@ -71,7 +71,7 @@ def load_coco(path: Path) -> Content:
 
 
 def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
-    """The message about a file that is no complete JSON."""
+    """Return the error message about a file that is not complete JSON."""
     return (
         f"{path} is not complete JSON (line {line}, column {column}: {problem}): "
         "was it cut off while downloading or copying?"
@@ -79,9 +79,9 @@ def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
 
 
 def skipped_annotations(content: Content, class_names: Sequence[str]) -> tuple[list[Problem], Counter[str]]:
-    """What `index_coco` skips of a content that it accepts.
+    """Return the annotations that `index_coco` skips in a valid file.
 
-    Returns the boxes without an area, one by one, and the categories that `class_names` lacks, with counts.
+    Returns one problem per empty or inverted box, and counts of the categories missing in `class_names`.
     """
     files = {entry["id"]: entry["file_name"] for entry in content["images"]}
     names = {category["id"]: str(category["name"]) for category in content["categories"]}
@@ -134,7 +134,7 @@ def _index(
 
 
 def image_paths(path: Path, folder: Path, entries: Sequence[Content]) -> list[str]:
-    """Absolute paths of the images; `ValueError` for a name that leads out of their folder."""
+    """Return the absolute image paths; ValueError for a path that leads out of the image folder."""
     folder = folder.absolute()
     for entry in entries:
         parts = re.split(r"[/\\]", entry["file_name"])  # Windows accepts both
@@ -147,7 +147,7 @@ def image_paths(path: Path, folder: Path, entries: Sequence[Content]) -> list[st
 
 
 def _classes(content: Content) -> dict[Any, str]:
-    """Category names by id, in the order of the ids.
+    """Return the category names by id, sorted by id.
 
     A category without annotations that is the `supercategory` of another is no class: some tools write one
     first as a placeholder.
@@ -163,7 +163,7 @@ def _classes(content: Content) -> dict[Any, str]:
 
 
 def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
-    """The names of the categories; `ValueError` if two are the same, or there is none."""
+    """Return the category names as a tuple; ValueError if a name is repeated or there is none."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
@@ -175,7 +175,7 @@ def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
 def refuse_unknown_ids(
     path: Path, annotations: Sequence[Content], key: str, known: Container[object]
 ) -> None:
-    """`ValueError` if an annotation's `key` is not among the known ids."""
+    """Raise ValueError if an annotation's `key` is not among the known ids."""
     unknown = [annotation for annotation in annotations if annotation[key] not in known]
     if unknown:
         raise ValueError(
@@ -185,13 +185,13 @@ def refuse_unknown_ids(
 
 
 def coco_boxes(annotations: Sequence[Content]) -> Boxes:
-    """The boxes of the annotations as xyxy, float64 [N, 4]."""
+    """Return the boxes of the annotations as xyxy, float64 [N, 4]."""
     boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
     return xywh_to_xyxy(boxes)
 
 
 def coco_areas(annotations: Sequence[Content]) -> np.ndarray:
-    """The stated areas (of the object's outline, smaller than its box), or else those of the boxes."""
+    """Return the annotated (segmentation) areas, or else the box areas; float64 [N]."""
     stated = [annotation.get("area") for annotation in annotations]
     areas = _table("area", [(-1 if area is None else area,) for area in stated], columns=1)[:, 0]
     sides = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)[:, 2:]
@@ -200,7 +200,7 @@ def coco_areas(annotations: Sequence[Content]) -> np.ndarray:
 
 
 def _sizes(entries: Sequence[Content], owners: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """Height and width [N, 2]; 0 if not stated, or if a box reaches beyond them by more than a pixel."""
+    """Return height and width [N, 2]; 0 if missing, or if a box exceeds the image by more than a pixel."""
     stated = [(entry.get("height") or 0, entry.get("width") or 0) for entry in entries]
     sizes = _table("height or width", stated, columns=2)
     contradicted = np.zeros(len(sizes), bool)
@@ -219,7 +219,7 @@ def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndar
 
 
 def _usable(path: Path, boxes: Boxes, labels: Labels, found: Sequence[str]) -> np.ndarray:
-    """Which boxes can be used; warns of the others, `ValueError` if no category matches."""
+    """Return which boxes can be used, bool [N]; warn of the others. ValueError if no category matches."""
     known = labels >= 0
     unknown_names = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
     if unknown_names and not known.any():

@@ -1,4 +1,4 @@
-"""Converting an index to a format: what the format cannot hold is dropped and counted, never silently."""
+"""Convert an index to a format: what the format cannot hold is dropped and counted, never silently."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,18 +23,21 @@ from utils.system.files import new_folder, write_text
 
 HAS_SIZES: tuple[DataFormat, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[DataFormat, ...] = ("voc", "coco")
-BY_STEM: tuple[DataFormat, ...] = ("voc", "yolo")  # annotations are found by the stem of the image's name
+BY_STEM: tuple[DataFormat, ...] = (
+    "voc",
+    "yolo",
+)  # formats whose annotations are found by file stem
 CLASS_FILE = "classes.txt"
-CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # their readers clip boxes at the image border
+CLIPS_BOXES: tuple[DataFormat, ...] = ("voc", "yolo")  # formats whose readers clip boxes to the image
 
 
 class Converted(NamedTuple):
     """A data set that was written.
 
-    spec     its name for `read_data`
-    classes  the file of its class names
-    data     its index, with the paths of the original images
-    changes  what was changed or dropped, with counts
+    spec     spec of the data set, for `read_data`
+    classes  file of class names
+    data     index of the data set, with the paths of the original images
+    changes  descriptions of what was changed or dropped, with counts
     """
 
     spec: str
@@ -51,9 +54,9 @@ def convert(
     images: ImagePlacement = "link",
     keep_difficult: bool = False,
 ) -> Converted:
-    """Write the index to the folder `output`, which appears complete or not at all; see `fit_format`.
+    """Write the index atomically to the folder `output`, as far as the format can hold it (see `fit_format`).
 
-    Raises `ValueError` if the folder exists and is not empty, if no image can be read, or if a name cannot be
+    Raises ValueError if the folder exists and is not empty, if no image can be read, or if a name cannot be
     written.
     """
     index, changes = fit_format(index, target, keep_difficult)
@@ -70,9 +73,9 @@ def convert(
 def fit_format(
     index: DatasetIndex, target: DataFormat, keep_difficult: bool = False
 ) -> tuple[DatasetIndex, Counter[str]]:
-    """The index as the format can hold it, and what was changed or dropped for that, with counts.
+    """Return the index as the format can hold it, and counts of what was changed or dropped.
 
-    keep_difficult  if the format has no flag for difficult objects, keep them as ordinary ones
+    keep_difficult  keep difficult objects as ordinary ones if the format has no flag for them
     """
     require_plain_names(index.class_names)
     changes: Counter[str] = Counter()
@@ -96,7 +99,7 @@ def fit_format(
 
 
 def require_plain_names(names: Sequence[str]) -> None:
-    """`ValueError` for a class name that cannot be a line of a class list, or text in XML."""
+    """Raise ValueError for a class name that cannot be a line of a class list, or text in XML."""
     for name in names:
         if not name or name != name.strip() or any(ord(c) < 32 or c in "\x7f\ufffe\uffff" for c in name):
             raise ValueError(
@@ -107,7 +110,7 @@ def require_plain_names(names: Sequence[str]) -> None:
 def _place(
     index: DatasetIndex, target: DataFormat, placement: ImagePlacement, destination: Destination
 ) -> Destination:
-    """Place the images in the folder, or find where they are."""
+    """Place the images in the folder, or leave them and find their common folder."""
     paths = [_without_dots(index.path(image_number)) for image_number in range(len(index))]
     if placement == "none":
         if target in BY_STEM:
@@ -127,7 +130,7 @@ def _without_dots(path: Path) -> Path:
 
 
 def _with_true_sizes(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """The index with the sizes in the images' headers; images that cannot be read are dropped."""
+    """Return the index with the sizes in the image headers; drop images that cannot be read."""
     sizes = np.zeros_like(index.sizes)
     broken = []
     for image_number in range(len(index)):
@@ -155,7 +158,7 @@ def _without_difficult(
 
 
 def _clipped(index: DatasetIndex, changes: Counter[str]) -> DatasetIndex:
-    """The index with boxes clipped at the image border; those outside are dropped."""
+    """Return the index with boxes clipped to the image; drop boxes outside it."""
     border = np.repeat(index.sizes[:, ::-1], np.diff(index.box_offsets), axis=0)
     boxes = np.clip(index.boxes, 0, np.tile(border, 2)).astype(np.float32)
     inside = sound_boxes(boxes)

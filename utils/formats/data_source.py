@@ -1,11 +1,11 @@
-"""Naming a data set on the command line by a spec, whatever its format:
+"""Specs, which name a data set of any format on the command line:
 
-2007_train.txt               a list file (voc_annotation.py makes it)
-VOCdevkit/VOC2007:train      a VOC folder and one of its splits; difficult objects are kept, with a flag
-instances.json:images/       COCO annotations and the folder of their images
+2007_train.txt               a list file (written by voc_annotation.py)
+VOCdevkit/VOC2007:train      a VOC folder and one of its splits; difficult objects are kept and flagged
+instances.json:images/       COCO annotations and the image folder
 data.yaml:train              YOLO: the YAML file and one of its splits
-images/train/                YOLO: a folder of images, with labels in labels/train/ or beside them
-annotations/:images/         a folder of VOC XML or of YOLO text, and the folder of their images
+images/train/                YOLO: an image folder, with labels in labels/train/ or next to the images
+annotations/:images/         a folder of VOC XML or YOLO text, and the image folder
 """
 
 from pathlib import Path
@@ -27,11 +27,11 @@ SourceKind = Literal["voc", "voc-pair", "coco", "yolo-yaml", "yolo-folder", "yol
 
 
 class DataSource(NamedTuple):
-    """What a spec names.
+    """The parts of a spec.
 
-    kind    the format
-    base    the annotation file, or the folder
-    option  the name of the split, or the folder of the images; may be empty
+    kind    format
+    base    annotation file or folder
+    option  name of the split, or image folder; may be empty
     """
 
     kind: SourceKind
@@ -40,7 +40,7 @@ class DataSource(NamedTuple):
 
     @property
     def image_folder(self) -> Path:
-        """The folder of the images of COCO annotations; `ValueError` if it does not exist."""
+        """The image folder of COCO annotations; ValueError if it does not exist."""
         folder = Path(self.option) if self.option else self.base.parent
         if not folder.is_dir():
             raise ValueError(f"the image folder {folder.absolute()} of {self.base} does not exist")
@@ -48,7 +48,7 @@ class DataSource(NamedTuple):
 
 
 def find_source(spec: str) -> DataSource:
-    """The format and the files that `spec` names; `ValueError` with advice if it names no data set."""
+    """Return the format and files that `spec` names; ValueError with advice if they do not exist."""
     base, option = _split_spec(spec)
     if base.is_dir():
         return DataSource(_folder_kind(base, option), base, option)
@@ -60,7 +60,7 @@ def find_source(spec: str) -> DataSource:
 
 
 def names_classes(spec: str) -> bool:
-    """Whether the data set names its classes; lists and YOLO text contain only numbers."""
+    """Return whether the data set has class names; lists and YOLO text contain only class numbers."""
     base, option = _split_spec(spec)
     if base.is_dir():
         return bool(option) and (not _is_pair(base, option) or _holds_xml(base))
@@ -68,7 +68,7 @@ def names_classes(spec: str) -> bool:
 
 
 def absolute_spec(spec: str) -> str:
-    """The spec with absolute paths."""
+    """Return the spec with absolute paths."""
     base, option = _split_spec(spec)
     if not option:
         return str(base.absolute())
@@ -77,7 +77,7 @@ def absolute_spec(spec: str) -> str:
 
 
 def _split_spec(spec: str) -> tuple[Path, str]:
-    """The parts before and after the separating colon, if there is one; that of a drive letter is none."""
+    """Split the spec at the separating colon, if there is one; the colon of a drive letter is not."""
     if not Path(spec).exists():
         for position in reversed([at for at, character in enumerate(spec) if at > 0 and character == ":"]):
             base, option = Path(spec[:position]), spec[position + 1 :]
@@ -89,7 +89,7 @@ def _split_spec(spec: str) -> tuple[Path, str]:
 
 def _sought(spec: str) -> Path:
     before = spec.rpartition(":")[0]
-    return Path(before if len(before) > 1 else spec)  # one letter is a drive
+    return Path(before if len(before) > 1 else spec)  # a single letter is a Windows drive
 
 
 def _split_advice(folder: Path) -> str:
@@ -106,7 +106,7 @@ def _split_advice(folder: Path) -> str:
 
 
 def _is_yolo_folder(folder: Path) -> bool:
-    """Whether an image in or below the folder has a label file; the root of a data set does not count."""
+    """Return whether an image in or below the folder has a label file; False for the root of a data set."""
     if any((folder / part).is_dir() for part in ("ImageSets", "JPEGImages", "images")):
         return False
     return any(label_files(images_below(folder)))
@@ -121,7 +121,7 @@ def _holds_xml(folder: Path) -> bool:
 
 
 def _folder_kind(folder: Path, option: str) -> SourceKind:
-    """The format of a folder; the option is a split or the folder of the images."""
+    """Return the format of a folder; `option` is a split or the image folder."""
     if option and not _is_pair(folder, option):
         return "voc"
     if option:

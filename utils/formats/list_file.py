@@ -1,8 +1,8 @@
-"""List files such as `2007_train.txt`: one image a line with its boxes.
+"""List files such as `2007_train.txt`: one image per line, with its boxes.
 
-The common form is `path x1,y1,x2,y2,class x1,y1,x2,y2,class ...`, in pixels, with classes from 0. A path
-alone is an image without objects. What looks like boxes at the end of the line is boxes, the rest is the
-path. For paths with spaces, a tab after the path and between the boxes is unambiguous. Both forms are read.
+The common form is `path x1,y1,x2,y2,class x1,y1,x2,y2,class ...`, in pixels, with classes from 0. A line with
+only a path is an image without objects. Words at the end of a line that look like boxes are boxes, the rest
+is the path. A tab after the path and between the boxes avoids ambiguity in paths with spaces.
 """
 
 import os
@@ -21,14 +21,14 @@ BOX = re.compile(r"[-+.0-9eE]+(?:,[-+.0-9eE]+){4}")
 PLAIN_LINE = re.compile(rf"(?!{BOX.pattern}(?: |$))([^\s\0]+)((?: {BOX.pattern})*)")  # path, boxes
 TEXT_AFTER_IMAGE = re.compile(rf"(?:{'|'.join(map(re.escape, IMAGE_SUFFIXES))})\s+(\S+)", re.IGNORECASE)
 
-ListLine = tuple[str, str, int]  # path, the numbers of its boxes with commas between, number of boxes
+ListLine = tuple[str, str, int]  # path, comma-separated numbers of all boxes, number of boxes
 
 
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read a list file; relative image paths start at the folder of the list.
+    """Read a list file; image paths are relative to its folder.
 
-    Raises `ValueError` if the list is empty, or has bad lines, of which it names the first: a class beyond
-    `class_names`, a box that is empty, inverted or not five numbers.
+    Raises ValueError, with the first malformed lines, for a class out of range or a box that is empty,
+    inverted or not five numbers; also if the list is empty.
     """
     faults: dict[int, str] = {}
     index = concatenate(_blocks(path, class_names, faults))
@@ -42,7 +42,7 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
 
 
 def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
-    """An empty index, then that of each block of lines up to one with faults, which go to `faults`."""
+    """Yield an empty index, then one per block of lines, until some are malformed (see `faults`)."""
     yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
     folders = _Folders(path.absolute().parent)
     first = 1
@@ -59,14 +59,14 @@ def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> I
 
 
 class _Folders:
-    """Makes relative paths start at a folder, as pathlib does, but calls it once for each of their folders.
+    """A cache that makes image paths absolute, with one pathlib call per folder.
 
-    A million images lie in few folders, and pathlib takes 3.7 us a path.
+    A million images are in few folders, and pathlib takes 3.7 us per path.
     """
 
     def __init__(self, start: Path) -> None:
         self.start = start
-        self.known: dict[str, str] = {}  # each ends with a separator
+        self.known: dict[str, str] = {}  # each value ends with a separator
 
     def absolute(self, path: str) -> str:
         folder, name = os.path.split(path)
@@ -80,10 +80,10 @@ class _Folders:
 def _parse(
     lines: list[str], first: int, faults: dict[int, str]
 ) -> tuple[list[tuple[int, ListLine]], np.ndarray]:
-    """The lines that are not blank, by number, and their boxes as float64 [N, 5] (xyxy, class).
+    """Return the non-blank lines, with line numbers, and their boxes as float64 [N, 5] (xyxy, class).
 
-    Lines of the plain form are matched by one expression, and the numbers of all lines are converted at once.
-    If one is no number after all, such as 1.2.3, every line is parsed carefully.
+    Plain lines are matched by one regular expression, and the numbers of all lines are converted at once. If
+    one is not a number after all, such as 1.2.3, every line is parsed separately.
     """
     try:
         return _parse_lines(lines, first, faults, _plain_line)
@@ -119,9 +119,9 @@ def _careful_line(line: str) -> ListLine:
 
 
 def write_list(path: Path, index: DatasetIndex) -> None:
-    """Write the images and boxes of an index as a list file, which has no flags and areas.
+    """Write the images and boxes of an index as a list file, which has no flags or areas.
 
-    Boxes keep every digit of their float32. Raises `ValueError` for a path that a line cannot hold.
+    Boxes keep every digit of their float32. Raises ValueError for a path that a line cannot hold.
     """
     write_text(path, "".join(f"{_line(index, image_number)}\n" for image_number in range(len(index))))
 
@@ -139,12 +139,12 @@ def _line(index: DatasetIndex, image_number: int) -> str:
 def _box_texts(index: DatasetIndex, image_number: int) -> Iterator[str]:
     span = index.span(image_number)
     for box, label in zip(index.boxes[span], index.labels[span], strict=True):
-        # The text of a float32 is the shortest that reads back as the same number.
+        # str() of a float32 is the shortest text that reads back as the same number.
         yield ",".join([*(str(value).removesuffix(".0") for value in box), str(label)])
 
 
 def _split_line(line: str) -> tuple[str, list[str]]:
-    """The path, and the texts of the boxes, each five numbers."""
+    """Return the path and the text of each box (five numbers)."""
     path, tab, rest = line.partition("\t")
     path, boxes = (path, rest.split()) if tab else _split_at_boxes(line)
     if not path.strip() or "\0" in path:
@@ -175,7 +175,7 @@ def _split_at_boxes(line: str) -> tuple[str, list[str]]:
 
 
 def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int, str]:
-    """The reason for each bad line; `table` is [N, 5] (xyxy, class), `lines` [N] the line of each box."""
+    """Return the reason per bad line; `table` is [N, 5] (xyxy, class), `lines` [N] the line numbers."""
     with np.errstate(over="ignore", invalid="ignore"):
         boxes, labels = table[:, :4].astype(np.float32), table[:, 4]
         sound = sound_boxes(boxes)

@@ -1,4 +1,4 @@
-"""Placing the images of an index in a folder: under distinct names, as links or copies."""
+"""Link or copy the images of an index into a folder, under distinct names."""
 
 import os
 import re
@@ -14,9 +14,10 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """A file name for each image; no two have the same stem, ignoring case and Unicode composition.
+    """Return a file name per image, with stems that are distinct even if case and Unicode form are ignored.
 
-    The first of a name keeps it, the others get _2, _3 and so on. `ValueError` for a suffix of other files.
+    The first image of a name keeps it, the next ones get _2, _3 and so on. ValueError if a file does not have
+    an image suffix.
     """
     used: set[str] = set()
     last: dict[str, int] = {}
@@ -24,7 +25,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         if path.suffix.lower() not in IMAGE_SUFFIXES:
             raise ValueError(f"{path} has none of the suffixes {', '.join(IMAGE_SUFFIXES)}: rename it")
-        # Readers skip hidden files, and lists of ids lose spaces at the ends.
+        # Readers skip hidden files, and strip spaces from the ids in lists.
         stem = UNPRINTABLE.sub("_", path.stem).strip().lstrip(".") or "image"
         key = image_key(stem).casefold()
         number = last.get(key, 1)
@@ -52,7 +53,7 @@ def place_images(
 
 
 def common_folder(paths: Sequence[Path]) -> Path:
-    """The innermost folder that contains all images, directly or below it."""
+    """Return the innermost folder that contains all images, directly or in subfolders."""
     try:
         return Path(os.path.commonpath([path.parent for path in paths]))
     except ValueError:  # several drives on Windows
@@ -60,7 +61,7 @@ def common_folder(paths: Sequence[Path]) -> Path:
 
 
 def require_one_folder(paths: Sequence[Path]) -> None:
-    """`ValueError` unless all images are in one folder and each is found by its stem."""
+    """Raise ValueError unless all images are in one folder, where each is found by its stem."""
     folder = common_folder(paths)
     by_stem = files_by_stem(folder, IMAGE_SUFFIXES)
     for path in paths:

@@ -1,4 +1,4 @@
-"""Reading a data set of any format, named by a spec (see `utils.formats.data_source`)."""
+"""Read a data set of any format, named by a spec (see `utils.formats.data_source`)."""
 
 import os
 from collections.abc import Sequence
@@ -21,10 +21,11 @@ from utils.formats.yolo_yaml import read_yolo_yaml
 def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read the data set that `spec` names.
 
-    class_names  the order of the labels. None: the names in the VOC, COCO or YAML file; other formats need it
+    class_names  class names, by label; None takes them from the VOC, COCO or YAML file, other formats need
+        them
 
-    Raises `ValueError` with the fix if nothing can be read; broken files of a VOC folder are skipped with a
-    warning. It does not check whether the images exist: see `require_images`.
+    Raises ValueError with the fix if nothing can be read; malformed files of a VOC folder are skipped with a
+    warning. Does not check that the images exist: see `require_images`.
     """
     source = find_source(spec)
     base, option = source.base, source.option
@@ -48,7 +49,7 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
 def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read one or several data sets as one (see `join_indexes`).
 
-    class_names  as for `read_data`. None: those of the first data set, then the further ones of the others
+    class_names  as for `read_data`; None takes the names of all data sets, in order of first appearance
     """
     if not specs:
         raise ValueError(f"no data set is named. {FORMS}")
@@ -57,28 +58,28 @@ def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) ->
 
 
 def given_classes(file: Path | None, specs: Sequence[str], default: Path) -> tuple[str, ...] | None:
-    """The names in the class file; without it, None if all data sets name their classes, else the default."""
+    """Return the names in the class file; without it, None if every data set has names, else the default."""
     if file is None and all(map(names_classes, specs)):
         return None
     return read_classes(file or default)
 
 
 def missing_images(index: DatasetIndex) -> list[Path]:
-    """The images of the index that do not exist, in its order; each folder is listed only once."""
+    """Return the images in the index that do not exist, in order; reads each directory once."""
     folders: dict[str, frozenset[str]] = {}
     missing = []
     for path in index.paths():
         folder, separator, name = path.rpartition(os.sep)
         if folder not in folders:
             folders[folder] = _names_in(Path(folder + separator))
-        # A file system may ignore case or Unicode composition: ask it before calling an image missing.
+        # File systems may ignore case or Unicode composition: look up the path before reporting it.
         if name not in folders[folder] and not (folders[folder] and Path(path).is_file()):
             missing.append(Path(path))
     return missing
 
 
 def require_images(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` that names the missing images, if there are any."""
+    """Raise ValueError that names the missing images, if there are any."""
     missing = missing_images(index)
     if missing:
         raise ValueError(
@@ -89,7 +90,7 @@ def require_images(index: DatasetIndex, spec: str) -> None:
 
 
 def require_boxes(index: DatasetIndex, spec: str) -> None:
-    """Raise `ValueError` if there is nothing to learn from: no image, or no box that counts."""
+    """Raise ValueError if nothing can be learned: no image, or no object but difficult ones and crowds."""
     if len(index) == 0:
         raise ValueError(f"{spec} contains no image")
     if not (~(index.difficult | index.crowd)).any():
@@ -107,7 +108,7 @@ def _needed(class_names: Sequence[str] | None, base: Path) -> Sequence[str]:
 
 
 def require_usable(source: DataSource, result: VocSplit) -> None:
-    """Raise `ValueError` if no name in the XML is in the class list, or no image can be used."""
+    """Raise ValueError if no class name in the XML is in the class list, or no image can be used."""
     if result.found and not set(result.found) & set(result.index.class_names):
         message = no_match_message(result.found, "the class list")
         raise ValueError(f"{source.base}:{source.option}: {message}")

@@ -1,6 +1,6 @@
-"""Reading Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) into the flat index.
+"""Read Pascal VOC folders (`Annotations/`, `JPEGImages/`, `ImageSets/Main/`) into the flat index.
 
-Broken files and boxes are skipped and reported, the others are kept. XML and images may also lie in two
+Malformed files and boxes are skipped and reported, the others are kept. XML and images may also be in two
 folders of any name.
 """
 
@@ -20,11 +20,11 @@ from utils.formats.voc_xml import Annotation, read_annotation
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
 from utils.system.files import read_text
 
-UNKNOWN_CLASS = "class not in the list"  # begins the reason of such a problem
+UNKNOWN_CLASS = "class not in the list"  # prefix of the reason
 
 
 class VocFolder(NamedTuple):
-    """The folders of XML and of images, with the file names by image id; the first of several is used."""
+    """An XML and an image folder, with file names by image id; the first of several files is used."""
 
     root: Path
     xml_folder: Path
@@ -35,12 +35,12 @@ class VocFolder(NamedTuple):
 
 @dataclass(frozen=True)
 class VocSplit:
-    """One split as it was read.
+    """One split, as read.
 
-    index     the valid images and boxes, difficult ones flagged
-    problems  what is broken, and whether it was skipped
-    found     every class name in the XML of the split, with its count
-    clipped   how many boxes were clipped at the image border
+    index     valid images and boxes, with difficult ones flagged
+    problems  faults, and whether the object or image was skipped
+    found     class names in the XML of the split, with counts
+    clipped   number of boxes that were clipped to the image
     """
 
     index: DatasetIndex
@@ -50,12 +50,12 @@ class VocSplit:
 
     @property
     def unknown_names(self) -> Counter[str]:
-        """The names found that the class list lacks, with their counts."""
+        """Class names in the XML that are not in the class list, with counts."""
         return Counter({name: n for name, n in self.found.items() if name not in self.index.class_names})
 
 
 def open_voc(root: Path) -> VocFolder:
-    """List the files of a year's folder, such as `VOCdevkit/VOC2007`; `ValueError` if a part is missing."""
+    """List the files of a VOC folder, such as `VOCdevkit/VOC2007`; ValueError if incomplete."""
     root = root.absolute()
     for part in ("Annotations", "JPEGImages"):
         if not (root / part).is_dir():
@@ -64,12 +64,12 @@ def open_voc(root: Path) -> VocFolder:
 
 
 def split_names(root: Path) -> list[str]:
-    """The names of the splits in `ImageSets/Main`."""
+    """Return the names of the splits in `ImageSets/Main`, sorted."""
     return sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
 
 
 def read_ids(root: Path, split: str) -> list[str]:
-    """The image ids of a split, in the order of its file, one a line (an id may hold dots and spaces)."""
+    """Return the image ids of a split, in order: one per line of its file, dots and spaces allowed."""
     path = root / "ImageSets" / "Main" / f"{split}.txt"
     if not path.is_file():
         found = ", ".join(split_names(root)) or "none"
@@ -85,9 +85,9 @@ def read_voc(
 ) -> VocSplit:
     """Read a split of a VOC folder.
 
-    root               the year's folder, such as `VOCdevkit/VOC2007`
-    class_names        the order of the labels; None takes the names found, sorted
-    empty_without_xml  treat an image without XML as one without objects, rather than skip it
+    root               folder of a year, such as `VOCdevkit/VOC2007`
+    class_names        class names, by label; None takes the names in the XML, sorted
+    empty_without_xml  treat an image without XML as one without objects instead of skipping it
     """
     folder = open_voc(root)
     counts = Counter(read_ids(folder.root, split))
@@ -100,7 +100,7 @@ def read_voc(
 
 
 def read_voc_pair(annotations: Path, images: Path, class_names: Sequence[str] | None = None) -> VocSplit:
-    """Read every XML file of one folder, with the image of the same name in another."""
+    """Read every XML file in one folder, with the image of the same name in another."""
     annotations = annotations.absolute()
     folder = _list_folders(annotations, annotations, images.absolute())
     return _read(folder, folder.annotations, class_names, [], empty_without_xml=False)
@@ -137,7 +137,7 @@ def _read(
 
 
 def images_without_xml(folder: VocFolder) -> list[Problem]:
-    """Images that were not annotated: one without objects should have an XML file without objects."""
+    """Return a problem per image without XML: images without objects should have XML files too."""
     return [
         Problem(_xml_of(folder, name), f"{_no_xml(folder, name)}; image skipped")
         for name in folder.images
@@ -146,14 +146,14 @@ def images_without_xml(folder: VocFolder) -> list[Problem]:
 
 
 def no_match_message(found: Mapping[str, int], classes: str) -> str:
-    """The error if no name in the XML is in the class list `classes`, with the names found."""
+    """Return the error message if no class name in the XML is in the class list `classes`."""
     return f"no object in the XML belongs to a class of {classes}. {names_to_paste(found)}"
 
 
 def clip_boxes(boxes: Boxes, size: Size) -> tuple[Boxes, list[str]]:
-    """Clip boxes at the border of an image.
+    """Clip boxes to the image.
 
-    Returns the clipped boxes, and for each the reason why it cannot be used, "" if it can.
+    Returns the clipped boxes and why each one is unusable ("" if it is usable).
     """
     height, width = size
     clipped = np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
@@ -202,7 +202,7 @@ def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[
 def _record(
     path: Path, annotation: Annotation, label_of: Mapping[str, int]
 ) -> tuple[ImageRecord | None, list[str], int]:
-    """The record (None if the image is skipped), what is wrong, and how many boxes were clipped."""
+    """Return the record (None if the image is skipped), the faults, and the number of clipped boxes."""
     reasons = list(annotation.faults)
     unknown_names = Counter(name for name in annotation.names if name not in label_of)
     reasons += [f"{UNKNOWN_CLASS}: {names_with_counts(unknown_names)}"] if unknown_names else []
@@ -230,7 +230,7 @@ def _record(
 
 
 def _true_size(path: Path, stated: Size, boxes: Boxes) -> Size:
-    """The size in the XML; if it is missing or a box reaches beyond it, that in the image's header."""
+    """Return the size in the XML, or in the image header if it is missing or a box exceeds it."""
     height, width = stated
     exceeded = bool((boxes[:, 2] > width).any() or (boxes[:, 3] > height).any())
     return header_size(path) if min(stated) == 0 or exceeded else stated

@@ -1,7 +1,7 @@
-"""Splitting the images of a VOC folder into train, val and test: the id lists in `ImageSets/Main`.
+"""Split the images of a VOC folder into train, val and test: the id lists in `ImageSets/Main`.
 
-A file beside the lists (`split.json`) holds their fingerprint. Lists that do not match it were made or
-changed by the user, and are kept unless the caller says otherwise.
+A file next to the lists (`split.json`) holds their hash. Lists that do not match it were made or changed by
+the user, and are kept unless the caller decides otherwise.
 """
 
 import json
@@ -17,12 +17,12 @@ from utils.system.files import read_text, write_text
 VOC_SPLITS = ("train", "val", "trainval", "test")
 MARKER_FILE = "split.json"
 
-ImageSets = Mapping[str, Sequence[str]]  # ids by the name of the list
+ImageSets = Mapping[str, Sequence[str]]  # ids by name of the list
 
 
 @dataclass(frozen=True)
 class Shares:
-    """The shares of a split: `trainval` of all images are not for testing, `train` of these for training."""
+    """Fractions of a split: `trainval` of all images (rest: test), `train` of trainval (rest: val)."""
 
     trainval: float
     train: float
@@ -30,9 +30,9 @@ class Shares:
 
 
 def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
-    """Split the ids at random, the same way whatever their order; each list is sorted.
+    """Split the ids at random, independent of their order; each list is sorted.
 
-    A share above 0 and below 1 leaves at least one image on either side, if there are two or more.
+    A fraction between 0 and 1 leaves at least one image on either side, if there are two or more.
     """
     for flag, share in (("--trainval-percent", shares.trainval), ("--train-percent", shares.train)):
         if not 0 <= share <= 1:
@@ -46,14 +46,14 @@ def make_split(ids: Sequence[str], shares: Shares) -> ImageSets:
 
 
 def users_split(root: Path, planned: ImageSets) -> ImageSets:
-    """The id lists that the user made; none if this program wrote them or would write the same."""
+    """Return the id lists that the user made; empty if this program wrote them or would write the same."""
     found = {name: read_ids(root, name) for name in VOC_SPLITS if (_main(root) / f"{name}.txt").is_file()}
     ours = (_fingerprint(planned), _stored_fingerprint(root))
     return {} if not any(found.values()) or _fingerprint(found) in ours else found
 
 
 def write_split(root: Path, split: ImageSets, shares: Shares) -> None:
-    """Write the id lists, and the file that marks them as ours."""
+    """Write the id lists, and the file that marks them as written by this program."""
     for name, ids in split.items():
         write_text(_main(root) / f"{name}.txt", "".join(f"{image_id}\n" for image_id in ids))
     marker = {"written_by": "voc_annotation.py", **asdict(shares), "sha256": _fingerprint(split)}
@@ -78,6 +78,6 @@ def _fingerprint(split: ImageSets) -> str:
 def _stored_fingerprint(root: Path) -> str:
     try:
         marker = json.loads(read_text(_main(root) / MARKER_FILE))
-    except ValueError:  # no such file, or not ours
+    except ValueError:  # no such file, or not written by this program
         return ""
     return str(marker.get("sha256", "")) if isinstance(marker, dict) else ""

@@ -1,7 +1,7 @@
-"""Reading and writing one Pascal VOC annotation file: the size of the image, and its objects.
+"""Read and write a Pascal VOC annotation file: the size of the image, and its objects.
 
-Coordinates are used as they are in the file. VOC counts pixels from 1, today's labelling tools from 0; the
-file does not say which, and boxes are not drawn to within that one pixel.
+Coordinates are used as they are in the file. VOC counts pixels from 1, current labelling tools from 0; the
+file does not say which, and labels are not accurate to one pixel anyway.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing 
 class Annotation(NamedTuple):
     """The content of an annotation file.
 
-    size       (height, width), (0, 0) if not stated
+    size       (height, width), (0, 0) if missing
     names      class name of each object
     boxes      float32 [N, 4], xyxy in pixels, not checked
     difficult  bool [N]
-    faults     what is wrong with the objects that were skipped
+    faults     reasons for the objects that were skipped
     """
 
     size: Size
@@ -36,7 +36,7 @@ class Annotation(NamedTuple):
 
 
 def read_annotation(path: Path) -> Annotation:
-    """Read an annotation file; `ValueError` with the reason if its XML is broken or unsafe."""
+    """Read an annotation file; ValueError with the reason if the XML is malformed or unsafe."""
     root = _parse(path.read_bytes())
     names, boxes, difficult, faults = [], [], [], []
     for number, element in enumerate(root.findall("object"), 1):
@@ -60,7 +60,7 @@ def read_annotation(path: Path) -> Annotation:
 def annotation_text(
     file_name: str, size: Size, names: Sequence[str], boxes: Boxes, difficult: np.ndarray
 ) -> str:
-    """The XML text for the image `file_name`; boxes keep every digit."""
+    """Return the XML for the image `file_name`; boxes keep every digit."""
     root = ElementTree.Element("annotation")
     ElementTree.SubElement(root, "filename").text = file_name
     sizes = ElementTree.SubElement(root, "size")
@@ -78,7 +78,7 @@ def annotation_text(
 
 
 class _NoDoctype(ElementTree.TreeBuilder):
-    """Refuses document type declarations, and so entities that expand without end or read other files."""
+    """A tree builder that rejects DOCTYPE, so that no entity can expand forever or read another file."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         raise ValueError("it declares a document type (DOCTYPE), which annotations do not need")

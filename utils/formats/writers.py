@@ -1,4 +1,4 @@
-"""Writing an index as VOC, COCO, YOLO or a list file, from which `read_data` reads the same index.
+"""Write an index as VOC, COCO, YOLO or a list file, from which `read_data` reads the same index.
 
 Each writer fills a new folder, and returns the spec of the data set in its final location.
 """
@@ -29,11 +29,11 @@ IMAGE_FOLDERS: dict[DataFormat, str] = {
 class Destination(NamedTuple):
     """Where a data set is written, and where its images are.
 
-    folder  the folder to fill
-    final   the final location of that folder
-    split   the name of the split
-    images  the final folder of the images
-    names   the path of each image relative to it
+    folder  folder to fill
+    final   final location of that folder
+    split   name of the split
+    images  final image folder
+    names   image paths relative to the image folder
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Destination(NamedTuple):
 
     @property
     def has_images(self) -> bool:
-        """Whether the images are in the folder of the data set, rather than left where they were."""
+        """Whether the images are in the folder of the data set, not in their original location."""
         return self.images.is_relative_to(self.final)
 
 
@@ -66,7 +66,7 @@ def write_voc(index: DatasetIndex, destination: Destination) -> str:
 
 
 def write_coco(index: DatasetIndex, destination: Destination) -> str:
-    """Write one JSON file; difficult objects are flagged by a key of our own."""
+    """Write one JSON file; difficult objects are flagged by a non-standard key."""
     counts = np.diff(index.box_offsets)
     owners = np.repeat(np.arange(1, len(index) + 1), counts).tolist()
     content = {
@@ -86,7 +86,7 @@ def write_coco(index: DatasetIndex, destination: Destination) -> str:
 
 
 def write_yolo(index: DatasetIndex, destination: Destination) -> str:
-    """Write `data.yaml`, the list of the images, and for each a text file of labels, with 15 digits."""
+    """Write `data.yaml`, the image list, and a label file per image, with 15 digits."""
     folder = destination.folder / "labels" / destination.split
     folder.mkdir(parents=True)
     for image_number, name in enumerate(destination.names):
@@ -103,7 +103,7 @@ def write_yolo(index: DatasetIndex, destination: Destination) -> str:
 
 
 def write_list_data(index: DatasetIndex, destination: Destination) -> str:
-    """Write a list file, which has no flags, areas and sizes."""
+    """Write a list file, which has no flags, areas or sizes."""
     paths = [str(destination.images / name) for name in destination.names]
     write_list(destination.folder / f"{destination.split}.txt", with_paths(index, paths))
     return str(destination.final / f"{destination.split}.txt")
@@ -118,7 +118,7 @@ WRITERS: dict[DataFormat, Callable[[DatasetIndex, Destination], str]] = {
 
 
 def _annotation(index: DatasetIndex, row: int, owner: int) -> dict[str, Any]:
-    # The shortest text of a float32, 0.1 rather than 0.10000000149, reads back as the same float32.
+    # The shortest text that reads back as the same float32: 0.1, not 0.10000000149.
     x1, y1, x2, y2 = (Decimal(str(value)) for value in index.boxes[row])
     entry: dict[str, Any] = {
         "id": row + 1,

@@ -1,10 +1,10 @@
-"""Reading YOLO text labels into the flat index: one text file an image, one line an object.
+"""Read YOLO text labels into the flat index: one text file per image, one line per object.
 
-The labels of `images/train/a.jpg` are in `labels/train/a.txt` (the last folder called images counts), or
-beside the image. A line is `class cx cy w h`: the centre and size of the box as fractions of the image's
-width and height. A line `class x1 y1 x2 y2 x3 y3 ...` is an outline (polygon), also in fractions: its
-bounding box is used, and its own area, as in COCO. The labels hold no image sizes: these come from the
-images' headers (about 50 µs an image with Pillow).
+The labels of `images/train/a.jpg` are in `labels/train/a.txt` (the last folder named images is replaced), or
+next to the image. A line is `class cx cy w h`: the centre and size of the box as fractions of the image's
+width and height. A line `class x1 y1 x2 y2 x3 y3 ...` is a segmentation polygon, also in fractions: it gives
+its bounding box and the polygon's own area, as in COCO. Label files have no image sizes: these are read from
+the image headers (about 50 µs per image with Pillow).
 """
 
 import math
@@ -23,15 +23,15 @@ from utils.data.summary import first_lines
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size
 from utils.system.files import read_text
 
-SLACK = 1e-3  # fractions have few digits: 1.0005 is still the border
-CLASS_LIST = "classes"  # the stem of the class list that labelImg puts among the labels
+SLACK = 1e-3  # fractions are rounded: 1.0005 is still on the border
+CLASS_LIST = "classes"  # stem of the class list that labelImg writes into the label folder
 
 
 class _Labels(NamedTuple):
-    """The objects of all label files, in fractions of their images.
+    """The objects of all label files, in fractions of the image size.
 
-    counts  how many objects each image has
-    table   float64 [M, 6]: class, box xyxy, and the area of the outline, NaN for a box
+    counts  number of objects per image
+    table   float64 [M, 6]: class, box xyxy, and area of the polygon, NaN for a box
     """
 
     counts: list[int]
@@ -39,7 +39,7 @@ class _Labels(NamedTuple):
 
 
 def read_yolo_folder(folder: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read the images in a folder and below it, in the order of their names; see `read_yolo`."""
+    """Read the images in a folder recursively, sorted by name; see `read_yolo`."""
     paths = list(images_below(folder))
     if not paths:
         raise ValueError(f"{folder.absolute()} contains no image")
@@ -47,7 +47,7 @@ def read_yolo_folder(folder: Path, class_names: Sequence[str]) -> DatasetIndex:
 
 
 def read_yolo_pair(labels: Path, images: Path, class_names: Sequence[str]) -> DatasetIndex:
-    """Read every label file of one folder with the image of the same name in another; see `read_yolo`.
+    """Read every label file in one folder with the image of the same name in another; see `read_yolo`.
 
     Label files without an image, and images without a label file, are skipped with a warning.
     """
@@ -71,11 +71,11 @@ def read_yolo_pair(labels: Path, images: Path, class_names: Sequence[str]) -> Da
 
 
 def read_yolo(paths: Sequence[str], class_names: Sequence[str], source: str) -> DatasetIndex:
-    """The index of images (absolute paths) and their label files; `source` names the data in messages.
+    """Return the index of images (absolute paths) and their label files; `source` names the data in messages.
 
-    An image without a label file has no objects; if none has one, a warning says so. Boxes are clipped at the
-    image border. Images whose header cannot be read are skipped with a warning. Raises `ValueError` that
-    names the first bad lines, or the first images that do not exist.
+    An image without a label file has no objects; if no image has one, a warning is given. Boxes are clipped
+    to the image. Images whose header cannot be read are skipped with a warning. Raises ValueError with the
+    first malformed lines, or the first images that do not exist.
     """
     files = list(label_files(paths))
     if not any(files):
@@ -101,7 +101,7 @@ def _index(
 
 
 def _sizes(paths: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
-    """The height and width of the images [N, 2], and which cannot be read, bool [N]."""
+    """Return the height and width of the images [N, 2], and which cannot be read, bool [N]."""
     sizes = np.zeros((len(paths), 2), np.int64)
     missing, broken = [], {}
     for row, path in enumerate(paths):
@@ -122,9 +122,9 @@ def _sizes(paths: Sequence[str], source: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _Labels:
-    """Parse all label files; `ValueError` with the first bad lines."""
+    """Parse all label files; ValueError with the first malformed lines."""
     counts, faults = [], []
-    values = array("d")  # flat, as there may be millions
+    values = array("d")  # a flat array, for millions of values
     for file in files:
         before = len(values)
         try:
@@ -146,7 +146,7 @@ def _read_labels(files: Sequence[Path | None], classes: int, source: str) -> _La
 
 
 def _parse_line(line: str, classes: int) -> tuple[float, ...]:
-    """Class, box xyxy clipped at the border, and area of the outline (NaN for a box), in fractions."""
+    """Return class, box xyxy clipped to the image, and area of the polygon (NaN for a box), in fractions."""
     try:
         label, *values = map(float, line.split())
     except ValueError:
@@ -178,7 +178,7 @@ def _box_of(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
 
 
 def _box_of_outline(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
-    """The bounding box of a polygon, and the area of the polygon by the shoelace formula."""
+    """Return the bounding box of a polygon, and its area by the shoelace formula."""
     xs, ys = values[::2], values[1::2]
     twice = sum(
         x * below - y * right
@@ -188,7 +188,7 @@ def _box_of_outline(values: Sequence[float]) -> tuple[tuple[float, ...], float]:
 
 
 def images_below(folder: Path) -> Iterator[str]:
-    """Absolute paths of the images in a folder and below it, sorted, without hidden files."""
+    """Yield the absolute paths of the images in a folder, recursively, sorted, without hidden files."""
     for parent, folders, names in os.walk(folder.absolute()):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -197,14 +197,14 @@ def images_below(folder: Path) -> Iterator[str]:
 
 
 def label_folder(folder: str) -> str:
-    """The folder of the labels of the images in `folder`; that folder itself if there is no other."""
+    """Return the folder of the labels of the images in `folder`; `folder` itself if there is no other."""
     before, images, after = f"{folder}{os.sep}".rpartition(f"{os.sep}images{os.sep}")
     labels = f"{before}{os.sep}labels{os.sep}{after}".removesuffix(os.sep)
     return labels if images and Path(labels).is_dir() else folder
 
 
 def label_files(paths: Iterable[str]) -> Iterator[Path | None]:
-    """The label file of each image, None if there is none; each folder is listed only once."""
+    """Yield the label file of each image, or None if there is none; reads each directory once."""
     known: dict[str, tuple[str, frozenset[str]]] = {}
     for path in paths:
         folder, name = os.path.split(path)

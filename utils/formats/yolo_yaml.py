@@ -1,7 +1,7 @@
 """The YAML file of YOLO data: the locations of the images of each split, and the class names.
 
-path: ../my data          where the paths start, relative to the folder of the YAML; by default that folder
-train: images/train       a folder, a .txt list of images, or a list of these; the same for val and test
+path: ../my data          root of the other paths, relative to the folder of the YAML; default: that folder
+train: images/train       a folder, a .txt list of images, or a list of these; also val and test
 names: [cat, dog]         or {0: cat, 1: dog}
 """
 
@@ -18,11 +18,11 @@ from utils.formats.yolo import images_below, read_yolo
 from utils.system.files import read_text, write_text
 
 YAML_SPLITS = ("train", "val", "test")
-NO_LOCATION = ("", "null", "~")  # ways to write that there is no such split
+NO_LOCATION = ("", "null", "~")  # values that mean there is no such split
 
 
 class YoloData(NamedTuple):
-    """The content of the YAML file: class names (may be none), the root, and the locations of each split."""
+    """The content of the YAML file: class names (may be empty), root folder, and locations of each split."""
 
     class_names: tuple[str, ...]
     root: Path
@@ -32,10 +32,10 @@ class YoloData(NamedTuple):
 def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read one split of the data that a YAML file describes.
 
-    class_names  the order of the labels, matched by name with those of the YAML; if it has none, the names of
-        its class numbers. Objects of other classes are skipped with a warning.
+    class_names  class names, by label, matched with the names in the YAML; if it has none, the names of its
+        class numbers. Objects of other classes are skipped with a warning.
 
-    Raises `ValueError` if the file is no such YAML, lacks the split, or names what does not exist.
+    Raises ValueError if the file does not describe YOLO data, or if the split or its images do not exist.
     """
     data = open_yolo_yaml(path)
     if split not in data.splits:
@@ -49,15 +49,15 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
             image for location in data.splits[split] for image in _image_paths(path, data.root, location)
         ]
         index = read_yolo(images, names, f"{path}:{split}")
-    except OSError as error:  # a name that is too long, a folder without permission
+    except OSError as error:  # for example a name that is too long, or no permission
         raise ValueError(f"{path}:{split} names what cannot be read: {error}") from None
     return index if class_names is None else relabel(index, class_names, f"{path}:{split}")
 
 
 def open_yolo_yaml(path: Path) -> YoloData:
-    """Read the YAML file itself; `ValueError` if it does not describe YOLO data."""
+    """Read the YAML file without its images; ValueError if it does not describe YOLO data."""
     try:
-        # All scalars stay text, so classes named no, 1e3 or 007 keep their names, and no objects are built.
+        # Scalars stay text: classes named no, 1e3 or 007 keep their names, and no objects are built.
         content = yaml.load(read_text(path), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
         where = ""
@@ -111,7 +111,7 @@ def _class_names(path: Path, content: dict[Any, Any]) -> tuple[str, ...]:
 
 
 def _image_paths(path: Path, root: Path, location: str) -> list[str]:
-    """Absolute paths of the images at one location of a split."""
+    """Return the absolute paths of the images at one location of a split."""
     found = root / location
     if not found.exists() and (root / location.removeprefix("../")).exists():
         found = root / location.removeprefix("../")  # Roboflow writes ../train/images for train/images

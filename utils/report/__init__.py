@@ -1,1 +1,1 @@
-"""The HTML report of an evaluation, and its curves."""
+"""The HTML report of an evaluation, and its plots."""

@@ -1,4 +1,4 @@
-"""Plots of precision, recall and F1 against confidence and of precision against recall, by class."""
+"""Plots of precision, recall and F1 against confidence, and of precision against recall, per class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS, Curves
 from utils.system.files import replacing
 
-MAX_CLASSES_NAMED = 20  # with more classes the legend has only the mean
-# Fonts with Chinese, Japanese and Korean glyphs, which matplotlib lacks. The first installed one is used.
+MAX_CLASSES_NAMED = 20  # with more classes, the legend has only the mean
+# Fonts with Chinese, Japanese and Korean glyphs, which matplotlib lacks; the first installed one is used.
 CJK_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -29,7 +29,7 @@ CJK_FONTS = (
 def write_curves(curves: Curves, class_names: Sequence[str], folder: Path) -> list[Path]:
     """Write `precision.png`, `recall.png`, `f1.png` and `pr.png` into `folder`; return their paths.
 
-    One thin line per class with objects, up to 20 of them in the legend, and a thick one for the mean.
+    A thin line per class with objects, with up to 20 classes in the legend, and a thick line for the mean.
     """
     plots = {
         "precision": (curves.precision, "precision", "confidence", CURVE_CONFIDENCES),
@@ -50,7 +50,7 @@ def write_curves(curves: Curves, class_names: Sequence[str], folder: Path) -> li
 def draw_curves(
     values: np.ndarray, class_names: Sequence[str], x: np.ndarray, x_name: str, y_name: str
 ) -> Figure:
-    """Plot one line per class; `values` float64 [C, S] at the S values of `x`, NaN where not defined."""
+    """Plot a line per class; `values` float64 [C, S] at the S values of `x`, NaN where undefined."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots()
     shown = np.flatnonzero(~np.isnan(values).all(1)).tolist()
@@ -69,7 +69,7 @@ def draw_curves(
 
 
 def legend_name(name: str, label: int) -> str:
-    """Return the class name for matplotlib; the class number where no installed font has its characters."""
+    """Return the class name for matplotlib, or "class" and the label if no installed font can show it."""
     if not drawable(name):
         return f"class {label}"
     # matplotlib reads text between "$" as a formula, and hides names that start with "_" from the legend.
@@ -77,7 +77,7 @@ def legend_name(name: str, label: int) -> str:
 
 
 def mean_curve(values: np.ndarray) -> np.ndarray:
-    """Return the mean at each point over the classes defined there, [C, S] -> [S]; NaN where none is."""
+    """Return the mean over classes at each point, [C, S] -> [S], ignoring NaN; NaN if all are NaN."""
     defined = ~np.isnan(values)
     number = defined.sum(0)
     total = np.where(defined, values, 0).sum(0)
@@ -85,7 +85,7 @@ def mean_curve(values: np.ndarray) -> np.ndarray:
 
 
 def drawable(text: str) -> bool:
-    """Whether an installed font has a glyph for every character of `text`."""
+    """Return whether the installed fonts have a glyph for every character of `text`."""
     fonts = [font_manager.get_font(font_manager.findfont(family)) for family in _families()]
     return all(any(ord(character) in font.get_charmap() for font in fonts) for character in text)
 

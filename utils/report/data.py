@@ -1,4 +1,4 @@
-"""The content of a report as plain data for the page; None where a value is not defined."""
+"""The content of a report as plain data for the page, with None for NaN."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
 from utils.report.curves import mean_curve
 from utils.report.images import label_error_images, worst_images
 
-CURVE_STEP = 5  # every fifth of the 1001 points of a curve is kept
+CURVE_STEP = 5  # keep every fifth of the 1001 points of a curve
 DIGITS = 4
 
 
@@ -25,12 +25,12 @@ DIGITS = 4
 class Report:
     """The content of a report.
 
-    title        the heading
-    paths        of the images; None if not known
+    title        heading
+    paths        image paths; None if not known
     facts        what was evaluated, and how: pairs of a name and a value
     comparisons  sentences about other results
-    history      the columns of metrics.csv, for a training run
-    names        of the images, which a report without paths lists
+    history      columns of metrics.csv, for a training run
+    names        image names, listed if there are no paths
     """
 
     title: str
@@ -45,7 +45,7 @@ class Report:
 
 
 def report_data(report: Report) -> dict[str, Any]:
-    """Return the data of the page, without its texts."""
+    """Return the data of the page, without texts."""
     metrics, analysis = report.metrics, report.analysis
     sources = report.paths or report.names
     return {
@@ -119,7 +119,7 @@ def class_metrics(metrics: Metrics) -> dict[str, list[Any]]:
 
 
 def _curves(metrics: Metrics) -> dict[str, Any]:
-    """Each curve by class, and its mean last."""
+    """Return each curve by class, with the mean as the last row."""
     curves = metrics.curves
     named = {
         "precision": curves.precision,
@@ -139,12 +139,12 @@ def _curves(metrics: Metrics) -> dict[str, Any]:
 
 
 def _significant(values: Sequence[float]) -> list[float | None]:
-    """Six significant digits: learning rates are small."""
+    """Round to six significant digits, because learning rates are small; None for NaN."""
     return [None if math.isnan(value) else float(f"{value:.6g}") for value in values]
 
 
 def _plain(values: Any) -> Any:
-    """Numbers rounded to four decimals, in lists nested like `values`."""
+    """Round to four decimals, in lists nested like `values`; None for NaN."""
     if isinstance(values, np.ndarray | list | tuple):
         return [_plain(value) for value in values]
     number = float(values)

@@ -1,4 +1,4 @@
-"""The images of a report: thumbnails, with boxes as numbers that the page draws and can hide."""
+"""The images of a report: thumbnails, and boxes as numbers that the page draws and can hide."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ IMAGE_SIDE = 480  # pixels of the longer side
 MAX_IMAGES_SHOWN = 24
 MAX_LABEL_ERRORS_SHOWN = 24
 MAX_DETECTIONS_SHOWN = 100  # per image
-MIN_SHOWN_SCORE = 0.05  # detections below are not in the page
-LABEL_ERROR_MARGIN = 0.6  # shown around a label error, times its size
+MIN_SHOWN_SCORE = 0.05  # detections below this are not in the page
+LABEL_ERROR_MARGIN = 0.6  # margin around a label error, times the size of its box
 
 Box = Sequence[float]
-PathOrName = Path | str  # the path of an image, or only its name
+PathOrName = Path | str  # path of an image, or only its name
 
 
 def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrName]) -> list[dict[str, Any]]:
-    """Return up to 24 images with the most errors at the confidence of the analysis, most first."""
+    """Return up to 24 images with the most errors at the confidence of the analysis, worst first."""
     counts = analysis.image_counts
     mistakes = counts.wrong + counts.missed
     order = np.lexsort((np.nan_to_num(counts.f1, nan=1.0), -mistakes))
@@ -66,7 +66,7 @@ def label_error_images(
 
 
 def _image(source: PathOrName, part: Box | None = None) -> dict[str, Any] | None:
-    """An image or part of it as a data URL, and its view: left, top, width, height. None if unreadable."""
+    """Return a (cropped) image as a data URL, with its view: left, top, width, height. None if unreadable."""
     if isinstance(source, str):
         return {"name": source}
     try:
@@ -81,13 +81,13 @@ def _image(source: PathOrName, part: Box | None = None) -> dict[str, Any] | None
 
 
 def _within(part: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    """The part clipped to the image, in whole pixels; at least one each way."""
+    """Clip `part` to the image, in whole pixels and at least 1 x 1."""
     left, top = min(max(int(part[0]), 0), width - 1), min(max(int(part[1]), 0), height - 1)
     return left, top, max(min(int(part[2]) + 1, width), left + 1), max(min(int(part[3]) + 1, height), top + 1)
 
 
 def _around(*boxes: Box | None) -> Box:
-    """A box around all of them, with a margin."""
+    """Return a box around all boxes, with a margin."""
     known = np.array([box for box in boxes if box is not None])
     low, high = known[:, :2].min(0), known[:, 2:].max(0)
     margin = np.maximum(LABEL_ERROR_MARGIN * (high - low), 16)
@@ -95,7 +95,7 @@ def _around(*boxes: Box | None) -> Box:
 
 
 def _objects(matched: Matched, finder: np.ndarray, image_number: int) -> Iterator[list[float]]:
-    """Label, box, the score of the detection that found it (0 for none), and 1 if counted, 0 if ignored."""
+    """Yield label, box, score of the matched detection (0 for none), and 0 if ignored, else 1."""
     truth, scores = matched.ground_truth, matched.found.scores
     for k in np.flatnonzero(truth.image_numbers == image_number).tolist():
         score = float(scores[finder[k]]) if finder[k] >= 0 else 0.0
@@ -103,7 +103,7 @@ def _objects(matched: Matched, finder: np.ndarray, image_number: int) -> Iterato
 
 
 def _detections(matched: Matched, image_number: int) -> Iterator[list[float]]:
-    """Label, box, score, and 1 for correct, 0 for wrong, -1 for ignored; by descending score."""
+    """Yield label, box, score, and 1 for TP, 0 for FP, -1 for ignored; by descending score."""
     found, verdict = matched.found, matched.verdict
     here = np.flatnonzero((found.image_numbers == image_number) & (found.scores >= MIN_SHOWN_SCORE))
     for k in here[np.argsort(-found.scores[here], kind="stable")][:MAX_DETECTIONS_SHOWN].tolist():

@@ -30,8 +30,8 @@ TILES = (  # key, name, description
     ("best_confidence", "confidence", "confidence of the best mean F1"),
     ("miss_rate", "MR", "log-average miss rate, lower is better"),
 )
-INTERVAL_NAMES = {"voc07": "voc07_11point"}  # where the interval has another name than the metric
-COLUMNS = (  # key, head
+INTERVAL_NAMES = {"voc07": "voc07_11point"}  # metrics whose interval has another name
+COLUMNS = (  # key, heading
     ("objects", "objects"),
     ("detections", "detections"),
     ("ap", "AP"),
@@ -50,7 +50,7 @@ COLUMNS = (  # key, head
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Write the HTML page; the file appears complete or not at all."""
+    """Write the HTML page atomically."""
     data = report_data(report)
     parts = {
         "title": escape(report.title),
@@ -68,14 +68,14 @@ def write_report(path: Path, report: Report) -> None:
     }
     pieces = read_text(ASSETS / "page.html").split("[[")
     page = [pieces[0]]
-    for piece in pieces[1:]:  # rather than replacing one name after another: a part may hold "[["
+    for piece in pieces[1:]:  # split once, because an inserted part may contain "[["
         name, _, rest = piece.partition("]]")
         page += [parts[name], rest]
     write_text(path, "".join(page))
 
 
 def _embedded(content: Any) -> str:
-    """JSON that is safe within a <script> element: no class name can end it."""
+    """Return JSON that is safe inside a <script> element: no class name can close it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
