@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,8 +9,8 @@ import numpy as np
 from utils.data.detections import Detections
 from utils.data.types import Boxes, Image, Labels
 from utils.draw.label_placement import place_labels
-from utils.draw.palette import Colour, class_colours, text_colour
-from utils.draw.text import put_text, text_size
+from utils.draw.palette import class_colours, text_colours
+from utils.draw.text import label_sizes, put_labels
 
 # Fractions of height plus width: 2 and 14 pixels on 640 x 480, 4 and 25 on 1280 x 720.
 LINE_WIDTH = 0.002
@@ -45,17 +44,23 @@ def draw_boxes(
     colours = class_colours(len(class_names))
     visible = [k for k in range(len(boxes)) if _is_visible(boxes[k], height, width)]
     drawn = np.array([_drawable(boxes[k], height, width, line) for k in visible]).reshape(-1, 4)
-    strokes = [colours[labels[k]] for k in visible]
-    for (left, top, right, bottom), colour in zip(drawn[::-1].tolist(), strokes[::-1], strict=True):
-        corners = (left, top), (right - 1, bottom - 1)
-        cv2.rectangle(canvas, *corners, text_colour(colour), line + 2)  # visible on any background
-        cv2.rectangle(canvas, *corners, colour, line)
-    names = [class_names[labels[k]] for k in visible]
+    fills = [colours[labels[k]] for k in visible]
+    contrasts = text_colours(fills)
+    strokes = list(zip(drawn.tolist(), fills, contrasts, strict=True))
+    for (left, top, right, bottom), fill, contrast in reversed(strokes):
+        first, last = (left, top), (right - 1, bottom - 1)
+        cv2.rectangle(canvas, first, last, contrast, line + 2)  # visible on any background
+        cv2.rectangle(canvas, first, last, fill, line)
+    texts = [class_names[labels[k]] for k in visible]
     if scores is not None:
-        names = [f"{name} {scores[k]:.2f}" for name, k in zip(names, visible, strict=True)]
+        texts = [f"{text} {scores[k]:.2f}" for text, k in zip(texts, visible, strict=True)]
+    sizes = label_sizes(texts, text_height)
+    if (2 * sizes[:, 1] > height).any():
+        return canvas  # labels would hide the image
     half = line // 2 + 1
     outer = drawn + np.array([-half, -half, half, half])
-    _draw_labels(canvas, outer, [_label(name, text_height) for name in names], strokes)
+    corners = place_labels(outer, sizes, height, width)
+    put_labels(canvas, texts, text_height, corners, sizes, fills, contrasts)
     return canvas
 
 
@@ -64,21 +69,6 @@ def stroke_sizes(height: int, width: int) -> tuple[int, int]:
     size = float(min(height + width, THIN * min(height, width)))
     size = size if size < LARGE_IMAGE else math.sqrt(LARGE_IMAGE * size)
     return max(MIN_LINE_WIDTH, round(LINE_WIDTH * size)), max(MIN_TEXT_HEIGHT, round(TEXT_HEIGHT * size))
-
-
-class TextLabel(NamedTuple):
-    """A text label with a background; all sizes in pixels."""
-
-    text: str
-    text_height: int
-    width: int
-    height: int
-    pad: int
-
-
-def _label(text: str, text_height: int) -> TextLabel:
-    size, pad = text_size(text, text_height), max(2, text_height // 5)
-    return TextLabel(text, text_height, size.width + 2 * pad, size.height + pad, pad)
 
 
 def _is_visible(box: np.ndarray, height: int, width: int) -> bool:
@@ -98,18 +88,3 @@ def _drawable(box: np.ndarray, height: int, width: int, line: int) -> list[int]:
     beyond = 2 * line + 4
     limits = [width + beyond, height + beyond] * 2
     return [round(float(value)) for value in np.clip(box, -beyond, limits)]
-
-
-def _draw_labels(image: Image, boxes: Boxes, labels: Sequence[TextLabel], colours: Sequence[Colour]) -> None:
-    """Draw each label on a rectangle in the colour of its box, the first label on top; in place."""
-    height, width = image.shape[:2]
-    if any(2 * label.height > height for label in labels):
-        return  # they would hide the image
-    sizes = np.array([(label.width, label.height) for label in labels]).reshape(-1, 2)
-    corners = place_labels(boxes, sizes, height, width).tolist()
-    for label, (left, top), colour in reversed(list(zip(labels, corners, colours, strict=True))):
-        corner = (left + label.width - 1, top + label.height - 1)
-        cv2.rectangle(image, (left, top), corner, colour, cv2.FILLED)
-        put_text(
-            image, label.text, left + label.pad, top + label.pad // 2, label.text_height, text_colour(colour)
-        )

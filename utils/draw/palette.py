@@ -1,5 +1,6 @@
 """A colour for each class; colours also differ for people with red-green colour blindness (8 % of men)."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -37,10 +38,10 @@ def class_colours(number: int) -> list[Colour]:
     return [table[index % len(table)] for index in range(number)]
 
 
-def text_colour(colour: Colour) -> Colour:
-    """Return black or white, whichever contrasts more with the colour (luma of ITU-R BT.601)."""
-    r, g, b = colour
-    return (0, 0, 0) if 0.299 * r + 0.587 * g + 0.114 * b > 135 else (255, 255, 255)
+def text_colours(colours: Sequence[Colour]) -> list[Colour]:
+    """Return black or white for each colour, whichever contrasts more (luma of ITU-R BT.601)."""
+    lumas = (0.299 * r + 0.587 * g + 0.114 * b for r, g, b in colours)
+    return [(0, 0, 0) if luma > 135 else (255, 255, 255) for luma in lumas]
 
 
 @cache

@@ -7,6 +7,7 @@ draws these scripts.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -63,12 +64,49 @@ def put_text(image: Image, text: str, left: int, top: int, text_height: int, col
     view[:] = (view * (1 - alpha) + alpha * np.array(colour)).round().astype(np.uint8)
 
 
+def label_sizes(texts: Sequence[str], text_height: int) -> np.ndarray:
+    """Return width and height in pixels of the label of each text: the text with padding, int [N, 2]."""
+    pad = _label_padding(text_height)
+    sizes = [text_size(text, text_height) for text in texts]
+    padded = [(size.width + 2 * pad, size.height + pad) for size in sizes]
+    return np.array(padded, int).reshape(-1, 2)
+
+
+def put_labels(
+    image: Image,
+    texts: Sequence[str],
+    text_height: int,
+    corners: np.ndarray,
+    sizes: np.ndarray,
+    fills: Sequence[Colour],
+    colours: Sequence[Colour],
+) -> None:
+    """Draw labels, each a line of text on a filled rectangle, on the image, in place; the first on top.
+
+    corners  int [N, 2], left and top of each label
+    sizes    int [N, 2], see `label_sizes`
+    fills    colours of the rectangles
+    colours  colours of the texts
+    """
+    pad = _label_padding(text_height)
+    rectangles = np.concatenate([corners, corners + sizes - 1], axis=1).tolist()
+    labels = list(zip(texts, rectangles, fills, colours, strict=True))
+    for text, (left, top, right, bottom), fill, colour in reversed(labels):
+        cv2.rectangle(image, (left, top), (right, bottom), fill, cv2.FILLED)
+        put_text(image, text, left + pad, top + pad // 2, text_height, colour)
+
+
 def missing_letters(text: str) -> str:
     """Return the letters that are missing in the font for the text, and drawn as question marks."""
     font = _font_of(text, SAMPLE_SIZE)
     text = unicodedata.normalize("NFC", text)
     known = _letters_of(str(font.path)).__contains__ if font else _is_known
     return "".join(sorted({letter for letter in text if not letter.isspace() and not known(letter)}))
+
+
+def _label_padding(text_height: int) -> int:
+    """Return the pixels to the left and to the right of a label's text, and above and below together."""
+    return max(2, text_height // 5)
 
 
 def _font_of(text: str, text_height: int) -> PIL.ImageFont.FreeTypeFont | None:

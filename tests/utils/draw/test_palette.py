@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.draw.palette import DISTINCT_COLOURS, as_seen, class_colours, text_colour
+from utils.draw.palette import DISTINCT_COLOURS, as_seen, class_colours, text_colours
 
 # Machado, Oliveira and Fernandes 2009, table of deuteranopia (severity 1): green and red fall together.
 DEUTERANOPIA = np.array(
@@ -48,5 +48,5 @@ def test_red_and_green_look_alike_without_green_cones():
 
 
 def test_text_stands_out():
-    assert text_colour((255, 255, 0)) == (0, 0, 0)  # .299 * 255 + .587 * 255 = 226
-    assert text_colour((0, 0, 255)) == (255, 255, 255)  # .114 * 255 = 29
+    assert text_colours([(255, 255, 0)]) == [(0, 0, 0)]  # .299 * 255 + .587 * 255 = 226
+    assert text_colours([(0, 0, 255)]) == [(255, 255, 255)]  # .114 * 255 = 29
