@@ -3,6 +3,7 @@
 The resulting images are the same. Colours are changed by a 3x3 matrix, ten times cheaper than HSV conversion.
 """
 
+from collections.abc import Sequence
 from math import cos, pi, sin, sqrt
 from typing import NamedTuple
 
@@ -12,7 +13,6 @@ import torch
 from torch import Tensor
 
 from utils.augment.settings import Augmentation
-from utils.data.types import Image
 
 ColourMatrix = np.ndarray  # float32 [3, 3], multiplies each RGB pixel
 
@@ -53,12 +53,13 @@ def colour_matrix(hue: float, saturation: float, value: float) -> ColourMatrix:
     return (value * (ON_GREY + saturation * rotated)).astype(np.float32)
 
 
-def recolor_and_flip_(image: Image, flip: bool, colour: ColourMatrix) -> None:
-    """Recolour and flip one contiguous image in place."""
-    if colour is not IDENTITY:
-        cv2.transform(image, colour, dst=image)
-    if flip:
-        cv2.flip(image, 1, dst=image)
+def recolor_and_flip_(images: np.ndarray, flips: Sequence[bool], colours: Sequence[ColourMatrix]) -> None:
+    """Recolour and flip images [B, H, W, 3], contiguous, in place."""
+    for image, flip, colour in zip(images, flips, colours, strict=True):
+        if colour is not IDENTITY:
+            cv2.transform(image, colour, dst=image)
+        if flip:
+            cv2.flip(image, 1, dst=image)
 
 
 def recolor_and_flip(images: Tensor, color_flip: ColorFlip) -> Tensor:

@@ -4,6 +4,7 @@ Without rotation or shear, a crop of the image is resized directly into a rectan
 pixels, and the boxes are mapped by exactly the same scale. Only a rotated or sheared image is warped, once.
 """
 
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from utils.data.types import Image, Size
 from utils.images.letterbox import resize_into
+from utils.images.types import size_of
 
 Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 
@@ -33,6 +35,9 @@ class PlannedImage(NamedTuple):
     transform: np.ndarray | None = None
 
 
+Uses = list[tuple[int, PlannedImage]]  # canvas indices and planned locations of one image
+
+
 class Placement(NamedTuple):
     """The location of an image on the input.
 
@@ -44,6 +49,24 @@ class Placement(NamedTuple):
     area: Rectangle
     matrix: np.ndarray
     crop: Rectangle | None
+
+
+def paste_uses(
+    image: Image, uses: Uses, canvases: Sequence[Image], pad_value: int
+) -> list[tuple[int, Placement]]:
+    """Paste the image on all its canvases, in place, and pad the rest of its bounds.
+
+    Return the canvas index and the placement of each use in which a part of the image is visible.
+    """
+    source, size = size_of(image), size_of(canvases[0])
+    placements = []
+    for canvas, planned in uses:
+        placement = resolve(planned, source, size)
+        fill_around(canvases[canvas], planned.bounds, placement.area if placement else None, pad_value)
+        if placement is not None:
+            paste(image, placement, canvases[canvas], pad_value)
+            placements.append((canvas, placement))
+    return placements
 
 
 def resolve(planned: PlannedImage, source: Size, size: Size) -> Placement | None:

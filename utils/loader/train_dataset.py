@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 from utils.augment.box_transform import PlacedImage, placed_objects
 from utils.augment.color_and_flip import ColorFlip, recolor_and_flip_
 from utils.augment.paste_and_cutout import paste_and_cut_out
-from utils.augment.placement import PlannedImage, fill_around, paste, resolve
+from utils.augment.placement import Uses, paste_uses
 from utils.augment.sample_plan import Plan, blend, plan_sample
 from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
@@ -26,15 +26,12 @@ from utils.data.types import Image, Size
 from utils.images.headers import jpeg_size
 from utils.images.image_io import ImageError, decode_image, read_bytes
 from utils.images.letterbox import PAD_VALUE
-from utils.images.types import size_of
 from utils.loader.batch import Batch, as_tensor
 from utils.loader.image_cache import ImageCache
 
 MIN_POOL_SIZE = 16  # images to sample a mosaic's other images from, unless the data set is smaller
 MAX_UNREADABLE = 32  # consecutive unreadable images; more mean that something else is wrong
 JPEG_REDUCTIONS = (8, 4, 2)  # factors by which decoding can shrink a JPEG
-
-Uses = list[tuple[int, PlannedImage]]  # canvas indices and planned locations of one image
 
 
 class SampleKey(NamedTuple):
@@ -103,13 +100,10 @@ class TrainDataset(Dataset[Batch]):
             blend(canvases[sample], canvases[overlay])
         objects = on_samples(placed_objects(self.index, placed, self.augmentation), overlays, len(keys))
         objects = self._paste_and_cut_out(images, objects, keys)
-        color_flip = ColorFlip(
-            torch.tensor([plan.flip for plan in plans]),
-            torch.from_numpy(np.stack([plan.colour for plan in plans])),
-        )
+        flips, colours = [plan.flip for plan in plans], [plan.colour for plan in plans]
+        color_flip = ColorFlip(torch.tensor(flips), torch.from_numpy(np.stack(colours)))
         if not self.color_flip_on_device:
-            for image, plan in zip(images, plans, strict=True):
-                recolor_and_flip_(image, plan.flip, plan.colour)
+            recolor_and_flip_(images, flips, colours)
         targets = pad_targets(mirror_objects(objects, color_flip.flip.numpy(), size[1]), len(keys))
         image_numbers = torch.tensor([replaced.get(key.image_number, key.image_number) for key in keys])
         left = color_flip if self.color_flip_on_device else None
@@ -141,31 +135,26 @@ class TrainDataset(Dataset[Batch]):
         Return the placed images, a map from numbers of unreadable images to their replacements, and the files
         that could not be read.
         """
-        size = size_of(canvases[0])
         placed: list[PlacedImage] = []
         replaced: dict[int, int] = {}
         skipped: list[str] = []
+        images = len(self)
         for requested, planned_uses in uses.items():
-            image_number, reduction, image = self._read(requested, skipped)
+            image_number, reduction, image = self._read(requested, images, skipped)
             if image_number != requested:
                 replaced[requested] = image_number
-            for canvas, planned in planned_uses:
-                placement = resolve(planned, size_of(image), size)
-                area = placement.area if placement else None
-                fill_around(canvases[canvas], planned.bounds, area, self.pad_value)
-                if placement is not None:
-                    paste(image, placement, canvases[canvas], self.pad_value)
-                    placed.append(PlacedImage(canvas, image_number, reduction, placement))
+            for canvas, placement in paste_uses(image, planned_uses, canvases, self.pad_value):
+                placed.append(PlacedImage(canvas, image_number, reduction, placement))
         return placed, replaced, skipped
 
-    def _read(self, requested: int, skipped: list[str]) -> tuple[int, int, Image]:
-        """Read an image, or else the next readable one; return its number, reduction and pixels.
+    def _read(self, requested: int, images: int, skipped: list[str]) -> tuple[int, int, Image]:
+        """Read an image, or else the next readable one of all; return its number, reduction and pixels.
 
         Append files that cannot be read to `skipped`.
         """
-        attempts = min(MAX_UNREADABLE, len(self))
+        attempts = min(MAX_UNREADABLE, images)
         for attempt in range(attempts):
-            image_number = (requested + attempt) % len(self)
+            image_number = (requested + attempt) % images
             try:
                 return image_number, *self._decode(image_number)
             except ImageError as error:

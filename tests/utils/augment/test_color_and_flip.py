@@ -43,11 +43,11 @@ def test_switches():
 def test_in_place_by_hand():
     image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     before = image.copy()
-    recolor_and_flip_(image, False, IDENTITY)
+    recolor_and_flip_(image[None], [False], [IDENTITY])
     assert (image == before).all()
-    recolor_and_flip_(image, True, IDENTITY)
+    recolor_and_flip_(image[None], [True], [IDENTITY])
     assert (image == before[:, ::-1]).all()
-    recolor_and_flip_(image, True, colour_matrix(0, 1, 2))
+    recolor_and_flip_(image[None], [True], [colour_matrix(0, 1, 2)])
     assert (image == np.minimum(2 * before.astype(int), 255)).all()
 
 
@@ -62,7 +62,6 @@ def test_here_and_there_are_the_same(side):
     there = recolor_and_flip(tensor, ColorFlip(torch.from_numpy(flips), torch.from_numpy(colours)))
     assert there.dtype == torch.uint8 and there.shape == tensor.shape
     assert there.is_contiguous(memory_format=torch.channels_last)
-    for image, flip, colour in zip(images, flips, colours, strict=True):
-        recolor_and_flip_(image, flip, colour)
+    recolor_and_flip_(images, flips, colours)
     difference = np.abs(there.permute(0, 2, 3, 1).numpy().astype(int) - images)
     assert difference.max() <= 1 and (difference > 0).mean() < 0.1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from utils.augment.box_transform import PlacedImage, placed_objects
-from utils.augment.placement import fill_around, paste, resolve
+from utils.augment.placement import paste_uses, resolve
 from utils.augment.sample_plan import blend, plan_mosaic, plan_sample, plan_single, random_transform
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.data.index import ImageRecord, build_index
@@ -45,13 +45,9 @@ def test_painted_rectangles_lie_in_their_boxes(seed):
     canvas, other, placed = np.full((*SIZE, 3), 7, np.uint8), np.full((*SIZE, 3), 99, np.uint8), []
     for image_number, tile in layer:
         image, _ = images[image_number]
-        placement = resolve(tile, image.shape[:2], SIZE)
-        for each in (canvas, other):
-            fill_around(each, tile.bounds, placement.area if placement else None, 0)
-            if placement is not None:
-                paste(image, placement, each, 0)
-        if placement is not None:
-            placed.append(PlacedImage(0, image_number, 1, placement))
+        for index, placement in paste_uses(image, [(0, tile), (1, tile)], [canvas, other], 0):
+            if index == 0:
+                placed.append(PlacedImage(0, image_number, 1, placement))
     assert (canvas == other).all()  # nothing is left of what was there before
     objects = placed_objects(build_index(records, list("abcd")), placed, EVERYTHING)
     boxes = dict(zip(objects.labels.tolist(), objects.boxes, strict=True))
@@ -78,9 +74,8 @@ def test_mosaic_of_images_of_the_inputs_shape_leaves_no_gap_around_the_meeting_p
     canvas = np.zeros((*SIZE, 3), np.uint8)
     tiles = plan_mosaic(SIZE, Augmentation(scale=(1, 1), translate=0, hue=0, saturation=0, brightness=0), rng)
     for tile in tiles:
-        placement = resolve(tile, (60, 80), SIZE)  # half the input, so enlarged twice
-        assert placement is not None
-        paste(np.full((60, 80, 3), 200, np.uint8), placement, canvas, 0)
+        image = np.full((60, 80, 3), 200, np.uint8)  # half the input, so enlarged twice
+        assert len(paste_uses(image, [(0, tile)], [canvas], 0)) == 1
     # The middle of the doubled canvas is cut out, so four images as large as the input cover it wholly.
     assert (canvas == 200).all()
 
