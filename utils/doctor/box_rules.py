@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from utils.data.boxes import box_area, iou
 from utils.data.index import DatasetIndex
 from utils.data.types import Size
-from utils.doctor.file_checks import BORDER_TOLERANCE, exif_fit
+from utils.doctor.file_checks import BORDER_TOLERANCE, exif_fits
 from utils.doctor.splits import Split
 
 TINY_SIDE = 2.0  # pixels of the original image: boxes with a shorter side are accidental clicks
@@ -20,7 +20,8 @@ BoxMask = NDArray[np.bool_]  # [M], one bool per box of a split
 
 def box_owners(index: DatasetIndex) -> np.ndarray:
     """Return the image index of each box: int64 [M]."""
-    return np.repeat(np.arange(len(index)), np.diff(index.box_offsets))
+    counts = np.diff(index.box_offsets)
+    return np.repeat(np.arange(len(counts)), counts)
 
 
 def box_sides(index: DatasetIndex) -> np.ndarray:
@@ -53,13 +54,13 @@ def whole_image_boxes(split: Split) -> BoxMask:
 def boxes_beyond_border(split: Split) -> BoxMask:
     """Return boxes that reach beyond the image border.
 
-    Boxes that were drawn on the image without its EXIF rotation are left to another check (see `exif_fit`).
+    Boxes that were drawn on the image without its EXIF rotation are left to another check (see `exif_fits`).
     """
     owners = box_owners(split.index)
     boxes = split.index.boxes
     limits = true_sizes(split)[owners, ::-1] + BORDER_TOLERANCE
     beyond = (boxes[:, :2] < -BORDER_TOLERANCE).any(axis=1) | (boxes[:, 2:] > limits).any(axis=1)
-    turned = np.array([exif_fit(split, number) == "un-turned" for number in range(len(split.index))], bool)
+    turned = np.array([fit == "un-turned" for fit in exif_fits(split)], bool)
     return beyond & ~turned[owners]
 
 

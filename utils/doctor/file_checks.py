@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from utils.data.types import Boxes
+import numpy as np
+
+from utils.data.types import Boxes, Size
 from utils.doctor.finding import Finding, Location, Severity, by_split, number_of, serious_beyond
-from utils.doctor.image_facts import NO_SUCH_FILE, UPRIGHT_ORIENTATION
+from utils.doctor.image_facts import NO_SUCH_FILE, UPRIGHT_ORIENTATION, ImageFacts
 from utils.doctor.splits import Split
 from utils.images.headers import SIDEWAYS
 
@@ -31,7 +33,7 @@ def check_files(splits: Sequence[Split]) -> list[Finding]:
 
 def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield findings for files that do not exist, and for damaged or incomplete images."""
-    broken = _locations(splits, lambda split, image_number: split.facts[image_number].error)
+    broken = _locations(splits, lambda split: [facts.error for facts in split.facts])
     missing = [location for location in broken if location.detail == NO_SUCH_FILE]
     damaged = [location for location in broken if location.detail != NO_SUCH_FILE]
     if missing:
@@ -50,14 +52,12 @@ def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
 def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield a finding for images whose size differs from the annotation: usually resized after labelling."""
 
-    def difference(split: Split, image_number: int) -> str:
-        facts = split.facts[image_number]
-        stated, true = tuple(split.index.sizes[image_number].tolist()), facts.size
-        if facts.error or min(stated) == 0 or stated == true or _is_size_unturned(split, image_number):
+    def difference(facts: ImageFacts, stated: Size) -> str:
+        if facts.error or min(stated) == 0 or stated == facts.size or _is_size_unturned(facts, stated):
             return ""
-        return f"{stated[1]} x {stated[0]} stated, {true[1]} x {true[0]} in the file"
+        return f"{stated[1]} x {stated[0]} stated, {facts.size[1]} x {facts.size[0]} in the file"
 
-    if locations := _locations(splits, difference):
+    if locations := _locations(splits, lambda split: list(map(difference, split.facts, _stated(split)))):
         sentence = (
             f"{number_of(len(locations), 'image', 'have')} another size than the annotations state "
             f"({by_split(locations, splits)}): if only the images were resized, the boxes are misplaced."
@@ -70,7 +70,7 @@ def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:
 
 def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield findings for images that EXIF rotates, unless the boxes clearly fit the rotated image."""
-    found = _locations(splits, exif_fit)
+    found = _locations(splits, exif_fits)
     cases: tuple[tuple[str, Severity, str], ...] = (
         ("un-turned", "serious", "their boxes were drawn on the un-turned image and are misplaced"),
         ("stated", "warning", "the stated size is that of the un-turned image, and the boxes fit both"),
@@ -90,14 +90,18 @@ def exif_orientations(splits: Sequence[Split]) -> Iterator[Finding]:
             yield Finding(f"exif-{case}", severity, len(locations), sentence, fix, locations)
 
 
-def exif_fit(split: Split, image_number: int) -> str:
-    """Return whether the boxes were drawn on the image with or without its EXIF rotation.
+def exif_fits(split: Split) -> list[str]:
+    """Return for each image whether its boxes were drawn with or without its EXIF rotation.
 
     "turned" or "un-turned" if the boxes fit only the rotated or only the original image. If they fit both:
     "turned" or "stated" if the annotated size is the rotated or the original one, "either" if it does not
     tell. "" without an EXIF rotation or without boxes.
     """
-    facts, boxes = split.facts[image_number], split.index.boxes[split.index.span(image_number)]
+    boxes = np.split(split.index.boxes, split.index.box_offsets[1:-1])
+    return list(map(_exif_fit, split.facts, _stated(split), boxes))
+
+
+def _exif_fit(facts: ImageFacts, stated: Size, boxes: Boxes) -> str:
     if facts.error or facts.orientation == UPRIGHT_ORIENTATION or not len(boxes):
         return ""
     height, width = facts.size
@@ -106,9 +110,9 @@ def exif_fit(split: Split, image_number: int) -> str:
         fits_unturned = _inside(boxes, width, height)
         if fits_turned != fits_unturned:
             return "turned" if fits_turned else "un-turned"
-        if _is_size_unturned(split, image_number):
+        if _is_size_unturned(facts, stated):
             return "stated"
-        if tuple(split.index.sizes[image_number].tolist()) == facts.size:
+        if stated == facts.size:
             return "turned"
     return "either"
 
@@ -116,11 +120,10 @@ def exif_fit(split: Split, image_number: int) -> str:
 def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield a finding for CMYK, 16-bit and alpha images, which can be read, but not without loss."""
 
-    def odd_mode(split: Split, image_number: int) -> str:
-        mode = split.facts[image_number].mode
-        return "" if mode in PLAIN_MODES else mode
+    def odd_ones(split: Split) -> list[str]:
+        return ["" if facts.mode in PLAIN_MODES else facts.mode for facts in split.facts]
 
-    if locations := _locations(splits, odd_mode):
+    if locations := _locations(splits, odd_ones):
         modes = Counter(location.detail for location in locations)
         text = ", ".join(f"{mode} {count}" for mode, count in modes.most_common())
         sentence = (
@@ -134,34 +137,34 @@ def odd_modes(splits: Sequence[Split]) -> Iterator[Finding]:
 def wrong_suffixes(splits: Sequence[Split]) -> Iterator[Finding]:
     """Yield a finding for files whose suffix belongs to another format."""
 
-    def mismatch(split: Split, image_number: int) -> str:
-        file_format = split.facts[image_number].format
-        known = SUFFIXES.get(file_format)
-        suffix = Path(split.index.path(image_number)).suffix.lower()
-        return f"{file_format} named {suffix}" if known and suffix not in known else ""
+    def mismatch(facts: ImageFacts, path: Path) -> str:
+        known, suffix = SUFFIXES.get(facts.format), path.suffix.lower()
+        return f"{facts.format} named {suffix}" if known and suffix not in known else ""
 
-    if locations := _locations(splits, mismatch):
+    if locations := _locations(splits, lambda split: list(map(mismatch, split.facts, split.paths()))):
         sentence = f"{number_of(len(locations), 'file', 'hold')} another format than the suffix says."
         fix = "They can be read here; rename them if other tools are to read them."
         yield Finding("wrong-suffix", "note", len(locations), sentence, fix, locations)
 
 
-def _locations(splits: Sequence[Split], reason_of: Callable[[Split, int], str]) -> list[Location]:
-    """Return the images for which `reason_of` returns a non-empty reason."""
+def _locations(splits: Sequence[Split], reasons_of: Callable[[Split], list[str]]) -> list[Location]:
+    """Return the images with a non-empty reason; `reasons_of` returns the reason of each image of a split."""
     return [
         Location(split.name, str(split.index.path(number)), number, detail=reason)
         for split in splits
-        for number in range(len(split.index))
-        if (reason := reason_of(split, number))
+        for number, reason in enumerate(reasons_of(split))
+        if reason
     ]
 
 
-def _is_size_unturned(split: Split, image_number: int) -> bool:
+def _stated(split: Split) -> list[Size]:
+    """Return the annotated size of each image; (0, 0) if unknown."""
+    return [(height, width) for height, width in split.index.sizes.tolist()]
+
+
+def _is_size_unturned(facts: ImageFacts, stated: Size) -> bool:
     """Return whether the annotated size is the size before EXIF rotates the image by 90 degrees."""
-    facts = split.facts[image_number]
-    return (
-        facts.orientation in SIDEWAYS and tuple(split.index.sizes[image_number].tolist()) == facts.size[::-1]
-    )
+    return facts.orientation in SIDEWAYS and stated == facts.size[::-1]
 
 
 def _inside(boxes: Boxes, height: int, width: int) -> bool:

@@ -12,7 +12,7 @@ from utils.doctor.checks import is_healthy, verdict
 from utils.doctor.finding import Finding, number_of
 from utils.doctor.histograms import Histogram, histograms
 from utils.doctor.splits import Split
-from utils.doctor.thumbnails import image_locations, location_figure, sample_locations
+from utils.doctor.thumbnails import image_locations, location_figures, sample_locations
 from utils.system.files import read_text
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
@@ -58,7 +58,7 @@ def _contents(findings: Sequence[Finding]) -> str:
 
 def _finding(number: int, finding: Finding, splits: Sequence[Split], rng: np.random.Generator) -> str:
     shown = sample_locations(finding.locations, IMAGES_PER_FINDING, rng)
-    images = [figure for location in shown if (figure := location_figure(location, splits))]
+    images = location_figures(shown, splits)
     listed = "" if images or not finding.locations else _list(finding)
     gallery = f'<div class="gallery">{"".join(images)}</div>' if images else ""
     left = len(finding.locations) - len(images)
@@ -91,7 +91,7 @@ def _sample(splits: Sequence[Split], rng: np.random.Generator) -> str:
     locations = [
         location for split in splits for location in sample_locations(image_locations(split), number, rng)
     ]
-    images = "".join(location_figure(location, splits) for location in locations)
+    images = "".join(location_figures(locations, splits))
     return (
         "<section><h2>A sample of the labels</h2><p>Look whether the boxes fit and whether objects were "
         f'forgotten: no check finds that.</p><div class="gallery">{images}</div></section>'

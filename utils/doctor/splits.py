@@ -37,7 +37,7 @@ class Split:
 
     def paths(self) -> list[Path]:
         """Return the image files, in order."""
-        return [self.index.path(number) for number in range(len(self.index))]
+        return list(map(Path, self.index.paths()))
 
 
 def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> list[Split]:

@@ -30,9 +30,14 @@ def sample_locations(locations: Sequence[Location], number: int, rng: np.random.
     return [locations[k] for k in sorted(chosen.tolist())]
 
 
-def location_figure(location: Location, splits: Sequence[Split]) -> str:
-    """Return an HTML figure of the image, next to the image it resembles; "" if it cannot be shown."""
-    split = next(split for split in splits if split.name == location.split)
+def location_figures(locations: Sequence[Location], splits: Sequence[Split]) -> list[str]:
+    """Return HTML figures of the images that can be shown, each next to the image it resembles, if any."""
+    by_name = {split.name: split for split in splits}
+    figures = [_figure(location, by_name[location.split]) for location in locations]
+    return [figure for figure in figures if figure]
+
+
+def _figure(location: Location, split: Split) -> str:
     if location.image_number < 0 or split.facts[location.image_number].error:
         return ""
     images = [location_thumbnail(location, split)]

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.utils.doctor.doctor_cases import image_case, kinds, split
-from utils.doctor.file_checks import check_files, exif_fit
+from utils.doctor.file_checks import check_files, exif_fits
 from utils.doctor.image_facts import NO_SUCH_FILE
 
 BOX = (10, 10, 30, 30)
@@ -57,7 +57,7 @@ def test_a_size_that_is_not_the_one_stated():
     ],
 )
 def test_which_image_boxes_were_drawn_on(image, fit):
-    assert exif_fit(split("train", image), 0) == fit
+    assert exif_fits(split("train", image)) == [fit]
 
 
 def test_exif_findings():
