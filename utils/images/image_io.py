@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
-from utils.images.headers import IMAGE_SUFFIXES, refuse_bomb
-from utils.images.types import FileBytes, Image
+from utils.images.headers import IMAGE_SUFFIXES, jpeg_size, refuse_bomb
+from utils.images.types import FileBytes, Image, Size
 from utils.system.files import replacing
 
 TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -22,6 +22,7 @@ REDUCED_FLAGS = {
     4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
     8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
 }
+JPEG_REDUCTIONS = (8, 4, 2)  # factors by which decoding can shrink a JPEG
 MAX_JPEG_SIDE = 65500  # pixels, the limit of libjpeg
 
 
@@ -36,6 +37,29 @@ def read_image(path: str | PathLike[str]) -> Image:
     channel is dropped. Raises `ImageError` if the file is missing, truncated or not an image.
     """
     return decode_image(read_bytes(path), str(path))
+
+
+def read_reduced(path: str | PathLike[str], size: Size, zoom: float) -> tuple[int, Image]:
+    """Read an image as `read_image` does, but a large JPEG reduced (see `reduction_for`).
+
+    Return the reduction and the image.
+    """
+    data = read_bytes(path)
+    stored = jpeg_size(data)
+    reduction = 1 if stored is None else reduction_for(stored, size, zoom)
+    return reduction, decode_image(data, str(path), reduction)
+
+
+def reduction_for(source: Size, size: Size, zoom: float) -> int:
+    """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged afterwards.
+
+    source  size of the image as stored
+    size    input size
+    zoom    scale factor after fitting the image to the input
+    """
+    # Try both orientations: decoding may rotate the stored image by its EXIF orientation.
+    fit = max(min(size[0] / height, size[1] / width) for height, width in (source, source[::-1]))
+    return next((reduction for reduction in JPEG_REDUCTIONS if reduction * fit * zoom <= 1), 1)
 
 
 def read_bytes(path: str | PathLike[str], max_bytes: int = -1) -> FileBytes:

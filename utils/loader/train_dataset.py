@@ -23,15 +23,13 @@ from utils.augment.settings import Augmentation
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects, mirror_objects, on_samples, pad_targets
 from utils.data.types import Image, Size
-from utils.images.headers import jpeg_size
-from utils.images.image_io import ImageError, decode_image, read_bytes
+from utils.images.image_io import ImageError, read_reduced, reduction_for
 from utils.images.letterbox import PAD_VALUE
 from utils.loader.batch import Batch, as_tensor
 from utils.loader.image_cache import ImageCache
 
 MIN_POOL_SIZE = 16  # images to sample a mosaic's other images from, unless the data set is smaller
 MAX_UNREADABLE = 32  # consecutive unreadable images; more mean that something else is wrong
-JPEG_REDUCTIONS = (8, 4, 2)  # factors by which decoding can shrink a JPEG
 
 
 class SampleKey(NamedTuple):
@@ -166,19 +164,15 @@ class TrainDataset(Dataset[Batch]):
         cached = self.cache.get(image_number) if self.cache else None
         if cached is not None:
             return cached
-        path = self.index.path(image_number)
-        data = read_bytes(path)
-        reduction = self.reduction(jpeg_size(data))
-        image = decode_image(data, str(path), reduction)
+        # The largest size and zoom, so that a cached image suits all uses.
+        size, zoom = max(self.sizes), self.augmentation.scale[1]
+        reduction, image = read_reduced(self.index.path(image_number), size, zoom)
         if self.cache:
             self.cache.put(image_number, reduction, image)
         return reduction, image
 
-    def reduction(self, source: Size | None) -> int:
-        """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged again.
-
-        It allows for the largest possible zoom, so that a cached image suits all uses.
-        """
+    def reduction(self, source: Size) -> int:
+        """Return the factor by which decoding shrinks a JPEG of size `source` as stored, see `_decode`."""
         return reduction_for(source, max(self.sizes), self.augmentation.scale[1])
 
     def _paste_and_cut_out(self, images: np.ndarray, objects: Objects, keys: Sequence[SampleKey]) -> Objects:
@@ -187,20 +181,6 @@ class TrainDataset(Dataset[Batch]):
             return objects
         generators = [np.random.default_rng([self.seed, key.epoch, key.image_number + 1, 2]) for key in keys]
         return paste_and_cut_out(images, objects, settings, generators, self.pad_value)
-
-
-def reduction_for(source: Size | None, size: Size, zoom: float) -> int:
-    """Return the largest factor by which decoding may shrink a JPEG that is not to be enlarged afterwards.
-
-    source  size of the image as stored; None if unknown or not a JPEG, for a factor of 1
-    size    input size
-    zoom    scale factor after fitting the image to the input
-    """
-    if source is None:
-        return 1
-    # Try both orientations: decoding may rotate the stored image by its EXIF orientation.
-    fit = max(min(size[0] / height, size[1] / width) for height, width in (source, source[::-1]))
-    return next((reduction for reduction in JPEG_REDUCTIONS if reduction * fit * zoom <= 1), 1)
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:

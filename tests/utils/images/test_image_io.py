@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from utils.images.headers import EXIF_ORIENTATION
-from utils.images.image_io import ImageError, decode_image, read_bytes, read_image
+from utils.images.image_io import (
+    ImageError,
+    decode_image,
+    read_bytes,
+    read_image,
+    read_reduced,
+    reduction_for,
+)
 
 
 @pytest.fixture
@@ -184,3 +191,21 @@ def test_jpeg_decoded_small_is_the_mean_of_its_pixels(tmp_path, reduction, orien
         assert list(small.shape) == [*sides, 3] == list(expected.shape)
         assert np.abs(small[:-1, :-1] - expected[:-1, :-1]).max() <= 6
         monkeypatch.setattr("utils.images.image_io._decode_opencv", lambda *_: None)
+
+
+def test_the_reduction_never_leads_to_enlarging():
+    size = (96, 128)
+    assert reduction_for((96, 128), size, 0.9) == 1
+    assert reduction_for((192, 256), size, 1) == 2
+    assert reduction_for((192, 256), size, 1.1) == 1
+    assert reduction_for((960, 1280), size, 1) == 8  # a tenth of the size
+    assert reduction_for((960, 1280), size, 1.6) == 4
+    assert reduction_for((1280, 960), size, 1.6) == 4  # a thirteenth upright, a tenth when turned
+
+
+def test_only_a_jpeg_is_reduced(tmp_path):
+    image = Image.fromarray(np.zeros((192, 256, 3), np.uint8))
+    for name, expected in (("a.jpg", 2), ("a.png", 1)):
+        image.save(tmp_path / name)
+        reduction, pixels = read_reduced(tmp_path / name, (96, 128), 1)
+        assert reduction == expected and pixels.shape == (192 // expected, 256 // expected, 3)

@@ -14,7 +14,7 @@ from utils.images.image_io import ImageError, read_bytes
 from utils.loader.batch import batch_to_device
 from utils.loader.eval_dataset import EvalDataset
 from utils.loader.samplers import EpochBatches
-from utils.loader.train_dataset import SampleKey, TrainDataset, reduction_for
+from utils.loader.train_dataset import SampleKey, TrainDataset
 
 SIZE = (96, 128)
 
@@ -96,7 +96,7 @@ def test_each_image_is_read_once_a_batch(tmp_path, monkeypatch):
         read.append(path)
         return read_bytes(path)
 
-    monkeypatch.setattr("utils.loader.train_dataset.read_bytes", counting)
+    monkeypatch.setattr("utils.images.image_io.read_bytes", counting)
     dataset = TrainDataset(make_index(tmp_path, 6), [SIZE], Augmentation(mosaic=1, mixup=1))
     dataset.batch(keys_of(range(6)))
     assert len(read) == len(set(read)) == 6
@@ -140,16 +140,6 @@ def test_nothing_but_broken_images_is_an_error(tmp_path):
         dataset[SampleKey(0, 1, SIZE)]
 
 
-def test_the_reduction_never_leads_to_enlarging():
-    assert reduction_for(None, SIZE, 1) == 1
-    assert reduction_for((96, 128), SIZE, 0.9) == 1
-    assert reduction_for((192, 256), SIZE, 1) == 2
-    assert reduction_for((192, 256), SIZE, 1.1) == 1
-    assert reduction_for((960, 1280), SIZE, 1) == 8  # a tenth of the size
-    assert reduction_for((960, 1280), SIZE, 1.6) == 4
-    assert reduction_for((1280, 960), SIZE, 1.6) == 4  # a thirteenth upright, a tenth when turned
-
-
 def test_a_large_jpeg_decoded_small_gives_the_same_sample(tmp_path, monkeypatch):
     """Pixels almost, for the decoder averages where the resizing does not; boxes exactly."""
     y, x = np.mgrid[0:799, 0:1023]
@@ -159,7 +149,7 @@ def test_a_large_jpeg_decoded_small_gives_the_same_sample(tmp_path, monkeypatch)
     index = build_index([ImageRecord(str(tmp_path / "a.jpg"), box, np.zeros(1, np.int32))], ["a"])
     dataset = TrainDataset(index, [SIZE], Augmentation(mosaic=0, scale=(0.7, 1.1)), seed=1)
     small = dataset.batch(keys_of([0] * 4))
-    monkeypatch.setattr("utils.loader.train_dataset.JPEG_REDUCTIONS", ())
+    monkeypatch.setattr("utils.images.image_io.JPEG_REDUCTIONS", ())
     whole = dataset.batch(keys_of([0] * 4))
     difference = (small.images.int() - whole.images.int()).abs().float()
     assert 0 < difference.mean() < 2
