@@ -126,5 +126,4 @@ def _average_precision(found: RankedDetections, fixed: _Fixed, objects: np.ndarr
         order = np.lexsort((-found.scores, labels))
         labels, correct, counted = labels[order], correct[order], counted[order]
     starts = np.searchsorted(labels, np.arange(len(objects) + 1))
-    at_hits = counted_at_hits(Verdict(correct, counted), starts)
-    return np.array([area_ap(hits, int(n)) for hits, n in zip(at_hits, objects, strict=True)])
+    return area_ap(counted_at_hits(Verdict(correct, counted), starts), objects)

@@ -1,5 +1,8 @@
 """The second step of evaluation: average precision per class, from true and false positives.
 
+All functions work on all classes at once: they take the counts that `counted_at_hits` returns and the number
+of objects of each class, and return NaN for a class without objects.
+
 Precision and recall are computed after each detection of a class, by descending score. Average precision is
 the mean of that curve after interpolation (precision is raised to its maximum at any higher recall); the
 variants differ in where they sample the curve.
@@ -7,6 +10,7 @@ variants differ in where they sample the curve.
 Only true positives matter here: between two true positives recall is constant and precision only falls.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -38,31 +42,48 @@ def raised_precision(counted: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(precision[::-1])[::-1]
 
 
-def area_ap(counted: np.ndarray, objects: int) -> float:
-    """Return VOC average precision since 2010: area under the interpolated curve. NaN without objects."""
-    return float(raised_precision(counted).sum()) / objects if objects else np.nan
+def area_ap(at_hits: Sequence[np.ndarray], objects: np.ndarray) -> np.ndarray:
+    """VOC average precision from 2010 on: area under the interpolated curve; float64 [C]."""
+    areas = np.array([raised_precision(counted).sum() for counted in at_hits])
+    return areas / np.where(objects > 0, objects, np.nan)
 
 
-def sampled_ap(counted: np.ndarray, objects: int, recalls: np.ndarray) -> float:
-    """Return the mean interpolated precision at the given recalls, 0 if not reached. NaN without objects."""
-    return float(precision_at(counted, objects, recalls).mean()) if objects else np.nan
+def sampled_ap(at_hits: Sequence[np.ndarray], objects: np.ndarray, recalls: np.ndarray) -> np.ndarray:
+    """Mean of the interpolated curve at the given recalls, 0 where they are not reached; float64 [C]."""
+    return precision_at(at_hits, objects, recalls).mean(1)
 
 
-def precision_at(counted: np.ndarray, objects: int, recalls: np.ndarray) -> np.ndarray:
-    """Return the interpolated precision at the given recalls (ascending, up to 1), 0 if not reached."""
-    assert 0 < objects >= len(counted), "more true positives than objects"
-    curve = np.zeros(objects)
-    curve[: len(counted)] = raised_precision(counted)
-    return curve[np.searchsorted(np.arange(1, objects + 1) / objects, recalls)]
+def sampled_aps(
+    verdicts: Sequence[Verdict], class_starts: np.ndarray, objects: np.ndarray, recalls: np.ndarray
+) -> np.ndarray:
+    """Return `sampled_ap` for each of several verdicts on the same detections; float64 [V, C]."""
+    return np.stack(
+        [sampled_ap(counted_at_hits(verdict, class_starts), objects, recalls) for verdict in verdicts]
+    )
 
 
-def log_average_miss_rate(counted: np.ndarray, objects: int, num_images: int) -> float:
-    """Return the geometric mean of the miss rates at nine rates of false positives per image from .01 to 1.
+def precision_at(at_hits: Sequence[np.ndarray], objects: np.ndarray, recalls: np.ndarray) -> np.ndarray:
+    """Interpolated precision at the recalls (ascending, up to 1), 0 where not reached; float64 [C, R]."""
+    precision = np.full((len(objects), len(recalls)), np.nan)
+    for label, (counted, number) in enumerate(zip(at_hits, objects.tolist(), strict=True)):
+        if number:
+            assert number >= len(counted), "more true positives than objects"
+            curve = np.zeros(number)
+            curve[: len(counted)] = raised_precision(counted)
+            precision[label] = curve[np.searchsorted(np.arange(1, number + 1) / number, recalls)]
+    return precision
+
+
+def log_average_miss_rate(at_hits: Sequence[np.ndarray], objects: np.ndarray, num_images: int) -> np.ndarray:
+    """Log-average miss rate: geometric mean of miss rates at nine false positives per image from .01 to 1.
 
     Dollar et al., "Pedestrian Detection: An Evaluation of the State of the Art", PAMI 2012. Lower is better.
+    Returns float64 [C].
     """
-    if not objects:
-        return np.nan
-    false_positives = counted - np.arange(1, len(counted) + 1)
-    found = np.searchsorted(false_positives, MISS_RATE_POINTS * num_images, "right")
-    return float(np.exp(np.log(np.maximum(1 - found / objects, 1e-10)).mean()))
+    rates = np.full(len(objects), np.nan)
+    for label, (counted, number) in enumerate(zip(at_hits, objects.tolist(), strict=True)):
+        if number:
+            false_positives = counted - np.arange(1, len(counted) + 1)
+            found = np.searchsorted(false_positives, MISS_RATE_POINTS * num_images, "right")
+            rates[label] = np.exp(np.log(np.maximum(1 - found / number, 1e-10)).mean())
+    return rates

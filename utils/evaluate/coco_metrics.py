@@ -4,13 +4,12 @@ Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014; equal to pyc
 objects are ignored, like crowds.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from utils.data.boxes import box_area
-from utils.evaluate.average_precision import COCO_RECALLS, counted_at_hits, sampled_ap
+from utils.evaluate.average_precision import COCO_RECALLS, sampled_aps
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import COCO_THRESHOLDS, OverlappingPairs, Verdict, match_coco
 
@@ -38,9 +37,9 @@ def compute_coco_metrics(
     recall = np.full((*precision.shape, len(MAX_DETECTIONS)), np.nan)
     for row, limits in enumerate(AREAS.values()):
         objects = np.bincount(ground_truth.labels[~_ignored(ground_truth, limits)], minlength=classes)
-        for threshold, verdict in enumerate(coco_verdicts(found, ground_truth, pairs, limits)):
-            precision[row, :, threshold] = _precisions(verdict, found.class_starts, objects)
-            recall[row, :, threshold] = _recalls(verdict, found, objects)
+        verdicts = coco_verdicts(found, ground_truth, pairs, limits)
+        precision[row] = sampled_aps(verdicts, found.class_starts, objects, COCO_RECALLS).T
+        recall[row] = np.stack([_recalls(verdict, found, objects) for verdict in verdicts], axis=1)
     return CocoMetrics(precision, recall)
 
 
@@ -49,8 +48,8 @@ def coco_verdicts(
     ground_truth: GroundTruth,
     pairs: OverlappingPairs,
     limits: tuple[float, float] = AREAS["all"],
-) -> Iterator[Verdict]:
-    """Yield true positive, false positive or ignored for all detections, at each of COCO's IoU thresholds.
+) -> list[Verdict]:
+    """Return the verdict on all detections by COCO's rule for each of its ten IoU thresholds.
 
     limits  minimum and maximum area, in square pixels, of objects that are not ignored
     """
@@ -59,10 +58,12 @@ def coco_verdicts(
     matched, matched_ignored = match_coco(pairs, found, _ignored(ground_truth, limits), ground_truth.crowd)
     areas = box_area(found.boxes)
     other_size = (areas < limits[0]) | (areas > limits[1])
+    verdicts = []
     for threshold in range(len(COCO_THRESHOLDS)):
         hit = (matched >> threshold & 1).astype(bool)
         aside = (matched_ignored >> threshold & 1).astype(bool)
-        yield Verdict(hit & ~aside, first_hundred & ~aside & (hit | ~other_size))
+        verdicts.append(Verdict(hit & ~aside, first_hundred & ~aside & (hit | ~other_size)))
+    return verdicts
 
 
 def summarise_coco(metrics: CocoMetrics) -> dict[str, float]:
@@ -89,11 +90,6 @@ def mean_of_defined(values: np.ndarray) -> float:
 
 def _ignored(ground_truth: GroundTruth, limits: tuple[float, float]) -> np.ndarray:
     return ground_truth.uncounted | (ground_truth.areas < limits[0]) | (ground_truth.areas > limits[1])
-
-
-def _precisions(verdict: Verdict, class_starts: np.ndarray, objects: np.ndarray) -> list[float]:
-    counted = counted_at_hits(verdict, class_starts)
-    return [sampled_ap(c, int(n), COCO_RECALLS) for c, n in zip(counted, objects, strict=True)]
 
 
 def _recalls(verdict: Verdict, found: RankedDetections, objects: np.ndarray) -> np.ndarray:

@@ -117,7 +117,7 @@ def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metr
     """Compute the reported metrics (third step)."""
     found, ground_truth, _, verdict, min_overlap = matched
     objects, coco = counts.objects, counts.coco
-    hits = list(zip(counts.at_hits, objects.tolist(), strict=True))
+    at_hits = counts.at_hits
     precision, recall, f1 = metrics_at(np.array([score_threshold]), found, verdict, objects)
     confidence, best = best_f1(found, verdict, objects)
     return Metrics(
@@ -128,9 +128,9 @@ def to_metrics(matched: Matched, counts: Counts, score_threshold: float) -> Metr
         lowest_score=float(found.scores.min()) if len(found.scores) else float("nan"),
         min_overlap=min_overlap,
         score_threshold=score_threshold,
-        voc07=np.array([sampled_ap(counted, number, VOC07_RECALLS) for counted, number in hits]),
-        voc_area=np.array([area_ap(counted, number) for counted, number in hits]),
-        miss_rate=np.array([log_average_miss_rate(c, number, ground_truth.num_images) for c, number in hits]),
+        voc07=sampled_ap(at_hits, objects, VOC07_RECALLS),
+        voc_area=area_ap(at_hits, objects),
+        miss_rate=log_average_miss_rate(at_hits, objects, ground_truth.num_images),
         coco=summarise_coco(coco),
         coco_ap=coco.precision[0].mean(-1),
         coco_ap50=coco.precision[0, :, 0],

@@ -52,10 +52,7 @@ def metrics_at(
 
 def curves(found: RankedDetections, verdict: Verdict, objects: np.ndarray) -> Curves:
     """Return the curves of all classes."""
-    by_recall = np.full((len(objects), len(CURVE_RECALLS)), np.nan)
-    for label, counted in enumerate(counted_at_hits(verdict, found.class_starts)):
-        if objects[label]:
-            by_recall[label] = precision_at(counted, int(objects[label]), CURVE_RECALLS)
+    by_recall = precision_at(counted_at_hits(verdict, found.class_starts), objects, CURVE_RECALLS)
     return Curves(*metrics_at(CURVE_CONFIDENCES, found, verdict, objects), by_recall)
 
 

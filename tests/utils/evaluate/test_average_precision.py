@@ -9,6 +9,7 @@ from utils.evaluate.average_precision import (
     log_average_miss_rate,
     raised_precision,
     sampled_ap,
+    sampled_aps,
 )
 from utils.evaluate.matching import Verdict
 
@@ -17,6 +18,13 @@ from utils.evaluate.matching import Verdict
 #                                                    recall              1/4  1/4  2/4  3/4  3/4
 # At the correct ones, 1, 3 and 4 detections had been counted. Raised precision there: 1, 3/4, 3/4.
 COUNTED = np.array([1, 3, 4])
+NOTHING = np.zeros(0, int)
+
+
+def of_class(metric, counted, objects, *options):
+    """A metric of a data set with one class."""
+    (value,) = metric([counted], np.array([objects]), *options)
+    return value
 
 
 def test_counting_by_class_leaves_out_what_counts_neither_way():
@@ -36,34 +44,43 @@ def test_raised_precision():
 def test_voc_area_by_hand():
     # Recall rises by 1/4 at precisions 1, 3/4, 3/4 and never reaches the fourth object:
     # 1/4 * (1 + 3/4 + 3/4) = 0.625
-    assert area_ap(COUNTED, 4) == pytest.approx(0.625, abs=1e-12)
+    assert of_class(area_ap, COUNTED, 4) == pytest.approx(0.625, abs=1e-12)
 
 
 def test_voc_eleven_points_by_hand():
     # Recalls 0 .1 .2 are reached with precision 1; .3 .4 .5 and .6 .7 with 3/4; .8 .9 1 never:
     # (3 * 1 + 5 * 3/4) / 11 = 6.75 / 11
-    assert sampled_ap(COUNTED, 4, VOC07_RECALLS) == pytest.approx(6.75 / 11, abs=1e-12)
+    assert of_class(sampled_ap, COUNTED, 4, VOC07_RECALLS) == pytest.approx(6.75 / 11, abs=1e-12)
 
 
 def test_coco_points_by_hand():
     # 0 to .25 are 26 points of precision 1, .26 to .75 are 50 of 3/4: (26 + 37.5) / 101
-    assert sampled_ap(COUNTED, 4, COCO_RECALLS) == pytest.approx(63.5 / 101, abs=1e-12)
+    assert of_class(sampled_ap, COUNTED, 4, COCO_RECALLS) == pytest.approx(63.5 / 101, abs=1e-12)
 
 
 def test_the_seventh_point_is_just_above_three_fifths():
     # As in every Python version of the devkit: three of five objects reach 0 to .5, but not .6.
-    assert sampled_ap(np.array([1, 2, 3]), 5, VOC07_RECALLS) == pytest.approx(6 / 11, abs=1e-12)
+    assert of_class(sampled_ap, np.array([1, 2, 3]), 5, VOC07_RECALLS) == pytest.approx(6 / 11, abs=1e-12)
 
 
 def test_perfect_and_hopeless():
+    at_hits, objects = [np.arange(1, 8), NOTHING, NOTHING], np.array([7, 7, 0])
     for ap in (
-        area_ap,
-        lambda c, n: sampled_ap(c, n, VOC07_RECALLS),
-        lambda c, n: sampled_ap(c, n, COCO_RECALLS),
+        area_ap(at_hits, objects),
+        sampled_ap(at_hits, objects, VOC07_RECALLS),
+        sampled_ap(at_hits, objects, COCO_RECALLS),
     ):
-        assert ap(np.arange(1, 8), 7) == pytest.approx(1, abs=1e-12)
-        assert ap(np.zeros(0, int), 7) == 0
-        assert np.isnan(ap(np.zeros(0, int), 0))
+        np.testing.assert_allclose(ap, [1, 0, np.nan], rtol=0, atol=1e-12)
+
+
+def test_several_verdicts_at_once():
+    correct, counted = np.array([1, 0, 1, 1], bool), np.ones(4, bool)
+    verdicts = [Verdict(correct, counted), Verdict(correct & False, counted)]
+    starts, objects = np.array([0, 3, 4]), np.array([2, 1])
+    np.testing.assert_array_equal(
+        sampled_aps(verdicts, starts, objects, VOC07_RECALLS),
+        [sampled_ap(counted_at_hits(verdict, starts), objects, VOC07_RECALLS) for verdict in verdicts],
+    )
 
 
 def test_log_average_miss_rate_by_hand():
@@ -71,10 +88,9 @@ def test_log_average_miss_rate_by_hand():
     # 0, .1 and .1 per image. The points are .01 .018 .032 .056 .1 .178 .316 .562 1: the four below .1 are
     # reached with one object found (miss rate 3/4), the five others with three (1/4).
     expected = np.exp((4 * np.log(3 / 4) + 5 * np.log(1 / 4)) / 9)
-    assert log_average_miss_rate(COUNTED, 4, num_images=10) == pytest.approx(expected, rel=1e-12)
+    assert of_class(log_average_miss_rate, COUNTED, 4, 10) == pytest.approx(expected, rel=1e-12)
 
 
 def test_miss_rate_of_nothing_found_and_of_everything_found():
-    assert log_average_miss_rate(np.zeros(0, int), 4, 10) == 1
-    assert log_average_miss_rate(np.arange(1, 5), 4, 10) == pytest.approx(1e-10)
-    assert np.isnan(log_average_miss_rate(np.zeros(0, int), 0, 10))
+    rates = log_average_miss_rate([NOTHING, np.arange(1, 5), NOTHING], np.array([4, 4, 0]), 10)
+    np.testing.assert_allclose(rates, [1, 1e-10, np.nan])
