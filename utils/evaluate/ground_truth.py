@@ -6,6 +6,7 @@ array operations. float64, because an IoU exactly at a threshold must not be rou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class GroundTruth:
             areas=index.areas.astype(np.float64),
         )
 
-    @property
+    @cached_property
     def uncounted(self) -> np.ndarray:
         """Objects that are ignored, bool [M]: difficult ones and crowds."""
         return self.difficult | self.crowd
