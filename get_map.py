@@ -80,7 +80,8 @@ def main(config: Config) -> None:
     files, found, _ = inputs
     matched = match_detections(found, files.ground_truth, config.min_overlap)
     metrics = compute_metrics(matched, config.score_threshold)
-    print(metrics.table())
+    table = metrics.table()
+    print(table)
     analysis = analyse(matched, metrics.operating_confidence, config.resamples, config.seed)
     print(analysis.text(metrics.class_names))
     comparisons = compare_with_other(config, files, matched)
@@ -89,7 +90,7 @@ def main(config: Config) -> None:
     content = metrics.to_json() | {"analysis": analysis.to_json(metrics.class_names)}
     content |= {"comparison": comparisons} if comparisons else {}
     write_text(config.output / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    write_text(config.output / "metrics.txt", metrics.table() + "\n")
+    write_text(config.output / "metrics.txt", table + "\n")
     write_image_counts(config.output / "images.csv", analysis.image_counts, files.names)
     write_curves(metrics.curves, metrics.class_names, config.output)
     report = Report(

@@ -37,18 +37,19 @@ class Analysis:
     resamples: int
 
     def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return all results as plain data, with None for NaN."""
+        """Return all of it as plain data; None where a value is not defined."""
+        cost, class_cost = none_if_nan(self.errors.cost), none_if_nan(self.errors.class_cost)
         return {
             "confidence": self.confidence,
             "confusion": {"classes": [*class_names, "background"], "matrix": self.confusion.tolist()},
             "errors": {
                 kind: {
                     "number": int(self.errors.number[k].sum()),
-                    "ap_cost": none_if_nan(self.errors.cost[k]),
+                    "ap_cost": cost[k],
                     "per_class": {
                         name: {
                             "number": int(self.errors.number[k, label]),
-                            "ap_cost": none_if_nan(self.errors.class_cost[k, label]),
+                            "ap_cost": class_cost[k][label],
                         }
                         for label, name in enumerate(class_names)
                     },
@@ -58,12 +59,12 @@ class Analysis:
             "calibration": {
                 "edges": self.calibration.edges.tolist(),
                 "number": self.calibration.number.tolist(),
-                "score": [*map(none_if_nan, self.calibration.score)],
-                "correct": [*map(none_if_nan, self.calibration.correct)],
+                "score": none_if_nan(self.calibration.score),
+                "correct": none_if_nan(self.calibration.correct),
                 "error": none_if_nan(self.calibration.error),
             },
             "intervals": {
-                name: {key: none_if_nan(value) for key, value in interval._asdict().items()}
+                name: dict(zip(Interval._fields, none_if_nan(interval), strict=True))
                 for name, interval in self.intervals.items()
             },
             "resamples": self.resamples,

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from utils.data.summary import terminal_width
 from utils.evaluate.coco_metrics import mean_of_defined
@@ -81,16 +83,30 @@ class Metrics:
         """COCO AP over the IoU thresholds .50 to .95; NaN without any object."""
         return self.coco["map"]
 
+    @cached_property
+    def means(self) -> dict[str, float]:
+        """Means over the classes for which a metric is defined, by the names of the fields."""
+        by_class = {
+            "voc07": self.voc07,
+            "voc_area": self.voc_area,
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "miss_rate": self.miss_rate,
+        }
+        return {name: mean_of_defined(values) for name, values in by_class.items()}
+
     @property
     def operating_confidence(self) -> float:
         """The confidence threshold of the best mean F1, or `score_threshold` if nothing was found."""
         return self.best_f1_confidence if self.best_f1_confidence > 0 else self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the curves as plain data, with None for NaN."""
+        """Return everything but the curves as plain data; None where a metric is not defined."""
+        means = {name: none_if_nan(value) for name, value in self.means.items()}
         return {
-            "voc07_11point": self._map(self.voc07),
-            "voc_area": self._map(self.voc_area),
+            "voc07_11point": {"map": means["voc07"], "per_class": self._by_class(self.voc07)},
+            "voc_area": {"map": means["voc_area"], "per_class": self._by_class(self.voc_area)},
             "coco": {name: none_if_nan(value) for name, value in self.coco.items()}
             | {"per_class": self._by_class(self.coco_ap), "per_class_50": self._by_class(self.coco_ap50)}
             | {
@@ -98,12 +114,12 @@ class Metrics:
                 for size, values in zip(("small", "medium", "large"), self.coco_ap_by_size, strict=True)
             },
             "log_average_miss_rate": {
-                "mean": none_if_nan(mean_of_defined(self.miss_rate)),
+                "mean": means["miss_rate"],
                 "per_class": self._by_class(self.miss_rate),
             },
-            "precision": none_if_nan(mean_of_defined(self.precision)),
-            "recall": none_if_nan(mean_of_defined(self.recall)),
-            "f1": none_if_nan(mean_of_defined(self.f1)),
+            "precision": means["precision"],
+            "recall": means["recall"],
+            "f1": means["f1"],
             "best_f1": none_if_nan(self.mean_best_f1),
             "best_f1_confidence": none_if_nan(self.best_f1_confidence),
             "min_overlap": self.min_overlap,
@@ -131,17 +147,17 @@ class Metrics:
         return "\n".join([*self._summary(), "", *self._class_rows(names), *self._notes(names)])
 
     def _summary(self) -> list[str]:
-        iou, confidence = f"{self.min_overlap:.2f}", f"{self.score_threshold:.2f}"
+        iou, confidence, means = f"{self.min_overlap:.2f}", f"{self.score_threshold:.2f}", self.means
         lines = [
-            (f"VOC 2007 mAP, 11 points, IoU {iou}", mean_of_defined(self.voc07)),
-            (f"VOC mAP, area under the curve, IoU {iou}", mean_of_defined(self.voc_area)),
+            (f"VOC 2007 mAP, 11 points, IoU {iou}", means["voc07"]),
+            (f"VOC mAP, area under the curve, IoU {iou}", means["voc_area"]),
             *((text, self.coco[name]) for name, text in _SUMMARY),
-            (f"mean precision at confidence {confidence}", mean_of_defined(self.precision)),
-            (f"mean recall at confidence {confidence}", mean_of_defined(self.recall)),
-            (f"mean F1 at confidence {confidence}", mean_of_defined(self.f1)),
+            (f"mean precision at confidence {confidence}", means["precision"]),
+            (f"mean recall at confidence {confidence}", means["recall"]),
+            (f"mean F1 at confidence {confidence}", means["f1"]),
             ("best mean F1", self.mean_best_f1),
             ("confidence of the best mean F1", self.best_f1_confidence),
-            ("mean log-average miss rate (lower is better)", mean_of_defined(self.miss_rate)),
+            ("mean log-average miss rate (lower is better)", means["miss_rate"]),
         ]
         return [f"{text:<50}{metric_text(value):>8}" for text, value in lines]
 
@@ -149,11 +165,13 @@ class Metrics:
         average = (self.voc07, self.voc_area, self.coco_ap)
         columns = (*average, self.precision, self.recall, self.f1, self.best_f1, self.best_confidence)
         heads = ("objects", "detected", "VOC07", "VOC", "COCO", "P", "R", "F1", "best F1", "at conf")
-        width = max([5, *map(terminal_width, names)])
-        rows = [_pad("class", width) + "".join(f"{head:>9}" for head in heads)]
+        widths = [terminal_width(name) for name in names]
+        width = max([len("class"), *widths])
+        rows = ["class".ljust(width) + "".join(f"{head:>9}" for head in heads)]
         for label, name in enumerate(names):
+            padded = name + " " * (width - widths[label])
             counts = f"{self.objects[label]:>9}{self.detections[label]:>9}"
-            rows.append(_pad(name, width) + counts + "".join(f"{metric_text(c[label]):>9}" for c in columns))
+            rows.append(padded + counts + "".join(f"{metric_text(column[label]):>9}" for column in columns))
         return rows
 
     def _notes(self, names: Sequence[str]) -> list[str]:
@@ -170,21 +188,14 @@ class Metrics:
         return notes
 
     def _by_class(self, values: np.ndarray) -> dict[str, float | None]:
-        return {name: none_if_nan(value) for name, value in zip(self.class_names, values, strict=True)}
-
-    def _map(self, values: np.ndarray) -> dict[str, Any]:
-        return {"map": none_if_nan(mean_of_defined(values)), "per_class": self._by_class(values)}
+        return dict(zip(self.class_names, none_if_nan(values), strict=True))
 
 
-def none_if_nan(value: float) -> float | None:
-    """Return the value, or None if it is NaN, for JSON."""
-    return None if math.isnan(value) else float(value)
+def none_if_nan(values: ArrayLike) -> Any:
+    """Return a number or an array for JSON: nested lists of floats, None where a value is not defined."""
+    return np.where(np.isnan(values), np.array(None), values).tolist()
 
 
 def metric_text(value: float) -> str:
     """Format a metric with four decimals, or a dash for NaN."""
     return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - terminal_width(text))

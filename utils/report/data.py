@@ -10,7 +10,6 @@ import numpy as np
 
 from utils.analysis.analyse import Analysis
 from utils.analysis.tide import KINDS
-from utils.evaluate.coco_metrics import mean_of_defined
 from utils.evaluate.matching import Matched
 from utils.evaluate.metrics import Metrics
 from utils.evaluate.pr_curves import CURVE_CONFIDENCES, CURVE_RECALLS
@@ -85,14 +84,7 @@ def report_data(report: Report) -> dict[str, Any]:
 
 def summary_metrics(metrics: Metrics) -> dict[str, float | None]:
     """Return the summary metrics by name."""
-    summary = dict(metrics.coco)
-    summary |= {"voc07": mean_of_defined(metrics.voc07), "voc_area": mean_of_defined(metrics.voc_area)}
-    summary |= {
-        "precision": mean_of_defined(metrics.precision),
-        "recall": mean_of_defined(metrics.recall),
-        "f1": mean_of_defined(metrics.f1),
-        "miss_rate": mean_of_defined(metrics.miss_rate),
-    }
+    summary = metrics.coco | metrics.means
     summary |= {"best_f1": metrics.mean_best_f1, "best_confidence": metrics.best_f1_confidence}
     return {name: _plain(value) for name, value in summary.items()}
 
