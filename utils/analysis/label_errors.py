@@ -9,7 +9,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from utils.data.boxes import intersection, iou
+from utils.data.boxes import iou
+from utils.data.types import Boxes
 from utils.evaluate.ground_truth import GroundTruth, RankedDetections
 from utils.evaluate.matching import Matched, OverlappingPairs, overlapping_pairs
 
@@ -79,20 +80,27 @@ def find_label_errors(matched: Matched, limit: int = 50) -> list[LabelError]:
         "box": _other_box(pairs, own & counted, found.scores, agreed),
         "nothing there": _nothing(pairs, ground_truth, agreed),
     }
-    rows = [
+    rows = sorted(
         (-float(score), kind, int(detection), int(obj))
         for kind, candidates in kinds.items()
         for detection, obj, score in zip(*_highest_scoring(candidates, 4 * limit), strict=True)
-    ]
+    )
+    detections, objects = np.array([row[2:] for row in rows], np.int64).reshape(-1, 2).T
+    # What a row is about: the labelled object, or the detection where nothing is labelled.
+    subject = np.where(objects >= 0, objects, len(ground_truth.labels) + detections)
+    image_numbers = np.concatenate([ground_truth.image_numbers, found.image_numbers])[subject]
+    same = _same_object(image_numbers, np.concatenate([ground_truth.boxes, found.boxes])[subject])
     label_errors: list[LabelError] = []
-    for score, kind, detection, obj in sorted(rows):
-        image_number = int(found.image_numbers[detection] if obj < 0 else ground_truth.image_numbers[obj])
+    kept: list[int] = []
+    for number, (score, kind, detection, obj) in enumerate(rows):
+        if same[number, kept].any():
+            continue
+        kept.append(number)
         label, box = _label_and_box(ground_truth, obj)
         suggested, suggested_box = _label_and_box(found, detection)
-        error = LabelError(kind, image_number, -score, label, suggested, box, suggested_box)
-        if not any(_is_same_object(error, other) for other in label_errors):
-            label_errors.append(error)
-        if len(label_errors) == limit:
+        image_number = int(image_numbers[number])
+        label_errors.append(LabelError(kind, image_number, -score, label, suggested, box, suggested_box))
+        if len(kept) == limit:
             break
     return label_errors
 
@@ -151,9 +159,10 @@ def _label_and_box(boxes: GroundTruth | RankedDetections, row: int) -> tuple[int
     return (int(boxes.labels[row]), tuple(boxes.boxes[row].tolist())) if row >= 0 else (-1, None)
 
 
-def _is_same_object(one: LabelError, other: LabelError) -> bool:
-    """Return whether two label errors concern the same object: boxes in one image with IoU >= .5."""
-    if one.image_number != other.image_number:
-        return False
-    first, second = (np.array(error.box or error.suggested_box) for error in (one, other))
-    return bool(intersection(first, second) > 0 and iou(first, second) >= SAME_BOX_IOU)
+def _same_object(image_numbers: np.ndarray, boxes: Boxes) -> np.ndarray:
+    """Which boxes are of the same object: on one image with an IoU of .5; bool [K, K]."""
+    same = image_numbers[:, None] == image_numbers
+    first, second = np.nonzero(same)
+    with np.errstate(invalid="ignore"):  # two boxes without area
+        same[first, second] = iou(boxes[first], boxes[second]) >= SAME_BOX_IOU
+    return same
