@@ -10,6 +10,7 @@ from utils.analysis.analyse import Analysis
 from utils.analysis.label_errors import LabelError
 from utils.draw.thumbnails import data_url, resized
 from utils.evaluate.matching import Matched, found_by
+from utils.images.headers import MAX_IMAGE_PIXELS
 from utils.images.image_io import ImageError, read_image
 
 IMAGE_SIDE = 480  # pixels of the longer side
@@ -20,7 +21,8 @@ MIN_SHOWN_SCORE = 0.05  # detections below this are not in the page
 LABEL_ERROR_MARGIN = 0.6  # margin around a label error, times the size of its box
 
 Box = Sequence[float]
-PathOrName = Path | str  # path of an image, or only its name
+WHOLE_IMAGE: Box = (0, 0, MAX_IMAGE_PIXELS, MAX_IMAGE_PIXELS)  # larger than any side
+PathOrName = Path | str  # the path of an image, or only its name
 
 
 def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrName]) -> list[dict[str, Any]]:
@@ -31,8 +33,7 @@ def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrN
     finder = found_by(matched)
     entries = []
     for image_number in order[mistakes[order] > 0].tolist():
-        entry = _image(sources[image_number])
-        if entry is not None:
+        for entry in _crops(sources[image_number], [WHOLE_IMAGE]):  # none if the image cannot be read
             marks = {
                 "objects": [*_objects(matched, finder, image_number)],
                 "detections": [*_detections(matched, image_number)],
@@ -47,37 +48,55 @@ def label_error_images(
     label_errors: Sequence[LabelError], sources: Sequence[PathOrName]
 ) -> list[dict[str, Any]]:
     """Return crops around up to 24 label errors, by descending score."""
-    entries = []
-    for error in label_errors:
-        entry = _image(sources[error.image_number], _around(error.box, error.suggested_box))
-        if entry is not None:
-            about = {
-                "kind": error.kind,
-                "score": round(error.score, 4),
-                "label": error.label,
-                "suggested": error.suggested,
-                "box": error.box and _rounded(error.box),
-                "suggestedBox": error.suggested_box and _rounded(error.suggested_box),
-            }
-            entries.append(entry | about)
-        if len(entries) == MAX_LABEL_ERRORS_SHOWN:
-            break
+    entries: list[dict[str, Any]] = []
+    rest = label_errors
+    while rest and len(entries) < MAX_LABEL_ERRORS_SHOWN:  # again, where images cannot be read
+        wanted = MAX_LABEL_ERRORS_SHOWN - len(entries)
+        entries += _label_error_crops(rest[:wanted], sources)
+        rest = rest[wanted:]
     return entries
 
 
-def _image(source: PathOrName, part: Box | None = None) -> dict[str, Any] | None:
-    """Return a (cropped) image as a data URL, with its view: left, top, width, height. None if unreadable."""
+def _label_error_crops(
+    label_errors: Sequence[LabelError], sources: Sequence[PathOrName]
+) -> list[dict[str, Any]]:
+    """An entry for each label error, in order, without those on unreadable images; reads each image once."""
+    crops: dict[LabelError, dict[str, Any]] = {}
+    for image_number in {error.image_number for error in label_errors}:
+        here = [error for error in label_errors if error.image_number == image_number]
+        parts = [_around(error.box, error.suggested_box) for error in here]
+        crops |= zip(here, _crops(sources[image_number], parts), strict=False)  # none if unreadable
+    return [
+        crops[error]
+        | {
+            "kind": error.kind,
+            "score": round(error.score, 4),
+            "label": error.label,
+            "suggested": error.suggested,
+            "box": error.box and _rounded(error.box),
+            "suggestedBox": error.suggested_box and _rounded(error.suggested_box),
+        }
+        for error in label_errors
+        if error in crops
+    ]
+
+
+def _crops(source: PathOrName, parts: Sequence[Box]) -> list[dict[str, Any]]:
+    """Parts of an image as data URLs, with their view: left, top, width, height. Empty if unreadable."""
     if isinstance(source, str):
-        return {"name": source}
+        return [{"name": source} for _ in parts]
     try:
         image = read_image(source)
     except ImageError:
-        return None
+        return []
     height, width = image.shape[:2]
-    left, top, right, bottom = (0, 0, width, height) if part is None else _within(part, width, height)
-    crop = image[top:bottom, left:right]
-    small = resized(crop, min(IMAGE_SIDE / max(crop.shape[:2]), 1.0))
-    return {"name": source.name, "view": [left, top, right - left, bottom - top], "source": data_url(small)}
+    entries = []
+    for left, top, right, bottom in [_within(part, width, height) for part in parts]:
+        crop = image[top:bottom, left:right]
+        small = resized(crop, min(IMAGE_SIDE / max(crop.shape[:2]), 1.0))
+        view = [left, top, right - left, bottom - top]
+        entries.append({"name": source.name, "view": view, "source": data_url(small)})
+    return entries
 
 
 def _within(part: Box, width: int, height: int) -> tuple[int, int, int, int]:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from tests.utils.report.report_cases import HISTORY, NAMES, drawn_report
+from utils.analysis.label_errors import LabelError
+from utils.images.image_io import read_image
 from utils.report.data import report_data
+from utils.report.images import label_error_images
 from utils.report.page import ASSETS, write_report
 
 VOID = {"meta", "img", "br", "input"}
@@ -145,6 +148,23 @@ def test_a_broken_image_is_passed_over(tmp_path):
     report.paths[0].write_bytes(b"no image")
     report.paths[1].unlink()
     assert len(report_data(report)["worstImages"]) == whole - 2
+
+
+def test_label_errors_are_those_of_readable_images(tmp_path, monkeypatch):
+    """As many as are wanted, in their order; an image with several of them is read once."""
+    paths = drawn_report(tmp_path).paths
+    paths[1].write_bytes(b"no image")
+    on = [0, 1, 2, 0, 2, 1, 3, 4, 5]
+    errors = [
+        LabelError("missing", image_number, 0.5, -1, 0, None, (10 * number, 0, 10 * number + 50, 40))
+        for number, image_number in enumerate(on)
+    ]
+    readable = [label_error_images([error], paths) for error in errors if error.image_number != 1]
+    read = []
+    monkeypatch.setattr("utils.report.images.read_image", lambda path: read.append(path) or read_image(path))
+    monkeypatch.setattr("utils.report.images.MAX_LABEL_ERRORS_SHOWN", 6)
+    assert label_error_images(errors, paths) == [entry for (entry,) in readable[:6]]
+    assert sorted(read) == paths[:5]
 
 
 @pytest.mark.parametrize(("images", "names"), [(0, ("a",)), (2, ()), (1, ("a",))])
