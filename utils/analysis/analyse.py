@@ -37,7 +37,7 @@ class Analysis:
     resamples: int
 
     def to_json(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return all of it as plain data; None where a value is not defined."""
+        """Return all results as plain data, with None for NaN."""
         cost, class_cost = none_if_nan(self.errors.cost), none_if_nan(self.errors.class_cost)
         return {
             "confidence": self.confidence,

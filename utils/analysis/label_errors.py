@@ -86,7 +86,7 @@ def find_label_errors(matched: Matched, limit: int = 50) -> list[LabelError]:
         for detection, obj, score in zip(*_highest_scoring(candidates, 4 * limit), strict=True)
     )
     detections, objects = np.array([row[2:] for row in rows], np.int64).reshape(-1, 2).T
-    # What a row is about: the labelled object, or the detection where nothing is labelled.
+    # The box that a row concerns: that of the object, or of the detection if there is no object.
     subject = np.where(objects >= 0, objects, len(ground_truth.labels) + detections)
     image_numbers = np.concatenate([ground_truth.image_numbers, found.image_numbers])[subject]
     same = _same_object(image_numbers, np.concatenate([ground_truth.boxes, found.boxes])[subject])
@@ -160,7 +160,7 @@ def _label_and_box(boxes: GroundTruth | RankedDetections, row: int) -> tuple[int
 
 
 def _same_object(image_numbers: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """Which boxes are of the same object: on one image with an IoU of .5; bool [K, K]."""
+    """Return which boxes are of the same object, in one image with IoU >= .5: bool [K, K]."""
     same = image_numbers[:, None] == image_numbers
     first, second = np.nonzero(same)
     with np.errstate(invalid="ignore"):  # two boxes without area

@@ -1,13 +1,13 @@
 """The second step of evaluation: average precision per class, from true and false positives.
 
-All functions work on all classes at once: they take the counts that `counted_at_hits` returns and the number
-of objects of each class, and return NaN for a class without objects.
-
 Precision and recall are computed after each detection of a class, by descending score. Average precision is
 the mean of that curve after interpolation (precision is raised to its maximum at any higher recall); the
 variants differ in where they sample the curve.
 
 Only true positives matter here: between two true positives recall is constant and precision only falls.
+
+The metrics take the counts of `counted_at_hits` and the number of objects per class, int64 [C]. They are NaN
+for a class without objects.
 """
 
 from collections.abc import Sequence
@@ -43,13 +43,13 @@ def raised_precision(counted: np.ndarray) -> np.ndarray:
 
 
 def area_ap(at_hits: Sequence[np.ndarray], objects: np.ndarray) -> np.ndarray:
-    """VOC average precision from 2010 on: area under the interpolated curve; float64 [C]."""
+    """Return VOC average precision since 2010: area under the interpolated curve; float64 [C]."""
     areas = np.array([raised_precision(counted).sum() for counted in at_hits])
     return areas / np.where(objects > 0, objects, np.nan)
 
 
 def sampled_ap(at_hits: Sequence[np.ndarray], objects: np.ndarray, recalls: np.ndarray) -> np.ndarray:
-    """Mean of the interpolated curve at the given recalls, 0 where they are not reached; float64 [C]."""
+    """Return the mean interpolated precision at the given recalls, 0 if not reached; float64 [C]."""
     return precision_at(at_hits, objects, recalls).mean(1)
 
 
@@ -63,7 +63,7 @@ def sampled_aps(
 
 
 def precision_at(at_hits: Sequence[np.ndarray], objects: np.ndarray, recalls: np.ndarray) -> np.ndarray:
-    """Interpolated precision at the recalls (ascending, up to 1), 0 where not reached; float64 [C, R]."""
+    """Return interpolated precision at the recalls (ascending, up to 1), 0 if not reached; float64 [C, R]."""
     precision = np.full((len(objects), len(recalls)), np.nan)
     for label, (counted, number) in enumerate(zip(at_hits, objects.tolist(), strict=True)):
         if number:
@@ -75,7 +75,7 @@ def precision_at(at_hits: Sequence[np.ndarray], objects: np.ndarray, recalls: np
 
 
 def log_average_miss_rate(at_hits: Sequence[np.ndarray], objects: np.ndarray, num_images: int) -> np.ndarray:
-    """Log-average miss rate: geometric mean of miss rates at nine false positives per image from .01 to 1.
+    """Return the geometric mean of the miss rates at nine rates of false positives per image from .01 to 1.
 
     Dollar et al., "Pedestrian Detection: An Evaluation of the State of the Art", PAMI 2012. Lower is better.
     Returns float64 [C].

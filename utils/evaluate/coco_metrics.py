@@ -49,7 +49,7 @@ def coco_verdicts(
     pairs: OverlappingPairs,
     limits: tuple[float, float] = AREAS["all"],
 ) -> list[Verdict]:
-    """Return the verdict on all detections by COCO's rule for each of its ten IoU thresholds.
+    """Return the verdict on all detections, by COCO's rule, at each of its ten IoU thresholds.
 
     limits  minimum and maximum area, in square pixels, of objects that are not ignored
     """

@@ -85,7 +85,7 @@ class Metrics:
 
     @cached_property
     def means(self) -> dict[str, float]:
-        """Means over the classes for which a metric is defined, by the names of the fields."""
+        """Means of the metrics per class, ignoring NaN, by field name."""
         by_class = {
             "voc07": self.voc07,
             "voc_area": self.voc_area,
@@ -102,7 +102,7 @@ class Metrics:
         return self.best_f1_confidence if self.best_f1_confidence > 0 else self.score_threshold
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the curves as plain data; None where a metric is not defined."""
+        """Return everything but the curves as plain data, with None for NaN."""
         means = {name: none_if_nan(value) for name, value in self.means.items()}
         return {
             "voc07_11point": {"map": means["voc07"], "per_class": self._by_class(self.voc07)},
@@ -192,7 +192,7 @@ class Metrics:
 
 
 def none_if_nan(values: ArrayLike) -> Any:
-    """Return a number or an array for JSON: nested lists of floats, None where a value is not defined."""
+    """Return a number or an array as nested lists, with None for NaN, for JSON."""
     return np.where(np.isnan(values), np.array(None), values).tolist()
 
 

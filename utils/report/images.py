@@ -22,7 +22,7 @@ LABEL_ERROR_MARGIN = 0.6  # margin around a label error, times the size of its b
 
 Box = Sequence[float]
 WHOLE_IMAGE: Box = (0, 0, MAX_IMAGE_PIXELS, MAX_IMAGE_PIXELS)  # larger than any side
-PathOrName = Path | str  # the path of an image, or only its name
+PathOrName = Path | str  # path of an image, or only its name
 
 
 def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrName]) -> list[dict[str, Any]]:
@@ -33,7 +33,7 @@ def worst_images(matched: Matched, analysis: Analysis, sources: Sequence[PathOrN
     finder = found_by(matched)
     entries = []
     for image_number in order[mistakes[order] > 0].tolist():
-        for entry in _crops(sources[image_number], [WHOLE_IMAGE]):  # none if the image cannot be read
+        for entry in _crops(sources[image_number], [WHOLE_IMAGE]):  # empty if unreadable
             marks = {
                 "objects": [*_objects(matched, finder, image_number)],
                 "detections": [*_detections(matched, image_number)],
@@ -50,7 +50,7 @@ def label_error_images(
     """Return crops around up to 24 label errors, by descending score."""
     entries: list[dict[str, Any]] = []
     rest = label_errors
-    while rest and len(entries) < MAX_LABEL_ERRORS_SHOWN:  # again, where images cannot be read
+    while rest and len(entries) < MAX_LABEL_ERRORS_SHOWN:  # again if images are unreadable
         wanted = MAX_LABEL_ERRORS_SHOWN - len(entries)
         entries += _label_error_crops(rest[:wanted], sources)
         rest = rest[wanted:]
@@ -60,12 +60,12 @@ def label_error_images(
 def _label_error_crops(
     label_errors: Sequence[LabelError], sources: Sequence[PathOrName]
 ) -> list[dict[str, Any]]:
-    """An entry for each label error, in order, without those on unreadable images; reads each image once."""
+    """Return a crop per label error, except on unreadable images; read each image once."""
     crops: dict[LabelError, dict[str, Any]] = {}
     for image_number in {error.image_number for error in label_errors}:
         here = [error for error in label_errors if error.image_number == image_number]
         parts = [_around(error.box, error.suggested_box) for error in here]
-        crops |= zip(here, _crops(sources[image_number], parts), strict=False)  # none if unreadable
+        crops |= zip(here, _crops(sources[image_number], parts), strict=False)  # empty if unreadable
     return [
         crops[error]
         | {
@@ -82,7 +82,7 @@ def _label_error_crops(
 
 
 def _crops(source: PathOrName, parts: Sequence[Box]) -> list[dict[str, Any]]:
-    """Parts of an image as data URLs, with their view: left, top, width, height. Empty if unreadable."""
+    """Return crops of an image as data URLs, with their views (left, top, width, height)."""
     if isinstance(source, str):
         return [{"name": source} for _ in parts]
     try:
