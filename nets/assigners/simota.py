@@ -57,8 +57,9 @@ def simota(
     levels      feature levels, in the order of the cells
     """
     cell, candidate = centre_candidates(targets, levels)  # [B, M, K] each
+    cost = class_cost(objectness, classes, cell, targets.labels)
     iou = aligned_iou(_gather(boxes, cell), targets.boxes.unsqueeze(2)) * candidate
-    cost = class_cost(objectness, classes, cell, targets.labels) - IOU_WEIGHT * (iou + 1e-8).log()
+    cost = cost - IOU_WEIGHT * (iou + 1e-8).log()
     cost = torch.where(candidate, cost, EXCLUDED_COST)
 
     best_ious = iou.topk(min(MAX_CELLS_PER_OBJECT, iou.shape[-1]), dim=-1).values

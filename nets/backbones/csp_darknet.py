@@ -5,7 +5,7 @@ YOLOX: https://arxiv.org/abs/2107.08430
 
 from torch import Tensor, nn
 
-from nets.layers.blocks import SPP, CSPLayer, Focus, spatial_conv
+from nets.layers.blocks import SPP, CSPLayer, Focus, csp_stage, spatial_conv
 
 
 class CSPDarknet(nn.Module):
@@ -24,9 +24,9 @@ class CSPDarknet(nn.Module):
         self.channels = (4 * base, 8 * base, 16 * base)
         self.strides = (8, 16, 32)
         self.stem = Focus(3, base, kernel=3)
-        self.stage1 = _stage(base, 2 * base, blocks, separable)
-        self.stage2 = _stage(2 * base, 4 * base, 3 * blocks, separable)
-        self.stage3 = _stage(4 * base, 8 * base, 3 * blocks, separable)
+        self.stage1 = csp_stage(base, 2 * base, blocks, separable)
+        self.stage2 = csp_stage(2 * base, 4 * base, 3 * blocks, separable)
+        self.stage3 = csp_stage(4 * base, 8 * base, 3 * blocks, separable)
         self.stage4 = nn.Sequential(
             spatial_conv(8 * base, 16 * base, 3, 2, separable),
             SPP(16 * base, 16 * base),
@@ -38,10 +38,3 @@ class CSPDarknet(nn.Module):
         fine = self.stage2(self.stage1(self.stem(images)))
         middle = self.stage3(fine)
         return fine, middle, self.stage4(middle)
-
-
-def _stage(inputs: int, outputs: int, depth: int, separable: bool) -> nn.Sequential:
-    return nn.Sequential(
-        spatial_conv(inputs, outputs, 3, 2, separable),
-        CSPLayer(outputs, outputs, depth, shortcut=True, separable=separable),
-    )

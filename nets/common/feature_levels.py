@@ -40,6 +40,6 @@ def cell_grid(levels: Sequence[Level], device: torch.device) -> tuple[Tensor, Te
     return torch.cat(cells), torch.cat(strides)
 
 
-def flatten_cells(x: Tensor) -> Tensor:
-    """Flatten [B, C, H, W] to [B, H * W, C], row by row; no copy in the channels-last memory format."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
+def flatten_cells(maps: Sequence[Tensor]) -> Tensor:
+    """Flatten maps [B, C, H, W] of the levels to [B, A, C], in the order of `cell_grid`."""
+    return torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)

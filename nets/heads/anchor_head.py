@@ -105,8 +105,8 @@ class AnchorHead(nn.Module):
 
         def predict(predictors: nn.ModuleList) -> Tensor:
             """Return [B, A, outputs per anchor] of all levels, concatenated."""
-            levels = [flatten_cells(pred(x)) for pred, x in zip(predictors, convolved, strict=True)]
-            return torch.cat([x.unflatten(2, (self.per_cell, -1)).flatten(1, 2) for x in levels], 1).float()
+            maps = [predictor(x) for predictor, x in zip(predictors, convolved, strict=True)]
+            return flatten_cells(maps).unflatten(2, (self.per_cell, -1)).flatten(1, 2).float()
 
         levels = feature_levels(features, self.strides)
         cells, strides = cell_grid(levels, features[0].device)

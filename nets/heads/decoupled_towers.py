@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
-from nets.layers.blocks import ConvBNAct, spatial_conv
+from nets.layers.blocks import ConvBNAct, spatial_convs
 
 # Initial score of 0.01 for every cell, since few cells contain an object. https://arxiv.org/abs/1708.02002
 PRIOR_LOGIT = -math.log((1 - 0.01) / 0.01)
@@ -23,27 +23,24 @@ class DecoupledTowers(nn.Module):
     def __init__(self, channels: Sequence[int], strides: Sequence[int], separable: bool = False) -> None:
         super().__init__()
         hidden = channels[0]
-
-        def branch() -> nn.Sequential:
-            return nn.Sequential(*(spatial_conv(hidden, hidden, 3, 1, separable) for _ in range(2)))
-
         self.strides = tuple(strides)
         self.hidden = hidden
-        self.stems = nn.ModuleList(ConvBNAct(inputs, hidden, 1) for inputs in channels)
-        self.class_convs = nn.ModuleList(branch() for _ in channels)
-        self.box_convs = nn.ModuleList(branch() for _ in channels)
+        self.stems = nn.ModuleList([ConvBNAct(inputs, hidden, 1) for inputs in channels])
+        self.class_convs = nn.ModuleList([spatial_convs(hidden, 2, separable) for _ in channels])
+        self.box_convs = nn.ModuleList([spatial_convs(hidden, 2, separable) for _ in channels])
 
     def predictors(self, outputs: int) -> nn.ModuleList:
         """Return a 1x1 convolution to `outputs` channels for each level."""
-        return nn.ModuleList(nn.Conv2d(self.hidden, outputs, 1) for _ in self.strides)
+        return nn.ModuleList([nn.Conv2d(self.hidden, outputs, 1) for _ in self.strides])
 
     def towers(self, features: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Return the class features and the box features of each level, [B, hidden, rows, columns] each."""
-        stems = [stem(feature) for stem, feature in zip(self.stems, features, strict=True)]
-        return [
-            (class_conv(stem), box_conv(stem))
-            for stem, class_conv, box_conv in zip(stems, self.class_convs, self.box_convs, strict=True)
-        ]
+        towers = []
+        levels = zip(features, self.stems, self.class_convs, self.box_convs, strict=True)
+        for feature, stem, class_convs, box_convs in levels:
+            x = stem(feature)
+            towers.append((class_convs(x), box_convs(x)))
+        return towers
 
 
 def set_bias(convs: Iterable[nn.Module], value: float, first: int = 0) -> None:

@@ -85,8 +85,8 @@ def raw_outputs(classes: Sequence[Tensor], distances: Sequence[Tensor], strides:
     levels = feature_levels(classes, strides)
     cells, cell_strides = cell_grid(levels, classes[0].device)
     return DFLRaw(
-        torch.cat([flatten_cells(x) for x in distances], dim=1).float().unflatten(-1, (4, BINS)),
-        torch.cat([flatten_cells(x) for x in classes], dim=1).float(),
+        flatten_cells(distances).float().unflatten(-1, (4, BINS)),
+        flatten_cells(classes).float(),
         cells,
         cell_strides,
         levels,

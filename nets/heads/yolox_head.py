@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from nets.common.boxes import centre_to_corners
@@ -57,15 +56,15 @@ class YOLOXHead(DecoupledTowers):
         """Return the raw outputs for feature maps [B, C, rows, columns], finest level first."""
         boxes, objectness, classes = [], [], []
         for level, (class_feature, box_feature) in enumerate(self.towers(features)):
-            boxes.append(flatten_cells(self.box_preds[level](box_feature)))
-            objectness.append(flatten_cells(self.objectness_preds[level](box_feature)))
-            classes.append(flatten_cells(self.class_preds[level](class_feature)))
+            boxes.append(self.box_preds[level](box_feature))
+            objectness.append(self.objectness_preds[level](box_feature))
+            classes.append(self.class_preds[level](class_feature))
         levels = feature_levels(features, self.strides)
         cells, strides = cell_grid(levels, features[0].device)
         return YOLOXRaw(
-            torch.cat(boxes, dim=1).float(),
-            torch.cat(objectness, dim=1).squeeze(-1).float(),
-            torch.cat(classes, dim=1).float(),
+            flatten_cells(boxes).float(),
+            flatten_cells(objectness).squeeze(-1).float(),
+            flatten_cells(classes).float(),
             cells,
             strides,
             levels,

@@ -79,6 +79,11 @@ def spatial_conv(inputs: int, outputs: int, kernel: int, stride: int, separable:
     return (SeparableConv if separable else ConvBNAct)(inputs, outputs, kernel, stride)
 
 
+def spatial_convs(channels: int, depth: int, separable: bool) -> nn.Sequential:
+    """Return a sequence of `depth` 3x3 blocks that keep size and channels; see `spatial_conv`."""
+    return nn.Sequential(*[spatial_conv(channels, channels, 3, 1, separable) for _ in range(depth)])
+
+
 class Focus(nn.Module):
     """Space-to-depth of each 2x2 block of pixels, then a convolution: half the resolution without loss."""
 
@@ -120,6 +125,14 @@ class CSPLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.merge(torch.cat((self.blocks(self.main(x)), self.bypass(x)), dim=1))
+
+
+def csp_stage(inputs: int, outputs: int, depth: int, separable: bool) -> nn.Sequential:
+    """Return a stage of CSPDarknet: a 3x3 convolution that halves the resolution, then a CSP layer."""
+    return nn.Sequential(
+        spatial_conv(inputs, outputs, 3, 2, separable),
+        CSPLayer(outputs, outputs, depth, shortcut=True, separable=separable),
+    )
 
 
 class SPP(nn.Module):

@@ -24,23 +24,22 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     """
     boxes = decode_yolox_boxes(raw)
     found = simota(boxes, raw.objectness, raw.classes, raw.levels, targets)
-    target_boxes = gather_rows(targets.boxes, found.target)  # [B, P, 4]
+    target_boxes, codes = gather_rows(targets.boxes, found.target), gather_rows(raw.boxes, found.cell)
+    boxes, classes = gather_rows(boxes, found.cell), gather_rows(raw.classes, found.cell)  # [B, P, ...] each
     labels = targets.labels.gather(1, found.target)
-    positive = found.positive.float()
-    number = reduce_mean_count(positive.sum())
-
-    boxes, won = gather_rows(boxes, found.cell), found.won.float()
     # The published box loss is 1 - IoU^2.
     box_loss = (
         BOX_LOSSES[settings.box_loss](boxes, target_boxes)
         if settings.box_loss
         else 1 - aligned_iou(boxes, target_boxes) ** 2
     )
-    codes = encode_yolox_boxes(target_boxes, raw.cells[found.cell], raw.strides[found.cell])
-    l1_loss = F.l1_loss(gather_rows(raw.boxes, found.cell), codes, reduction="none").sum(dim=-1)
-    objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
-    classes = gather_rows(raw.classes, found.cell)
+    target_codes = encode_yolox_boxes(target_boxes, raw.cells[found.cell], raw.strides[found.cell])
+    l1_loss = F.l1_loss(codes, target_codes, reduction="none").sum(dim=-1)
     class_targets = iou_class_targets(found, labels, classes.shape[-1])
+
+    positive, won = found.positive.float(), found.won.float()
+    number = reduce_mean_count(positive.sum())
+    objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
     class_targets = smooth_labels(class_targets, settings.label_smoothing)
     class_loss = binary_loss(classes, class_targets, settings.focal).sum(dim=-1)
     class_loss = weight_by_class(class_loss, labels, settings.class_weights)

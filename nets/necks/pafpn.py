@@ -4,6 +4,7 @@ Path Aggregation Network, https://arxiv.org/abs/1803.01534; YOLOX, https://arxiv
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,11 +26,7 @@ class PAFPN(nn.Module):
     def __init__(self, channels: Sequence[int], depth: float, separable: bool = False) -> None:
         super().__init__()
         fine, middle, coarse = require_levels(channels, 3, "pafpn")
-        blocks = round(3 * depth)
-
-        def csp(inputs: int, outputs: int) -> CSPLayer:
-            return CSPLayer(inputs, outputs, blocks, shortcut=False, separable=separable)
-
+        csp = partial(CSPLayer, depth=round(3 * depth), shortcut=False, separable=separable)
         self.channels = tuple(channels)
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
         self.lateral_coarse = ConvBNAct(coarse, middle, 1)

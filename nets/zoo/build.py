@@ -1,6 +1,7 @@
 """Building of the zoo's detectors by name, with any part exchanged."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -67,8 +68,8 @@ def build(chosen: Preset, num_classes: int, loss: LossSettings | None = None) ->
     if num_classes < 1:
         raise ValueError(f"a detector needs at least one class, not {num_classes}")
     loss = loss or LossSettings()
-    require_loss(chosen, loss)
     if chosen.builder is not None:
+        require_loss(chosen, loss)
         return chosen.builder(num_classes, chosen.pixels)
     head_family = HEADS[chosen.head]
     backbone = _backbone(chosen.backbone)
@@ -115,9 +116,10 @@ def stride_of(chosen: Preset) -> int:
 
 def require_loss(chosen: Preset, loss: LossSettings) -> None:
     """Raise ValueError, naming the flags, if the detector's loss does not support the settings."""
-    default = vars(LossSettings())
-    changed = [f"--{name.replace('_', '-')}" for name, value in vars(loss).items() if value != default[name]]
-    if chosen.builder is not None and changed:
+    if chosen.builder is None:
+        return
+    changed = [f"--{x.name.replace('_', '-')}" for x in fields(loss) if getattr(loss, x.name) != x.default]
+    if changed:
         raise ValueError(
             f"{', '.join(changed)}: the loss of {chosen.name} is fixed; leave the flags out, "
             "or choose another --model"

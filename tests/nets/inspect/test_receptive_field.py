@@ -31,7 +31,7 @@ class Flat(nn.Module):
 
     def forward(self, features):
         channels = min(feature.shape[1] for feature in features)
-        flat = torch.cat([flatten_cells(feature[:, :channels]) for feature in features], dim=1)
+        flat = flatten_cells([feature[:, :channels] for feature in features])
         return Raw(flat, feature_levels(features, self.strides))
 
 
