@@ -5,8 +5,6 @@ whole batch: BatchNorm uses the statistics of each part, and losses are normalis
 each part.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -55,7 +53,8 @@ class GradientAccumulator:
         parts: int,
         compiling: Compiling = "off",
     ) -> None:
-        self.detector, self.device, self.autocast, self.scaler = detector, device, autocast, scaler
+        self.detector, self.device, self.scaler = detector, device, scaler
+        self.autocasting = autocasting(device, autocast)
         self.processes, self.parts = processes, parts
         self.losses_of = self.compiled = compiled(LossesOf(detector), compiling)
         self.phase: Phase | None = None
@@ -108,7 +107,7 @@ class GradientAccumulator:
         sums: dict[str, Tensor] = {}
         for part, part_targets in split_batch(images, targets, self.parts):
             share = len(part) / len(images)
-            with autocasting(self.device, self.autocast):
+            with self.autocasting:
                 losses = self.losses_of(part, part_targets)
             total = torch.stack(list(losses.values())).sum()
             self.scaler.scale(total * share).backward()
@@ -118,14 +117,12 @@ class GradientAccumulator:
         return sums
 
 
-def split_batch(images: Tensor, targets: Targets, parts: int) -> Iterator[tuple[Tensor, Targets]]:
+def split_batch(images: Tensor, targets: Targets, parts: int) -> list[tuple[Tensor, Targets]]:
     """Split a batch [B, ...] into up to `parts` parts of about the same size."""
     if parts == 1:
-        yield images, targets
-        return
+        return [(images, targets)]
     split = [value.tensor_split(min(parts, len(images))) for value in (images, *targets)]
-    for part, *part_targets in zip(*split, strict=True):
-        yield part, Targets(*part_targets)
+    return [(part, Targets(*part_targets)) for part, *part_targets in zip(*split, strict=True)]
 
 
 def smaller_parts(parts: int, batch_size: int, processes: int, reason: str) -> int:

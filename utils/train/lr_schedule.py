@@ -29,17 +29,27 @@ def warmup_factor(steps_trained: int, warmup_steps: int) -> float:
 
 
 class LRSchedule:
-    """The learning rate of each parameter group at each step of a run.
+    """The learning rate of each parameter group of an optimizer at each step of a run.
 
     images         number of training images
     warmup_epochs  epochs of warm-up when a part starts to train
     decay          decay of the learning rate over the whole run
     """
 
-    def __init__(self, phases: Sequence[Phase], images: int, warmup_epochs: float, decay: Decay) -> None:
-        self.phases, self.images = phases, images
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        phases: Sequence[Phase],
+        images: int,
+        warmup_epochs: float,
+        decay: Decay,
+    ) -> None:
+        self.optimizer, self.phases, self.images = optimizer, phases, images
         self.warmup_epochs, self.decay = warmup_epochs, decay
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
+        self.first_steps = [
+            self.first_step(group["part"], group["stage"]) for group in optimizer.param_groups
+        ]
 
     def steps_per_epoch(self, phase: Phase) -> int:
         """Return the optimizer steps in an epoch: one for each full batch, at least one."""
@@ -58,13 +68,10 @@ class LRSchedule:
         frozen = takewhile(lambda phase: is_frozen(part, stage, phase.frozen), self.phases)
         return self.step_at(sum(phase.epochs for phase in frozen))
 
-    def set_learning_rates(
-        self, optimizer: torch.optim.Optimizer, phase: Phase, step: int, factor: float = 1.0
-    ) -> None:
+    def set_learning_rates(self, phase: Phase, step: int, factor: float = 1.0) -> None:
         """Set the learning rate of each parameter group for the coming step; 0 for frozen ones."""
         decay = decay_factor(step / self.total_steps, self.decay)
         warmup_steps = round(self.warmup_epochs * self.steps_per_epoch(phase))
-        for group in optimizer.param_groups:
-            trained = step - self.first_step(group["part"], group["stage"])
+        for group, first_step in zip(self.optimizer.param_groups, self.first_steps, strict=True):
             peak = factor * phase.learning_rate * decay * group["scale"]
-            group["lr"] = peak * warmup_factor(trained, warmup_steps)
+            group["lr"] = peak * warmup_factor(step - first_step, warmup_steps)

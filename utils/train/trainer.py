@@ -72,9 +72,6 @@ class Trainer:
         self.settings = settings
         self.device = device
         self.autocast = settings.detect.autocast
-        self.schedule = LRSchedule(
-            phases, len(train_index), optimization.warmup_epochs, optimization.lr_decay
-        )
         self.optimizer = build_optimizer(
             detector,
             optimization.optimizer,
@@ -82,6 +79,9 @@ class Trainer:
             optimization.decay,
             optimization.layer_decay,
             by_stage=any(stages_frozen(phase.frozen) for phase in phases),
+        )
+        self.schedule = LRSchedule(
+            self.optimizer, phases, len(train_index), optimization.warmup_epochs, optimization.lr_decay
         )
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.autocast is torch.float16)
         self.gradients = GradientAccumulator(
@@ -106,7 +106,7 @@ class Trainer:
         Returns the losses by component, and under NONFINITE 1 if the step was skipped, all on the device.
         """
         assert self.phase is not None, "start_epoch comes first"
-        self.schedule.set_learning_rates(self.optimizer, self.phase, self.steps, self.lr_factor)
+        self.schedule.set_learning_rates(self.phase, self.steps, self.lr_factor)
         images, targets = batch_to_device(batch, self.device)
         self.guard.start()
         losses = self.processes.mean(self.gradients.forward_backward(images, targets))
@@ -124,9 +124,8 @@ class Trainer:
         if self.ema is not None:
             self.ema.update()
         self.steps += 1
-        return {name: torch.where(nonfinite > 0, 0, loss) for name, loss in losses.items()} | {
-            NONFINITE: nonfinite
-        }
+        counted = torch.where(nonfinite > 0, 0, torch.stack([*losses.values()]))
+        return dict(zip(losses, counted, strict=True)) | {NONFINITE: nonfinite}
 
     @property
     def evaluated(self) -> Detector:

@@ -66,7 +66,7 @@ def test_each_stage_warms_up_from_where_it_starts_to_train(index):
     assert [trainer.schedule.first_step(*place) for place in places] == [4, 4, 0, 0, 4]
     rates = []
     for step in (0, 3, 4):
-        trainer.schedule.set_learning_rates(trainer.optimizer, PHASE, step)
+        trainer.schedule.set_learning_rates(PHASE, step)
         found = {(group["part"], group["stage"]): group["lr"] for group in trainer.optimizer.param_groups}
         rates.append([found[place] for place in places])
     # Of a peak of .01: (1/4)^2 at the first step that is trained, all of it at the fourth.

@@ -80,7 +80,7 @@ def test_bad_steps_are_told_and_the_rate_is_halved(index, capsys):
     assert "skipped 2 steps before step 8" in output and trainer.lr_factor == 0.5
     assert f"{order[2]}.png, {order[5]}.png" in output
     rate = result.learning_rate
-    trainer.schedule.set_learning_rates(trainer.optimizer, EACH, trainer.steps, trainer.lr_factor)
+    trainer.schedule.set_learning_rates(EACH, trainer.steps, trainer.lr_factor)
     assert trainer.learning_rate < 0.6 * rate
 
 

@@ -160,7 +160,7 @@ def test_without_it_all_have_the_same_rate(detector, options):
 
 def test_the_trainer_multiplies_the_rate(tmp_path):
     trainer = make_trainer(drawn_index(tmp_path), lr_decay="constant", warmup_epochs=0, layer_decay=0.1)
-    trainer.schedule.set_learning_rates(trainer.optimizer, PHASE, step=0)
+    trainer.schedule.set_learning_rates(PHASE, step=0)
     rates = {(g["part"], g["stage"]): g["lr"] for g in trainer.optimizer.param_groups}
     assert [rates["head", 0], rates["neck", 0], rates["backbone", 5], rates["backbone", 1]] == pytest.approx(
         [1e-2, 1e-3, 1e-4, 1e-8]

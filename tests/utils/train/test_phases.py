@@ -127,7 +127,7 @@ def test_what_newly_trains_warms_up_again(index):
     assert [trainer.schedule.first_step(part) for part in ("backbone", "neck", "head")] == [4, 0, 0]
     rates = []
     for step in range(4, 8):
-        trainer.schedule.set_learning_rates(trainer.optimizer, PHASE, step)
+        trainer.schedule.set_learning_rates(PHASE, step)
         by_part = {group["part"]: group["lr"] for group in trainer.optimizer.param_groups}
         rates.append((by_part["backbone"], by_part["head"]))
     # (1/2)^2 of .01 at the backbone's first step, then all of it; the head stays at its peak.

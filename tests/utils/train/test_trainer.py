@@ -59,7 +59,7 @@ def test_learning_rate_of_every_step(index, monkeypatch):
     seen = []
 
     def record(batch):
-        trainer.schedule.set_learning_rates(trainer.optimizer, trainer.phase, trainer.steps)
+        trainer.schedule.set_learning_rates(trainer.phase, trainer.steps)
         seen.append({group["part"]: group["lr"] for group in trainer.optimizer.param_groups})
         trainer.steps += 1
         return {"box": torch.tensor(1.0)}
