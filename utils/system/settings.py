@@ -20,10 +20,11 @@ class Range:
     text: str
     fits: Callable[[Any], bool]
 
-    def check(self, name: str, value: object) -> None:
-        """Raise ValueError with the name of the flag if the value is out of range."""
-        if value not in (None, "auto") and not self.fits(value):
-            raise ValueError(f"{flag(name)} must be {self.text}, not {value}")
+    def problem(self, name: str, value: object) -> str | None:
+        """Return what is wrong with the value of a field, with its flag; None if it is valid."""
+        if value in (None, "auto") or self.fits(value):
+            return None
+        return f"{flag(name)} must be {self.text}, not {value}"
 
 
 PositiveInt = Annotated[int, Range("at least 1", lambda value: value >= 1)]
@@ -47,9 +48,8 @@ def check_ranges(config: object) -> None:
     for group in _groups(config):
         hints = get_type_hints(type(group), include_extras=True)
         for field in fields(group):  # type: ignore[arg-type]
-            for allowed in _ranges(hints[field.name]):
-                with preflight.check():
-                    allowed.check(field.name, getattr(group, field.name))
+            problems = (x.problem(field.name, getattr(group, field.name)) for x in _ranges(hints[field.name]))
+            preflight.problems += filter(None, problems)
     preflight.finish()
 
 
