@@ -83,7 +83,7 @@ def main(config: Config) -> None:
     print(describe_confidences(predictor.confidences, predictor.class_names, config.predict.only))
     if config.benchmark:
         return print_speed(config, predictor, sources)
-    if config.draw and (unknown := "".join(sorted({*map(missing_letters, predictor.class_names)}))):
+    if config.draw and (unknown := missing_letters(predictor.class_names)):
         print(f"no installed font has the letters {unknown}, drawn as ?: install one, such as Noto Sans")
     done = Done()
     for answer in ask_for_images(config.output) if asking else [sources]:

@@ -7,7 +7,7 @@ draws these scripts.
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -96,12 +96,15 @@ def put_labels(
         put_text(image, text, left + pad, top + pad // 2, text_height, colour)
 
 
-def missing_letters(text: str) -> str:
-    """Return the letters that are missing in the font for the text, and drawn as question marks."""
-    font = _font_of(text, SAMPLE_SIZE)
-    text = unicodedata.normalize("NFC", text)
-    known = _letters_of(str(font.path)).__contains__ if font else _is_known
-    return "".join(sorted({letter for letter in text if not letter.isspace() and not known(letter)}))
+def missing_letters(texts: Iterable[str]) -> str:
+    """Return the letters that are missing in the fonts for the texts, and drawn as question marks."""
+    missing: set[str] = set()
+    for text in texts:
+        font = _font_of(text, SAMPLE_SIZE)
+        known = _letters_of(str(font.path)).__contains__ if font else _is_known
+        letters = {*unicodedata.normalize("NFC", text)}
+        missing |= {letter for letter in letters if not letter.isspace() and not known(letter)}
+    return "".join(sorted(missing))
 
 
 def _label_padding(text_height: int) -> int:

@@ -30,7 +30,7 @@ def test_letters_stay_within_their_size(text):
 
 @pytest.mark.parametrize("text", ["红绿灯", "ネコ", "고양이", "Łódź", "Ελλάδα", "Tiếng Việt"])
 def test_scripts_that_need_no_other_font(text):
-    assert missing_letters(text) == "" and _better_font(text) == ""
+    assert missing_letters([text]) == "" and _better_font(text) == ""
 
 
 def test_composed_and_decomposed_letters_are_the_same():
@@ -55,8 +55,8 @@ def test_arabic_and_hebrew_run_from_right_to_left():
 
 def test_letters_that_no_font_has_are_named():
     """U+10FFFD is for private use: no font has it."""
-    assert missing_letters("dog \U0010fffd") == "\U0010fffd"
-    assert missing_letters("dog?") == ""
+    assert missing_letters(["dog \U0010fffd", "\U0010fffd cat"]) == "\U0010fffd"
+    assert missing_letters(["dog?"]) == ""
     assert len(written("\U0010fffd")[1]) > 0, "a question mark stands for it"
 
 
