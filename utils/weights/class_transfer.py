@@ -72,15 +72,18 @@ def model_shapes(model: Preset, num_classes: int) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in state.items() if tensor.is_floating_point()}
 
 
-def class_layers(model: Preset) -> dict[str, ClassLayer]:
-    """Return the class layers: all tensors whose shape depends on the number of classes."""
-    one, two = model_shapes(model, 1), model_shapes(model, 2)
+def class_layers(model: Preset, shapes: Mapping[str, torch.Size], num_classes: int) -> dict[str, ClassLayer]:
+    """Return the class layers: all tensors whose shape depends on the number of classes.
+
+    shapes  shapes of the model's tensors for `num_classes` classes, as those of `model_shapes`
+    """
+    more = model_shapes(model, num_classes + 1)
     layers = {}
-    for name, shape in one.items():
-        rows = two[name][0] - shape[0] if shape else 0  # rows per class
+    for name, shape in shapes.items():
+        rows = more[name][0] - shape[0] if shape else 0  # rows per class
         if rows:
             each = next((n for end, n in _ROWS_EACH.items() if name.endswith(end)), 1)
-            layers[name] = ClassLayer(rows // each, shape[0] // rows - 1, each)
+            layers[name] = ClassLayer(rows // each, shape[0] // rows - num_classes, each)
     return layers
 
 

@@ -24,6 +24,7 @@ from utils.weights.match_by_order import match_by_order
 from utils.weights.read_weights import Weights
 
 COCO_CLASSES = ROOT / "model_data" / "coco_classes.txt"
+NUM_COCO = 80  # classes in it
 
 
 def load_weights(
@@ -37,12 +38,14 @@ def load_weights(
     the backbone fits; the detector is then unchanged.
     """
     state, is_official = our_names(weights, model)
-    layers = class_layers(model)
-    counts = layer_class_counts(state, layers)
-    known = _known_classes(weights, counts, is_official)
-    transfer = None if known is None or strict else match_classes(known, class_names, layers)
-
     ours = {name: value for name, value in detector.state_dict().items() if value.is_floating_point()}
+    shapes = {name: value.shape for name, value in ours.items()}
+    layers = class_layers(model, shapes, len(class_names))
+    counts = layer_class_counts(state, layers)
+    _check_consistent(weights, counts)
+    known = None if strict else _known_classes(weights, counts, is_official)
+    transfer = None if known is None else match_classes(known, class_names, layers)
+
     state, by_order = match_by_order(ours, state)
     report = report_fit(ours, state, transfer, class_names, by_order)
     _check_backbone(report.parts["backbone"], weights, model)
@@ -54,9 +57,12 @@ def load_weights(
 
 
 def known_classes(weights: Weights, model: Preset) -> tuple[str, ...] | None:
-    """Return the class names of weights for `model`; None if unknown."""
+    """Return the class names of weights for `model`, as stored or those of COCO; None if unknown."""
+    if weights.class_names is not None:
+        return weights.class_names
     state, is_official = our_names(weights, model)
-    return _known_classes(weights, layer_class_counts(state, class_layers(model)), is_official)
+    layers = class_layers(model, model_shapes(model, NUM_COCO), NUM_COCO)
+    return _known_classes(weights, layer_class_counts(state, layers), is_official)
 
 
 def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bool]:
@@ -72,14 +78,18 @@ def our_names(weights: Weights, model: Preset) -> tuple[Mapping[str, Tensor], bo
 
 def _known_classes(weights: Weights, counts: frozenset[int], is_official: bool) -> tuple[str, ...] | None:
     """Return the class names of a file with class layers for `counts` classes; None if unknown."""
-    if weights.class_names is None:
-        return read_classes(COCO_CLASSES) if is_official and counts == {80} else None
-    if counts and counts != {len(weights.class_names)}:
+    if weights.class_names is None and is_official and counts == {NUM_COCO}:
+        return read_classes(COCO_CLASSES)
+    return weights.class_names
+
+
+def _check_consistent(weights: Weights, counts: frozenset[int]) -> None:
+    """Raise ValueError if the file names another number of classes than its class layers have."""
+    if weights.class_names is not None and counts and counts != {len(weights.class_names)}:
         raise ValueError(
             f"{weights.path} is inconsistent: it names {len(weights.class_names)} classes and has "
             f"class layers for {max(counts)}; save it again"
         )
-    return weights.class_names
 
 
 def _check_backbone(backbone: PartReport, weights: Weights, model: Preset) -> None:

@@ -5,21 +5,25 @@ import torch
 
 from nets import preset
 from tests.utils.weights.nano_weights import LAYERS, NANO
-from utils.weights.class_transfer import ClassLayer, ClassTransfer, class_layers, match_classes
+from utils.weights.class_transfer import ClassLayer, ClassTransfer, class_layers, match_classes, model_shapes
 
 FASTER = "head.roi_heads.box_predictor."
 
 
+def layers_of(model):
+    return class_layers(model, model_shapes(model, 2), 2)
+
+
 def test_layers_of_torchvisions_detectors():
     """Groups are anchors; the background comes before the classes; a box has four rows for each class."""
-    assert {name: tuple(layer) for name, layer in class_layers(preset("fasterrcnn")).items()} == {
+    assert {name: tuple(layer) for name, layer in layers_of(preset("fasterrcnn")).items()} == {
         f"{FASTER}cls_score.weight": (1, 1, 1),
         f"{FASTER}cls_score.bias": (1, 1, 1),
         f"{FASTER}bbox_pred.weight": (1, 1, 4),
         f"{FASTER}bbox_pred.bias": (1, 1, 4),
     }
-    assert {tuple(layer) for layer in class_layers(preset("ssd300_vgg16")).values()} == {(4, 1, 1), (6, 1, 1)}
-    assert {tuple(layer) for layer in class_layers(preset("retinanet")).values()} == {(9, 0, 1)}
+    assert {tuple(layer) for layer in layers_of(preset("ssd300_vgg16")).values()} == {(4, 1, 1), (6, 1, 1)}
+    assert {tuple(layer) for layer in layers_of(preset("retinanet")).values()} == {(9, 0, 1)}
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,10 @@ def test_four_rows_of_each_class_go_together():
     assert transfer.rows(transfer.layers["boxes"]) == 12
 
 
-def test_class_layers_are_found():
-    assert sorted(class_layers(NANO)) == sorted(LAYERS)
+@pytest.mark.parametrize("classes", [1, 3])
+def test_class_layers_are_found(classes):
+    assert class_layers(NANO, model_shapes(NANO, classes), classes) == layers_of(NANO)
+    assert sorted(layers_of(NANO)) == sorted(LAYERS)
 
 
 def test_rows_before_the_classes_are_copied_too():

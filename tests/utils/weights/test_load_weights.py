@@ -12,7 +12,7 @@ from tests.nets.published.torchvision_models import random_model
 from tests.official_names import as_official
 from tests.utils.weights.nano_weights import LAYERS, NANO, equal, floating, fresh, weights_of
 from utils.data.class_names import read_classes
-from utils.weights.class_transfer import ClassLayer, class_layers
+from utils.weights.class_transfer import ClassLayer, class_layers, model_shapes
 from utils.weights.load_weights import COCO_CLASSES, best_fit, load_weights
 from utils.weights.read_weights import Weights, read_weights
 
@@ -63,8 +63,9 @@ def test_class_rows_follow_their_names(donor, theirs, ours, rows):
 def test_class_rows_of_anchors_follow_their_names():
     """Each of three anchors has a row for every class: class b has the rows 1, 4 and 7."""
     model, donor = preset("yolov4_tiny"), fresh(3, "yolov4_tiny")
-    assert {name.rsplit(".", 2)[0] for name in class_layers(model)} == {"head.class_preds"}
-    assert {*class_layers(model).values()} == {ClassLayer(groups=3, before=0)}
+    layers = class_layers(model, model_shapes(model, 3), 3)
+    assert {name.rsplit(".", 2)[0] for name in layers} == {"head.class_preds"}
+    assert {*layers.values()} == {ClassLayer(groups=3, before=0)}
     detector = fresh(3, "yolov4_tiny")
     torch.nn.init.constant_(detector.head.class_preds[1].weight, 7.0)
     report = load_weights(detector, weights_of(donor, tuple("abc")), model, tuple("cxb"))
