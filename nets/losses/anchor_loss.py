@@ -13,7 +13,7 @@ from nets.assigners.resolve_conflicts import resolve_conflicts
 from nets.common.boxes import OBJECTS_AT_ONCE, aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.heads.anchor_head import AnchorRaw, decode_anchor_boxes
-from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smooth_labels, weight_by_class
+from nets.losses.common import LossSettings, binary_loss, class_losses, reduce_mean_count
 from nets.losses.iou_losses import BOX_LOSSES
 
 ANCHOR_BOX_WEIGHT = 5.0
@@ -48,9 +48,8 @@ def anchor_loss(raw: AnchorRaw, targets: Targets, settings: LossSettings) -> dic
     counted = (found.positive | (best_iou(boxes, targets) < IGNORE_IOU)).float()
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal)
     labels = targets.labels.gather(1, found.target)
-    class_targets = smooth_labels(F.one_hot(labels, raw.classes.shape[-1]).float(), settings.label_smoothing)
-    class_loss = binary_loss(raw.classes, class_targets, settings.focal).sum(dim=-1)
-    class_loss = weight_by_class(class_loss, labels, settings.class_weights)
+    class_targets = F.one_hot(labels, raw.classes.shape[-1]).float()
+    class_loss = class_losses(raw.classes, class_targets, labels, settings)
     return {
         "box": ANCHOR_BOX_WEIGHT * (box_loss * positive).sum() / number,
         "objectness": (objectness_loss * counted).sum() / number,

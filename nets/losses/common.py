@@ -69,6 +69,16 @@ def weight_by_class(class_loss: Tensor, labels: Tensor, weights: tuple[float, ..
     return class_loss * table[labels]
 
 
+def class_losses(logits: Tensor, targets: Tensor, labels: Tensor, settings: LossSettings) -> Tensor:
+    """Return the class loss [...] of samples, summed over classes, with all settings applied.
+
+    logits and targets [..., C], labels int64 [...] of their objects
+    """
+    smoothed = smooth_labels(targets, settings.label_smoothing)
+    loss = binary_loss(logits, smoothed, settings.focal).sum(dim=-1)
+    return weight_by_class(loss, labels, settings.class_weights)
+
+
 def reduce_mean_count(count: Tensor) -> Tensor:
     """Return the mean of the scalar `count` over all processes, with the sum of counts clamped to at least 1.
 

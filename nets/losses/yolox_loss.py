@@ -11,7 +11,7 @@ from nets.assigners.simota import Assignment, simota
 from nets.common.boxes import aligned_iou, gather_rows
 from nets.common.structures import Targets
 from nets.heads.yolox_head import YOLOXRaw, decode_yolox_boxes
-from nets.losses.common import LossSettings, binary_loss, reduce_mean_count, smooth_labels, weight_by_class
+from nets.losses.common import LossSettings, binary_loss, class_losses, reduce_mean_count
 from nets.losses.iou_losses import BOX_LOSSES
 
 YOLOX_BOX_WEIGHT = 5.0
@@ -40,9 +40,7 @@ def yolox_loss(raw: YOLOXRaw, targets: Targets, settings: LossSettings) -> dict[
     positive, won = found.positive.float(), found.won.float()
     number = reduce_mean_count(positive.sum())
     objectness_loss = binary_loss(raw.objectness, positive, settings.focal).sum()
-    class_targets = smooth_labels(class_targets, settings.label_smoothing)
-    class_loss = binary_loss(classes, class_targets, settings.focal).sum(dim=-1)
-    class_loss = weight_by_class(class_loss, labels, settings.class_weights)
+    class_loss = class_losses(classes, class_targets, labels, settings)
     return {
         "box": YOLOX_BOX_WEIGHT * (box_loss * won).sum() / number,
         "objectness": objectness_loss / number,
