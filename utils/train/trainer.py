@@ -107,10 +107,9 @@ class Trainer:
         """
         assert self.phase is not None, "start_epoch comes first"
         self.schedule.set_learning_rates(self.phase, self.steps, self.lr_factor)
+        images, targets = batch_to_device(batch, self.device)
         self.guard.start()
-        losses = self.gradients.forward_backward(*batch_to_device(batch, self.device))
-        if self.processes.world_size > 1:
-            losses = self.processes.mean(losses)
+        losses = self.processes.mean(self.gradients.forward_backward(images, targets))
         # In float16 gradients overflow now and then, and the scaler skips the step itself.
         scaled = self.scaler.is_enabled()
         nonfinite = self.guard.check(losses, batch.image_numbers, with_gradients=not scaled)
