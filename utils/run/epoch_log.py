@@ -21,7 +21,7 @@ from utils.run.run_evaluation import Evaluation
 from utils.run.settings import Run
 from utils.system.device import usable_cores
 from utils.train.epoch_state import EpochResult, EpochState
-from utils.train.phases import Phase
+from utils.train.phases import Phase, total_epochs
 from utils.train.trainer import Trainer
 
 GAP = "  "
@@ -120,7 +120,7 @@ class RunLog:
         self.trainer, self.run = trainer, run
         self.first = trainer.processes.first
         self.experiments = open_experiments(run.settings.log if self.first else (), run.folder, epochs_done)
-        self.total_epochs = sum(phase.epochs for phase in trainer.phases)
+        self.total_epochs = total_epochs(trainer.phases)
         self.epochs_before, self.started = epochs_done, time.perf_counter()
         self.rows = 0  # printed since the phase began
 

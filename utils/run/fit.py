@@ -16,7 +16,7 @@ from utils.system.signals import Stopped, StopSignal, exit_status_of
 from utils.train.data_wait import idle_timer
 from utils.train.epoch_state import EpochState
 from utils.train.nonfinite_guard import require_finite
-from utils.train.phases import Phase
+from utils.train.phases import Phase, phase_at, total_epochs
 from utils.train.trainer import Trainer
 
 REVIEW_EVERY = 10  # steps; only then does the loop wait for the device
@@ -65,9 +65,8 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
 
 def remaining_epochs(phases: Sequence[Phase], done: int) -> Iterator[tuple[Phase, int]]:
     """Yield the phase and number of each epoch after the first `done` ones."""
-    epochs = [phase for phase in phases for _ in range(phase.epochs)]
-    for epoch in range(done, len(epochs)):
-        yield epochs[epoch], epoch
+    for epoch in range(done, total_epochs(phases)):
+        yield phase_at(phases, epoch), epoch
 
 
 def early_stopping(run: Run, progress: Progress) -> bool:
@@ -94,7 +93,7 @@ def evaluate_if_due(
     trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress, stop: StopSignal
 ) -> Evaluation | None:
     """Evaluate every --eval-period epochs and after the last. A signal stops the evaluation at once."""
-    epoch, total = progress.epoch + 1, sum(phase.epochs for phase in trainer.phases)
+    epoch, total = progress.epoch + 1, total_epochs(trainer.phases)
     if epoch % run.settings.eval_period and epoch < total:
         return None
     try:

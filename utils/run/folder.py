@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from utils.data.index import DatasetIndex
 from utils.system.files import replacing
 from utils.system.settings import flat_types, with_values
 
-ConfigT = TypeVar("ConfigT")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
 
 

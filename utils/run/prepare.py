@@ -18,6 +18,7 @@ from utils.run.resume import Progress, restore_run
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
+from utils.train.phases import total_epochs
 from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
@@ -90,7 +91,7 @@ def open_folder(
             print(f"note: the {name} data has changed since the run was started")
         progress = restore_run(trainer, folder, same_images="train" not in changed)
     elif processes.first:
-        epochs, period = sum(phase.epochs for phase in trainer.phases), settings["save_period"]
+        epochs, period = total_epochs(trainer.phases), settings["save_period"]
         require_room(trainer, settings["output"], more=epochs // period if period else 0)
         folder = create_run_folder(settings["output"], settings["name"])
     if folder and processes.first:

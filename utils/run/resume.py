@@ -12,9 +12,10 @@ import torch
 
 from nets import Preset, parts_of
 from utils.run.folder import truncate_metrics
+from utils.system.settings import flag
 from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
-from utils.train.phases import phase_at
+from utils.train.phases import phase_at, total_epochs
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
 
@@ -146,7 +147,7 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, A
 
 def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochState:
     """The state of the epoch in progress, in batches of the phase that it now belongs to."""
-    epoch, epochs = state["epoch"], sum(phase.epochs for phase in trainer.phases)
+    epoch, epochs = state["epoch"], total_epochs(trainer.phases)
     if epoch > epochs:
         raise ValueError(f"--epochs {epochs}: the run has already trained for {epoch} epochs")
     within = EpochState(**_renamed(state["within"], EARLIER_NAMES_WITHIN))
@@ -196,19 +197,15 @@ def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Pa
         for name in after
         if name not in NOT_OF_THE_PLAN and name in before and before[name] != after[name]
     ]
-    shown = {name: (_flag(name), _text(before[name]), _text(after[name])) for name in changed}
+    shown = {name: (flag(name), _text(before[name]), _text(after[name])) for name in changed}
     for reason, names in WHY_NOT.items():
         for name in set(names) & shown.keys():
-            flag, was, wanted = shown[name]
+            option, was, wanted = shown[name]
             raise ValueError(
-                f"{flag} cannot change from {was} to {wanted} within a run: {reason}. Omit the flag, or "
+                f"{option} cannot change from {was} to {wanted} within a run: {reason}. Omit the flag, or "
                 f"start a new run with --weights {folder / LAST}"
             )
-    return [f"{flag} {was} -> {wanted}" for flag, was, wanted in shown.values()]
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return [f"{option} {was} -> {wanted}" for option, was, wanted in shown.values()]
 
 
 def _text(value: Any) -> str:

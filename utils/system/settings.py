@@ -6,11 +6,14 @@ A script's `Config` holds groups of settings with flat flags: `group: OmitArgPre
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, TypeVar, get_args, get_type_hints
 
 from utils.system.validation import Preflight
 
-C = TypeVar("C")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+S = TypeVar("S", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -42,36 +45,36 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def check_ranges(config: object) -> None:
+def check_ranges(config: "DataclassInstance") -> None:
     """Raise ValueError with all values that are out of range, also in nested groups."""
     preflight = Preflight()
     for group in _groups(config):
         hints = get_type_hints(type(group), include_extras=True)
-        for field in fields(group):  # type: ignore[arg-type]
+        for field in fields(group):
             problems = (x.problem(field.name, getattr(group, field.name)) for x in _ranges(hints[field.name]))
             preflight.problems += filter(None, problems)
     preflight.finish()
 
 
-def flat_values(config: object) -> dict[str, Any]:
+def flat_values(config: "DataclassInstance") -> dict[str, Any]:
     """Return the values of a settings dataclass and of nested groups by field name."""
     values: dict[str, Any] = {}
-    for field in fields(config):  # type: ignore[arg-type]
+    for field in fields(config):
         value = getattr(config, field.name)
-        values |= flat_values(value) if is_dataclass(value) else {field.name: value}
+        values |= flat_values(value) if _is_group(value) else {field.name: value}
     return values
 
 
-def with_values(config: C, values: Mapping[str, Any]) -> C:
+def with_values(config: S, values: Mapping[str, Any]) -> S:
     """Return the settings with some values changed, also in nested groups; unknown names are ignored."""
     changes: dict[str, Any] = {}
-    for field in fields(config):  # type: ignore[arg-type]
+    for field in fields(config):
         value = getattr(config, field.name)
-        if is_dataclass(value):
+        if _is_group(value):
             changes[field.name] = with_values(value, values)
         elif field.name in values:
             changes[field.name] = values[field.name]
-    return replace(config, **changes)  # type: ignore[type-var]
+    return replace(config, **changes)
 
 
 def flat_types(kind: type) -> dict[str, Any]:
@@ -82,11 +85,15 @@ def flat_types(kind: type) -> dict[str, Any]:
     return found
 
 
-def _groups(config: object) -> Iterator[object]:
+def _is_group(value: object) -> "TypeGuard[DataclassInstance]":
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _groups(config: "DataclassInstance") -> Iterator["DataclassInstance"]:
     yield config
-    for field in fields(config):  # type: ignore[arg-type]
+    for field in fields(config):
         value = getattr(config, field.name)
-        if is_dataclass(value):
+        if _is_group(value):
             yield from _groups(value)
 
 

@@ -81,6 +81,11 @@ def apply_freezing(detector: Detector, phase: Phase) -> None:
                 module.eval()
 
 
+def total_epochs(phases: Sequence[Phase]) -> int:
+    """Return the number of epochs of all phases."""
+    return sum(phase.epochs for phase in phases)
+
+
 def phase_at(phases: Sequence[Phase], epoch: int) -> Phase:
     """Return the phase of epoch number `epoch`, counted from 0."""
     for phase in phases:
