@@ -9,14 +9,13 @@ editing by hand. Write the validation list with the `--classes` of the training 
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.data.class_names import read_classes
+from utils.data.class_names import read_classes, write_classes
 from utils.data.index import select_boxes
-from utils.data.summary import count_table
+from utils.data.summary import count_table, print_notes
 from utils.formats.coco import read_coco
 from utils.formats.list_file import write_list
 from utils.formats.read_data import require_boxes, require_images
 from utils.system.cli import ROOT, run
-from utils.system.files import write_text
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,10 @@ def main(config: Config) -> None:
     given = read_classes(config.classes) if config.classes else None
     index = read_coco(config.annotations, config.images, given)
     require_images(index, str(config.annotations))
+    print_notes(index)
+    require_boxes(index, str(config.annotations))
     kept = select_boxes(index, ~index.crowd)  # a list file has no crowd flag
     print(count_table({config.output.stem: kept}, {"crowds, skipped": [int(index.crowd.sum())]}))
-    require_boxes(kept, str(config.annotations))
     if given is None:
         _write_classes(config.output.with_name(f"{config.output.stem}_classes.txt"), index.class_names)
     write_list(config.output, kept)
@@ -45,7 +45,7 @@ def main(config: Config) -> None:
 def _write_classes(path: Path, names: tuple[str, ...]) -> None:
     if path.exists() and read_classes(path) != names:
         raise ValueError(f"{path} contains other classes than the JSON: give --classes {path}, or remove it")
-    write_text(path, "".join(f"{name}\n" for name in names))
+    write_classes(path, names)
     print(f"wrote {path.absolute()}: {len(names)} classes")
 
 

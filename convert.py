@@ -13,7 +13,7 @@ from typing import Annotated
 import tyro
 
 from utils.data.class_names import read_classes
-from utils.data.summary import count_table
+from utils.data.summary import count_table, data_line, print_notes
 from utils.formats.convert import convert
 from utils.formats.place_images import ImagePlacement
 from utils.formats.read_data import read_many, require_images
@@ -40,6 +40,8 @@ def main(config: Config) -> None:
     check_ranges(config)
     index = read_many(config.data, read_classes(config.classes) if config.classes else None)
     require_images(index, ", ".join(config.data))
+    print(f"read: {data_line(index)}")
+    print_notes(index)
     converted = convert(index, config.to, config.output, config.split, config.images, config.keep_difficult)
     print(count_table({config.split: converted.data}))
     for change, count in converted.changes.items():

@@ -12,6 +12,7 @@ import torch
 
 from nets import preset
 from nets.common.detector import Detector
+from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.export.difference import Difference
 from utils.export.verify import Reference, compare_on_data, verify_network
@@ -83,6 +84,7 @@ def main(config: Config) -> None:
         metadata = replace(metadata, bfloat16=accurate)
     index = read_data(config.check, trained.class_names) if config.check else None
     if index is not None:
+        print_notes(index)
         require_images(index, config.check)
     with staged(path) as beside:
         write_export(inference, metadata, beside, config.format, config.half)

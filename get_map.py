@@ -14,6 +14,7 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_counts
+from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.evaluate.evaluator import Matched, Metrics, compute_metrics, match_detections
 from utils.evaluate.ground_truth import FlatDetections, flatten_detections
@@ -155,6 +156,7 @@ def detect(config: Config) -> Inputs:
     on_device = describe_trained(trained)
     print(on_device)
     index = read_many(config.data, trained.class_names)
+    print_notes(index)
     require_images(index, ", ".join(config.data))
     require_boxes(index, ", ".join(config.data))
     workers = automatic_workers(usable_cores(), device.type == "cuda")

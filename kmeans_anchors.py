@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nets import stride_of
 from utils.data.class_names import read_classes
+from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.formats.read_data import read_data, require_boxes
 from utils.models.anchor_fit import advice, fit_text
@@ -46,6 +47,7 @@ def main(config: Config) -> None:
     image_size = config.image_size or model.image_size
     check_image_size(image_size, stride_of(model), model.smallest)
     index = read_data(config.data, read_classes(config.classes))
+    print_notes(index)
     require_boxes(index, config.data)
     sizes = box_sizes(index, image_size)
     if len(sizes) == 0:

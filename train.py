@@ -16,6 +16,7 @@ from nets.losses.common import LossOptions
 from utils.augment.settings import Augmentation
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
+from utils.data.summary import data_line, print_notes
 from utils.data.types import Size
 from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
@@ -206,7 +207,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         require_loss(model, loss_of(config, data.get("train")))
     preflight.finish()
     for name, index in data.items():
-        print(f"{name}: {len(index)} images, {len(index.labels)} objects of {len(index.class_names)} classes")
+        print(f"{name}: {data_line(index)}")
+        print_notes(index)
     return data
 
 

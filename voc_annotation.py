@@ -22,9 +22,9 @@ from utils.formats.voc import (
     VocSplit,
     images_without_xml,
     no_match_message,
-    open_voc,
     read_voc,
 )
+from utils.formats.voc_folder import open_voc
 from utils.formats.voc_split import Shares, make_split, users_split, write_split
 from utils.system.cli import ROOT, run
 

@@ -62,9 +62,11 @@ def test_a_list_without_any_box(train, home, tmp_path):
 
 def test_a_class_beyond_the_classes(train, home, tmp_path):
     image = next((home / "VOC2007" / "JPEGImages").iterdir())
-    (tmp_path / "list.txt").write_text(f"{image}\t1,2,30,40,0 1,2,30,40,5\n", encoding="utf-8")
+    (tmp_path / "list.txt").write_text(f"{image}\t1,2,30,40,0 1,2,30,40,5 1,2,30,40,5\n", encoding="utf-8")
     message = train("--train", tmp_path / "list.txt")
-    assert "list.txt" in message and "line 1: class 5" in message and "0 to 4" in message
+    assert (
+        "list.txt" in message and "line 1: class 5" in message and "2 of 3" in message and "0 to 4" in message
+    )
 
 
 def test_images_that_are_not_there(train, tmp_path):

@@ -12,6 +12,7 @@ from PIL import Image
 from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from train import Config, complete, read_all_data
+from utils.data.notes import OTHER_CLASSES, counts_by_subject
 from utils.run.folder import read_config
 from utils.system.settings import flat_values
 from utils.weights.pretrained import SOURCES
@@ -242,23 +243,24 @@ def read(folder, train, **settings):
 
 
 def test_several_data_sets_are_one_and_all_have_the_classes_of_the_training_data(several):
-    with pytest.warns(UserWarning, match=r"one\.json lacks fox"):
-        data = read(several, ["one", "two"])
+    data = read(several, ["one", "two"])
+    assert "one.json" in data["train"].notes[0].problems[0].file
+    assert data["train"].notes[0].problems[0].reason == "lacks fox"
     assert {index.class_names for index in data.values()} == {("cat", "dog", "fox")}
     assert data["train"].labels.tolist() == [0, 1, 1, 0, 2] and data["val"].labels.tolist() == [2, 0]
 
 
 def test_what_the_training_data_has_not_is_left_out_of_the_others(several):
-    with pytest.warns(UserWarning, match=r"val\.json: skipped classes not in the class list: fox \(1\)"):
-        data = read(several, ["one"])
+    data = read(several, ["one"])
+    assert counts_by_subject(data["val"].notes, OTHER_CLASSES) == {"fox": 1}
     assert [index.class_names for index in data.values()] == [("cat", "dog")] * 3
     assert data["val"].labels.tolist() == data["test"].labels.tolist() == [0]
 
 
 def test_a_class_list_decides_for_all(several):
     (several / "classes.txt").write_text("fox\ncat\n")
-    with pytest.warns(UserWarning, match=r"dog \(1\)"):
-        data = read(several, ["two", "one"], classes=several / "classes.txt")
+    data = read(several, ["two", "one"], classes=several / "classes.txt")
+    assert [(note.subject, note.number) for note in data["train"].notes] == [("dog", 1)]
     assert data["train"].class_names == ("fox", "cat") and data["train"].labels.tolist() == [1, 0, 1]
 
 

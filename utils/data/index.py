@@ -14,6 +14,7 @@ import numpy as np
 
 from utils.data.boxes import box_area
 from utils.data.mapped_array import MappedArray, location_of, map_array
+from utils.data.notes import Notes, merge_notes
 from utils.data.types import Boxes, Labels, Size
 
 PATHS_PER_BLOCK = 10_000  # number of paths decoded at a time
@@ -47,6 +48,7 @@ class DatasetIndex:
     difficult     bool [M], VOC's flag: hard to see, ignored in evaluation
     crowd         bool [M], COCO's flag: a group of objects in one box
     areas         float32 [M], COCO's segmentation areas in square pixels; default: the box areas
+    notes         what the reader left out or changed; not passed on to other processes
     """
 
     class_names: tuple[str, ...]
@@ -59,6 +61,7 @@ class DatasetIndex:
     difficult: np.ndarray
     crowd: np.ndarray
     areas: np.ndarray
+    notes: Notes = ()
 
     def __len__(self) -> int:
         return len(self.path_offsets) - 1
@@ -79,7 +82,9 @@ class DatasetIndex:
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle: mapped arrays as locations, so that the other process shares them."""
         locations = {name: location_of(getattr(self, name)) for name in ARRAYS}
-        return vars(self) | {name: location for name, location in locations.items() if location}
+        return (
+            vars(self) | {name: location for name, location in locations.items() if location} | {"notes": ()}
+        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
@@ -90,11 +95,13 @@ class DatasetIndex:
         return slice(int(self.box_offsets[image_number]), int(self.box_offsets[image_number + 1]))
 
 
-ARRAYS = tuple(field.name for field in fields(DatasetIndex) if field.name != "class_names")
+ARRAYS = tuple(field.name for field in fields(DatasetIndex) if field.name not in ("class_names", "notes"))
 OFFSETS = ("path_offsets", "box_offsets")  # arrays with cumulative sums
 
 
-def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> DatasetIndex:
+def build_index(
+    records: Iterable[ImageRecord], class_names: Sequence[str], notes: Notes = ()
+) -> DatasetIndex:
     """Build the index of the records, in order."""
     records = list(records)
     assert all(record.boxes.shape == (len(record.labels), 4) for record in records), "one box for each label"
@@ -109,6 +116,7 @@ def build_index(records: Iterable[ImageRecord], class_names: Sequence[str]) -> D
         difficult=join_arrays([_or_false(record.difficult, record) for record in records], np.bool_),
         crowd=join_arrays([_or_false(record.crowd, record) for record in records], np.bool_),
         areas=join_arrays([_or_box_areas(record) for record in records], np.float32),
+        notes=notes,
     )
 
 
@@ -123,6 +131,7 @@ def flat_index(
     difficult: np.ndarray | None = None,
     crowd: np.ndarray | None = None,
     areas: np.ndarray | None = None,
+    notes: Notes = (),
 ) -> DatasetIndex:
     """Build an index from flat arrays.
 
@@ -146,6 +155,7 @@ def flat_index(
         difficult=no_flags if difficult is None else difficult.astype(bool),
         crowd=no_flags if crowd is None else crowd.astype(bool),
         areas=(box_area(boxes) if areas is None else areas).astype(np.float32),
+        notes=notes,
     )
 
 
@@ -191,9 +201,11 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
     # Byte arrays grow in place; a list of arrays would be in memory together with the concatenated result.
     columns = {name: bytearray() for name in ARRAYS}
     names, first = set(), None
+    notes: list[Notes] = []
     for index in indexes:
         first = index if first is None else first
         names.add(index.class_names)
+        notes.append(index.notes)
         for name, column in columns.items():
             array = getattr(index, name)
             column += (np.diff(array) if name in OFFSETS else array).tobytes()
@@ -203,7 +215,7 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
         like = getattr(first, name)
         array = np.frombuffer(column, like.dtype).reshape(-1, *like.shape[1:])
         arrays[name] = _offsets(array) if name in OFFSETS else array
-    return DatasetIndex(first.class_names, **arrays)
+    return DatasetIndex(first.class_names, **arrays, notes=merge_notes(notes))
 
 
 def sound_boxes(boxes: Boxes) -> np.ndarray:

@@ -12,7 +12,6 @@ import secrets
 import struct
 import sys
 import time
-import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,9 +22,10 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.data.mapped_array import MappedArray, map_array
+from utils.data.notes import Note, Notes, Problem
 from utils.system.download import file_sha256
 
-VERSION = 1  # increase when a reader or the file layout changes, to ignore older indexes
+VERSION = 2  # increase when a reader or the file layout changes, to ignore older indexes
 MIN_CACHED_BYTES = 8 << 20  # smaller files take at most 1 s to parse, lists 0.5 s
 MAX_CACHE_BYTES = 5 << 30  # total of all indexes; the least recently used are removed first
 ABANDONED_SECONDS = 3600.0  # age at which an incomplete file counts as left by a killed process
@@ -44,13 +44,11 @@ DTYPES = {  # the arrays in file order; the widest types first, for alignment
     "path_bytes": "|u1",
 }
 
-CachedIndex = tuple[DatasetIndex, list[str]]  # the index, and the warnings of the reader
-
 
 def read_cached(
     reader: Callable[..., DatasetIndex], path: Path, *settings: Path | Sequence[str] | None
 ) -> DatasetIndex:
-    """Return `reader(path, *settings)`, from the cache if possible, and repeat the reader's warnings.
+    """Return `reader(path, *settings)`, from the cache if possible, with the reader's notes.
 
     The settings (folders and class names) are all that the index depends on apart from the file and its
     folder. Nothing is cached for small files, or if the cache cannot be written (no folder, a full disk).
@@ -59,18 +57,11 @@ def read_cached(
         return reader(path, *settings)
     digest = file_sha256(path)
     key = _key(reader.__name__, digest, path.absolute().parent, *settings)
-    cached = _load(key)
-    if cached is None:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            index = reader(path, *settings)
-        messages = [str(warning.message) for warning in caught if warning.category is UserWarning]
-        unchanged = file_sha256(path) == digest  # the file did not change meanwhile
-        cached = (unchanged and _store(key, index, messages)) or (index, messages)
-    index, messages = cached
-    for message in messages:
-        warnings.warn(message, stacklevel=3)
-    return index
+    if (cached := _load(key)) is not None:
+        return cached
+    index = reader(path, *settings)
+    unchanged = file_sha256(path) == digest  # the file did not change meanwhile
+    return (unchanged and _store(key, index)) or index
 
 
 def cache_folder() -> Path | None:
@@ -95,7 +86,7 @@ def _key(*parts: object) -> str:
     return hashlib.sha256(json.dumps([VERSION, *parts], default=str).encode()).hexdigest()
 
 
-def _load(key: str) -> CachedIndex | None:
+def _load(key: str) -> DatasetIndex | None:
     """Return the cached index for a key, memory-mapped; None if missing or damaged."""
     folder = cache_folder()
     if folder is None:
@@ -110,11 +101,20 @@ def _load(key: str) -> CachedIndex | None:
             location = MappedArray(str(path), start, dtype, tuple(header["shapes"][name]))
             arrays[name] = map_array(location)
             start += arrays[name].nbytes
+        notes = _notes(header["notes"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
     with suppress(OSError):
         os.utime(path)  # mark as used now
-    return DatasetIndex(tuple(header["class_names"]), **arrays), header["warnings"]
+    return DatasetIndex(tuple(header["class_names"]), **arrays, notes=notes)
+
+
+def _notes(entries: Sequence[Any]) -> Notes:
+    """Return notes that were stored as JSON."""
+    return tuple(
+        Note(kind, subject, count, tuple(Problem(*problem) for problem in problems))
+        for kind, subject, count, problems in entries
+    )
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
@@ -130,7 +130,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         return json.loads(file.readline()), file.tell()
 
 
-def _store(key: str, index: DatasetIndex, messages: Sequence[str]) -> CachedIndex | None:
+def _store(key: str, index: DatasetIndex) -> DatasetIndex | None:
     """Write the index to the cache and return it memory-mapped; None if it cannot be written."""
     folder = cache_folder()
     if folder is None:
@@ -139,7 +139,7 @@ def _store(key: str, index: DatasetIndex, messages: Sequence[str]) -> CachedInde
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            _write(part, key, index, messages)
+            _write(part, key, index)
             part.replace(folder / f"{key}.index")
         finally:
             part.unlink(missing_ok=True)
@@ -149,12 +149,12 @@ def _store(key: str, index: DatasetIndex, messages: Sequence[str]) -> CachedInde
     return _load(key)
 
 
-def _write(path: Path, key: str, index: DatasetIndex, messages: Sequence[str]) -> None:
+def _write(path: Path, key: str, index: DatasetIndex) -> None:
     arrays = {name: np.ascontiguousarray(getattr(index, name), dtype) for name, dtype in DTYPES.items()}
     header = {
         "key": key,
         "class_names": index.class_names,
-        "warnings": messages,
+        "notes": index.notes,
         "shapes": {name: array.shape for name, array in arrays.items()},
     }
     text = json.dumps(header).encode()

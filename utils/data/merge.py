@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
-from warnings import warn
 
 import numpy as np
 
-from utils.data.class_names import names_to_paste, names_with_counts, some_of
+from utils.data.class_names import names_to_paste, some_of
 from utils.data.index import DatasetIndex, concatenate, select_boxes, select_images
+from utils.data.notes import CLASSES_DIFFER, IMAGES_REPEATED, OTHER_CLASSES, Notes, NoteTaker, merge_notes
 
 MAX_NAMES_SHOWN = 5  # in one message
 
@@ -20,23 +20,28 @@ def join_indexes(
 ) -> DatasetIndex:
     """Return the images of all indexes in order, keeping the first occurrence of duplicate paths.
 
-    class_names  classes of the result, matched by name; objects of other classes are skipped with a warning.
-        None: the classes of the first index, then the new classes of each further index; a warning says how
-        the indexes differ.
-    sources      names of the data sets in warnings
+    class_names  classes of the result, matched by name; objects of other classes are skipped and noted. None:
+        the classes of the first index, then the new classes of each further index; notes say how they differ.
+    sources      names of the data sets in notes
     """
+    notes: Notes = ()
     sources = sources or [f"data set {number}" for number in range(1, len(indexes) + 1)]
     if class_names is None:
         class_names = list(dict.fromkeys(name for index in indexes for name in index.class_names))
-        _warn_of_differences(indexes, class_names, sources)
+        notes = _differences(indexes, class_names, sources)
     matched = [relabel(index, class_names, source) for index, source in zip(indexes, sources, strict=True)]
-    return _without_repeats(concatenate(matched), ", ".join(sources))
+    return _without_repeats(with_notes(concatenate(matched), notes))
+
+
+def with_notes(index: DatasetIndex, notes: Notes) -> DatasetIndex:
+    """Return the index with further notes."""
+    return replace(index, notes=merge_notes([index.notes, notes])) if notes else index
 
 
 def relabel(index: DatasetIndex, class_names: Sequence[str], source: str) -> DatasetIndex:
     """Return the index with labels changed to the order of `class_names`.
 
-    Objects of other classes are skipped with a warning. Raises `ValueError` if there are objects, but none of
+    Objects of other classes are skipped and noted. Raises `ValueError` if there are objects, but none of
     these classes.
     """
     if index.class_names == tuple(class_names):
@@ -49,41 +54,34 @@ def relabel(index: DatasetIndex, class_names: Sequence[str], source: str) -> Dat
         raise ValueError(
             f"no object of {source} belongs to one of the classes. {names_to_paste(unknown_names)}"
         )
-    if unknown_names:
-        warn(
-            f"{source}: skipped classes not in the class list: {names_with_counts(unknown_names)}",
-            stacklevel=3,
-        )
+    taker = NoteTaker()
+    for name, count in unknown_names.items():
+        taker.add(OTHER_CLASSES, source, "not in the class list", subject=name, count=count)
     matched = replace(index, class_names=tuple(class_names), labels=labels)
-    return select_boxes(matched, labels >= 0)
+    return with_notes(select_boxes(matched, labels >= 0), taker.notes())
 
 
-def _warn_of_differences(
+def _differences(
     indexes: Sequence[DatasetIndex], class_names: Sequence[str], sources: Sequence[str]
-) -> None:
-    differences = []
+) -> Notes:
+    taker = NoteTaker()
     for index, source in zip(indexes, sources, strict=True):
         if lacking := [name for name in class_names if name not in index.class_names]:
-            differences.append(f"{source} lacks {some_of(lacking, MAX_NAMES_SHOWN)}")
-    if not differences and any(index.class_names != tuple(class_names) for index in indexes):
-        differences.append("they are in another order")
-    if differences:
-        warn(
-            f"the data sets differ in their classes, matched by name: {'; '.join(differences)}", stacklevel=3
-        )
+            taker.add(CLASSES_DIFFER, source, f"lacks {some_of(lacking, MAX_NAMES_SHOWN)}")
+        elif index.class_names != tuple(class_names):
+            taker.add(CLASSES_DIFFER, source, "has them in another order")
+    return taker.notes()
 
 
-def _without_repeats(index: DatasetIndex, source: str) -> DatasetIndex:
+def _without_repeats(index: DatasetIndex) -> DatasetIndex:
     text = index.path_bytes.tobytes()
     seen: set[str] = set()
     keep = np.ones(len(index), bool)
+    taker = NoteTaker()
     for image_number, (start, end) in enumerate(pairwise(index.path_offsets.tolist())):
         path = os.path.normpath(text[start:end].decode("utf-8"))
         keep[image_number] = path not in seen
+        if path in seen:
+            taker.add(IMAGES_REPEATED, path, "the first one is kept")
         seen.add(path)
-    if keep.all():
-        return index
-    first = index.path(int(np.flatnonzero(~keep)[0]))
-    count = int((~keep).sum())
-    warn(f"{source}: {count} images occur again, the first of each is kept, such as {first}", stacklevel=3)
-    return select_images(index, keep)
+    return index if keep.all() else with_notes(select_images(index, keep), taker.notes())

@@ -3,20 +3,13 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 
 from utils.data.index import DatasetIndex
+from utils.data.notes import NO_LABEL_FILE, Notes, Problem, count_of, note_lines
 
 MAX_LINES_SHOWN = 10  # maximum number of lines per message
-
-
-class Problem(NamedTuple):
-    """A problem with a file, and the reason."""
-
-    file: str
-    reason: str
 
 
 def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence[int]] | None = None) -> str:
@@ -37,6 +30,38 @@ def count_table(indexes: Mapping[str, DatasetIndex], more: Mapping[str, Sequence
         rows.append((f"  {name}", [int(counts[label]) for counts in class_counts]))
     rows += (more or {}).items()
     return align_columns([["", *indexes], *([name, *map(str, row)] for name, row in rows)])
+
+
+def data_line(index: DatasetIndex) -> str:
+    """Return the number of images and objects, and what of them training does not learn from."""
+    unlabelled = count_of(index.notes, NO_LABEL_FILE)
+    of_images = f" ({unlabelled} without a label file)" if unlabelled else ""
+    flagged = {"crowds": int(index.crowd.sum()), "difficult": int((index.difficult & ~index.crowd).sum())}
+    ignored = " and ".join(f"{count} {name}" for name, count in flagged.items() if count)
+    of_objects = f" ({ignored}: no training targets)" if ignored else ""
+    classes = len(index.class_names)
+    return f"{len(index)} images{of_images}, {len(index.labels)} objects{of_objects} of {classes} classes"
+
+
+def note_text(notes: Notes) -> str:
+    """Return the notes of a data set, one per line and indented; empty if there are none."""
+    return "\n".join(f"  {line}" for line in note_lines(notes))
+
+
+def print_notes(index: DatasetIndex) -> None:
+    """Print what the reader skipped or changed, if there is any."""
+    if index.notes:
+        print(note_text(index.notes))
+
+
+def require_most(problems: Sequence[Problem], total: int, source: object, advice: str) -> None:
+    """Raise ValueError with the first problems if they concern more than half of `total` objects.
+
+    A few bad objects are skipped and noted; if most are bad, the file is not what it is taken for.
+    """
+    if 2 * len(problems) > total:
+        lines = first_lines([f"{file}: {reason}" for file, reason in problems])
+        raise ValueError(f"{source}: {len(problems)} of {total} objects are bad: {advice}\n{lines}")
 
 
 def first_lines(lines: Sequence[str]) -> str:

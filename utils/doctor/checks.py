@@ -11,6 +11,7 @@ from utils.doctor.duplicate_checks import check_copies
 from utils.doctor.file_checks import check_files
 from utils.doctor.finding import SEVERITIES, Finding, Location, number_of
 from utils.doctor.label_checks import check_labels
+from utils.doctor.source_checks import check_sources
 from utils.doctor.splits import Split
 
 MAX_LOCATIONS_PRINTED = 3  # per finding, in the terminal
@@ -20,6 +21,7 @@ def examine(splits: Sequence[Split], image_size: Size) -> list[Finding]:
     """Return all findings, most severe first, on the splits of `examine_splits`, training data first."""
     findings = [
         *check_files(splits),
+        *check_sources(splits),
         *check_copies(splits),
         *check_classes(splits),
         *check_labels(splits, image_size),

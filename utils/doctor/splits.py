@@ -2,38 +2,68 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from warnings import catch_warnings, simplefilter
 
 from utils.data.index import DatasetIndex
 from utils.data.merge import relabel
-from utils.data.summary import Problem
+from utils.data.notes import (
+    CLIPPED,
+    FILES_UNUSED,
+    IMAGES_REPEATED,
+    IMAGES_SKIPPED,
+    NO_LABEL_FILE,
+    OBJECTS_SKIPPED,
+    OTHER_CLASSES,
+    REPAIRED,
+    Problem,
+    count_of,
+    counts_by_subject,
+    problems_of,
+)
 from utils.doctor.image_facts import ImageFacts, examine_images
-from utils.formats.coco import index_coco, load_coco, skipped_annotations
-from utils.formats.data_source import find_source
-from utils.formats.read_data import read_data, require_usable
-from utils.formats.voc import UNKNOWN_CLASS, read_voc
+from utils.formats.read_data import read_data
+
+FAULTS = (IMAGES_SKIPPED, OBJECTS_SKIPPED, IMAGES_REPEATED, REPAIRED)
 
 
 @dataclass(frozen=True)
 class Split:
     """One split of a data set.
 
-    name           train, val, test or a name given by the user
-    index          valid images and boxes
-    problems       faults in the annotations, which were skipped
-    clipped        number of boxes that the reader clipped to the image; 0 if the reader does not count them
-    unknown_names  class names missing in the class list, with the number of objects skipped
-    facts          properties of each image file, in order; empty before `examine_splits`
+    name   train, val, test or a name given by the user
+    index  valid images and boxes
+    facts  properties of each image file, in order; empty before `examine_splits`
     """
 
     name: str
     index: DatasetIndex
-    problems: Sequence[Problem] = ()
-    clipped: int = 0
-    unknown_names: Mapping[str, int] = field(default_factory=dict)
     facts: Sequence[ImageFacts] = ()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Faults in the annotations, whose objects or images were skipped or repaired."""
+        return problems_of(self.index.notes, FAULTS)
+
+    @property
+    def clipped(self) -> int:
+        """Number of boxes that the reader clipped to the image."""
+        return count_of(self.index.notes, CLIPPED)
+
+    @property
+    def unused_files(self) -> list[Problem]:
+        """Files beside the images and labels that belong to none."""
+        return problems_of(self.index.notes, [FILES_UNUSED])
+
+    @property
+    def unlabelled(self) -> list[Problem]:
+        """Images whose label file was sought and not found."""
+        return problems_of(self.index.notes, [NO_LABEL_FILE])
+
+    @property
+    def unknown_names(self) -> dict[str, int]:
+        """Class names missing in the class list, with the number of objects skipped."""
+        return counts_by_subject(self.index.notes, OTHER_CLASSES)
 
     def paths(self) -> list[Path]:
         """Return the image files, in order."""
@@ -47,7 +77,7 @@ def read_splits(specs: Mapping[str, str], class_names: Sequence[str] | None) -> 
 
     Raises ValueError if a data set cannot be read at all.
     """
-    splits = [_read_split(name, spec, class_names) for name, spec in specs.items()]
+    splits = [Split(name, read_data(spec, class_names)) for name, spec in specs.items()]
     if class_names is not None or len({split.index.class_names for split in splits}) == 1:
         return splits
     union = tuple(dict.fromkeys(name for split in splits for name in split.index.class_names))
@@ -72,21 +102,3 @@ def examine_splits(splits: Sequence[Split], workers: int) -> list[Split]:
         done.append(replace(split, facts=facts[start : start + len(split.index)]))
         start += len(split.index)
     return done
-
-
-def _read_split(name: str, spec: str, class_names: Sequence[str] | None) -> Split:
-    source = find_source(spec)
-    if source.kind == "voc":
-        voc = read_voc(source.base, source.option, class_names)
-        require_usable(source, voc)
-        problems = [problem for problem in voc.problems if not problem.reason.startswith(UNKNOWN_CLASS)]
-        return Split(name, voc.index, problems, voc.clipped, voc.unknown_names)
-    with catch_warnings(record=True) as caught:
-        simplefilter("always")
-        if source.kind == "coco":
-            image_folder, content = source.image_folder, load_coco(source.base)
-            index = index_coco(source.base, image_folder, content, class_names)
-            problems, unknown_names = skipped_annotations(content, index.class_names)
-            return Split(name, index, problems, unknown_names=unknown_names)
-        index = read_data(spec, class_names)
-    return Split(name, index, [Problem(spec, str(warning.message)) for warning in caught])

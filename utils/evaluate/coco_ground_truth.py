@@ -11,8 +11,12 @@ from warnings import warn
 
 import numpy as np
 
+from utils.data.boxes import xywh_to_xyxy
+from utils.data.class_names import class_names_of
+from utils.data.notes import NoteTaker, note_lines
 from utils.evaluate.ground_truth import GroundTruth
-from utils.formats.coco import checked_names, coco_areas, coco_boxes, load_coco, refuse_unknown_ids
+from utils.formats.coco import YES, coco_areas, load_coco
+from utils.formats.coco_entries import id_order, sound_entries
 
 
 class CocoGroundTruth(NamedTuple):
@@ -35,39 +39,30 @@ def read_coco_ground_truth(path: Path) -> CocoGroundTruth:
     Raises ValueError if the file is not COCO JSON, or an annotation has an unknown image or category id.
     Boxes without area remain, as objects that are always missed; a warning gives their number.
     """
-    content = load_coco(path)
-    try:
-        return _read(path, content)
-    except (KeyError, TypeError, AttributeError, OverflowError) as error:
-        reason = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
-
-
-def _read(path: Path, content: dict[str, Any]) -> CocoGroundTruth:
-    images = sorted(content["images"], key=lambda image: image["id"])
-    categories = sorted(content["categories"], key=lambda category: category["id"])
+    taker = NoteTaker()
+    entries = sound_entries(path, load_coco(path), taker, needs_files=False)
+    for line in note_lines(taker.notes()):
+        warn(f"{path}: {line}", stacklevel=2)
+    images = sorted(entries.images, key=lambda image: id_order(image["id"]))
+    categories = entries.categories
     rows = {image["id"]: row for row, image in enumerate(images)}
     labels = {category["id"]: label for label, category in enumerate(categories)}
-    if len(rows) < len(images):
-        raise ValueError(f"{path} uses an image id twice")
-    annotations = content["annotations"]
-    refuse_unknown_ids(path, annotations, "image_id", rows)
-    refuse_unknown_ids(path, annotations, "category_id", labels)
-    boxes = coco_boxes(annotations)
+    annotations = entries.annotations
+    boxes = xywh_to_xyxy(entries.boxes)
     if not np.isfinite(boxes).all():
         raise ValueError(f"{path} has a box with a coordinate that is not a finite number")
     flat = int((boxes[:, 2:] <= boxes[:, :2]).any(axis=1).sum())
     if flat:
         warn(f"{path}: {flat} boxes have no area; they count as missed objects", stacklevel=3)
     ground_truth = GroundTruth(
-        class_names=checked_names(path, [str(category["name"]) for category in categories]),
+        class_names=class_names_of([category["name"] for category in categories], path),
         num_images=len(images),
         image_numbers=np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64),
         boxes=boxes,
         labels=np.array([labels[annotation["category_id"]] for annotation in annotations], np.int64),
-        difficult=np.array([bool(annotation.get("difficult", 0)) for annotation in annotations], bool),
-        crowd=np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], bool),
-        areas=coco_areas(annotations),
+        difficult=np.array([annotation.get("difficult", 0) in YES for annotation in annotations], bool),
+        crowd=np.array([annotation.get("iscrowd", 0) in YES for annotation in annotations], bool),
+        areas=coco_areas(annotations, entries.boxes),
     )
     return CocoGroundTruth(
         ground_truth, rows, labels, [str(image.get("file_name", image["id"])) for image in images]

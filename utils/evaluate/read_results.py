@@ -5,9 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from warnings import warn
 
 from utils.data.class_names import read_classes
 from utils.data.index import DatasetIndex
+from utils.data.notes import note_lines
 from utils.evaluate.coco_ground_truth import read_coco_ground_truth
 from utils.evaluate.coco_results import Join, read_coco_results
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
@@ -76,7 +78,10 @@ def _read_ground_truth(
         coco = read_coco_ground_truth(file)
         paths = [images / name for name in coco.file_names] if images else None
         return GroundTruthFiles(coco.ground_truth, coco.file_names, paths, (coco.rows, coco.labels))
-    return files_of_index(read_data(spec, names))
+    index = read_data(spec, names)
+    for line in note_lines(index.notes):
+        warn(f"{spec}: {line}", stacklevel=2)
+    return files_of_index(index)
 
 
 def _split_json(spec: str) -> tuple[Path, Path | None]:

@@ -6,33 +6,35 @@ Category ids may have gaps and any order: labels are positions in the sorted ids
 import json
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 
 from utils.data.boxes import xywh_to_xyxy
-from utils.data.class_names import names_to_paste, names_with_counts
+from utils.data.class_names import class_name, class_names_of, names_to_paste
 from utils.data.index import LARGEST_COORDINATE, DatasetIndex, flat_index, sound_boxes
-from utils.data.summary import Problem
+from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED, OTHER_CLASSES, NoteTaker
 from utils.data.types import Boxes, Labels
+from utils.formats.coco_entries import CocoEntries, Content, sound_entries
+from utils.formats.paths import existing_path
+from utils.formats.plausible import refuse_fractions
 from utils.system.files import read_text
 
-Content = dict[str, Any]  # JSON object: a COCO file, or an entry in it
+YES = (True, "1", "true", "True")  # of the flags; True is 1 and 1.0 too, and bool("0") would be true
 
 
 def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None = None) -> DatasetIndex:
     """Read a COCO JSON file.
 
     class_names  class names, by label; None takes the categories of the file. Annotations of other categories
-        are skipped with a warning.
+        are skipped and noted.
 
     Images without annotations are kept. If a box exceeds the image size in the file, the size counts as
     unknown. Areas are read from the file; crowds are flagged, and so are difficult objects, by a non-standard
-    key. Raises ValueError if the file is not COCO JSON, an annotation refers to an unknown image or category,
-    no category matches, or an image path leads out of the folder.
+    key. Entries that cannot be used are skipped and noted (see `sound_entries`). Raises ValueError if the
+    file is not COCO JSON, most of it cannot be used, no category matches, or boxes are fractions.
     """
     return index_coco(path, image_folder, load_coco(path), class_names)
 
@@ -41,15 +43,38 @@ def index_coco(
     path: Path, image_folder: Path, content: Content, class_names: Sequence[str] | None
 ) -> DatasetIndex:
     """Return the index of a COCO file that is already loaded; see `read_coco`."""
-    try:
-        index = _index(path, image_folder, content, class_names)
-        "".join(index.class_names).encode("utf-8")  # JSON can hold half a surrogate pair, UTF-8 cannot
-        if (index.path_bytes == 0).any():
-            raise TypeError("a file_name holds the character NUL")
-        return index
-    except (KeyError, TypeError, AttributeError, OverflowError, UnicodeEncodeError) as error:
-        reason = f"an entry lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise ValueError(f"{path} does not follow the COCO format: {reason}") from None
+    taker = NoteTaker()
+    entries = _inside(path, image_folder, sound_entries(path, content, taker), taker)
+    categories = _classes(path, entries)
+    names = class_names_of(list(categories.values()), path) if class_names is None else tuple(class_names)
+    rows = {entry["id"]: row for row, entry in enumerate(entries.images)}
+    owners = np.array([rows[annotation["image_id"]] for annotation in entries.annotations], np.int64)
+    order = np.argsort(owners, kind="stable")
+    annotations, owners = [entries.annotations[row] for row in order.tolist()], owners[order]
+    boxes = xywh_to_xyxy(entries.boxes[order])
+    refuse_fractions(boxes, path)
+
+    found = [categories[annotation["category_id"]] for annotation in annotations]
+    label_of = {name: label for label, name in enumerate(names)}
+    labels = np.array([label_of.get(name, -1) for name in found], np.int32)
+    _note_other_classes(path, labels, found, taker)
+    usable = (labels >= 0) & _sound(path, entries, annotations, boxes, owners, taker)
+    crowd, difficult = (
+        np.array([annotation.get(flag, 0) in YES for annotation in annotations], bool)
+        for flag in ("iscrowd", "difficult")
+    )
+    return flat_index(
+        names,
+        image_paths(image_folder, entries.images),
+        np.bincount(owners[usable], minlength=len(rows)),
+        boxes[usable],
+        labels[usable],
+        sizes=_sizes(entries.images, owners[usable], boxes[usable]),
+        difficult=difficult[usable],
+        crowd=crowd[usable],
+        areas=coco_areas(annotations, entries.boxes[order])[usable],
+        notes=taker.notes(),
+    )
 
 
 def load_coco(path: Path) -> Content:
@@ -78,161 +103,110 @@ def incomplete_json(path: Path, line: int, column: int, problem: str) -> str:
     )
 
 
-def skipped_annotations(content: Content, class_names: Sequence[str]) -> tuple[list[Problem], Counter[str]]:
-    """Return the annotations that `index_coco` skips in a valid file.
-
-    Returns one problem per empty or inverted box, and counts of the categories missing in `class_names`.
-    """
-    files = {entry["id"]: entry["file_name"] for entry in content["images"]}
-    names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    problems, unknown_names = [], Counter[str]()
-    for annotation in content["annotations"]:
-        name, box = names[annotation["category_id"]], annotation["bbox"]
-        if name not in class_names:
-            unknown_names[name] += 1
-        elif not min(box[2:]) > 0:
-            text = ", ".join(f"{value:g}" for value in box)
-            fault = "inverted" if min(box[2:]) < 0 else "empty"
-            problems.append(Problem(files[annotation["image_id"]], f"box {text} (x, y, w, h) is {fault}"))
-    return problems, unknown_names
-
-
-def _index(
-    path: Path, image_folder: Path, content: Content, class_names: Sequence[str] | None
-) -> DatasetIndex:
-    categories = _classes(content)
-    names = checked_names(path, list(categories.values())) if class_names is None else tuple(class_names)
-    rows = {entry["id"]: row for row, entry in enumerate(content["images"])}
-    if len(rows) < len(content["images"]):
-        raise ValueError(f"{path} uses an image id twice")
-    annotations = content["annotations"]
-    refuse_unknown_ids(path, annotations, "image_id", rows)
-    refuse_unknown_ids(path, annotations, "category_id", {item["id"] for item in content["categories"]})
-
-    annotations = sorted(annotations, key=lambda annotation: rows[annotation["image_id"]])
-    found = [categories[annotation["category_id"]] for annotation in annotations]
-    label_of = {name: label for label, name in enumerate(names)}
-    labels = np.array([label_of.get(name, -1) for name in found], np.int32)
-    boxes = coco_boxes(annotations)
-    usable = _usable(path, boxes, labels, found)
-    owners = np.array([rows[annotation["image_id"]] for annotation in annotations], np.int64)
-    crowd, difficult = (
-        np.array([bool(annotation.get(flag, 0)) for annotation in annotations], bool)
-        for flag in ("iscrowd", "difficult")
-    )
-    return flat_index(
-        names,
-        image_paths(path, image_folder, content["images"]),
-        np.bincount(owners[usable], minlength=len(rows)),
-        boxes[usable],
-        labels[usable],
-        sizes=_sizes(content["images"], owners[usable], boxes[usable]),
-        difficult=difficult[usable],
-        crowd=crowd[usable],
-        areas=coco_areas(annotations)[usable],
-    )
-
-
-def image_paths(path: Path, folder: Path, entries: Sequence[Content]) -> list[str]:
-    """Return the absolute image paths; ValueError for a path that leads out of the image folder."""
+def image_paths(folder: Path, entries: Sequence[Content]) -> list[str]:
+    """Return the absolute image paths; names with backslashes are those of Windows, unless they exist."""
     folder = folder.absolute()
-    for entry in entries:
-        parts = re.split(r"[/\\]", entry["file_name"])  # Windows accepts both
-        if not parts[0] or ".." in parts or re.fullmatch("[A-Za-z]:", parts[0]):
-            raise ValueError(
-                f"{path}: image {entry['id']} has the file_name {entry['file_name']!r}, which leads out of "
-                f"the image folder: name it relative to {folder}, without .."
-            )
-    return [str(folder / entry["file_name"]) for entry in entries]
+    return [existing_path(folder, entry["file_name"]) for entry in entries]
 
 
-def _classes(content: Content) -> dict[Any, str]:
+def _inside(path: Path, folder: Path, entries: CocoEntries, taker: NoteTaker) -> CocoEntries:
+    """Return the entries without images whose path leads out of the image folder."""
+    outside = {
+        entry["id"]: f"image {entry['id']} has the file_name {entry['file_name']!r}, which leads out of the "
+        f"image folder: name it relative to {folder.absolute()}, without .."
+        for entry in entries.images
+        if _leads_out(entry["file_name"])
+    }
+    if not outside:
+        return entries
+    if 2 * len(outside) > len(entries.images):
+        raise ValueError(
+            f"{path}: {len(outside)} of {len(entries.images)} images: {next(iter(outside.values()))}"
+        )
+    for reason in outside.values():
+        taker.add(IMAGES_SKIPPED, path, reason)
+    kept = [row for row, item in enumerate(entries.annotations) if item["image_id"] not in outside]
+    return entries._replace(
+        images=[entry for entry in entries.images if entry["id"] not in outside],
+        annotations=[entries.annotations[row] for row in kept],
+        boxes=entries.boxes[kept],
+    )
+
+
+def _leads_out(file_name: str) -> bool:
+    parts = re.split(r"[/\\]", file_name)  # Windows accepts both
+    return not parts[0] or ".." in parts or re.fullmatch("[A-Za-z]:", parts[0]) is not None
+
+
+def _classes(path: Path, entries: CocoEntries) -> dict[Any, str]:
     """Return the category names by id, sorted by id.
 
     A category without annotations that is the `supercategory` of another is no class: some tools write one
     first as a placeholder.
     """
-    categories = sorted(content["categories"], key=lambda category: category["id"])
-    used = {annotation["category_id"] for annotation in content["annotations"]}
+    categories = entries.categories
+    used = {annotation["category_id"] for annotation in entries.annotations}
     parents = {item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]}
-    return {
-        item["id"]: str(item["name"])
-        for item in categories
-        if item["id"] in used or item["name"] not in parents
-    }
+    kept = [item for item in categories if item["id"] in used or item["name"] not in parents]
+    try:
+        return {item["id"]: class_name(item["name"]) for item in kept}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
-def checked_names(path: Path, names: list[str]) -> tuple[str, ...]:
-    """Return the category names as a tuple; ValueError if a name is repeated or there is none."""
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        raise ValueError(f"{path} has several categories named {', '.join(repeated)}")
-    if not names:
-        raise ValueError(f"{path} has no category")
-    return tuple(names)
-
-
-def refuse_unknown_ids(
-    path: Path, annotations: Sequence[Content], key: str, known: Container[object]
-) -> None:
-    """Raise ValueError if an annotation's `key` is not among the known ids."""
-    unknown = [annotation for annotation in annotations if annotation[key] not in known]
-    if unknown:
-        raise ValueError(
-            f"{path}: {len(unknown)} annotations have an unknown {key}, "
-            f"for example annotation {unknown[0].get('id')} with {key} {unknown[0][key]!r}"
-        )
-
-
-def coco_boxes(annotations: Sequence[Content]) -> Boxes:
-    """Return the boxes of the annotations as xyxy, float64 [N, 4]."""
-    boxes = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)
-    return xywh_to_xyxy(boxes)
-
-
-def coco_areas(annotations: Sequence[Content]) -> np.ndarray:
-    """Return the annotated (segmentation) areas, or else the box areas; float64 [N]."""
-    stated = [annotation.get("area") for annotation in annotations]
-    areas = _table("area", [(-1 if area is None else area,) for area in stated], columns=1)[:, 0]
-    sides = _table("bbox", [annotation["bbox"] for annotation in annotations], columns=4)[:, 2:]
+def coco_areas(annotations: Sequence[Content], boxes: np.ndarray) -> np.ndarray:
+    """Return the annotated (segmentation) areas, or else those of the boxes (x, y, width, height); [N]."""
+    areas = _numbers([annotation.get("area") for annotation in annotations])
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.where((areas >= 0) & (areas < LARGEST_COORDINATE**2), areas, sides[:, 0] * sides[:, 1])
+        return np.where((areas >= 0) & (areas < LARGEST_COORDINATE**2), areas, boxes[:, 2] * boxes[:, 3])
 
 
 def _sizes(entries: Sequence[Content], owners: np.ndarray, boxes: Boxes) -> np.ndarray:
     """Return height and width [N, 2]; 0 if missing, or if a box exceeds the image by more than a pixel."""
-    stated = [(entry.get("height") or 0, entry.get("width") or 0) for entry in entries]
-    sizes = _table("height or width", stated, columns=2)
+    sizes = np.stack(
+        [_numbers([entry.get(side) for entry in entries]) for side in ("height", "width")], axis=1
+    )
     contradicted = np.zeros(len(sizes), bool)
     contradicted[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
     known = (sizes >= 1).all(axis=1) & (sizes < LARGEST_COORDINATE).all(axis=1) & ~contradicted
     return np.where(known[:, None], sizes, 0).astype(np.int32)
 
 
-def _table(field: str, rows: Sequence[Sequence[float]], columns: int) -> np.ndarray:
-    if any(len(row) != columns for row in rows):
-        raise TypeError(f"{field} is not {columns} numbers")
+def _numbers(values: Sequence[Any]) -> np.ndarray:
+    """Return the values as float64, NaN for what is missing or not a number."""
     try:
-        return np.array(rows, np.float64).reshape(-1, columns)
-    except ValueError:
-        raise TypeError(f"{field} is not a number") from None
+        return np.array(values, np.float64).reshape(len(values))
+    except (TypeError, ValueError, OverflowError):
+        return np.array([value if isinstance(value, int | float) else np.nan for value in values], np.float64)
 
 
-def _usable(path: Path, boxes: Boxes, labels: Labels, found: Sequence[str]) -> np.ndarray:
-    """Return which boxes can be used, bool [N]; warn of the others. ValueError if no category matches."""
-    known = labels >= 0
-    unknown_names = Counter(name for name, is_known in zip(found, known, strict=True) if not is_known)
-    if unknown_names and not known.any():
+def _note_other_classes(path: Path, labels: Labels, found: Sequence[str], taker: NoteTaker) -> None:
+    """Note the objects of categories that are not asked for; ValueError if there are no others."""
+    unknown = Counter(name for name, label in zip(found, labels.tolist(), strict=True) if label < 0)
+    if unknown and unknown.total() == len(labels):
         raise ValueError(
             f"no annotation of {path} belongs to one of the classes asked for (--classes). "
-            f"{names_to_paste(unknown_names)}"
+            f"{names_to_paste(unknown)}"
         )
-    if unknown_names:
-        warn(
-            f"{path}: skipped classes not in the class list: {names_with_counts(unknown_names)}", stacklevel=6
-        )
+    for name, count in unknown.items():
+        taker.add(OTHER_CLASSES, path, "not in the class list", subject=name, count=count)
+
+
+def _sound(
+    path: Path,
+    entries: CocoEntries,
+    annotations: Sequence[Content],
+    boxes: Boxes,
+    owners: np.ndarray,
+    taker: NoteTaker,
+) -> np.ndarray:
+    """Return which boxes can be used, bool [N], and note the others."""
     with np.errstate(over="ignore", invalid="ignore"):
         sound = sound_boxes(boxes.astype(np.float32))
-    if not sound.all():
-        warn(f"{path}: skipped {int((~sound).sum())} empty, inverted or far too large boxes", stacklevel=6)
-    return known & sound
+    for row in np.flatnonzero(~sound).tolist():
+        sides = np.array(annotations[row]["bbox"], np.float64)[2:]
+        fault = "inverted" if (sides < 0).any() else "empty" if (sides == 0).any() else "not one of pixels"
+        text = ", ".join(map(str, annotations[row]["bbox"]))
+        name = f"annotation {annotations[row].get('id')}, image {entries.images[owners[row]]['file_name']}"
+        taker.add(OBJECTS_SKIPPED, path, f"{name}: box {text} (x, y, w, h) is {fault}")
+    return sound

@@ -1,7 +1,6 @@
 """Convert an index to a format: what the format cannot hold is dropped and counted, never silently."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.boxes import box_area
+from utils.data.class_names import class_names_of, write_classes
 from utils.data.index import DatasetIndex, select_boxes, select_images, sound_boxes
 from utils.formats.place_images import (
     ImagePlacement,
@@ -19,7 +19,7 @@ from utils.formats.place_images import (
 )
 from utils.formats.writers import IMAGE_FOLDERS, WRITERS, DataFormat, Destination
 from utils.images.headers import header_size
-from utils.system.files import new_folder, write_text
+from utils.system.files import new_folder
 
 HAS_SIZES: tuple[DataFormat, ...] = ("voc", "coco", "yolo")
 HAS_DIFFICULT: tuple[DataFormat, ...] = ("voc", "coco")
@@ -59,14 +59,18 @@ def convert(
     Raises ValueError if the folder exists and is not empty, if no image can be read, or if a name cannot be
     written.
     """
+    before = len(index.boxes)
     index, changes = fit_format(index, target, keep_difficult)
     if len(index) == 0:
         raise ValueError("none of the images can be read")
+    if before and not len(index.boxes):
+        dropped = "; ".join(f"{count} {change}" for change, count in changes.items())
+        raise ValueError(f"none of the {before} objects would be left, so nothing was written: {dropped}")
     output = output.absolute()
     with new_folder(output) as folder:
         destination = _place(index, target, images, Destination(folder, output, split, output, ()))
         spec = WRITERS[target](index, destination)
-        write_text(folder / CLASS_FILE, "".join(f"{name}\n" for name in index.class_names))
+        write_classes(folder / CLASS_FILE, index.class_names)
     return Converted(spec, output / CLASS_FILE, index, changes)
 
 
@@ -77,7 +81,7 @@ def fit_format(
 
     keep_difficult  keep difficult objects as ordinary ones if the format has no flag for them
     """
-    require_plain_names(index.class_names)
+    index = replace(index, class_names=class_names_of(index.class_names, "the data set"))
     changes: Counter[str] = Counter()
     if target in HAS_SIZES:
         index = _with_true_sizes(index, changes)
@@ -85,7 +89,7 @@ def fit_format(
         changes["crowds written as difficult: VOC has no crowds"] = int(index.crowd.sum())
         index = replace(index, difficult=index.difficult | index.crowd, crowd=np.zeros_like(index.crowd))
     elif target != "coco":
-        changes[f"crowds dropped: {target} has no flag for them"] = int(index.crowd.sum())
+        changes[f"crowds dropped: {target} has no flag for them (iscrowd is 1)"] = int(index.crowd.sum())
         index = select_boxes(index, ~index.crowd)
     if target not in HAS_DIFFICULT:
         index = _without_difficult(index, target, keep_difficult, changes)
@@ -96,15 +100,6 @@ def fit_format(
     if target in CLIPS_BOXES:
         index = _clipped(index, changes)
     return index, +changes
-
-
-def require_plain_names(names: Sequence[str]) -> None:
-    """Raise ValueError for a class name that cannot be a line of a class list, or text in XML."""
-    for name in names:
-        if not name or name != name.strip() or any(ord(c) < 32 or c in "\x7f\ufffe\uffff" for c in name):
-            raise ValueError(
-                f"the class name {name!r} cannot be a line of a class list: rename it in the data"
-            )
 
 
 def _place(

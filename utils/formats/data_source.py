@@ -3,7 +3,7 @@
 2007_train.txt               a list file (written by voc_annotation.py)
 VOCdevkit/VOC2007:train      a VOC folder and one of its splits; difficult objects are kept and flagged
 instances.json:images/       COCO annotations and the image folder
-data.yaml:train              YOLO: the YAML file and one of its splits
+data.yaml:train              YOLO: the YAML file, or Darknet's obj.data, and one of its splits
 images/train/                YOLO: an image folder, with labels in labels/train/ or next to the images
 annotations/:images/         a folder of VOC XML or YOLO text, and the image folder
 """
@@ -11,8 +11,9 @@ annotations/:images/         a folder of VOC XML or YOLO text, and the image fol
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from utils.formats.voc import split_names
-from utils.formats.yolo import images_below, label_files
+from utils.formats.voc_folder import split_names
+from utils.formats.yolo_files import images_below, label_files
+from utils.formats.yolo_yaml import DARKNET_SUFFIX
 
 FORMS = (
     "A data set is a list file (2007_train.txt), a VOC folder with a split (VOCdevkit/VOC2007:train), "
@@ -21,7 +22,7 @@ FORMS = (
     "text with the image folder (annotations/:images/)"
 )
 
-YAML_SUFFIXES = (".yaml", ".yml")
+YAML_SUFFIXES = (".yaml", ".yml", DARKNET_SUFFIX)
 
 SourceKind = Literal["voc", "voc-pair", "coco", "yolo-yaml", "yolo-folder", "yolo-pair", "list"]
 
@@ -100,8 +101,8 @@ def _split_advice(folder: Path) -> str:
         return f"name a year and a split, such as {years[0]}:{split_names(years[0])[0]}"
     if files := sorted(path for path in folder.iterdir() if path.suffix.lower() in YAML_SUFFIXES):
         return f"name the YAML file and a split, such as {files[0]}:train"
-    if (folder / "images").is_dir():
-        return f"name its folder of images: {folder / 'images'}"
+    if images := [path for path in folder.iterdir() if path.is_dir() and path.name.lower() == "images"]:
+        return f"name its folder of images: {images[0]}"
     return "it has neither ImageSets/Main with splits (python voc_annotation.py makes them) nor YOLO labels"
 
 

@@ -8,12 +8,16 @@ is the path. A tab after the path and between the boxes avoids ambiguity in path
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from utils.data.index import DatasetIndex, concatenate, flat_index, sound_boxes
-from utils.data.summary import first_lines
+from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED, NoteTaker, problems_of
+from utils.data.summary import require_most
+from utils.formats.paths import existing_path
+from utils.formats.plausible import refuse_counting_from_one, refuse_fractions
 from utils.images.headers import IMAGE_SUFFIXES
 from utils.system.files import text_blocks, write_text
 
@@ -27,35 +31,51 @@ ListLine = tuple[str, str, int]  # path, comma-separated numbers of all boxes, n
 def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
     """Read a list file; image paths are relative to its folder.
 
-    Raises ValueError, with the first malformed lines, for a class out of range or a box that is empty,
-    inverted or not five numbers; also if the list is empty.
+    Lines that cannot be read are skipped with their image, and boxes that are empty, inverted or of an
+    unknown class without it; the notes of the index tell which. Raises ValueError if most lines or boxes are
+    bad, boxes are fractions, or the list is empty.
     """
-    faults: dict[int, str] = {}
-    index = concatenate(_blocks(path, class_names, faults))
-    if faults:
-        raise ValueError(_message(path, faults))
+    taker = NoteTaker()
+    classes_found: set[float] = set()
+    index = concatenate(_blocks(path, class_names, taker, classes_found))
+    refuse_counting_from_one(np.array(sorted(classes_found)), len(class_names), path)
+    bad_lines, bad_boxes = (problems_of(taker.notes(), [kind]) for kind in (IMAGES_SKIPPED, OBJECTS_SKIPPED))
+    advice = "correct them, check --classes, or make the list again (voc_annotation.py)"
+    require_most(bad_lines, len(index) + len(bad_lines), path, advice)
+    require_most(bad_boxes, len(index.boxes) + len(bad_boxes), path, advice)
     if len(index) == 0:
         raise ValueError(
             f"{path} is empty: it should list one image a line (voc_annotation.py writes such lists)"
         )
-    return index
+    refuse_fractions(index.boxes, path)
+    return replace(index, notes=taker.notes())
 
 
-def _blocks(path: Path, class_names: Sequence[str], faults: dict[int, str]) -> Iterator[DatasetIndex]:
-    """Yield an empty index, then one per block of lines, until some are malformed (see `faults`)."""
+def _blocks(
+    path: Path, class_names: Sequence[str], taker: NoteTaker, classes_found: set[float]
+) -> Iterator[DatasetIndex]:
+    """Yield an empty index, then one per block of lines; class numbers go to `classes_found`."""
     yield flat_index(class_names, [], [], np.zeros((0, 4)), np.zeros(0))
     folders = _Folders(path.absolute().parent)
     first = 1
     for text in text_blocks(path):
         lines = text.removesuffix("\n").split("\n")
+        faults: dict[int, str] = {}
         read, table = _parse(lines, first, faults)
+        for number, reason in faults.items():
+            taker.add(IMAGES_SKIPPED, path, f"line {number}: {reason}")
         counts = [count for _, (_, _, count) in read]
-        numbers = np.repeat([number for number, _ in read], counts)
-        faults |= _box_faults(table, numbers, len(class_names))
+        owners = np.repeat(np.arange(len(read)), counts)
+        classes_found |= set(np.unique(table[:, 4]).tolist())
+        faulty = _box_faults(table, len(class_names))
+        for row, reason in faulty.items():
+            taker.add(OBJECTS_SKIPPED, path, f"line {read[owners[row]][0]}: {reason}")
         first += len(lines)
-        if not faults:
-            paths = [folders.absolute(image) for _, (image, _, _) in read]
-            yield flat_index(class_names, paths, counts, table[:, :4], table[:, 4])
+        keep = np.ones(len(table), bool)
+        keep[list(faulty)] = False
+        paths = [folders.absolute(image) for _, (image, _, _) in read]
+        kept = np.bincount(owners[keep], minlength=len(read))
+        yield flat_index(class_names, paths, kept, table[keep, :4], table[keep, 4])
 
 
 class _Folders:
@@ -69,6 +89,8 @@ class _Folders:
         self.known: dict[str, str] = {}  # each value ends with a separator
 
     def absolute(self, path: str) -> str:
+        if "\\" in path:
+            return existing_path(self.start, path)
         folder, name = os.path.split(path)
         if name in ("", "."):
             return str(self.start / path)
@@ -174,26 +196,19 @@ def _split_at_boxes(line: str) -> tuple[str, list[str]]:
     return path, boxes
 
 
-def _box_faults(table: np.ndarray, lines: np.ndarray, classes: int) -> dict[int, str]:
-    """Return the reason per bad line; `table` is [N, 5] (xyxy, class), `lines` [N] the line numbers."""
+def _box_faults(table: np.ndarray, classes: int) -> dict[int, str]:
+    """Return the reason per bad row of `table`, [N, 5] (xyxy, class)."""
     with np.errstate(over="ignore", invalid="ignore"):
         boxes, labels = table[:, :4].astype(np.float32), table[:, 4]
         sound = sound_boxes(boxes)
         known = (labels >= 0) & (labels < classes) & (labels % 1 == 0)
-    bad = np.flatnonzero(~(sound & known))
-    numbers, first = np.unique(lines[bad], return_index=True)
     faults = {}
-    for number, row in zip(numbers.tolist(), bad[first], strict=True):
+    for row in np.flatnonzero(~(sound & known)).tolist():
         box = ",".join(f"{value:g}" for value in table[row])
         if known[row]:
-            faults[number] = f"the box {box} is empty, inverted or far too large"
+            faults[row] = f"the box {box} is empty, inverted or far too large"
         else:
-            faults[number] = (
+            faults[row] = (
                 f"class {labels[row]:g} in {box}, but there are {classes} classes: 0 to {classes - 1}"
             )
     return faults
-
-
-def _message(path: Path, faults: dict[int, str]) -> str:
-    head = f"{path} has bad lines: correct them, check --classes, or make the list again (voc_annotation.py)"
-    return f"{head}\n{first_lines([f'line {number}: {faults[number]}' for number in sorted(faults)])}"

@@ -3,19 +3,20 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from warnings import warn
 
-from utils.data.class_names import read_classes
+from utils.data.class_names import names_with_counts, read_classes
 from utils.data.index import DatasetIndex
 from utils.data.index_cache import read_cached
 from utils.data.merge import join_indexes
-from utils.data.summary import first_lines
+from utils.data.notes import NO_LABEL_FILE, OTHER_CLASSES, counts_by_subject
+from utils.data.summary import first_lines, note_text
 from utils.formats.coco import read_coco
 from utils.formats.data_source import FORMS, DataSource, find_source, names_classes
 from utils.formats.list_file import read_list
 from utils.formats.voc import VocSplit, no_match_message, read_voc, read_voc_pair
-from utils.formats.yolo import read_yolo_folder, read_yolo_pair
-from utils.formats.yolo_yaml import read_yolo_yaml
+from utils.formats.yolo import read_yolo, read_yolo_folder, read_yolo_pair
+from utils.formats.yolo_files import label_files
+from utils.formats.yolo_yaml import listed_images, read_yolo_yaml
 
 
 def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetIndex:
@@ -24,8 +25,9 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
     class_names  class names, by label; None takes them from the VOC, COCO or YAML file, other formats need
         them
 
-    Raises ValueError with the fix if nothing can be read; malformed files of a VOC folder are skipped with a
-    warning. Does not check that the images exist: see `require_images`.
+    Files, lines and objects that cannot be used are skipped; the notes of the index tell which. Raises
+    ValueError with the fix if nothing, or hardly anything, can be read. Does not check that the images exist:
+    see `require_images`.
     """
     source = find_source(spec)
     base, option = source.base, source.option
@@ -43,7 +45,16 @@ def read_data(spec: str, class_names: Sequence[str] | None = None) -> DatasetInd
         case "yolo-pair":
             return read_yolo_pair(base, Path(option), _needed(class_names, base))
         case "list":
-            return read_cached(read_list, base, _needed(class_names, base))
+            return _read_list(base, _needed(class_names, base))
+
+
+def _read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
+    """Read a list file; with YOLO label files if no line has a box and images have such files."""
+    index = read_cached(read_list, path, class_names)
+    if len(index.boxes):
+        return index
+    images = listed_images(path)
+    return read_yolo(images, class_names, str(path)) if any(label_files(images)) else index
 
 
 def read_many(specs: Sequence[str], class_names: Sequence[str] | None = None) -> DatasetIndex:
@@ -85,7 +96,7 @@ def require_images(index: DatasetIndex, spec: str) -> None:
         raise ValueError(
             f"{len(missing)} of {len(index)} images of {spec} do not exist:\n"
             f"{first_lines([str(path) for path in missing])}\n"
-            f"If they were moved, make the list again (python voc_annotation.py) or correct the folder"
+            "If they were moved, correct the image folder, or make the list again"
         )
 
 
@@ -94,11 +105,26 @@ def require_boxes(index: DatasetIndex, spec: str) -> None:
     if len(index) == 0:
         raise ValueError(f"{spec} contains no image")
     if not (~(index.difficult | index.crowd)).any():
-        names = ", ".join(index.class_names[:20])
-        raise ValueError(
-            f"{spec}: {len(index)} images and no box that counts. Usually the names in the annotations "
-            f"are not those in --classes ({names}): python voc_annotation.py lists the names that it finds"
+        raise ValueError(f"{spec}: {len(index)} images and no box to learn from. {_why_no_object(index)}")
+
+
+def _why_no_object(index: DatasetIndex) -> str:
+    if crowds := int(index.crowd.sum()):
+        return (
+            f"All {crowds} annotations are crowds (iscrowd is 1), which are not learned. Some tools write "
+            "that for every mask: set iscrowd to 0 where a box holds one object"
         )
+    if difficult := int(index.difficult.sum()):
+        return f"All {difficult} objects are flagged as difficult, which are not learned"
+    notes = {note.kind: note for note in index.notes}
+    if NO_LABEL_FILE in notes and notes[NO_LABEL_FILE].number == len(index):
+        return f"None has a label file: {notes[NO_LABEL_FILE].problems[0].reason}"
+    if unknown := counts_by_subject(index.notes, OTHER_CLASSES):
+        listed = names_with_counts(unknown)
+        return f"The names in the annotations are not those in --classes, but {listed}"
+    if index.notes:
+        return f"What was skipped:\n{note_text(index.notes)}"
+    return "The annotation files hold none"
 
 
 def _needed(class_names: Sequence[str] | None, base: Path) -> Sequence[str]:
@@ -119,13 +145,6 @@ def require_usable(source: DataSource, result: VocSplit) -> None:
 
 def _checked_voc(source: DataSource, result: VocSplit) -> DatasetIndex:
     require_usable(source, result)
-    if result.problems:
-        spec, count = f"{source.base}:{source.option}", len(result.problems)
-        file, reason = result.problems[0]
-        warn(
-            f"{spec}: {count} problems (voc_annotation.py lists them): {file}: {reason}",
-            stacklevel=3,
-        )
     return result.index
 
 

@@ -4,80 +4,65 @@ Malformed files and boxes are skipped and reported, the others are kept. XML and
 folders of any name.
 """
 
+import glob
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from utils.data.class_names import names_to_paste, names_with_counts
-from utils.data.index import DatasetIndex, ImageRecord, build_index
-from utils.data.summary import Problem
+from utils.data.index import DatasetIndex, ImageRecord, build_index, join_arrays
+from utils.data.notes import (
+    CLIPPED,
+    FILES_UNUSED,
+    IMAGES_REPEATED,
+    IMAGES_SKIPPED,
+    OBJECTS_SKIPPED,
+    OTHER_CLASSES,
+    REPAIRED,
+    NoteTaker,
+    Problem,
+    count_of,
+    counts_by_subject,
+    problems_of,
+)
 from utils.data.types import Boxes, Size
+from utils.formats.plausible import refuse_fractions
+from utils.formats.voc_folder import VocFolder, known_id, list_folders, open_voc, read_ids
 from utils.formats.voc_xml import Annotation, read_annotation
-from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, header_size, image_key
-from utils.system.files import read_text
+from utils.images.headers import files_by_stem, header_size
 
 UNKNOWN_CLASS = "class not in the list"  # prefix of the reason
-
-
-class VocFolder(NamedTuple):
-    """An XML and an image folder, with file names by image id; the first of several files is used."""
-
-    root: Path
-    xml_folder: Path
-    image_folder: Path
-    annotations: dict[str, list[str]]
-    images: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class VocSplit:
     """One split, as read.
 
-    index     valid images and boxes, with difficult ones flagged
-    problems  faults, and whether the object or image was skipped
-    found     class names in the XML of the split, with counts
-    clipped   number of boxes that were clipped to the image
+    index  valid images and boxes, with difficult ones flagged; its notes tell what was skipped
+    found  class names in the XML of the split, with counts
     """
 
     index: DatasetIndex
-    problems: list[Problem]
     found: Counter[str]
-    clipped: int
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Faults, and whether the object or image was skipped; the names of other classes last."""
+        kinds = (IMAGES_REPEATED, IMAGES_SKIPPED, OBJECTS_SKIPPED, REPAIRED, FILES_UNUSED)
+        return problems_of(self.index.notes, kinds) + problems_of(self.index.notes, [OTHER_CLASSES])
+
+    @property
+    def clipped(self) -> int:
+        """Number of boxes that were clipped to the image."""
+        return count_of(self.index.notes, CLIPPED)
 
     @property
     def unknown_names(self) -> Counter[str]:
         """Class names in the XML that are not in the class list, with counts."""
-        return Counter({name: n for name, n in self.found.items() if name not in self.index.class_names})
-
-
-def open_voc(root: Path) -> VocFolder:
-    """List the files of a VOC folder, such as `VOCdevkit/VOC2007`; ValueError if incomplete."""
-    root = root.absolute()
-    for part in ("Annotations", "JPEGImages"):
-        if not (root / part).is_dir():
-            raise ValueError(f"{root / part} does not exist: a VOC folder holds Annotations and JPEGImages")
-    return _list_folders(root, root / "Annotations", root / "JPEGImages")
-
-
-def split_names(root: Path) -> list[str]:
-    """Return the names of the splits in `ImageSets/Main`, sorted."""
-    return sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt"))
-
-
-def read_ids(root: Path, split: str) -> list[str]:
-    """Return the image ids of a split, in order: one per line of its file, dots and spaces allowed."""
-    path = root / "ImageSets" / "Main" / f"{split}.txt"
-    if not path.is_file():
-        found = ", ".join(split_names(root)) or "none"
-        raise ValueError(
-            f"{path.absolute()} does not exist (splits found: {found}). "
-            f"python voc_annotation.py --mode split makes train, val, trainval and test"
-        )
-    return [image_key(line.strip()) for line in read_text(path).split("\n") if line.strip()]
+        return Counter(counts_by_subject(self.index.notes, OTHER_CLASSES))
 
 
 def read_voc(
@@ -89,33 +74,31 @@ def read_voc(
     class_names        class names, by label; None takes the names in the XML, sorted
     empty_without_xml  treat an image without XML as one without objects instead of skipping it
     """
-    folder = open_voc(root)
-    counts = Counter(read_ids(folder.root, split))
-    problems = [
-        Problem(f"{folder.root.name}/ImageSets/Main/{split}.txt", f"{name} is listed {count} times")
-        for name, count in counts.items()
-        if count > 1
-    ]
-    return _read(folder, counts, class_names, problems, empty_without_xml)
+    folder, taker = open_voc(root), NoteTaker()
+    counts = Counter(known_id(line, folder.images) for line in read_ids(folder.root, split))
+    for name, count in counts.items():
+        if count > 1:
+            file = f"{folder.root.name}/ImageSets/Main/{split}.txt"
+            taker.add(IMAGES_REPEATED, file, f"{name} is listed {count} times", count=count - 1)
+    return _read(folder, counts, class_names, taker, empty_without_xml)
 
 
 def read_voc_pair(annotations: Path, images: Path, class_names: Sequence[str] | None = None) -> VocSplit:
     """Read every XML file in one folder, with the image of the same name in another."""
-    annotations = annotations.absolute()
-    folder = _list_folders(annotations, annotations, images.absolute())
-    return _read(folder, folder.annotations, class_names, [], empty_without_xml=False)
-
-
-def _list_folders(root: Path, annotations: Path, images: Path) -> VocFolder:
-    by_id = files_by_stem(annotations, (".xml",)), files_by_stem(images, IMAGE_SUFFIXES)
-    return VocFolder(root, annotations, images, *by_id)
+    annotations, taker = annotations.absolute(), NoteTaker()
+    folder = list_folders(annotations, annotations, images.absolute())
+    for problem in images_without_xml(folder):
+        taker.add(IMAGES_SKIPPED, *problem)
+    for names in files_by_stem(annotations, (".txt", ".json")).values():
+        taker.add(FILES_UNUSED, annotations / names[0], "not XML, which the other labels of the folder are")
+    return _read(folder, folder.annotations, class_names, taker, empty_without_xml=False)
 
 
 def _read(
     folder: VocFolder,
     ids: Iterable[str],
     class_names: Sequence[str] | None,
-    problems: list[Problem],
+    taker: NoteTaker,
     empty_without_xml: bool,
 ) -> VocSplit:
     entries: list[tuple[str, Path, Annotation]] = []
@@ -123,17 +106,18 @@ def _read(
         try:
             entries.append((name, *_read_entry(folder, name, empty_without_xml)))
         except (ValueError, OSError) as error:
-            problems.append(Problem(_xml_of(folder, name), f"{error}; image skipped"))
+            taker.add(IMAGES_SKIPPED, _xml_of(folder, name), f"{error}; image skipped")
     found = Counter(name for _, _, annotation in entries for name in annotation.names)
     names = sorted(found) if class_names is None else class_names
     labels = {name: label for label, name in enumerate(names)}
-    records, clipped = [], 0
-    for name, path, annotation in entries:
-        record, reasons, count = _record(path, annotation, labels)
-        records += [record] if record else []
-        problems += [Problem(_xml_of(folder, name), reason) for reason in reasons]
-        clipped += count
-    return VocSplit(build_index(records, names), problems, found, clipped)
+    every_box = [annotation.boxes for _, _, annotation in entries]
+    refuse_fractions(join_arrays(every_box, np.float32).reshape(-1, 4), folder.xml_folder)
+    records = [
+        record
+        for name, path, annotation in entries
+        if (record := _record(path, annotation, labels, _xml_of(folder, name), taker))
+    ]
+    return VocSplit(build_index(records, names, taker.notes()), found)
 
 
 def images_without_xml(folder: VocFolder) -> list[Problem]:
@@ -186,7 +170,9 @@ def _no_xml(folder: VocFolder, name: str) -> str:
 
 def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[Path, Annotation]:
     if name not in folder.images:
-        raise ValueError(f"no image {name}.* in {_short_name(folder.image_folder)}")
+        others = [path.name for path in folder.image_folder.glob(f"{glob.escape(name)}.*")]
+        but = f", but {others[0]}, which is not an image format that can be read" if others else ""
+        raise ValueError(f"no image {name}.* in {_short_name(folder.image_folder)}{but}")
     path = folder.image_folder / folder.images[name][0]
     if name in folder.annotations:
         annotation = read_annotation(folder.xml_folder / folder.annotations[name][0])
@@ -200,33 +186,40 @@ def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[
 
 
 def _record(
-    path: Path, annotation: Annotation, label_of: Mapping[str, int]
-) -> tuple[ImageRecord | None, list[str], int]:
-    """Return the record (None if the image is skipped), the faults, and the number of clipped boxes."""
-    reasons = list(annotation.faults)
-    unknown_names = Counter(name for name in annotation.names if name not in label_of)
-    reasons += [f"{UNKNOWN_CLASS}: {names_with_counts(unknown_names)}"] if unknown_names else []
+    path: Path, annotation: Annotation, label_of: Mapping[str, int], xml: str, taker: NoteTaker
+) -> ImageRecord | None:
+    """Return the record, or None if the image is skipped; problems with the file `xml` go to `taker`."""
+    for fault in annotation.faults:
+        taker.add(OBJECTS_SKIPPED, xml, fault)
+    for name, count in Counter(name for name in annotation.names if name not in label_of).items():
+        reason = f"{UNKNOWN_CLASS}: {names_with_counts({name: count})}"
+        taker.add(OTHER_CLASSES, xml, reason, subject=name, count=count)
     labels = np.array([label_of.get(name, -1) for name in annotation.names], np.int32)
     known = labels >= 0
     boxes = annotation.boxes[known]
     try:
         size = _true_size(path, annotation.size, boxes)
     except ValueError as error:
-        return None, [*reasons, f"{error}; image skipped"], 0
+        taker.add(IMAGES_SKIPPED, xml, f"{error}; image skipped")
+        return None
     if size != annotation.size and min(annotation.size) > 0:
         (height, width), (true_height, true_width) = annotation.size, size
-        reasons.append(f"size {width}x{height} in the XML, {true_width}x{true_height} in the image")
+        reason = f"size {width}x{height} in the XML, {true_width}x{true_height} in the image"
+        taker.add(REPAIRED, xml, reason)
     clipped, faults = clip_boxes(boxes, size)
-    reasons += [fault for fault in faults if fault]
+    for fault in filter(None, faults):
+        taker.add(OBJECTS_SKIPPED, xml, fault)
     sound = np.array([not fault for fault in faults], bool)
-    record = ImageRecord(
+    for box in boxes[(clipped != boxes).any(axis=1) & sound].tolist():
+        text = ", ".join(f"{value:g}" for value in box)
+        taker.add(CLIPPED, xml, f"box {text} reaches beyond the image of {size[1]}x{size[0]}")
+    return ImageRecord(
         path=str(path),
         boxes=clipped[sound],
         labels=labels[known][sound],
         difficult=annotation.difficult[known][sound],
         size=size,
     )
-    return record, reasons, int((clipped != boxes).any(axis=1)[sound].sum())
 
 
 def _true_size(path: Path, stated: Size, boxes: Boxes) -> Size:

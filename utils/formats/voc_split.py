@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from utils.formats.voc import read_ids
+from utils.formats.voc_folder import read_ids
 from utils.system.files import read_text, write_text
 
 VOC_SPLITS = ("train", "val", "trainval", "test")

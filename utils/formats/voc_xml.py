@@ -4,6 +4,7 @@ Coordinates are used as they are in the file. VOC counts pixels from 1, current 
 file does not say which, and labels are not accurate to one pixel anyway.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,9 +12,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from utils.data.class_names import class_name
 from utils.data.index import LARGEST_COORDINATE
 from utils.data.types import Boxes, Size
 
+ROOT_TAG = "annotation"
+DECLARED_ENCODING = re.compile(rb"<\?xml[^>]*\bencoding\s*=\s*['\"]([A-Za-z][\w.-]*)['\"]")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 TRUE = ("1", "1.0", "true", "yes")  # tools also write "Unspecified" or nothing for "no"
 
@@ -38,16 +42,21 @@ class Annotation(NamedTuple):
 def read_annotation(path: Path) -> Annotation:
     """Read an annotation file; ValueError with the reason if the XML is malformed or unsafe."""
     root = _parse(path.read_bytes())
+    if root.tag != ROOT_TAG:
+        other = " (CVAT's own format? export as Pascal VOC)" if root.tag == "annotations" else ""
+        raise ValueError(f"its root is <{root.tag[:50]}>, not <{ROOT_TAG}>: it is not Pascal VOC{other}")
     names, boxes, difficult, faults = [], [], [], []
     for number, element in enumerate(root.findall("object"), 1):
         try:
-            name, box = _text(element, "name"), _box(element)
+            name, box = class_name(_text(element, "name")), _box(element)
         except ValueError as error:
             faults.append(f"object {number}: {error}")
             continue
         names.append(name)
         boxes.append(box)
         difficult.append((element.findtext("difficult") or "").strip().lower() in TRUE)
+    if deeper := len(list(root.iter("object"))) - len(root.findall("object")):
+        faults.append(f"{deeper} <object> are not directly below <{ROOT_TAG}>, where Pascal VOC has them")
     return Annotation(
         size=(_pixels(root, "size/height"), _pixels(root, "size/width")),
         names=names,
@@ -85,12 +94,31 @@ class _NoDoctype(ElementTree.TreeBuilder):
 
 
 def _parse(data: bytes) -> ElementTree.Element:
-    parser = ElementTree.XMLParser(target=_NoDoctype())
     try:
-        parser.feed(data)
-        return parser.close()
+        return _parsed(data)
     except (ElementTree.ParseError, LookupError, ValueError) as error:
-        raise ValueError(f"unreadable XML: {error}") from None
+        declared = DECLARED_ENCODING.match(data.lstrip())
+        try:  # the parser knows no multi-byte encodings but UTF-8 and UTF-16; Python knows GB2312 and others
+            text = data.decode(declared[1].decode("ascii")) if declared else ""
+            return _parsed(text)
+        except (ElementTree.ParseError, LookupError, ValueError):
+            pass
+        raise ValueError(f"unreadable XML: {error}{_encoding_advice(data, declared)}") from None
+
+
+def _parsed(data: bytes | str) -> ElementTree.Element:
+    parser = ElementTree.XMLParser(target=_NoDoctype())
+    parser.feed(data)
+    return parser.close()
+
+
+def _encoding_advice(data: bytes, declared: re.Match[bytes] | None) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        encoding = declared[1].decode("ascii") if declared else "UTF-8"
+        return f" (its text is not {encoding}: save it as UTF-8)"
+    return ""
 
 
 def _text(element: ElementTree.Element, tag: str) -> str:

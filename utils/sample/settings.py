@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.formats.voc import split_names
+from utils.formats.voc_folder import split_names
 from utils.sample.writer import write_sample_data
 
 SAMPLE_YEAR = "VOCsample"

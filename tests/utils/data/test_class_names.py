@@ -1,9 +1,18 @@
 """Class lists as people save them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.helpers import ROOT
-from utils.data.class_names import names_to_paste, names_with_counts, read_classes
+from utils.data.class_names import (
+    class_name,
+    class_names_of,
+    names_to_paste,
+    names_with_counts,
+    read_classes,
+    write_classes,
+)
 
 
 @pytest.mark.parametrize(
@@ -12,9 +21,14 @@ from utils.data.class_names import names_to_paste, names_with_counts, read_class
         b"cat\nred fox\n",
         b"cat\nred fox",
         b"\xef\xbb\xbfcat\r\nred fox\r\n",
-        b"\n  cat \n\n\tred fox\n\n\n",
+        b"\n  cat \n\tred fox\n\n\n",
     ],
-    ids=["plain", "no newline at the end", "byte order mark and Windows line ends", "blank lines and spaces"],
+    ids=[
+        "plain",
+        "no newline at the end",
+        "byte order mark and Windows line ends",
+        "blank lines around and spaces",
+    ],
 )
 def test_reads_one_name_a_line(tmp_path, content):
     (tmp_path / "classes.txt").write_bytes(content)
@@ -32,6 +46,10 @@ def test_reads_chinese_names(tmp_path):
         (b"", "no class name"),
         (b" \n\n", "no class name"),
         (b"cat\ndog\ncat\n", "'cat' more than once"),
+        (b"cat\n\n dog\n", "line 2 is blank, between class names"),
+        (b"cat\nd\x0bog\n", r"class 1: the class name 'd\\x0bog' has control characters"),
+        ("caf\u00e9\ncafe\u0301\n".encode(), "'caf\u00e9' more than once"),
+        (b"cat\n" + b"x" * 1001, "has 1001 characters"),
         ("人\n".encode("gb18030"), "save it as UTF-8"),
     ],
 )
@@ -40,6 +58,72 @@ def test_refuses(tmp_path, content, message):
     with pytest.raises(ValueError, match=message) as error:
         read_classes(tmp_path / "classes.txt")
     assert "classes.txt" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("cat", "cat"),
+        ("  red fox\t", "red fox"),
+        ("\u3000\u732b\xa0", "\u732b"),
+        ("cafe\u0301", "caf\u00e9"),
+        (7, "7"),
+        (1.5, "1.5"),
+        ("x" * 1000, "x" * 1000),
+        (
+            "\U0001f98a \u0645\u06cc\u200c\u062e",
+            "\U0001f98a \u0645\u06cc\u200c\u062e",
+        ),  # with a zero-width non-joiner
+    ],
+)
+def test_a_name_is_the_same_in_all_formats(text, name):
+    assert class_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        (" \t", "is empty"),
+        ("a\nb", r"'a\\nb' has control characters"),
+        ("a\x1b[31mb", r"x1b\[31mb' has control"),
+        ("a\u2028b", "u2028b' has control"),
+        ("a\x85b", "x85b' has control"),
+        ("\ud800", "ud800' has control"),
+        ("a\uffff", "uffff' has control"),
+        ("a\tb", r"a\\tb' has control"),
+        (None, "not text, but of the kind NoneType"),
+        (True, "not text, but of the kind bool"),
+        (["cat"], "not text, but of the kind list"),
+        ("x" * 1001, "has 1001 characters"),
+    ],
+)
+def test_what_is_no_name_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        class_name(text)
+
+
+def test_names_alike_but_for_blanks_are_refused_with_the_file():
+    assert class_names_of([" cat", "dog"], "a.json") == ("cat", "dog")
+    with pytest.raises(ValueError, match=r"a\.json holds 'cat' more than once \(blanks"):
+        class_names_of(["cat", "cat "], "a.json")
+    with pytest.raises(ValueError, match=r"a\.json: class 1: the class name '' is empty"):
+        class_names_of(["cat", ""], "a.json")
+    with pytest.raises(ValueError, match=r"a\.json holds no class name"):
+        class_names_of([], "a.json")
+
+
+@given(st.lists(st.text(), min_size=1, max_size=5))
+def test_what_is_written_reads_back_the_same(tmp_path_factory, names):
+    path = tmp_path_factory.getbasetemp() / "names.txt"
+    try:
+        checked = class_names_of(names, "here")
+    except ValueError:
+        with pytest.raises(ValueError):
+            write_classes(path, names)
+        return
+    write_classes(path, names)
+    assert read_classes(path) == checked and len(checked) == len(names)
 
 
 def test_refuses_a_missing_file_and_a_folder(tmp_path):

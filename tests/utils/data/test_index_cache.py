@@ -6,7 +6,6 @@ import os
 import pickle
 import sys
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,12 @@ from utils.data import index_cache
 from utils.data.index import ARRAYS
 from utils.data.index_cache import DTYPES, cache_folder, read_cached
 from utils.data.mapped_array import location_of
+from utils.data.notes import OBJECTS_SKIPPED
 from utils.formats.list_file import read_list
 from utils.formats.read_data import read_data
 
 NAMES = ("cat", "dog")
+NOTE = "annotation 1, image a.jpg: box 1, 2, 3, 0 (x, y, w, h) is empty"
 LINES = "a.jpg 1,2,3,4,0 5,6,7.5,8,1\n图.jpg\nsub/c d.jpg\t1,2,9,9,1\n"
 
 
@@ -183,16 +184,6 @@ def test_another_process_that_writes_the_same_meanwhile_does_no_harm(file, cache
     assert len(list(cache.iterdir())) == 1
 
 
-def test_only_the_readers_own_warnings_are_repeated(file):
-    def reader(path, names):
-        warnings.warn("of Python itself", ResourceWarning, stacklevel=1)
-        return read_list(path, names)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        read_cached(reader, file, NAMES)
-
-
 def test_small_files_are_not_kept(file, reader, cache, monkeypatch):
     monkeypatch.setattr(index_cache, "MIN_CACHED_BYTES", file.stat().st_size + 1)
     assert len(read_cached(reader, file, NAMES)) == 3
@@ -218,7 +209,7 @@ def test_a_bad_file_is_refused_as_ever(file, cache):
     assert not cache.exists()
 
 
-def test_what_a_reader_warns_of_is_said_each_time(tmp_path, monkeypatch):
+def test_the_notes_of_a_reader_are_kept(tmp_path, monkeypatch):
     annotations = [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, w]} for w in (4, 0)]
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "height": 50, "width": 60}],
@@ -230,13 +221,12 @@ def test_what_a_reader_warns_of_is_said_each_time(tmp_path, monkeypatch):
     (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
-        with pytest.warns(UserWarning, match=r"instances\.json: skipped 1 empty") as caught:
-            index = read_data("instances.json:images")
-        assert len(caught) == 1 and caught[0].filename == __file__
+        index = read_data("instances.json:images")
+        assert [(note.kind, note.number) for note in index.notes] == [(OBJECTS_SKIPPED, 1)]
+        assert index.notes[0].problems == (("instances.json", NOTE),)
         assert index.path(0) == tmp_path / "images" / "a.jpg" and index.class_names == ("cat",)
         assert index.sizes.tolist() == [[50, 60]]
-    with pytest.warns(UserWarning):
-        assert read_data(f"{path}:.").path(0) == tmp_path / "a.jpg"
+    assert read_data(f"{path}:.").path(0) == tmp_path / "a.jpg"
 
 
 def test_the_list_of_a_spec_is_kept(file, cache):

@@ -1,13 +1,12 @@
 """Several data sets as one."""
 
-import warnings
-
 import numpy as np
 import pytest
 
 from tests.helpers import SHARED, needs_shared
 from utils.data.index import ImageRecord, build_index
 from utils.data.merge import join_indexes, relabel
+from utils.data.notes import CLASSES_DIFFER, IMAGES_REPEATED, OTHER_CLASSES, counts_by_subject
 from utils.formats.read_data import read_many
 
 
@@ -43,8 +42,7 @@ B = index_of(("fox", "dog", "cow"), ("/c", [0, 1]), ("/图", [1]))
 
 
 def test_classes_are_matched_by_name():
-    with pytest.warns(UserWarning) as warned:
-        joined = join_indexes([A, B])
+    joined = join_indexes([A, B])
     assert joined.class_names == ("cat", "dog", "fox", "cow")
     assert content(joined) == [
         ("/a", ["dog", "cat"], [2, 1]),
@@ -55,32 +53,27 @@ def test_classes_are_matched_by_name():
     assert joined.labels.tolist() == [1, 0, 2, 1, 1]
     assert joined.difficult.tolist() == [True, False, False, True, True]
     assert joined.sizes.tolist() == [[9, 8]] * 4
-    (message,) = [str(warning.message) for warning in warned]
-    assert message == (
-        "the data sets differ in their classes, matched by name: "
-        "data set 1 lacks fox, cow; data set 2 lacks cat"
-    )
+    (note,) = joined.notes
+    assert (note.kind, note.number) == (CLASSES_DIFFER, 2)
+    assert note.problems == (("data set 1", "lacks fox, cow"), ("data set 2", "lacks cat"))
 
 
 def test_another_order_is_told_too():
-    with pytest.warns(UserWarning, match="another order"):
-        joined = join_indexes([A, index_of(("dog", "cat"), ("/c", [0]))])
+    joined = join_indexes([A, index_of(("dog", "cat"), ("/c", [0]))])
+    assert joined.notes[0].problems == (("data set 2", "has them in another order"),)
     assert joined.labels.tolist() == [1, 0, 1]
 
 
 def test_the_same_classes_are_joined_without_a_word():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(join_indexes([A, index_of(("cat", "dog"), ("/c", [0]))])) == 3
+    joined = join_indexes([A, index_of(("cat", "dog"), ("/c", [0]))])
+    assert len(joined) == 3 and joined.notes == ()
 
 
-def test_other_classes_are_left_out_with_a_warning():
-    with pytest.warns(UserWarning) as warned:
-        joined = join_indexes([A, B], ("dog", "cat"), ["one", "two"])
+def test_other_classes_are_skipped_and_noted():
+    joined = join_indexes([A, B], ("dog", "cat"), ["one", "two"])
     assert joined.class_names == ("dog", "cat") and joined.labels.tolist() == [0, 1, 0, 0]
-    assert [str(warning.message) for warning in warned] == [
-        "two: skipped classes not in the class list: fox (1)"
-    ]
+    assert counts_by_subject(joined.notes, OTHER_CLASSES) == {"fox": 1}
+    assert joined.notes[0].problems[0].file == "two"
     with pytest.raises(ValueError, match=r"no object of B belongs.*dog \(2\), fox \(1\)"):
         relabel(B, ("cat",), "B")
     assert len(relabel(index_of(("fox",), ("/a", [])), ("cat",), "B")) == 1  # no objects to match
@@ -88,8 +81,9 @@ def test_other_classes_are_left_out_with_a_warning():
 
 def test_of_an_image_that_is_there_twice_the_first_is_kept():
     again = index_of(("cat", "dog"), ("/x/../a", [0]), ("/c", [0]), ("/b", [0]))
-    with pytest.warns(UserWarning, match=r"2 images occur again, the first .* kept, such as .*/x/\.\./a"):
-        joined = join_indexes([A, again])
+    joined = join_indexes([A, again])
+    (note,) = joined.notes
+    assert (note.kind, note.number, note.problems[0].file) == (IMAGES_REPEATED, 2, "/a")
     assert [(path, len(names)) for path, names, _ in content(joined)] == [("/a", 2), ("/b", 0), ("/c", 1)]
 
 
@@ -100,10 +94,9 @@ def test_several_specs(tmp_path):
     assert [path for path, _, _ in content(read_many(specs, ["cat"]))] == [
         str(tmp_path / f"{name}.jpg") for name in "ab"
     ]
-    (tmp_path / "twice.txt").write_text("a.jpg\na.jpg\n")
+    (tmp_path / "twice.txt").write_text("c.jpg\nc.jpg\n")
     assert len(read_many([str(tmp_path / "twice.txt")], ["cat"])) == 2  # one data set is as it stands
-    with pytest.warns(UserWarning, match=r"a\.txt: 1 images occur again"):
-        assert len(read_many([specs[0]] * 2, ["cat"])) == 1
+    assert len(read_many([specs[0]] * 2, ["cat"])) == 1
     with pytest.raises(ValueError, match="no data set is named"):
         read_many([])
 

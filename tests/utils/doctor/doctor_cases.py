@@ -3,6 +3,7 @@
 import numpy as np
 
 from utils.data.index import ImageRecord, build_index
+from utils.data.notes import CLIPPED, FILES_UNUSED, NO_LABEL_FILE, OBJECTS_SKIPPED, OTHER_CLASSES, NoteTaker
 from utils.doctor.image_facts import ImageFacts
 from utils.doctor.splits import Split
 
@@ -22,14 +23,35 @@ def image_case(*boxes, labels=None, stated=(0, 0), crowd=None, difficult=None, *
     return record, ImageFacts(**{"error": "", "size": SIZE, "mode": "RGB", "format": "JPEG", **facts})
 
 
-def split(name, *images, problems=(), clipped=0, unknown_names=None, classes=CLASSES, suffix=".jpg"):
+def split(
+    name,
+    *images,
+    problems=(),
+    clipped=0,
+    unknown_names=None,
+    unused=(),
+    unlabelled=(),
+    classes=CLASSES,
+    suffix=".jpg",
+):
     """A split of the images, whose files are called NAME0.jpg and so on."""
     records = [
         ImageRecord(f"{name}{k}{suffix}", r.boxes, r.labels, r.difficult, r.crowd, size=r.size)
         for k, (r, _) in enumerate(images)
     ]
     facts = [facts for _, facts in images]
-    return Split(name, build_index(records, classes), problems, clipped, unknown_names or {}, facts)
+    taker = NoteTaker()
+    for file, reason in problems:
+        taker.add(OBJECTS_SKIPPED, file, reason)
+    for file in unused:
+        taker.add(FILES_UNUSED, file, "no image of that name")
+    for file in unlabelled:
+        taker.add(NO_LABEL_FILE, file, "no label file")
+    for number in range(clipped):
+        taker.add(CLIPPED, f"{number}.xml", "a box reaches beyond the image")
+    for unknown, count in (unknown_names or {}).items():
+        taker.add(OTHER_CLASSES, "a.xml", "not in the list", subject=unknown, count=count)
+    return Split(name, build_index(records, classes, taker.notes()), facts)
 
 
 def kinds(findings):

@@ -1,7 +1,7 @@
 """Findings on boxes: number, severity, and where."""
 
 from tests.utils.doctor.doctor_cases import image_case, kinds, split
-from utils.data.summary import Problem
+from utils.data.notes import Problem
 from utils.doctor.label_checks import check_labels
 
 BOX = (10, 10, 30, 30)

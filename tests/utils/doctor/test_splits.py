@@ -62,8 +62,8 @@ def test_coco_problems_and_strangers(tmp_path):
     for spec in (f"{path}:{tmp_path}", str(path)):
         (split,) = read_splits({"x": spec}, ("cat",))
         assert split.problems == [
-            ("a.jpg", "box 1, 2, 0, 5 (x, y, w, h) is empty"),
-            ("a.jpg", "box 1, 2, 5, -5 (x, y, w, h) is inverted"),
+            (str(path), "annotation 1, image a.jpg: box 1, 2, 0, 5 (x, y, w, h) is empty"),
+            (str(path), "annotation 2, image a.jpg: box 1, 2, 5, -5 (x, y, w, h) is inverted"),
         ]
         assert split.unknown_names == {"dog": 1} and len(split.index.boxes) == 1
 

@@ -5,6 +5,13 @@ import json
 import pytest
 
 from tests.helpers import SHARED, needs_shared
+from utils.data.notes import (
+    IMAGES_REPEATED,
+    IMAGES_SKIPPED,
+    OTHER_CLASSES,
+    REPAIRED,
+    counts_by_subject,
+)
 from utils.formats.coco import read_coco
 
 
@@ -53,10 +60,10 @@ def test_matches_categories_by_name(tmp_path):
     assert index.labels.tolist() == [3, 1, 2]
 
 
-def test_categories_not_asked_for_are_left_out_with_a_warning(tmp_path):
-    with pytest.warns(UserWarning, match=r"not in the class list: fox \(1\), 猫 \(1\)"):
-        index = read(tmp_path, content(), ["dog"])
+def test_categories_not_asked_for_are_skipped_and_noted(tmp_path):
+    index = read(tmp_path, content(), ["dog"])
     assert (len(index), index.labels.tolist()) == (3, [0])
+    assert counts_by_subject(index.notes, OTHER_CLASSES) == {"fox": 1, "猫": 1}
 
 
 def test_refuses_when_no_category_is_asked_for(tmp_path):
@@ -79,13 +86,17 @@ def test_a_category_without_annotations_is_a_class(tmp_path):
     assert read(tmp_path, data).class_names == ("person", "猫", "fox", "dog")
 
 
-def test_boxes_without_area_are_left_out_with_a_warning(tmp_path):
+def test_boxes_without_area_are_skipped_and_noted(tmp_path):
     data = content()
     data["annotations"][0]["bbox"] = [1, 2, 0, 4]
     data["annotations"][1]["bbox"] = [1, 2, float("inf"), 4]
-    with pytest.warns(UserWarning, match="skipped 2 empty"):
-        index = read(tmp_path, data)
+    index = read(tmp_path, data)
     assert index.boxes.tolist() == [[9, 9, 10, 10]]
+    (note,) = index.notes
+    assert [reason for _, reason in note.problems] == [
+        "annotation 2, image c.jpg: box 1, 2, inf, 4 (x, y, w, h) is not one of pixels",
+        "annotation 1, image sub/a b.jpg: box 1, 2, 0, 4 (x, y, w, h) is empty",
+    ]
 
 
 def test_areas_and_sizes_that_nothing_can_have_count_as_not_stated(tmp_path):
@@ -133,10 +144,15 @@ def test_difficult_objects_have_a_key_of_our_own(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../a.jpg", "/etc/a.jpg", "sub/../../a.jpg", "..\\a.jpg", "C:/a.jpg", "\\a.jpg"]
 )
-def test_an_image_outside_its_folder_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match=r"instances\.json: image 20 has the file_name .*leads out") as error:
-        read(tmp_path, changed("images", 2, file_name=name))
-    assert repr(name) in str(error.value)
+def test_an_image_outside_its_folder_is_skipped(tmp_path, name):
+    index = read(tmp_path, changed("images", 1, file_name=name))
+    assert [index.path(k).name for k in range(len(index))] == ["c.jpg", "empty.png"]
+    assert index.boxes.tolist() == [[0.5, 0, 10.5, 20]]
+    (note,) = index.notes
+    assert note.kind == IMAGES_SKIPPED and repr(name) in note.problems[0].reason
+    with pytest.raises(ValueError, match=r"instances\.json: 3 of 3 images: image 30 has .*leads out"):
+        data = content()
+        read(tmp_path, data | {"images": [image | {"file_name": name} for image in data["images"]]})
 
 
 def test_names_with_dots_and_folders_are_no_way_out(tmp_path):
@@ -153,29 +169,24 @@ def changed(part, number, **fields):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        (changed("categories", 1, name="dog"), "holds 'dog' more than once"),
+        (changed("categories", 1, name="dog "), "holds 'dog' more than once"),
+        (changed("categories", 1, name="a\nb"), r"class name 'a\\nb' has control characters"),
+        (changed("categories", 1, name=""), "class name '' is empty"),
+        (changed("categories", 1, name=None), "class name is not text"),
         (
-            changed("annotations", 1, image_id=77),
-            "1 annotations have an unknown image_id.*annotation 2 with.*77",
+            changed("categories", 1, id=9),
+            "the category id 9 stands for 'dog' and '猫'.*a.json:images/ b.json",
         ),
-        (changed("annotations", 2, category_id=3), "1 annotations have an unknown category_id.*annotation 3"),
-        (changed("images", 1, id=30), "an image id twice"),
-        (changed("categories", 1, name="dog"), "several categories named dog"),
-        (changed("annotations", 0, bbox=[1, 2, 3]), "COCO format: bbox is not 4 numbers"),
-        (changed("annotations", 0, bbox="box."), "COCO format"),
-        (changed("annotations", 0, area="large"), "COCO format"),
-        (changed("images", 0, height="tall"), "COCO format"),
-        (changed("annotations", 0, image_id=[1]), "COCO format"),
-        (changed("images", 0, file_name=None), "COCO format"),
-        (changed("categories", 0, id="nine"), "COCO format"),
-        ({**content(), "images": [{"id": 1}], "annotations": []}, "an entry lacks 'file_name'"),
-        ({**content(), "images": 3}, "COCO format"),
-        ({**content(), "annotations": [3]}, "COCO format"),
-        ({**content(), "categories": [], "annotations": []}, "no category"),
+        (changed("categories", 1, id=None), "category 1 of the list lacks an id or a name"),
+        ({**content(), "categories": [3]}, "category 0 of the list lacks an id or a name"),
+        ({**content(), "images": [{"id": 1}], "annotations": []}, "most of the images cannot be used"),
+        ({**content(), "images": 3}, "its images are not a list"),
+        ({**content(), "annotations": [3]}, "1 of 1 objects are bad.*\n.*annotation 0 .*not a JSON object"),
+        ({**content(), "categories": [], "annotations": []}, "holds no class name"),
         ({"images": []}, "no annotations, categories"),
         ([{"image_id": 1}], "not a COCO annotation file"),
-        (changed("images", 0, file_name="a\0.jpg"), "COCO format: a file_name holds the character NUL"),
-        (changed("images", 0, file_name="\ud800.jpg"), "COCO format: 'utf-8' codec can't encode"),
-        (changed("categories", 0, name="\ud800"), "COCO format: 'utf-8' codec can't encode"),
+        (changed("categories", 0, name="\ud800"), "has control characters"),
         (json.dumps(content()).replace("5.5", "5" * 5000), "cannot be read: Exceeds the limit"),
         (json.dumps(content())[:200], "cut off"),
         ("", "cut off"),
@@ -186,6 +197,115 @@ def test_what_is_wrong_is_said_in_a_sentence(tmp_path, data, message):
     with pytest.raises(ValueError, match=message) as error:
         read(tmp_path, data)
     assert "instances.json" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "number", "change", "reason"),
+    [
+        ("annotations", 1, {"image_id": 77}, "annotation 2: its image_id 77 is unknown"),
+        ("annotations", 1, {"image_id": [1]}, "annotation 2: its image_id [1] is unknown"),
+        (
+            "annotations",
+            2,
+            {"category_id": 3},
+            "annotation 3 (image sub/a b.jpg): its category_id 3 is unknown",
+        ),
+        ("annotations", 0, {"bbox": None}, "its bbox is missing, not four numbers"),
+        ("annotations", 0, {"bbox": []}, "its bbox is [], not four numbers"),
+        ("annotations", 0, {"bbox": [1, 2, 3]}, "its bbox is [1, 2, 3], not four numbers"),
+        ("annotations", 0, {"bbox": [1, 2, 3, 4, 0.5]}, "its bbox is [1, 2, 3, 4, 0.5], not four"),
+        ("annotations", 0, {"bbox": {"x": 1}}, "annotation 1 (image sub/a b.jpg): its bbox is {'x': 1}"),
+        ("annotations", 0, {"bbox": "box."}, "its bbox is 'box.', not four numbers"),
+        ("annotations", 0, {"bbox": [1, 2, [3], 4]}, "its bbox is [1, 2, [3], 4], not four numbers"),
+        ("annotations", 0, {"bbox": [None] * 4}, "box None, None, None, None (x, y, w, h) is not one of"),
+        ("images", 1, {"file_name": None}, "image 10 lacks an id or a file_name"),
+        ("images", 1, {"file_name": "a\0.jpg"}, "image 10 lacks an id or a file_name"),
+        ("images", 1, {"file_name": "\ud800.jpg"}, "image 10 lacks an id or a file_name"),
+        ("images", 1, {"id": None}, "image 1 of the list lacks an id or a file_name"),
+    ],
+)
+def test_a_bad_entry_is_skipped_and_named(tmp_path, part, number, change, reason):
+    data = changed(part, number, **change)
+    data["annotations"] += [
+        {"id": k, "image_id": 30, "category_id": 2, "bbox": [9, 9, 9, 9]} for k in range(9)
+    ]
+    index = read(tmp_path, data)
+    assert 9 < len(index.boxes) < 12
+    reasons = [problem.reason for note in index.notes for problem in note.problems]
+    assert any(reason in text for text in reasons), reasons
+    assert all(problem.file.endswith("instances.json") for note in index.notes for problem in note.problems)
+
+
+def test_a_missing_box_is_that_of_the_polygon(tmp_path):
+    data = changed(
+        "annotations", 0, bbox=None, segmentation=[[10, 12, 50, 10, 50, 52], [5, 20, 6, 20, 6, 25]]
+    )
+    index = read(tmp_path, data)
+    assert index.boxes.tolist()[1] == [5, 10, 50, 52]
+    (note,) = index.notes
+    assert (note.kind, note.number) == (REPAIRED, 1)
+    assert (
+        note.problems[0].reason == "annotation 1 (image sub/a b.jpg): no bbox, so that of its polygon is used"
+    )
+
+
+def test_ids_as_text_and_as_numbers_belong_together(tmp_path):
+    data = content()
+    for entry in data["annotations"]:
+        entry |= {"image_id": str(entry["image_id"]), "category_id": float(entry["category_id"])}
+    data["categories"][0]["id"] = "9"
+    index = read(tmp_path, data)
+    assert index.labels.tolist() == [0, 2, 1] and index.class_names == ("猫", "fox", "dog")
+    assert index.notes == ()
+
+
+def test_an_image_listed_twice_is_one_image(tmp_path):
+    data = content()
+    index = read(tmp_path, data | {"images": [*data["images"], dict(data["images"][0])]})
+    assert (len(index), len(index.boxes)) == (3, 3)
+    assert [(note.kind, note.number) for note in index.notes] == [(IMAGES_REPEATED, 1)]
+
+
+def test_an_id_that_stands_for_two_images_is_no_image(tmp_path):
+    data = content()
+    data["images"] += [{"id": 40, "file_name": "d.jpg"}, {"id": 20, "file_name": "other.jpg"}]
+    index = read(tmp_path, data)
+    assert [index.path(k).name for k in range(len(index))] == ["c.jpg", "a b.jpg", "d.jpg"]
+    (note,) = index.notes
+    assert (note.kind, note.number) == (IMAGES_SKIPPED, 2)
+    assert "the image id 20 stands for empty.png and other.jpg" in note.problems[0].reason
+
+
+def test_two_data_sets_joined_by_hand_are_refused(tmp_path):
+    data = content()
+    other = [image | {"file_name": f"other {k}.jpg"} for k, image in enumerate(data["images"])]
+    with pytest.raises(
+        ValueError, match=r"id 30 stands for c\.jpg and other 0\.jpg \(and 2 more ids\)"
+    ) as error:
+        read(tmp_path, data | {"images": data["images"] + other})
+    assert "--train a.json:images/ b.json:images/" in str(error.value)
+
+
+@pytest.mark.parametrize(("flag", "crowd"), [("1", True), (True, True), ("0", False), ("false", False)])
+def test_flags_may_be_text(tmp_path, flag, crowd):
+    assert read(tmp_path, changed("annotations", 0, iscrowd=flag)).crowd.tolist() == [True, crowd, False]
+
+
+def test_fractions_are_refused(tmp_path):
+    data = content()
+    data["annotations"] = [
+        {"id": k, "image_id": 30, "category_id": 2, "bbox": [0.1, 0.2, 0.3, 0.4]} for k in range(9)
+    ]
+    with pytest.raises(ValueError, match=r"instances\.json: 9 of 9 boxes have no coordinate above 1"):
+        read(tmp_path, data)
+
+
+def test_backslashes_separate_folders_unless_the_file_is_there(tmp_path):
+    data = changed("images", 1, file_name="sub\\a.jpg")
+    assert read(tmp_path, data).path(1) == tmp_path / "images" / "sub" / "a.jpg"
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "sub\\a.jpg").touch()
+    assert read(tmp_path, data).path(1) == tmp_path / "images" / "sub\\a.jpg"
 
 
 @needs_shared

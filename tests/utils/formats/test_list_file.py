@@ -1,5 +1,7 @@
 """The list files: old form, tab form, and what people get wrong."""
 
+import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.data.index import ARRAYS, flat_index
+from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED
 from utils.formats import list_file
 from utils.formats.list_file import read_list, write_list
 from utils.system.files import text_blocks
@@ -81,13 +84,36 @@ def test_relative_paths_start_at_the_list(tmp_path, monkeypatch):
         ("\t1,2,3,4,0", "no image path"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
-    with pytest.raises(ValueError, match=message) as error:
-        read(tmp_path, f"/good.jpg\n{line}\n")
-    assert "line 2" in str(error.value) and "list.txt" in str(error.value)
+def test_a_bad_line_or_box_is_skipped_and_named(tmp_path, line, message):
+    index = read(tmp_path, f"/good.jpg 1,2,3,4,0\n{line}\n")
+    (note,) = index.notes
+    assert note.kind in (IMAGES_SKIPPED, OBJECTS_SKIPPED) and len(index.boxes) == 1
+    assert len(index) == (1 if note.kind == IMAGES_SKIPPED else 2)
+    (problem,) = note.problems
+    assert problem.file == str(tmp_path / "list.txt") and problem.reason.startswith("line 2: ")
+    assert re.search(message, problem.reason)
 
 
-def test_bad_lines_are_named_together_up_to_ten(tmp_path):
+def test_classes_counted_from_one_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"list\.txt: class numbers go from 1 to 3, as if counted from 1"):
+        read(tmp_path, "/a.jpg 1,2,3,4,1 1,2,3,4,2 1,2,3,4,3 5,6,7,8,1\n")
+
+
+def test_fractions_are_refused(tmp_path):
+    boxes = " ".join([".1,.2,.5,.6,0"] * 4)
+    with pytest.raises(ValueError, match=r"4 of 4 boxes have no coordinate above 1.*This format has pixels"):
+        read(tmp_path, f"/a.jpg {boxes}\n")
+    assert len(read(tmp_path, f"/a.jpg {boxes} 1,2,3,4,0\n").boxes) == 5
+
+
+@pytest.mark.skipif(os.sep != "/", reason="on Windows, both slashes separate folders")
+def test_backslashes_separate_folders_unless_the_file_is_there(tmp_path):
+    (tmp_path / "a\\b.jpg").touch()
+    index = read(tmp_path, "a\\b.jpg\nimages\\c.jpg\n")
+    assert list(index.paths()) == [str(tmp_path / "a\\b.jpg"), str(tmp_path / "images" / "c.jpg")]
+
+
+def test_if_most_are_bad_they_are_named_together_up_to_ten(tmp_path):
     text = "".join(f"/{i}.jpg 1,2,3,4,{i}\n" for i in range(15))
     with pytest.raises(ValueError) as error:
         read(tmp_path, text)

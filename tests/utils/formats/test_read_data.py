@@ -1,5 +1,6 @@
 """Reading data sets of every format, and what is required of them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from tests.helpers import SHARED, needs_shared
 from tests.utils.formats.test_yolo import assert_same
 from utils.data.class_names import read_classes
 from utils.data.index import flat_index
+from utils.data.notes import IMAGES_SKIPPED, NO_LABEL_FILE, OBJECTS_SKIPPED, OTHER_CLASSES, NoteTaker
 from utils.formats.read_data import (
     missing_images,
     read_data,
@@ -76,10 +78,12 @@ def test_classes_that_match_nothing_are_refused_with_the_names_found(voc):
         read_data(f"{voc}:train", ["bird"])
 
 
-def test_broken_files_are_left_out_with_a_warning(voc):
+def test_broken_files_are_skipped_and_noted(voc):
     (voc / "Annotations" / "b.xml").write_text("<annotation>")
-    with pytest.warns(UserWarning, match=r"1 problems .*b\.xml: unreadable XML"):
-        assert len(read_data(f"{voc}:train")) == 1
+    index = read_data(f"{voc}:train")
+    assert len(index) == 1
+    (note,) = index.notes
+    assert note.kind == IMAGES_SKIPPED and "unreadable XML" in note.problems[0].reason
     with pytest.raises(ValueError, match="no usable image"):
         read_data(f"{voc}:val")
 
@@ -110,8 +114,26 @@ def test_many_missing_images_are_counted(tmp_path):
 
 def test_there_must_be_something_to_learn(tmp_path):
     require_boxes(index_of(tmp_path / "a.jpg", boxes=1), "my.txt")
-    with pytest.raises(ValueError, match=r"my\.txt: 2 images and no box.*--classes \(cat\)"):
-        require_boxes(index_of(tmp_path / "a.jpg", tmp_path / "b.jpg"), "my.txt")
+    empty = index_of(tmp_path / "a.jpg", tmp_path / "b.jpg")
+    with pytest.raises(ValueError, match=r"my\.txt: 2 images and no box to learn from. The annotation files"):
+        require_boxes(empty, "my.txt")
+    one = index_of(tmp_path / "a.jpg", boxes=1)
+    notes = NoteTaker()
+    notes.add(OTHER_CLASSES, "a.xml", "not in the list", subject="fox", count=3)
+    sought = NoteTaker()
+    for name in "ab":
+        sought.add(NO_LABEL_FILE, f"{name}.jpg", f"no {name}.txt in labels")
+    skipped = NoteTaker()
+    skipped.add(OBJECTS_SKIPPED, "a.txt", "line 1: is empty")
+    for index, why in (
+        (replace(one, crowd=np.ones(1, bool)), "All 1 annotations are crowds .*set iscrowd to 0"),
+        (replace(one, difficult=np.ones(1, bool)), "All 1 objects are flagged as difficult"),
+        (replace(empty, notes=notes.notes()), r"not those in --classes, but fox \(3\)"),
+        (replace(empty, notes=sought.notes()), "None has a label file: no a.txt in labels"),
+        (replace(empty, notes=skipped.notes()), r"(?s)1 objects skipped: a\.txt: line 1: is empty"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            require_boxes(index, "my.txt")
     with pytest.raises(ValueError, match="no image"):
         require_boxes(flat_index(["cat"], [], [], np.zeros((0, 4)), np.zeros(0)), "my.txt")
 

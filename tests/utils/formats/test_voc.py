@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.helpers import SHARED, needs_shared
 from tests.utils.formats.voc_folder import add_image, add_split, xml
-from utils.formats.voc import clip_boxes, images_without_xml, open_voc, read_ids, read_voc
+from utils.formats.voc import clip_boxes, images_without_xml, read_voc
+from utils.formats.voc_folder import open_voc, read_ids
 
 BOX = (10, 20, 30, 40)
 

@@ -78,3 +78,37 @@ def test_mutated_bytes_give_an_annotation_or_a_value_error(tmp_path, data):
         return
     assert read.boxes.shape == (len(read.names), 4) and np.isfinite(read.boxes).all()
     assert len(read.difficult) == len(read.names)
+
+
+def test_xml_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"its root is <annotations>, not <annotation>.*CVAT.*Pascal VOC"):
+        annotation(tmp_path, "<annotations><image><box/></image></annotations>")
+    with pytest.raises(ValueError, match="its root is <root>"):
+        annotation(tmp_path, "<root><sample/></root>")
+
+
+def test_objects_below_another_element_are_told(tmp_path):
+    text = xml([("cat", BOX)]).replace("<object>", "<list><object>").replace("</object>", "</object></list>")
+    read = annotation(tmp_path, text)
+    assert read.names == []
+    assert read.faults == ["1 <object> are not directly below <annotation>, where Pascal VOC has them"]
+
+
+def test_a_name_with_a_line_end_is_skipped(tmp_path):
+    read = annotation(tmp_path, xml([("a&#10;b", BOX), (" cat ", BOX)]))
+    assert read.names == ["cat"] and r"'a\nb' has control characters" in read.faults[0]
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "gbk", "big5", "shift_jis", "euc-kr", "windows-1251"])
+def test_any_declared_encoding_is_read(tmp_path, encoding):
+    name = {"euc-kr": "사람", "windows-1251": "лиса"}.get(encoding, "人")
+    text = f'<?xml version="1.0" encoding="{encoding}"?>\n' + xml([(name, BOX)])
+    assert annotation(tmp_path, text.encode(encoding)).names == [name]
+
+
+def test_text_of_another_encoding_than_declared_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"unreadable XML: .*its text is not UTF-8: save it as UTF-8"):
+        annotation(tmp_path, xml([("人", BOX)]).encode("gbk"))
+    bomb = BOMB.replace("<!DOCTYPE", '<?xml version="1.0" encoding="gb2312"?><!DOCTYPE', 1)
+    with pytest.raises(ValueError, match="unreadable XML"):
+        annotation(tmp_path, bomb)

@@ -1,5 +1,8 @@
 """YOLO text labels: where they lie, what their lines mean, and what people get wrong."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,15 +11,9 @@ from PIL import Image
 
 from tests.helpers import ROOT, SHARED, needs_shared
 from utils.data.class_names import read_classes
+from utils.data.notes import CLIPPED, FILES_UNUSED, IMAGES_SKIPPED, NO_LABEL_FILE, OBJECTS_SKIPPED
 from utils.formats.coco import read_coco
-from utils.formats.yolo import (
-    images_below,
-    label_files,
-    label_folder,
-    read_yolo,
-    read_yolo_folder,
-    read_yolo_pair,
-)
+from utils.formats.yolo import read_yolo, read_yolo_folder, read_yolo_pair
 
 NAMES = ("cat", "dog", "fox")
 
@@ -81,10 +78,12 @@ def test_labels_beside_the_images(tmp_path):
     assert read_yolo_folder(tmp_path / "images", NAMES).labels.tolist() == [1]
 
 
-def test_no_label_file_at_all_is_warned_of(tmp_path):
+def test_no_label_file_at_all_is_noted(tmp_path):
     add(tmp_path, "a.jpg")
-    with pytest.warns(UserWarning, match=r"none of 1 images has a label file \(looked in .*labels"):
-        assert len(read_yolo_folder(tmp_path / "images", NAMES)) == 1
+    index = read_yolo_folder(tmp_path / "images", NAMES)
+    (note,) = index.notes
+    assert (len(index), note.kind, note.number) == (1, NO_LABEL_FILE, 1)
+    assert note.problems[0].reason == f"no a.txt in {tmp_path / 'labels'}"
 
 
 def test_folders_of_any_name(tmp_path):
@@ -92,14 +91,12 @@ def test_folders_of_any_name(tmp_path):
         add(tmp_path, f"{name}.jpg", text, labels="my annotations")
     (tmp_path / "images" / "d.jpg").unlink()
     (tmp_path / "my annotations" / "classes.txt").write_text("cat\n")
-    with pytest.warns(UserWarning) as warned:
-        index = read_yolo_pair(tmp_path / "my annotations", tmp_path / "images", NAMES)
+    index = read_yolo_pair(tmp_path / "my annotations", tmp_path / "images", NAMES)
     assert [index.path(image).name for image in range(2)] == ["a.jpg", "b.jpg"]
     assert len(index) == 2 and index.boxes.tolist() == [[0, 0, 200, 100]]
-    messages = [str(warning.message).partition(": ")[2] for warning in warned]
-    assert messages == [
-        "skipped 1 without an image, for example d",
-        "skipped 1 without a label file, for example c",
+    assert [(note.kind, Path(note.problems[0].file).name) for note in index.notes] == [
+        (FILES_UNUSED, "d.txt"),
+        (IMAGES_SKIPPED, "c.jpg"),
     ]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no text file in .*has the name of an image"):
@@ -114,36 +111,75 @@ def test_folders_of_any_name(tmp_path):
         ("0.5 .5 .5 1 1", "class 0.5"),
         ("nan .5 .5 1 1", "class nan"),
         ("0 100 50 20 20", "not fractions of the image"),
-        ("0 -0.1 .5 .5 .5", "not fractions"),
+        ("0 -0.6 .5 .5 .5", "not fractions"),
         ("0 nan .5 .5 .5", "not fractions"),
         ("0 inf .5 .5 .5", "not fractions"),
         ("0 .5 .5 0 .5", "is empty"),
         ("0 .1 .1 .5 .1 .9 .1", "is empty"),  # an outline without height
-        ("0 1.001 .5 .001 .5", "is empty"),  # beyond the border
-        ("0", "neither class, cx, cy, w, h nor"),
-        ("0 .5 .5 .5", "neither class, cx"),
-        ("0 .5 .5 .5 .5 .9", "neither class, cx"),  # a prediction with its score
-        ("0 .1 .1 .5 .1 .9 .1 .3", "neither class, cx"),
-        ("cat .5 .5 .5 .5", "'cat .5 .5 .5 .5' is not numbers"),
-        ("0,.5,.5,.5,.5", "is not numbers"),
-        ("0 " + "0.5 " * 100 + "x", r"'0 0\.5.{70,90}\.\.\.' is not numbers"),
+        ("0 1.001 .5 .001 .5", "is outside the image"),  # beyond the border
+        ("0", "is not class, cx, cy, w, h or"),
+        ("0 .5 .5 .5", "is not class, cx"),
+        ("0 .5 .5 .5 .5 .9", "a sixth column, as a confidence of predictions"),
+        ("0 .5 .5 .2 .2 .5 .5 2", "looks like a box and keypoints"),
+        ("0 .1 .1 .5 .1 .9 .1 .3", "is not class, cx"),
+        ("cat .5 .5 .5 .5", "'cat .5 .5 .5 .5' is not numbers separated by blanks"),
+        ("0,.5,.5,.5,.5", "is not numbers separated by blanks"),
+        ("0 " + "0.5 " * 100 + "x", r"'0 0\.5.{70,90}\.\.\.' is not numbers separated by blanks"),
+        ("0 1.3 .5 .5 .5", "is outside the image"),
+        ("0 .5 .5 1e-12 .5", "is far smaller than a pixel"),
     ],
 )
-def test_a_bad_line_is_named(tmp_path, line, message):
-    with pytest.raises(ValueError, match=message) as error:
-        read(tmp_path, f"0 .5 .5 1 1\n{line}\n")
-    assert f"{tmp_path / 'labels' / 'a.txt'}, line 2: " in str(error.value)
+def test_a_bad_line_is_skipped_and_named(tmp_path, line, message):
+    index = read(tmp_path, f"0 .5 .5 1 1\n{line}\n")
+    (note,) = index.notes
+    assert (len(index.boxes), note.kind, note.number) == (1, OBJECTS_SKIPPED, 1)
+    (problem,) = note.problems
+    assert problem.file == str(tmp_path / "labels" / "a.txt") and problem.reason.startswith("line 2: ")
+    assert re.search(message, problem.reason)
 
 
-def test_bad_lines_of_all_files_are_named_together_up_to_ten(tmp_path):
+def test_if_most_lines_are_bad_they_are_named_together_up_to_ten(tmp_path):
     add(tmp_path, "b.jpg", "9 .5 .5 1 1\n" * 6)
-    (tmp_path / "labels" / "c.txt").write_bytes(b"\xff\xfe")
-    add(tmp_path, "c.jpg")
-    with pytest.raises(ValueError, match="bad label lines") as error:
-        read(tmp_path, "9 .5 .5 1 1\n" * 5)
+    with pytest.raises(ValueError, match="11 of 12 objects are bad: correct the label lines") as error:
+        read(tmp_path, "0 .5 .5 1 1\n" + "9 .5 .5 1 1\n" * 5)
     message = str(error.value)
-    assert "a.txt, line 5:" in message and "b.txt, line 5:" in message and "line 6" not in message
-    assert "and 2 more" in message  # one line, and the file that is no text
+    assert "a.txt: line 6:" in message and "b.txt: line 5:" in message and "b.txt: line 6" not in message
+    assert "and 1 more" in message
+
+
+def test_an_image_whose_label_file_is_no_text_is_skipped(tmp_path):
+    add(tmp_path, "b.jpg", "")
+    (tmp_path / "labels" / "b.txt").write_bytes(b"\xff\xfe")
+    index = read(tmp_path, "0 .5 .5 1 1")
+    assert [index.path(k).name for k in range(len(index))] == ["a.jpg"]
+    assert [(note.kind, note.number) for note in index.notes] == [(IMAGES_SKIPPED, 1)]
+    assert "is not UTF-8 text" in index.notes[0].problems[0].reason
+
+
+def test_boxes_a_little_outside_are_clipped_and_noted(tmp_path):
+    index = read(tmp_path, "0 .5 .5 1.0021 1\n0 -.04 .5 .2 .2\n0 .1 .1 .5 .1 1.0021 .9\n0 .5 .5 1.0005 1")
+    assert index.boxes.round(3).tolist() == [
+        [0, 0, 200, 100],
+        [0, 40, 12, 60],
+        [20, 10, 200, 90],
+        [0, 0, 200, 100],  # within rounding: not noted
+    ]
+    (note,) = index.notes
+    assert (note.kind, note.number) == (CLIPPED, 3)
+    assert note.problems[1].reason == "line 2: the box -0.14, 0.4, 0.06, 0.6 reaches beyond the image"
+
+
+def test_classes_counted_from_one_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="class numbers go from 1 to 3, as if counted from 1"):
+        read(tmp_path, "1 .5 .5 1 1\n2 .5 .5 .5 .5\n3 .5 .5 1 1\n1 .5 .5 1 1")
+    assert len(read(tmp_path, "0 .5 .5 1 1\n3 .5 .5 .5 .5\n").boxes) == 1
+
+
+def test_keypoints_follow_the_box_where_the_data_says_so(tmp_path):
+    add(tmp_path, "a.jpg", "0 .5 .5 .2 .4 .4 .4 .6 .6\n1 .5 .5 1 1\n0 .5 .5 .2 .4 .4 .4\n")
+    index = read_yolo([str(tmp_path / "images" / "a.jpg")], NAMES, "data", keypoints=4)
+    assert index.boxes.tolist() == [[80, 30, 120, 70], [0, 0, 200, 100]]
+    assert "has 2 columns after the box, but kpt_shape means 4" in index.notes[0].problems[0].reason
 
 
 def test_missing_images_are_named_together(tmp_path):
@@ -154,18 +190,14 @@ def test_missing_images_are_named_together(tmp_path):
     assert images[10] in str(error.value) and "and 2 more" in str(error.value)
 
 
-def test_images_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
+def test_images_that_cannot_be_read_are_skipped_and_noted(tmp_path):
     for name in ("a", "b"):
         add(tmp_path, f"{name}.jpg", "0 .5 .5 1 1")
     (tmp_path / "images" / "a.jpg").write_bytes(b"\xff\xd8 cut")
-    with pytest.warns(UserWarning, match=r"skipped 1 images: .*a\.jpg: unreadable image"):
-        index = read_yolo_folder(tmp_path / "images", NAMES)
+    index = read_yolo_folder(tmp_path / "images", NAMES)
+    (note,) = index.notes
+    assert (note.kind, note.problems[0].file) == (IMAGES_SKIPPED, str(tmp_path / "images" / "a.jpg"))
     assert (len(index), index.path(0).name, len(index.boxes)) == (1, "b.jpg", 1)
-
-
-def test_boxes_of_no_size_in_pixels_are_left_out_with_a_warning(tmp_path):
-    with pytest.warns(UserWarning, match="skipped 1 boxes far smaller than a pixel"):
-        assert read(tmp_path, "0 .5 .5 1e-12 .5\n1 .5 .5 1 1").labels.tolist() == [1]
 
 
 def mutated(text, at, length, new):
@@ -241,37 +273,3 @@ def test_coco128_is_the_same_as_yolo_and_as_coco():
     yolo, coco = read_yolo_folder(images, names), read_coco(folder / "instances_train128.json", images, names)
     assert (len(yolo), len(yolo.boxes)) == (128, 929)
     assert_same(coco, yolo, tolerance=5e-4)
-
-
-@pytest.mark.parametrize(
-    ("folder", "there", "found"),
-    [
-        ("/x/images/train", ("/x/labels/train",), "/x/labels/train"),
-        ("/x/images", ("/x/labels",), "/x/labels"),
-        ("/images/x/images/a", ("/images/x/labels/a", "/labels/x/images/a"), "/images/x/labels/a"),
-        ("/x/images/train", (), "/x/images/train"),
-        ("/x/my images/train", ("/x/my labels/train",), "/x/my images/train"),
-        ("/x/photos", ("/x/labels",), "/x/photos"),
-    ],
-)
-def test_labels_lie_in_place_of_images_or_beside(monkeypatch, folder, there, found):
-    monkeypatch.setattr("pathlib.Path.is_dir", lambda self: str(self) in there)
-    assert label_folder(folder) == found
-
-
-def test_each_image_has_its_own_label_file(tmp_path):
-    for path in (
-        "images/.hidden/x.jpg",
-        "images/sub/b.c.png",
-        "images/a.JPG",
-        "images/a.gif",
-        "beside/d.jpg",
-    ):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    for path in ("labels/sub/b.c.txt", "labels/other.txt", "beside/d.txt"):
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).touch()
-    found = list(images_below(tmp_path))
-    assert found == [str(tmp_path / path) for path in ("beside/d.jpg", "images/a.JPG", "images/sub/b.c.png")]
-    assert list(label_files(found)) == [tmp_path / "beside/d.txt", None, tmp_path / "labels/sub/b.c.txt"]

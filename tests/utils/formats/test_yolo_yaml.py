@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.utils.formats.test_yolo import add, mutated
+from utils.data.class_names import class_name
+from utils.formats.read_data import read_data
 from utils.formats.yolo_yaml import open_yolo_yaml, read_yolo_yaml, write_yolo_yaml
 
 BOX = "1 .5 .5 1 1\n"
@@ -98,11 +100,14 @@ def test_class_names_that_are_given_are_matched_by_name(data):
         ("train: t\npath: [a]", "path: is not the path"),
         ('train: "a\\0b"', "train: is neither a path nor"),
         ("names: cat", "names: is neither a list"),
-        ("names: [[cat]]", "names: is neither a list"),
-        ("names: ['']", "names: is neither a list"),
+        ("names: [[cat]]", "class 0: a class name is not text"),
+        ("names: ['']", "class name '' is empty"),
+        ('names: ["a\\nb"]', "has control characters"),
+        ("names: [cat]\nkpt_shape: [x, 3]\ntrain: t", "kpt_shape: is"),
+        ("names: [cat]\nkpt_shape: [4, 5]\ntrain: t", "kpt_shape: is .*number of keypoints, 2 or 3"),
         ("names: {0: cat, 2: dog}", "do not go from 0 to 1"),
         ("names: {a: cat}", "a key that is not a number"),
-        ("names: [cat, dog, cat]", "cat more than once"),
+        ("names: [cat, dog, cat]", "'cat' more than once"),
         ("names: [cat, dog]\nnc: 3", "nc: is '3', but there are 2 names"),
         ("names: [cat]\nnc: [1]", "nc: is"),
         ("names: [cat, dog]\ntrain: nowhere", r"names nowhere, but .*data.nowhere is neither"),
@@ -138,7 +143,7 @@ def test_a_list_may_name_anything(data):
 def test_an_alias_does_not_swell(data):
     """Nine levels of ten aliases each would be a billion names."""
     levels = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
-    with pytest.raises(ValueError, match="names: is neither"):
+    with pytest.raises(ValueError, match="class name is not text"):
         open_yolo_yaml(write(data, "\n".join([*levels, "names: *a9"])))
 
 
@@ -147,11 +152,8 @@ def test_no_object_is_made_of_the_yaml(data):
         open_yolo_yaml(write(data, "train: !!python/object/apply:os.system [exit 1]\nnames: 3\ntest: {}"))
 
 
-names = st.lists(
-    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1).filter(str.strip),
-    unique=True,
-    min_size=1,
-)
+valid = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])).filter(str.strip)
+names = st.lists(valid.map(class_name), unique=True, min_size=1)
 
 
 @given(names)
@@ -188,3 +190,32 @@ def test_any_file_gives_an_index_or_a_value_error(tmp_path_factory, content):
         except ValueError:
             continue
         assert len(index) > 0 and len(index.class_names) > 0
+
+
+def test_pose_data_has_keypoints_after_the_box(data):
+    label = next((data / "train" / "labels").iterdir())
+    label.write_text("0 .5 .5 .2 .4 .4 .4 2 .6 .6 1\n")
+    index = read_yolo_yaml(write(data, "train: train/images\nnames: [cat]\nkpt_shape: [2, 3]\n"), "train")
+    assert index.boxes.tolist() == [[80, 30, 120, 70]] and index.notes == ()
+
+
+def test_paths_with_backslashes(data):
+    text = "path: .\ntrain: train\\images\nval: list.txt\nnames: [cat, dog]\n"
+    (data / "list.txt").write_text("val\\images\\b 图.jpg\n", encoding="utf-8")
+    assert names_in(read_yolo_yaml(write(data, text), "train")) == ["a"]
+    assert names_in(read_yolo_yaml(write(data, text), "val")) == ["b"]
+
+
+def test_darknet_files(data):
+    (data / "obj.names").write_text("cat\ndog\n")
+    (data / "list.txt").write_text("train/images/a 图.jpg\ndata/val/images/b 图.jpg\n", encoding="utf-8")
+    file = data / "obj.data"
+    file.write_text("classes = 2\ntrain = data/list.txt\nvalid =\nnames = data/obj.names\nbackup = backup/\n")
+    index = read_data(f"{file}:train")
+    assert (names_in(index), index.class_names, index.labels.tolist()) == (["a", "b"], ("cat", "dog"), [1, 1])
+    with pytest.raises(ValueError, match=r"obj\.data has no split ''; it has .*obj\.data:train"):
+        read_data(str(file))
+    assert names_in(read_data(str(data / "list.txt"), ("cat", "dog"))) == ["a", "b"]  # a list of images alone
+    file.write_text("hello")
+    with pytest.raises(ValueError, match="does not describe Darknet data"):
+        read_data(f"{file}:train")
