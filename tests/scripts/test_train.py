@@ -260,7 +260,7 @@ def test_what_the_training_data_has_not_is_left_out_of_the_others(several):
 def test_a_class_list_decides_for_all(several):
     (several / "classes.txt").write_text("fox\ncat\n")
     data = read(several, ["two", "one"], classes=several / "classes.txt")
-    assert [(note.subject, note.number) for note in data["train"].notes] == [("dog", 1)]
+    assert [(note.subject, note.number) for note in data["train"].notes] == [("dog", 2)]
     assert data["train"].class_names == ("fox", "cat") and data["train"].labels.tolist() == [1, 0, 1]
 
 
