@@ -63,6 +63,7 @@ class Config:
     store_thresholds: bool = False  # store the best-F1 score thresholds in the weights file, for predict.py
     model: str | None = None  # model name, for weights without one
     classes: Path | None = None  # class names, one per line, for weights or data without them
+    trust_weights: bool = False  # run the code in a TorchScript file, which can do all that you can
     image_size: Size | None = None  # input height and width in pixels; default: the training size
     batch_size: PositiveInt = 8  # images per batch
     rectangular: bool = False  # pad only to each batch's largest size: faster, nearly the same metrics
@@ -149,6 +150,7 @@ def detect(config: Config) -> Inputs:
             classes=config.classes,
             image_size=config.image_size,
             amp=config.amp,
+            trust=config.trust_weights,
         ),
         config.amp,
         check=False,  # 16-bit floats show in the metrics, as in training

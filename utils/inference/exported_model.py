@@ -87,16 +87,19 @@ def load_exported(
     model: str | None = None,
     classes: str | Path | None = None,
     image_size: Size | None = None,
+    trust: bool = False,
 ) -> ExportedModel:
     """Load an exported model. `model` and `classes` are optional; if given, they must match the file.
 
     ValueError if the file is missing, damaged or not written by `export.py`, does not match `model` or
-    `classes`, or does not accept `image_size`.
+    `classes`, or does not accept `image_size`; and for TorchScript, which can run any code, without `trust`.
     """
     path = Path(path)
     kind = exported_kind(path)
     if kind is None or not path.exists():
         raise ValueError(f"{path} does not exist" if kind else f"{path} is not an exported model")
+    if kind == "torchscript" and not trust:
+        raise ValueError(_untrusted_message(path))
     runtime = LOADERS[kind](path, device, amp)
     metadata = runtime.metadata
     if model not in (None, metadata.model_name):
@@ -110,6 +113,15 @@ def load_exported(
         raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed_size_message(path, metadata)}")
     check_image_size(size, metadata.stride, metadata.smallest)
     return ExportedModel(path, runtime, size)
+
+
+def _untrusted_message(path: Path) -> str:
+    return (
+        f"{path} is a TorchScript file, which is a program: loading it runs its code, which may read and "
+        "overwrite all files that you may, and nothing inside proves who wrote it. Give --trust-weights "
+        "(in Python trust_weights=True) if you trust whoever it is from; or give the checkpoint, or its "
+        "ONNX or OpenVINO export, which hold no such code"
+    )
 
 
 def _fixed_size_message(path: Path, metadata: ExportMetadata) -> str:

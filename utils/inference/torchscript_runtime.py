@@ -1,4 +1,4 @@
-"""Runs exported TorchScript files."""
+"""Runs exported TorchScript files, which are programs: only those that the user trusts may get here."""
 
 import warnings
 from pathlib import Path
@@ -15,6 +15,7 @@ from utils.system.device import Amp, choose_device
 def load_torchscript(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     """Load a TorchScript file, which runs only on the type of device that it was traced on.
 
+    Loading and running it runs the code in it, with all rights of the user.
     ValueError for a file that is damaged or was not written by `export.py`, and for a 16-bit number format.
     """
     if amp in ("bf16", "fp16"):

@@ -47,6 +47,7 @@ class Predictor:
             classes=asked.classes,
             image_size=asked.image_size,
             amp=asked.amp,
+            trust=asked.trust_weights,
         )
         self.model = ready_for_inference(trained, asked.amp)
         self.device = self.model.detector.device

@@ -31,6 +31,7 @@ class PredictSettings:
     weights: Path  # file of train.py or export.py, .pt, .weights, or "pretrained" (needs --model)
     model: str | None = None  # model name, for weights without one
     classes: Path | None = None  # class names, one per line, for weights without them
+    trust_weights: bool = False  # run the code in a TorchScript file, which can do all that you can
     image_size: Size | None = None  # input height and width in pixels; default: the training size
     device: str = "auto"  # auto, cpu, cuda or cuda:0
     amp: Amp = "auto"  # mixed precision: auto (where fast and accurate), off, bf16 or fp16

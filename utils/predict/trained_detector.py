@@ -48,6 +48,7 @@ def load_trained(
     classes: str | Path | None = None,
     image_size: Size | None = None,
     amp: Amp = "auto",
+    trust: bool = False,
 ) -> TrainedDetector:
     """Build the detector that a weights file is for, and load its weights; every tensor must fit.
 
@@ -55,12 +56,15 @@ def load_trained(
     tensors; otherwise `model`, `classes` and `image_size` name them. "pretrained" loads the published weights
     of `model`. ValueError naming the missing flag.
 
-    A file of export.py is opened by its runtime, in the number format of `amp`.
+    A file of export.py is opened by its runtime, in the number format of `amp`; a TorchScript file, which can
+    run any code, only with `trust`.
     """
     if str(weights) == PRETRAINED:
         weights = _published(model)
     if exported_kind(weights):
-        exported = load_exported(weights, device, amp, model=model, classes=classes, image_size=image_size)
+        exported = load_exported(
+            weights, device, amp, model=model, classes=classes, image_size=image_size, trust=trust
+        )
         metadata = exported.metadata
         return TrainedDetector(
             exported,

@@ -6,6 +6,7 @@ They hold only tensors and primitives, so loading them runs no code from the fil
 
 import random
 import shutil
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -83,8 +84,10 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
     """
     check_is_file(path)
     try:
-        # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap and zipfile.is_zipfile(path))
+        with warnings.catch_warnings(action="ignore"):  # of other pickle protocols, and of what is refused
+            # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
+            mmap = mmap and zipfile.is_zipfile(path)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except Exception as error:  # invalid pickles raise anything from KeyError to OSError
         if "unsupported global" in str(error).lower() or "unsupported class" in str(error).lower():
             raise ValueError(

@@ -55,7 +55,7 @@ def test_every_model(name, kind, tmp_path):
         return
     write_export(detector, metadata, path, kind, half=False)
     exported, reference = (
-        load_exported(path, torch.device("cpu"), "off"),
+        load_exported(path, torch.device("cpu"), "off", trust=True),
         Reference(detector, TOLERANCE, None),
     )
     assert len(verify_network(reference, exported)) == 1 + dynamic

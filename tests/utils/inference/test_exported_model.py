@@ -19,7 +19,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "options"), CASES)
 def test_it_detects_what_its_detector_detects(kind, options, detector, files):
-    exported = load_exported(files(kind, options), HOST, "off")
+    exported = load_exported(files(kind, options), HOST, "off", trust=True)
     images = random_images(3)  # a file for one image at a time gets them one by one
     for found, expected in zip(exported.detect(images), detector.detect(images), strict=True):
         assert found.shape == expected.shape
@@ -28,7 +28,7 @@ def test_it_detects_what_its_detector_detects(kind, options, detector, files):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_dynamic_ones_take_any_number_and_size(kind, detector, files):
-    exported = load_exported(files(kind, "dynamic"), HOST, "off", image_size=(32, 80))
+    exported = load_exported(files(kind, "dynamic"), HOST, "off", trust=True, image_size=(32, 80))
     assert exported.image_size == (32, 80)
     shapes = [
         (1, (32, 80)),
@@ -46,13 +46,13 @@ def test_dynamic_ones_take_any_number_and_size(kind, detector, files):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_images_lie_in_memory_as_they_like(kind, files):
-    exported, images = load_exported(files(kind), HOST, "off"), random_images(2)
+    exported, images = load_exported(files(kind), HOST, "off", trust=True), random_images(2)
     torch.testing.assert_close(exported.detect(images.contiguous()).scores, exported.detect(images).scores)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_results_stay_when_the_next_image_comes(kind, files):
-    exported = load_exported(files(kind), HOST, "off")
+    exported = load_exported(files(kind), HOST, "off", trust=True)
     first = exported.detect(random_images(1))
     kept = first.scores.clone()
     assert not torch.equal(exported.detect(random_images(1, seed=1)).scores, kept)
@@ -61,7 +61,7 @@ def test_results_stay_when_the_next_image_comes(kind, files):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_says_what_it_is(kind, detector, files):
-    exported = load_exported(files(kind), HOST, "off")
+    exported = load_exported(files(kind), HOST, "off", trust=True)
     assert exported.metadata == metadata_of(detector, device=exported.metadata.device)
     assert exported.metadata.class_names == CLASSES and exported.image_size == SIZE
     assert exported.pixels == detector.pixels and exported.stride == detector.stride
@@ -77,9 +77,9 @@ def test_it_says_what_it_is(kind, detector, files):
 @pytest.mark.parametrize("kind", KINDS)
 def test_fixed_ones_take_their_size_alone(kind, files):
     with pytest.raises(ValueError, match=r"--image-size 64 64: .* of 48 x 64 .*--dynamic"):
-        load_exported(files(kind), HOST, "off", image_size=(64, 64))
+        load_exported(files(kind), HOST, "off", trust=True, image_size=(64, 64))
     with pytest.raises(ValueError, match="48 x 64"):
-        load_exported(files(kind), HOST, "off").detect(random_images(1, (48, 48)))
+        load_exported(files(kind), HOST, "off", trust=True).detect(random_images(1, (48, 48)))
 
 
 def test_sizes_that_are_no_multiple_of_the_stride(files):
@@ -103,7 +103,7 @@ def test_what_is_given_has_to_agree(files, tmp_path):
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_float32_alone(kind, amp, files):
     with pytest.raises(ValueError, match=f"--amp {amp}.*openvino"):
-        load_exported(files(kind), HOST, amp)
+        load_exported(files(kind), HOST, amp, trust=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,7 +119,12 @@ def test_damaged_files(kind, files, tmp_path):
         content[200:400] = bytes(200)
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"cannot load|is damaged"):
-        load_exported(path)
+        load_exported(path, trust=True)
+
+
+def test_torchscript_that_nobody_trusts(files):
+    with pytest.raises(ValueError, match=r"is a program.*--trust-weights"):
+        load_exported(files("torchscript"))
 
 
 def test_missing_files(tmp_path):
