@@ -38,8 +38,9 @@ from utils.system.device import Amp, choose_device, usable_cores
 from utils.system.files import write_text
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
+from utils.weights.checkpoint import store_thresholds
 from utils.weights.file_kind import refuse_exported
-from utils.weights.thresholds import best_thresholds, store_thresholds
+from utils.weights.thresholds import best_thresholds
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from PIL import Image
 
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from utils.inference.exported_model import load_exported
-from utils.weights.thresholds import Thresholds, store_thresholds
+from utils.weights.checkpoint import store_thresholds
+from utils.weights.thresholds import Thresholds
 
 THRESHOLDS = Thresholds(0.2, (0.2, 0.21, 0.22, 0.23, 0.24))
 CPU = ("--device", "cpu", "--amp", "off")

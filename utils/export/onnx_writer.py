@@ -15,12 +15,11 @@ from utils.export.onnx_letterbox import letterbox_graph, original_graph
 from utils.export.onnx_nms import nms_graph
 from utils.export.onnx_text import OPSET, put_after, put_before
 from utils.inference.exported_metadata import CANDIDATE_OUTPUTS, INPUT_NAME, METADATA_KEY, ExportMetadata
-from utils.system.validation import require_packages
+from utils.system.validation import MAX_IMAGE_SIDE, require_packages
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-MAX_SIDE = 8192  # maximum input height and width of a dynamic file, in pixels
 MAX_BATCH = 8192
 NMS_OUTPUTS = ("boxes", "scores", "labels")  # after NMS
 
@@ -100,9 +99,8 @@ def _remove_node_metadata(model: "ModelProto") -> None:
 def dynamic_shape(stride: int) -> dict[int, Any]:
     """Return the dynamic dimensions of `images` [B, 3, H, W] by axis; sides are multiples of the stride."""
     dim = torch.export.Dim
-    sides = [
-        stride * dim(f"{name}_by_{stride}", min=1, max=MAX_SIDE // stride) for name in ("height", "width")
-    ]
+    most = MAX_IMAGE_SIDE // stride
+    sides = [stride * dim(f"{name}_by_{stride}", min=1, max=most) for name in ("height", "width")]
     return {0: dim("batch", min=1, max=MAX_BATCH), 2: sides[0], 3: sides[1]}
 
 

@@ -1,21 +1,26 @@
 """Metadata of exported files: a JSON text, the same in every format, which is written and read only here."""
 
 import json
+import math
 import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 from nets.common.preprocess import PixelFormat
 from utils.data.types import Size
 from utils.system.cli import ROOT
-from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds, stored_thresholds
+from utils.system.schema import conform
+from utils.system.settings import Fraction, PositiveFraction, PositiveInt, Range
+from utils.weights.checkpoint_schema import Name, Side, check_thresholds
+from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds
 
 METADATA_KEY = "boxwright"  # key of the JSON text in ONNX's metadata and OpenVINO's rt_info
 EXTRA_FILE = f"{METADATA_KEY}.json"  # name of the JSON text among TorchScript's extra files
 
 INPUT_NAME = "images"
+Device = Annotated[str, Range("any, cpu or cuda", lambda device: device in ("any", "cpu", "cuda"))]
 CANDIDATE_OUTPUTS = ("candidate_boxes", "candidate_scores")  # before NMS; our own runtimes fetch only these
 
 
@@ -37,20 +42,20 @@ class ExportMetadata:
     weights_licence licence of the published weights, if they were exported
     """
 
-    model_name: str
+    model_name: Name
     class_names: tuple[str, ...]
-    image_size: Size
-    stride: int
-    smallest: int
+    image_size: tuple[Side, Side]
+    stride: Side
+    smallest: Side
     pixels: PixelFormat
     thresholds: Thresholds | None
     dynamic: bool
     letterbox: bool
     nms: bool
-    confidence: float
-    nms_iou: float
-    max_detections: int
-    device: str = "any"
+    confidence: Fraction
+    nms_iou: PositiveFraction
+    max_detections: PositiveInt
+    device: Device = "any"
     bfloat16: bool = True
     weights_licence: str | None = None
 
@@ -91,25 +96,22 @@ def read_metadata(
 def metadata_from_json(text: str, path: Path) -> ExportMetadata:
     """Parse the metadata from the JSON text of the file at `path`; ValueError unless `to_json` wrote it."""
     try:
-        content: dict[str, Any] = json.loads(text)
-        fields = {name: content[name] for name in ExportMetadata.__dataclass_fields__ if name in content}
-        pixels: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in fields["pixels"].items()
-        }
-        height, width = fields["image_size"]
-        fields |= {
-            "class_names": tuple(map(str, fields["class_names"])),
-            "image_size": (int(height), int(width)),
-            "pixels": PixelFormat(**pixels),
-            "thresholds": stored_thresholds(content),
-        }
-        return ExportMetadata(**fields)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        metadata: ExportMetadata = conform(json.loads(text), ExportMetadata)
+        check_thresholds(metadata.thresholds, metadata.class_names)
+        _check_pixels(metadata.pixels)
+    except (ValueError, RecursionError) as error:  # brackets within brackets, thousands of them
         raise ValueError(
-            f"the metadata of {path} cannot be read: the file is damaged, or another version of Boxwright "
-            "wrote it; export it again"
+            f"the metadata of {path} cannot be read ({error}): the file is damaged, or another version of "
+            "Boxwright wrote it; export it again"
         ) from None
+    return metadata
+
+
+def _check_pixels(pixels: PixelFormat) -> None:
+    """Raise ValueError for a pixel format that no network has."""
+    divisors = (pixels.scale, *pixels.std)
+    if not (all(0 < number < math.inf for number in divisors) and 0 <= pixels.pad_value <= 255):
+        raise ValueError("pixels: scale and std are above 0, and pad_value is from 0 to 255")
 
 
 def boxwright_version() -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ from utils.inference.openvino_runtime import load_openvino
 from utils.inference.torchscript_runtime import load_torchscript
 from utils.system.device import Amp
 from utils.system.validation import check_image_size
+from utils.weights.checkpoint_schema import naming
 from utils.weights.file_kind import exported_kind
 
 LOADERS = {"onnx": load_onnx, "openvino": load_openvino, "torchscript": load_torchscript}
@@ -67,11 +69,21 @@ class ExportedModel:
         ValueError if the file has a fixed input size and the images have another.
         """
         if self.metadata.dynamic:
-            return self.runtime.run(images)
+            return self._run(images)
         if not self.accepts((images.shape[2], images.shape[3])):
             raise ValueError(_fixed_size_message(self.path, self.metadata))
-        single = [self.runtime.run(image) for image in images.split(1)]
+        single = [self._run(image) for image in images.split(1)]
         boxes, scores = (torch.cat(parts) for parts in zip(*single, strict=True))
+        return Candidates(boxes, scores)
+
+    def _run(self, images: Tensor) -> Candidates:
+        """Run the file; ValueError if it fails, or returns something else than boxes and scores."""
+        try:
+            boxes, scores = self.runtime.run(images)
+        except Exception as error:  # the runtimes' exceptions have no common base class
+            raise ValueError(f"{self.path} cannot be run: {_first_line(error)}; export it again") from None
+        if problem := _problem(boxes, scores, len(images), len(self.metadata.class_names)):
+            raise ValueError(f"{self.path} contradicts itself: {problem}; export it again")
         return Candidates(boxes, scores)
 
     def describe(self) -> str:
@@ -109,10 +121,27 @@ def load_exported(
             f"--classes {classes}: {path} has its own class names, and they differ; leave --classes out"
         )
     size = image_size or metadata.image_size
+    with naming(path):
+        check_image_size(metadata.image_size, metadata.stride, metadata.smallest)
     if not metadata.dynamic and size != metadata.image_size:
         raise ValueError(f"--image-size {size[0]} {size[1]}: {_fixed_size_message(path, metadata)}")
     check_image_size(size, metadata.stride, metadata.smallest)
     return ExportedModel(path, runtime, size)
+
+
+def _problem(boxes: Any, scores: Any, number: int, classes: int) -> str:
+    """Return what is wrong with the candidates of `number` images; empty if nothing is."""
+    if not all(isinstance(part, Tensor) and part.dtype == torch.float32 for part in (boxes, scores)):
+        return "it does not return boxes and scores in float32"
+    anchors = boxes.shape[1] if boxes.ndim == 3 else 0
+    if boxes.shape != (number, anchors, 4) or scores.shape != (number, anchors, classes):
+        shapes = f"boxes {[*boxes.shape]} and scores {[*scores.shape]}"
+        return f"for {number} images and its {classes} class names it returns {shapes}"
+    return "its scores are not numbers" if scores.isnan().any() else ""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _untrusted_message(path: Path) -> str:

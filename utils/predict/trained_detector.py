@@ -1,5 +1,6 @@
 """A trained detector, loaded from a weights file or an exported file, and made ready for inference."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from utils.inference.exported_model import load_exported
 from utils.inference.optimize import for_inference, is_accurate
 from utils.system.device import Amp, choose_autocast, describe_device, to_device
 from utils.system.validation import check_image_size
+from utils.weights.checkpoint_schema import naming
 from utils.weights.file_kind import exported_kind
 from utils.weights.load_weights import best_fit, known_classes, load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights
@@ -76,14 +78,17 @@ def load_trained(
         )
     content = read_weights(weights)
     name = model or content.model_name or _recognised(content)
-    design = preset(name, **(content.parts if name == content.model_name else {}))
+    own = name == content.model_name  # the file's own model, with its own parts
+    with naming(weights) if own else nullcontext():
+        design = preset(name, **(content.parts if own else {}))
     names = read_classes(classes) if classes else known_classes(content, design)
     if names is None:
         raise ValueError(f"{weights} does not store its class names: name a file with them by --classes")
     detector = build(design, len(names))
     load_weights(detector, content, design, names, strict=True)
     size = image_size or content.image_size or design.image_size
-    check_image_size(size, detector.stride, design.smallest)
+    with nullcontext() if image_size else naming(weights):
+        check_image_size(size, detector.stride, design.smallest)
     return TrainedDetector(to_device(detector.eval(), device), name, names, size, content.thresholds)
 
 

@@ -11,8 +11,8 @@ import torch
 from tqdm import tqdm
 
 from utils.loader.batch import Batch
-from utils.run.folder import append_metrics, read_metrics
 from utils.run.loggers import open_experiments
+from utils.run.metrics_file import append_metrics, read_metrics
 from utils.run.notices import Conditions, new_notices
 from utils.run.plot import plot_run
 from utils.run.preview import save_batch_image

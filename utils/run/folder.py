@@ -1,21 +1,22 @@
-"""The folder of a run: its config.json, and metrics.csv with a row per epoch."""
+"""The folder of a run, and its config.json."""
 
-import csv
 import hashlib
 import json
 import os
 import platform
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.system.files import replacing
+from utils.system.schema import conform
 from utils.system.settings import flat_types, with_values
 
 if TYPE_CHECKING:
@@ -23,6 +24,26 @@ if TYPE_CHECKING:
 
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """What config.json says of a data set."""
+
+    sha256: str
+    images: int = 0
+    objects: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """The content of config.json, as far as it is read."""
+
+    config: dict[str, Any]
+    data: dict[str, DataRecord] = field(default_factory=dict)
+    command: list[str] = field(default_factory=list)
+    started: str = ""
+    resumed: list[Any] = field(default_factory=list)
 
 
 def create_run_folder(output: Path, name: str) -> Path:
@@ -46,8 +67,9 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
     path, now = folder / "config.json", datetime.now().astimezone().isoformat(timespec="seconds")
     record: dict[str, Any] = {"command": sys.argv, "started": now, "resumed": []}
     if path.exists():
-        record = {name: value for name, value in _read(folder).items() if name in record}
-        record["resumed"] = [*record.get("resumed", []), {"command": sys.argv, "started": now}]
+        earlier = _read(folder)
+        resumed = [*earlier.resumed, {"command": sys.argv, "started": now}]
+        record = {"command": earlier.command, "started": earlier.started, "resumed": resumed}
     record |= {
         "config": dict(config),
         "data": {
@@ -60,43 +82,45 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
         temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> Record:
     """Read `config.json`; ValueError with the fix if it is missing or damaged."""
     path = folder / "config.json"
     try:
-        return json.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}): start a new run with --weights {folder / 'last.pt'}"
-        ) from error
+        return conform(json.loads(path.read_text("utf-8")), Record)
+    except (OSError, ValueError, RecursionError) as error:  # brackets within brackets, thousands of them
+        raise ValueError(_unreadable(path, error)) from None
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return f"{path} cannot be read ({error}): start a new run with --weights {path.parent / 'last.pt'}"
 
 
 def read_config(folder: Path, kind: type[ConfigT]) -> ConfigT:
     """Read the settings of a run as the dataclass `kind`; fields added since have their defaults."""
-    saved = _read(folder)["config"]
-    values = {name: _as_type(saved[name], hint) for name, hint in flat_types(kind).items() if name in saved}
+    saved, values = _read(folder).config, {}
+    for name, hint in flat_types(kind).items():
+        if name in saved:
+            try:
+                values[name] = conform(_as_list(saved[name], hint), hint, name)
+            except ValueError as error:
+                raise ValueError(_unreadable(folder / "config.json", error)) from None
     return with_values(kind(), values)
 
 
-def _as_type(value: Any, hint: Any) -> Any:
-    """Convert a JSON value back to the type that it was written from."""
-    kinds = (hint, *get_args(hint))
-    if Path in kinds and value is not None:
-        return Path(value)
-    if any(get_origin(kind) is tuple for kind in kinds):
-        if isinstance(value, str):  # an old run, which had a single value
-            return (value,) if value else ()
-        return None if value is None else tuple(value)
+def _as_list(value: Any, hint: Any) -> Any:
+    """Return a text as a list of it where the type is of several: old runs had a single value."""
+    if isinstance(value, str) and get_origin(hint) is tuple:
+        return [value] if value else []
     return value
 
 
 def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:
     """Return the names of the data sets that have changed since the run in `folder` was started."""
-    recorded = _read(folder)["data"]
+    recorded = _read(folder).data
     return [
         name
         for name, index in indexes.items()
-        if name in recorded and recorded[name]["sha256"] != hash_index(index)
+        if name in recorded and recorded[name].sha256 != hash_index(index)
     ]
 
 
@@ -108,36 +132,6 @@ def hash_index(index: DatasetIndex) -> str:
     for array in (index.box_offsets, index.boxes, index.labels, index.difficult, index.crowd):
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()
-
-
-def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
-    """Add an epoch to `metrics.csv`; the first one determines the columns."""
-    path = folder / "metrics.csv"
-    new = not path.exists()
-    with path.open("a+", newline="", encoding="utf-8") as file:
-        file.seek(0)
-        names = list(row) if new else next(csv.reader(file))
-        writer = csv.DictWriter(file, fieldnames=names, extrasaction="ignore")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)  # append mode writes at the end, wherever the file was read
-
-
-def read_metrics(folder: Path) -> dict[str, list[float]]:
-    """Read `metrics.csv` by column, with NaN for missing values."""
-    with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: [float(row[name] or "nan") for row in rows] for name in (rows[0] if rows else ())}
-
-
-def truncate_metrics(folder: Path, epochs: int) -> None:
-    """Keep the rows of the first `epochs` epochs: a resumed run writes later ones again."""
-    path = folder / "metrics.csv"
-    if not path.exists():
-        return
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    with replacing(path) as temporary:
-        temporary.write_text("".join(lines[: epochs + 1]), "utf-8")
 
 
 def _versions() -> dict[str, str]:

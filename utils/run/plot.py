@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from utils.run.folder import read_metrics
+from utils.run.metrics_file import read_metrics
 from utils.system.files import replacing
 
 

@@ -11,13 +11,22 @@ from typing import Any
 import torch
 
 from nets import Preset, parts_of
-from utils.run.folder import truncate_metrics
+from utils.run.metrics_file import truncate_metrics
+from utils.run.run_state import check_run_state
+from utils.system.schema import conform
 from utils.system.settings import flag
 from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
 from utils.train.phases import phase_at, total_epochs
 from utils.train.trainer import Trainer
-from utils.weights.checkpoint import load_checkpoint, random_state, restore_random_state, save_checkpoint
+from utils.weights.checkpoint import (
+    load_checkpoint,
+    random_state,
+    restore_module,
+    restore_random_state,
+    save_checkpoint,
+)
+from utils.weights.checkpoint_schema import naming
 
 LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before, in case it is damaged
 
@@ -104,14 +113,19 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
     or at the start of the epoch if the data are not the `same_images`. ValueError if the run is beyond the
     last phase or has other classes, or if the checkpoint is of an earlier version and incomplete.
     """
+    advice = f"start a new training with --weights {folder / LAST}"
     state = _renamed(_newest(folder), EARLIER_NAMES)
     missing = {"random", "within", "rate_factor", "parts"} - state.keys()
-    if not missing and "names" not in state["optimizer"]["param_groups"][0]:
-        missing = {"names of parameters"}
+    if not missing:
+        state["within"] = _renamed(state["within"], EARLIER_NAMES_WITHIN)
+        with naming(f"the checkpoint in {folder}", advice):
+            check_run_state(state)
+        if "names" not in state["optimizer"]["param_groups"][0]:
+            missing = {"names of parameters"}
     if missing:
         raise ValueError(
             f"the checkpoint in {folder} is of an earlier version, without {', '.join(sorted(missing))}: "
-            f"start a new training with --weights {folder / LAST}"
+            f"{advice}"
         )
     if tuple(state["class_names"]) != (names := tuple(trainer.train_index.class_names)):
         raise ValueError(
@@ -119,16 +133,18 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
             f"{_listed(names)}: start a new run with --weights {folder / LAST}"
         )
     within = _within(trainer, state, same_images)
-    trainer.detector.load_state_dict(state["model"])
-    restore_optimizer(trainer.optimizer, state["optimizer"])
+    with naming(f"the checkpoint in {folder}", advice):
+        restore_module(trainer.detector, state["model"])
+        restore_optimizer(trainer.optimizer, state["optimizer"])
+        if trainer.ema is not None:
+            restore_module(trainer.ema.module, state["ema"] or {})
+        restore_random_state(state["random"])
     trainer.scaler.load_state_dict(state["scaler"])
     trainer.steps = trainer.schedule.step_at(state["epoch"], within.batches)
     trainer.lr_factor = state["rate_factor"]
     trainer.gradients.parts = max(trainer.settings.machine.batch_parts, state["parts"])
     if trainer.ema is not None:
-        trainer.ema.module.load_state_dict(state["ema"])
         trainer.ema.steps = trainer.steps
-    restore_random_state(state["random"])
     if trainer.processes.first:
         truncate_metrics(folder, state["epoch"])
     return Progress(
@@ -141,7 +157,10 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
     )
 
 
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """Return a mapping with its entries renamed; anything else as it is, since nobody has checked it yet."""
+    if not isinstance(values, Mapping):
+        return values
     return {names.get(name, name): value for name, value in values.items()}
 
 
@@ -150,7 +169,7 @@ def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> Ep
     epoch, epochs = state["epoch"], total_epochs(trainer.phases)
     if epoch > epochs:
         raise ValueError(f"--epochs {epochs}: the run has already trained for {epoch} epochs")
-    within = EpochState(**_renamed(state["within"], EARLIER_NAMES_WITHIN))
+    within: EpochState = conform(state["within"], EpochState)
     if epoch == epochs or not same_images:
         return EpochState()
     within.sums = {name: value.to(trainer.device) for name, value in within.sums.items()}

@@ -10,11 +10,12 @@ from utils.inference.detect_dataset import DatasetDetections, detect_dataset
 from utils.inference.optimize import for_inference
 from utils.report.data import Report
 from utils.report.page import write_report
-from utils.run.folder import read_metrics
+from utils.run.metrics_file import read_metrics
 from utils.run.preview import save_predictions_image
 from utils.run.settings import Run
 from utils.train.trainer import Trainer
-from utils.weights.checkpoint import load_checkpoint
+from utils.weights.checkpoint import load_checkpoint, restore_module
+from utils.weights.checkpoint_schema import naming
 
 
 class Evaluation(NamedTuple):
@@ -43,13 +44,15 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
     """
     best = run.folder / "best.pt"
     state = load_checkpoint(best)
-    trainer.evaluated.load_state_dict(state["model"] if state["ema"] is None else state["ema"])
+    with naming(best):
+        restore_module(trainer.evaluated, state["model"] if state["ema"] is None else state["ema"])
+    epoch = state.get("best_epoch", state["epoch"])
     found = _detect(trainer, data, run)
     if not trainer.processes.first:
         return None
     matched = match_detections(found.detections, data)
     metrics = compute_metrics(matched)
-    print(f"\nbest weights, of epoch {state['best_epoch']}, on {len(data)} images:")
+    print(f"\nbest weights, of epoch {epoch}, on {len(data)} images:")
     print(metrics.table())
     confidence = metrics.operating_confidence
     analysis = analyse(matched, confidence)
@@ -62,7 +65,7 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
         matched=matched,
         paths=[*map(Path, data.paths())],
         facts=[
-            ("weights", f"{best}, epoch {state['best_epoch']}"),
+            ("weights", f"{best}, epoch {epoch}"),
             ("model", f"{run.model.name}, input {'x'.join(map(str, trainer.settings.image_size))}"),
             ("speed", found.watch.describe(len(data), "image")),
         ],

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+MAX_IMAGE_SIDE = 8192  # pixels; the first feature map of the smallest network then takes 1 GB
+
 
 class Preflight:
     """A collector of the messages of failed checks, so that the user sees all problems at once.
@@ -35,7 +37,7 @@ class Preflight:
 
 
 def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> None:
-    """Raise ValueError if a side is below `smallest` or not a multiple of `stride`; suggest valid sizes.
+    """Raise ValueError if a side is below `smallest`, too large or no multiple of `stride`; suggest sizes.
 
     size  (height, width)
     """
@@ -47,6 +49,8 @@ def check_image_size(size: tuple[int, int], stride: int, smallest: int = 1) -> N
                 f"--image-size {size[0]} {size[1]}: the {name} must be a multiple of {stride}; "
                 f"the nearest valid ones are {nearest}"
             )
+        if side > MAX_IMAGE_SIDE:
+            raise ValueError(f"--image-size {size[0]} {size[1]}: the {name} must be at most {MAX_IMAGE_SIDE}")
         if side < smallest:
             raise ValueError(
                 f"--image-size {size[0]} {size[1]}: the {name} must be at least {smallest} for this model"

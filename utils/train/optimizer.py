@@ -10,6 +10,7 @@ from nets.common.detector import Detector
 from nets.inspect.stages import parts_as_stages, stages_of
 from utils.train.muon import Muon
 
+ADAMW_STATE = ("step", "exp_avg", "exp_avg_sq")
 OptimizerName = Literal["sgd", "adamw", "muon"]
 
 
@@ -53,20 +54,40 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -
     """Restore the state of each parameter by its name, and the learning rates of the last step.
 
     Settings stay those of `optimizer`: a run can resume with another weight decay or another division into
-    stages. The learning rates are needed to log an epoch whose steps were all done before.
+    stages. The learning rates are needed to log an epoch whose steps were all done before. ValueError if the
+    saved state is not that of the same parameters.
     """
-    numbers = {
-        name: number
-        for group in saved["param_groups"]
-        for name, number in zip(group["names"], group["params"], strict=True)
-    }
-    rates = {name: group["lr"] for group in saved["param_groups"] for name in group["names"]}
+    numbers: dict[str, int] = {}
+    rates: dict[str, float] = {}
+    for group in saved["param_groups"]:
+        numbers |= dict(zip(group["names"], group["params"], strict=True))
+        rates |= dict.fromkeys(group["names"], group["lr"])
+    _check_saved(optimizer, saved["state"], numbers)
     groups = [g | {"lr": rates[g["names"][0]]} for g in optimizer.state_dict()["param_groups"]]
     saved_numbers = {
         number: numbers[name] for g in groups for name, number in zip(g["names"], g["params"], strict=True)
     }
     state = {to: saved["state"][old] for to, old in saved_numbers.items() if old in saved["state"]}
     optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _check_saved(
+    optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Any]], numbers: dict[str, int]
+) -> None:
+    """Raise ValueError unless the state has what the optimizer needs, in the shape of each parameter."""
+    for group in optimizer.param_groups:
+        for name, parameter in zip(group["names"], group["params"], strict=True):
+            if name not in numbers:
+                raise ValueError(f"the optimizer's state lacks {name}")
+            values = state.get(numbers[name])
+            if values is None:  # no step so far
+                continue
+            needed = optimizer.state.get(parameter) or dict.fromkeys(ADAMW_STATE)
+            for key in needed:
+                value = values.get(key)
+                shape = parameter.shape if key != "step" else torch.Size()
+                if not isinstance(value, Tensor) or value.shape != shape:
+                    raise ValueError(f"the optimizer's state of {name} has no {key} of its shape")
 
 
 def split_by_decay(parameters: Iterable[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from utils.data.types import Size
 from utils.system.files import replacing
+from utils.system.schema import conform, shown
+from utils.weights.checkpoint_schema import Checkpoint, naming
+from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds
 
 REQUIRED = ("model", "ema", "optimizer", "epoch", "step", "class_names", "model_name", "image_size")
 _PRIMITIVES = (bool, int, float, str, bytes, type(None))
@@ -63,7 +66,10 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint of `save_checkpoint`, on the CPU; ValueError for other or damaged files."""
+    """Read a checkpoint of `save_checkpoint`, on the CPU.
+
+    ValueError for other or damaged files, and for contents that `Checkpoint` does not allow.
+    """
     path = Path(path)
     check_is_file(path)
     if zipfile.is_zipfile(path) and not _checksums_match(path):
@@ -74,6 +80,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} is no checkpoint that training can resume from: "
             "give it as --weights to start a new run from these weights"
         )
+    with naming(path):
+        conform(content, Checkpoint)
     return content
 
 
@@ -95,6 +103,32 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
                 "if you trust the file, load it and save only model.state_dict() with torch.save"
             ) from None
         raise ValueError(damaged(path)) from None
+
+
+def store_thresholds(path: Path, thresholds: Thresholds) -> None:
+    """Write the thresholds into a checkpoint of `train.py`; everything else in it stays unchanged.
+
+    ValueError for other files, which cannot store thresholds.
+    """
+    content = load_torch_file(path)
+    names = content.get("class_names") if isinstance(content, dict) else None
+    if not isinstance(names, list) or len(names) != len(thresholds.by_class):
+        raise ValueError(
+            f"{path} is not a checkpoint of train.py, so thresholds cannot be stored in it: "
+            f"leave out --store-thresholds and predict with --confidence {thresholds.overall:.3f}"
+        )
+    content[THRESHOLDS_KEY] = {"overall": thresholds.overall, "by_class": list(thresholds.by_class)}
+    with replacing(path) as beside:
+        torch.save(content, beside)
+
+
+def restore_module(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load a state dict of a checkpoint; ValueError, naming a tensor, if it is not the module's."""
+    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    names = [*shapes, *(name for name in state if name not in shapes)]
+    if other := [name for name in names if name not in state or state[name].shape != shapes.get(name)]:
+        raise ValueError(f"{len(other)} tensors are not those of the model, such as {shown(other[0])}")
+    module.load_state_dict(state)
 
 
 def _checksums_match(path: Path) -> bool:
@@ -150,11 +184,14 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Restore the random states; on GPUs only if their number is the same."""
+    """Restore the random states; on GPUs only if their number is the same. ValueError if one cannot be."""
     version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
     kind, key, *rest = state["numpy"]
-    np.random.set_state((kind, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and torch.cuda.device_count() == len(state["cuda"]):
-        torch.cuda.set_rng_state_all(state["cuda"])
+    try:
+        random.setstate((version, tuple(numbers), gauss))
+        np.random.set_state((kind, key.numpy().astype(np.uint32), *rest))  # noqa: NPY002
+        torch.set_rng_state(state["torch"])
+        if torch.cuda.is_available() and torch.cuda.device_count() == len(state["cuda"]):
+            torch.cuda.set_rng_state_all(state["cuda"])
+    except (ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"random: no state of a random number generator ({error})") from None

@@ -52,6 +52,7 @@ def load_weights(
     if strict:
         _check_classes(weights, counts, class_names)
         _check_complete(report, weights, model)
+    _check_finite(state, report, weights)
     _copy(ours, state, report, transfer)
     return report
 
@@ -143,6 +144,17 @@ def _check_complete(report: LoadReport, weights: Weights, model: Preset) -> None
         misfits.append(f"{len(report.unused)} that {model.name} does not have: {shortened(report.unused)}")
     if misfits:
         raise ValueError(f"{weights.path} does not fit {model.name}; tensors {'; '.join(misfits)}")
+
+
+def _check_finite(state: Mapping[str, Tensor], report: LoadReport, weights: Weights) -> None:
+    """Raise ValueError if a tensor to be loaded has NaN or infinity, also if only as float32."""
+    names = [name for part in report.parts.values() for name in (*part.loaded, *part.by_class)]
+    bad = [name for name in names if not state[name].float().isfinite().all()]
+    if bad:
+        raise ValueError(
+            f"{weights.path} has NaN or infinite numbers in {len(bad)} of {len(names)} tensors "
+            f"({shortened(bad)}): the training of it diverged, or the file is damaged; take another one"
+        )
 
 
 @torch.no_grad()

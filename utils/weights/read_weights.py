@@ -17,12 +17,15 @@ from torch import Tensor
 
 from nets.published.published import DARKNET
 from utils.data.types import Size
-from utils.weights.checkpoint import check_is_file, damaged, load_torch_file
+from utils.system.schema import conform
+from utils.weights.checkpoint import REQUIRED, check_is_file, damaged, load_torch_file
+from utils.weights.checkpoint_schema import naming, stored_model
 from utils.weights.file_kind import refuse_exported
-from utils.weights.thresholds import Thresholds, stored_thresholds
+from utils.weights.thresholds import Thresholds
 
 _WRAPPER_PREFIXES = ("module.", "model.")  # prepended to all names by DataParallel and wrapper classes
 _COMPILE_PREFIX = "_orig_mod."  # inserted into names by torch.compile
+MAX_DEPTH = 4  # mappings around the tensors of a model; published checkpoints have up to 2
 # Keys under which checkpoints store weights, EMA weights first.
 _STATE_KEYS = ("ema", "model_ema", "ema_state_dict", "model", "state_dict", "model_state_dict", "module")
 
@@ -59,22 +62,30 @@ def read_weights(path: str | Path) -> Weights:
     safe = path.suffix.lower() == ".safetensors"
     content = _read_safetensors(path) if safe else load_torch_file(path, mmap=True)
     content = content if isinstance(content, Mapping) else {}
-    state = _unwrapped(_tensors_in(content))
+    with naming(path):
+        state = _unwrapped(_tensors_in(content))
+        stored = stored_model(content, ours=all(key in content for key in REQUIRED))
     if not state:
         raise ValueError(f"{path} holds no weights: give a checkpoint, or a state dict saved with torch.save")
-    return Weights(path, state, *_metadata(content), stored_thresholds(content))
+    return Weights(path, state, **stored)
 
 
-def _tensors_in(content: Mapping[Any, Any]) -> dict[str, Tensor]:
-    """Return the floating-point tensors of a checkpoint's model, at any depth, or of the mapping itself."""
+def _tensors_in(content: Mapping[Any, Any], depth: int = 0) -> dict[str, Tensor]:
+    """Return the floating-point tensors of a checkpoint's model, or of the mapping itself.
+
+    ValueError for tensors without values, and for a model inside of a model, again and again.
+    """
+    if depth > MAX_DEPTH:
+        raise ValueError(f"it has more than {MAX_DEPTH} models one inside of the other")
     for key in _STATE_KEYS:
-        if isinstance(content.get(key), Mapping) and (found := _tensors_in(content[key])):
+        if isinstance(content.get(key), Mapping) and (found := _tensors_in(content[key], depth + 1)):
             return found
-    return {
-        str(name).replace(_COMPILE_PREFIX, ""): value
+    state = {
+        name.replace(_COMPILE_PREFIX, ""): value
         for name, value in content.items()
-        if isinstance(value, Tensor) and value.is_floating_point()
+        if isinstance(name, str) and isinstance(value, Tensor) and value.is_floating_point()
     }
+    return conform(state, dict[str, Tensor], "the model")
 
 
 def _unwrapped(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -100,22 +111,8 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):  # also numbers of thousands of digits, and endless brackets
         return text
-
-
-def _metadata(
-    content: Mapping[str, Any],
-) -> tuple[tuple[str, ...] | None, str | None, Size | None, Mapping[str, Any]]:
-    """Return class names, model name, image size and parts; None if missing or malformed (parts: empty)."""
-    names, model, size = content.get("class_names"), content.get("model_name"), content.get("image_size")
-    parts = content.get("model_parts")
-    return (
-        tuple(names) if isinstance(names, list | tuple) and {*map(type, names)} == {str} else None,
-        model if isinstance(model, str) else None,
-        (size[0], size[1]) if isinstance(size, list | tuple) and [*map(type, size)] == [int, int] else None,
-        parts if isinstance(parts, Mapping) else {},
-    )
 
 
 def read_darknet(path: Path) -> Tensor:

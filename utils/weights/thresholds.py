@@ -3,14 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
-import torch
 
-from utils.system.files import replacing
-from utils.weights.checkpoint import load_torch_file
+from utils.system.settings import Fraction
 
 Confidence = float | Literal["best", "best-by-class"] | None
 DEFAULT_CONFIDENCE = 0.5
@@ -20,8 +17,8 @@ THRESHOLDS_KEY = "thresholds"  # in a checkpoint, and in the metadata of exporte
 class Thresholds(NamedTuple):
     """Confidence thresholds of best F1 on a data set: one overall, and one per class."""
 
-    overall: float
-    by_class: tuple[float, ...]
+    overall: Fraction
+    by_class: tuple[Fraction, ...]
 
 
 def best_thresholds(overall: float, by_class: np.ndarray) -> Thresholds:
@@ -32,31 +29,6 @@ def best_thresholds(overall: float, by_class: np.ndarray) -> Thresholds:
     if math.isnan(overall):
         raise ValueError("no object was detected, so there is no best threshold to store with the weights")
     return Thresholds(overall, tuple(overall if math.isnan(own) else own for own in by_class.tolist()))
-
-
-def store_thresholds(path: Path, thresholds: Thresholds) -> None:
-    """Write the thresholds into a checkpoint of `train.py`; everything else in it stays unchanged.
-
-    ValueError for other files, which cannot store thresholds.
-    """
-    content = load_torch_file(path)
-    names = content.get("class_names") if isinstance(content, dict) else None
-    if not isinstance(names, list) or len(names) != len(thresholds.by_class):
-        raise ValueError(
-            f"{path} is not a checkpoint of train.py, so thresholds cannot be stored in it: "
-            f"leave out --store-thresholds and predict with --confidence {thresholds.overall:.3f}"
-        )
-    content[THRESHOLDS_KEY] = {"overall": thresholds.overall, "by_class": list(thresholds.by_class)}
-    with replacing(path) as beside:
-        torch.save(content, beside)
-
-
-def stored_thresholds(content: Mapping[str, Any]) -> Thresholds | None:
-    """Return the thresholds in the content of a weights file; None if missing or malformed."""
-    match content.get(THRESHOLDS_KEY):
-        case {"overall": float(overall), "by_class": list(by_class)} if {*map(type, by_class)} == {float}:
-            return Thresholds(overall, tuple(by_class))
-    return None
 
 
 def class_confidences(

@@ -10,8 +10,8 @@ from utils.images.image_io import ImageError, read_image
 from utils.predict.predictor import Predictor, explain_empty
 from utils.predict.settings import PredictSettings
 from utils.system.stopwatch import Stopwatch
-from utils.weights.checkpoint import load_checkpoint
-from utils.weights.thresholds import Thresholds, store_thresholds
+from utils.weights.checkpoint import load_checkpoint, store_thresholds
+from utils.weights.thresholds import Thresholds
 
 
 def test_a_checkpoint_says_all_that_is_needed(predictor):

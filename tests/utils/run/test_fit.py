@@ -16,8 +16,8 @@ from utils.inference.detect_dataset import detect_dataset
 from utils.run import epoch_log
 from utils.run import fit as training_loop
 from utils.run.fit import fit
-from utils.run.folder import read_metrics
 from utils.run.loggers import Experiments
+from utils.run.metrics_file import read_metrics
 from utils.run.resume import Progress, find_run, restore_run, save_run
 from utils.run.run_evaluation import Evaluation, conclude
 from utils.run.settings import Run, RunSettings

@@ -1,8 +1,6 @@
 """The folder of a run: never overwritten, and readable."""
 
-import csv
 import json
-import math
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +10,9 @@ import pytest
 
 from utils.data.index import ImageRecord, build_index
 from utils.run.folder import (
-    append_metrics,
     create_run_folder,
     hash_index,
     read_config,
-    read_metrics,
-    truncate_metrics,
     write_config,
 )
 
@@ -70,32 +65,6 @@ def test_the_hash_follows_the_data_and_not_where_it_lies():
         replace(changed, difficult=~changed.difficult),
     ]
     assert len({first, *map(hash_index, others)}) == 1 + len(others)
-
-
-def test_metrics_come_back_as_they_were_written(tmp_path):
-    append_metrics(tmp_path, {"epoch": 1, "lr": 0.1, "map50": ""})
-    append_metrics(tmp_path, {"epoch": 2, "lr": 1 / 3, "map50": 0.123456789012345678})
-    with (tmp_path / "metrics.csv").open(newline="") as file:
-        rows = list(csv.reader(file))
-    assert rows[0] == ["epoch", "lr", "map50"] and len(rows) == 3
-    found = read_metrics(tmp_path)
-    assert found["epoch"] == [1, 2] and found["lr"] == [0.1, 1 / 3]
-    assert math.isnan(found["map50"][0]) and found["map50"][1] == 0.123456789012345678
-
-
-@pytest.mark.parametrize(("epochs", "left"), [(0, []), (2, [1, 2]), (3, [1, 2, 3]), (9, [1, 2, 3])])
-def test_a_resumed_run_drops_later_rows(tmp_path, epochs, left):
-    for epoch in (1, 2, 3):
-        append_metrics(tmp_path, {"epoch": epoch, "lr": 0.1})
-    truncate_metrics(tmp_path, epochs)
-    assert read_metrics(tmp_path).get("epoch", []) == left
-    append_metrics(tmp_path, {"epoch": 7, "lr": 0.1})
-    assert read_metrics(tmp_path)["epoch"] == [*left, 7]
-
-
-def test_truncating_what_is_not_there(tmp_path):
-    truncate_metrics(tmp_path, 3)
-    assert not list(tmp_path.iterdir())
 
 
 @dataclass(frozen=True)

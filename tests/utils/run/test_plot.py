@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from utils.run.folder import append_metrics
+from utils.run.metrics_file import append_metrics
 from utils.run.plot import plot_run
 
 

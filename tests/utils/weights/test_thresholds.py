@@ -5,7 +5,8 @@ import torch
 
 from tests.utils.evaluate.evaluation_cases import UNIT, found, objects
 from utils.evaluate.evaluator import evaluate
-from utils.weights.checkpoint import load_checkpoint, save_checkpoint
+from utils.weights.checkpoint import load_checkpoint, save_checkpoint, store_thresholds
+from utils.weights.checkpoint_schema import stored_model
 from utils.weights.thresholds import (
     Thresholds,
     best_thresholds,
@@ -13,8 +14,6 @@ from utils.weights.thresholds import (
     class_confidences,
     describe_confidences,
     parse_class_confidence,
-    store_thresholds,
-    stored_thresholds,
 )
 
 STORED = Thresholds(0.25, (0.5, 0.125))
@@ -32,11 +31,11 @@ def test_a_checkpoint_keeps_everything_and_gains_the_thresholds(checkpoint):
     before = load_checkpoint(checkpoint)
     store_thresholds(checkpoint, STORED)
     after = load_checkpoint(checkpoint)
-    assert stored_thresholds(after) == STORED
+    assert stored_model(after, ours=True)["thresholds"] == STORED
     assert after.keys() - before.keys() == {"thresholds"}
     assert torch.equal(after["model"]["w"], before["model"]["w"]) and after["best"] == 0.5
     store_thresholds(checkpoint, Thresholds(0.75, (0.75, 0.75)))
-    assert stored_thresholds(load_checkpoint(checkpoint)).overall == 0.75
+    assert stored_model(load_checkpoint(checkpoint), ours=True)["thresholds"].overall == 0.75
     assert [file.name for file in checkpoint.parent.iterdir()] == ["best.pt"]
 
 
@@ -55,7 +54,7 @@ def test_weights_without_a_place_for_them_stay_as_they_are(checkpoint, tmp_path)
     "content", [{}, {"thresholds": 0.5}, {"thresholds": {"overall": 0.5, "by_class": ["a"]}}]
 )
 def test_a_file_without_thresholds_has_none(content):
-    assert stored_thresholds(content) is None
+    assert stored_model(content, ours=False).get("thresholds") is None
 
 
 def test_best_thresholds_of_an_evaluation():
