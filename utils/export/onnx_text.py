@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 18  # the first in which all reductions take axes as an input; TensorRT, OpenVINO and others read it
-IR_VERSION = 10
+IR_VERSION = 8  # the lowest that has opset 18; ONNX Runtime before 1.18 reads no version above 9
 
 
 def parse_graph(text: str) -> "ModelProto":

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from nets.common.detector import Detector
 from utils.export.onnx_letterbox import letterbox_graph, original_graph
 from utils.export.onnx_nms import nms_graph
-from utils.export.onnx_text import OPSET, put_after, put_before
+from utils.export.onnx_text import IR_VERSION, OPSET, put_after, put_before
 from utils.inference.exported_metadata import CANDIDATE_OUTPUTS, INPUT_NAME, METADATA_KEY, ExportMetadata
 from utils.system.validation import MAX_IMAGE_SIDE, require_packages
 
@@ -54,6 +54,7 @@ def write_onnx(detector: Detector, metadata: ExportMetadata, path: Path) -> None
         put_before(model, letterbox_graph(metadata.image_size, metadata.pixels))
     onnx.helper.set_model_props(model, {METADATA_KEY: metadata.to_json()})
     model.producer_name = "Boxwright"
+    model.ir_version = IR_VERSION  # PyTorch writes a later one, of which the graph uses nothing
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, path)
 

@@ -34,12 +34,16 @@ def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
             f"--amp {amp}: ONNX Runtime computes in float32; for bf16 export with --format openvino"
         )
     session = create_session(path, choose_providers(device, onnxruntime.get_available_providers()))
-    outputs = [output.name for output in session.get_outputs()]
-    metadata = read_metadata(session.get_modelmeta().custom_metadata_map.get(METADATA_KEY), path, outputs)
+    try:
+        outputs = [output.name for output in session.get_outputs()]
+        input_name = session.get_inputs()[0].name
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    except (UnicodeDecodeError, IndexError) as error:
+        raise ValueError(f"{path} is damaged: {error}; export it again") from None
+    metadata = read_metadata(text, path, outputs)
     run_options = onnxruntime.RunOptions()
     run_options.only_execute_path_to_fetches = True
     run_options.log_severity_level = ERRORS_ONLY
-    input_name = session.get_inputs()[0].name
 
     def run(images: Tensor) -> Candidates:
         pixels = images[0].permute(1, 2, 0) if metadata.letterbox else images

@@ -43,10 +43,10 @@ def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     core = openvino_core()
     try:
         model = core.read_model(file)
+        outputs = sorted(name for output in model.outputs for name in output.names)
+        text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
     except Exception as error:  # its exceptions have no common base class
         raise ValueError(f"OpenVINO cannot load {file}: {str(error).strip().splitlines()[-1]}") from None
-    outputs = sorted(name for output in model.outputs for name in output.names)
-    text = model.get_rt_info([METADATA_KEY]).astype(str) if model.has_rt_info([METADATA_KEY]) else None
     metadata = read_metadata(text, path, outputs)
     number_format = precision(amp, metadata.bfloat16)
     settings = {

@@ -17,7 +17,7 @@ import numpy as np
 from utils.data.index import DatasetIndex
 from utils.system.files import replacing
 from utils.system.schema import conform
-from utils.system.settings import flat_types, with_values
+from utils.system.settings import check_ranges, flat_types, with_values
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -97,14 +97,15 @@ def _unreadable(path: Path, error: Exception) -> str:
 
 def read_config(folder: Path, kind: type[ConfigT]) -> ConfigT:
     """Read the settings of a run as the dataclass `kind`; fields added since have their defaults."""
-    saved, values = _read(folder).config, {}
-    for name, hint in flat_types(kind).items():
-        if name in saved:
-            try:
-                values[name] = conform(_as_list(saved[name], hint), hint, name)
-            except ValueError as error:
-                raise ValueError(_unreadable(folder / "config.json", error)) from None
-    return with_values(kind(), values)
+    saved = _read(folder).config
+    types = {name: hint for name, hint in flat_types(kind).items() if name in saved}
+    try:
+        values = {name: conform(_as_list(saved[name], hint), hint, name) for name, hint in types.items()}
+        config = with_values(kind(), values)
+        check_ranges(config)
+    except ValueError as error:
+        raise ValueError(_unreadable(folder / "config.json", error)) from None
+    return config
 
 
 def _as_list(value: Any, hint: Any) -> Any:

@@ -13,6 +13,8 @@ from utils.system.files import replacing
 def plot_run(folder: Path) -> None:
     """Draw `curves.png` from `metrics.csv`: losses by component, mAP, and the learning rate."""
     metrics = read_metrics(folder)
+    if not metrics:  # no epoch so far
+        return
     epochs = np.array(metrics["epoch"])
     figure = Figure(figsize=(12, 4), layout="constrained")
     left, middle, right = figure.subplots(1, 3)

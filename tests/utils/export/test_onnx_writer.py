@@ -5,8 +5,10 @@ import json
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 
-from tests.utils.export.exports import CLASSES, small_detector, write_small
+from tests.utils.export.exports import CLASSES, OPTIONS, small_detector, write_small
+from utils.export.onnx_text import IR_VERSION, OPSET
 from utils.inference.exported_metadata import METADATA_KEY
 
 
@@ -26,3 +28,12 @@ def test_nothing_of_this_machine_is_in_the_file(tmp_path):
     assert json.loads(model.metadata_props[0].value)["class_names"] == [*CLASSES]
     content = path.read_bytes()
     assert b".py" not in content and b"site-packages" not in content
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_older_runtimes_read_it(options, tmp_path):
+    """Its IR version is the lowest that has the opset: ONNX Runtime before 1.18 refuses 10."""
+    lowest = min(ir for _, ir, opset, *_ in onnx.helper.VERSION_TABLE if opset >= OPSET)
+    model = onnx.load(write_small(small_detector(), tmp_path, "onnx", **OPTIONS[options]))
+    assert model.ir_version == IR_VERSION == lowest == 8
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", OPSET)]

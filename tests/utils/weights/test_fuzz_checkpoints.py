@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from nets import parts_of
 from tests.utils.altered_contents import altered
 from tests.utils.fuzzing import fuzz, mutated, read_or_refuse
 from tests.utils.weights.nano_weights import NANO, fresh
@@ -24,7 +25,7 @@ STORED = {
     "class_names": ["a", "猫", "c"],
     "model_name": "yolox_nano",
     "image_size": [64, 96],
-    "model_parts": {"backbone": "csp_darknet_nano", "neck": "pafpn", "head": "yolox"},
+    "model_parts": parts_of(NANO),
     "thresholds": {"overall": 0.5, "by_class": [0.5, 0.25, 1.0]},
 }
 
