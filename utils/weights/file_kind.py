@@ -35,7 +35,7 @@ def _is_torchscript(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except Exception:  # damaged headers raise anything from BadZipFile to UnicodeDecodeError
         return False
 
 
