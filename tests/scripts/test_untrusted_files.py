@@ -40,7 +40,7 @@ class OverwriteOnLoad(nn.Module):
         torch.save(torch.zeros(1), self.victim)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros(1, 5, 4), torch.zeros(1, 5, 5)
+        return torch.zeros(1, 5, 4), torch.zeros(1, 5, 3)
 
 
 class OverwriteOnUse(nn.Module):
@@ -54,7 +54,7 @@ class OverwriteOnUse(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         torch.save(torch.zeros(1), self.victim)
-        return torch.zeros(1, 5, 4), torch.zeros(1, 5, 5)
+        return torch.zeros(1, 5, 4), torch.zeros(1, 5, 3)
 
 
 class Payload:
