@@ -53,7 +53,7 @@ CONTRADICTIONS = [
     ({"thresholds": 0.5}, "thresholds is 0.5"),
     ({"class_names": [1, 2, 3]}, "class_names[0] is 1, not a text"),
     ({"class_names": ["a", "b"]}, "names 2 classes and has class layers for 3"),
-    ({"class_names": ["a", " a ", "b"]}, "two classes have the name 'a'"),
+    ({"class_names": ["a", " a ", "b"]}, "class_names holds 'a' more than once"),
     ({"class_names": ["a", "", "b"]}, "the class name '' is empty"),
     ({"class_names": ["a", "b\nc", "d"]}, "'b\\nc'"),
     ({"class_names": ["a", "b\0", "d"]}, "'b\\x00'"),

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 from nets.common.preprocess import PixelFormat
+from utils.data.class_names import class_names_of
 from utils.data.types import Size
 from utils.system.cli import ROOT
 from utils.system.schema import conform
 from utils.system.settings import Fraction, PositiveFraction, PositiveInt, Range
-from utils.weights.checkpoint_schema import Name, Side, check_thresholds, stored_names
+from utils.weights.checkpoint_schema import Name, Side, check_thresholds
 from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds
 
 METADATA_KEY = "boxwright"  # key of the JSON text in ONNX's metadata and OpenVINO's rt_info
@@ -97,7 +98,7 @@ def metadata_from_json(text: str, path: Path) -> ExportMetadata:
     """Parse the metadata from the JSON text of the file at `path`; ValueError unless `to_json` wrote it."""
     try:
         metadata: ExportMetadata = conform(json.loads(text), ExportMetadata)
-        metadata = replace(metadata, class_names=stored_names(metadata.class_names))
+        metadata = replace(metadata, class_names=class_names_of(metadata.class_names, "class_names"))
         check_thresholds(metadata.thresholds, metadata.class_names)
         _check_pixels(metadata.pixels)
     except (ValueError, RecursionError) as error:  # brackets within brackets, thousands of them

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from utils.data.class_names import class_names_of
 from utils.data.types import Size
 from utils.system.files import replacing
 from utils.system.schema import conform, shown
@@ -82,6 +83,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         )
     with naming(path):
         conform(content, Checkpoint)
+        content["class_names"] = list(class_names_of(content["class_names"], "class_names"))
     return content
 
 

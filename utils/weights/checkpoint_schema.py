@@ -1,8 +1,6 @@
 """What checkpoints hold, as types that are checked when one is read."""
 
-import unicodedata
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Annotated, Any
 
 from torch import Tensor
 
+from utils.data.class_names import class_names_of
 from utils.system.schema import KindError, conform, shown
 from utils.system.settings import NonNegativeInt, Range
 from utils.system.validation import MAX_IMAGE_SIDE
@@ -18,7 +17,6 @@ from utils.weights.thresholds import THRESHOLDS_KEY, Thresholds
 Side = Annotated[int, Range(f"from 1 to {MAX_IMAGE_SIDE} pixels", lambda side: 1 <= side <= MAX_IMAGE_SIDE)]
 Name = Annotated[str, Range("a name of at most 200 characters", lambda name: len(name) <= 200)]
 AnchorSide = Annotated[float, Range("above 0, up to 100000", lambda side: 0 < side <= 100_000)]
-NOT_IN_LINES = ("Cc", "Zl", "Zp")  # categories of control characters and of ends of lines
 MAX_ANCHORS = 100  # of a level; networks have up to 9
 LevelAnchors = Annotated[
     tuple[tuple[AnchorSide, AnchorSide], ...],
@@ -76,24 +74,13 @@ def stored_model(content: Mapping[Any, Any], ours: bool) -> dict[str, Any]:
             if ours:
                 raise
     if names := found.get("class_names"):
-        found["class_names"] = stored_names(names)
+        found["class_names"] = class_names_of(names, "class_names")
     check_thresholds(found.get("thresholds"), found.get("class_names"))
     if parts := found.get("parts"):
         unknown = content["model_parts"].keys() - vars(parts).keys()
         if unknown:
             raise ValueError(f"model_parts has {shown(unknown.pop())}, which is no part of a model")
         found["parts"] = {part: value for part, value in vars(parts).items() if value is not None}
-    return found
-
-
-def stored_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return class names without blanks around them; ValueError for names that no class file can hold."""
-    found = tuple(name.strip() for name in names)
-    for name in found:
-        if not name or any(unicodedata.category(letter) in NOT_IN_LINES for letter in name):
-            raise ValueError(f"the class name {name!a} is empty or has control characters")
-    if twice := [name for name, count in Counter(found).items() if count > 1]:
-        raise ValueError(f"two classes have the name {twice[0]!r}")
     return found
 
 
