@@ -25,7 +25,7 @@ from utils.draw.window import require_display, show_image
 from utils.images.image_batches import image_batches
 from utils.images.image_io import save_image, suffix_for
 from utils.images.output_names import names_below
-from utils.images.sources import ImageSource, find_image_sources, read_source
+from utils.images.sources import ImageSource, find_image_sources, others_text, read_source
 from utils.images.web_images import is_web_url
 from utils.predict.benchmark import speed_table, time_stages
 from utils.predict.detect_images import DetectOptions, ImageResult, detect_images
@@ -104,15 +104,21 @@ class Done:
 
 
 def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
-    """Return the images of the sources, except earlier results in `output`; ValueError if none is left."""
+    """Return the images of the sources, except earlier results in `output`; ValueError if none is left.
+
+    Prints which other files were skipped.
+    """
     folder = output.resolve()
+    found = find_image_sources(sources)
     images = [
         image
-        for image in find_image_sources(sources)
+        for image in found.images
         if is_web_url(image.name) or folder not in Path(image.name).resolve().parents
     ]
     if not images:
         raise ValueError(f"all images are in {output}, the folder for the results: choose another --output")
+    if text := others_text([path for path in found.others if folder not in path.resolve().parents]):
+        print(f"skipped {text}")
     return images
 
 
