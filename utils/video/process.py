@@ -127,7 +127,7 @@ def _video_to(
         try:
             yield writer
             with result.watch.timed("encode"):
-                writer.close(complete=not (stop.wanted or settings.max_frames or source.problems))
+                writer.close(complete=not (stop.wanted or settings.max_frames or source.truncated))
             if not result.frames:
                 beside.unlink(missing_ok=True)
         except BaseException:
