@@ -30,7 +30,7 @@ from utils.images.web_images import is_web_url
 from utils.predict.benchmark import speed_table, time_stages
 from utils.predict.detect_images import DetectOptions, ImageResult, detect_images
 from utils.predict.heatmap import draw_heatmap
-from utils.predict.predictor import Predictor, explain_empty
+from utils.predict.predictor import Predictor, explain_empty, limit_text
 from utils.predict.save_results import (
     count_classes,
     results_json,
@@ -194,6 +194,9 @@ def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
             save_csv(config.output / "results.csv", done.sources, done.detections, class_names)
     total = count_classes(done.detections, class_names)
     print(f"{len(done.sources)} images, {sum(total.values())} objects: {total}")
+    limited = sum(detections.limited for detections in done.detections)
+    if text := limit_text(limited, "image", config.predict.max_detections):
+        print(text)
     print(f"saved in {config.output}")
     if done.problems:
         number = len(done.sources) + len(done.problems)

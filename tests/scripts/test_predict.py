@@ -115,6 +115,15 @@ def test_nothing_found_is_explained(trained_run, images, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
 
 
+def test_the_limit_of_detections_is_told_when_it_is_reached(trained_run, images, tmp_path, capsys):
+    options = ["--confidence", 0.01, "--no-draw", "--output", tmp_path, "--max-detections"]
+    output = run_on(capsys, trained_run, images / "a.jpg", images / "a.png", *options, 2)
+    assert "2 images, 4 objects" in output
+    assert "note: 2 images reached the limit of 2 detections" in output
+    output = run_on(capsys, trained_run, images / "a.jpg", *options, 1000)
+    assert "reached the limit" not in output
+
+
 def test_sources_that_are_not_there(trained_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     weights = ["--weights", trained_run.folder / "best.pt"]
