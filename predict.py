@@ -25,12 +25,12 @@ from utils.draw.window import require_display, show_image
 from utils.images.image_batches import image_batches
 from utils.images.image_io import save_image, suffix_for
 from utils.images.output_names import names_below
-from utils.images.sources import ImageSource, find_image_sources, read_source
+from utils.images.sources import ImageSource, find_image_sources, others_text, read_source
 from utils.images.web_images import is_web_url
 from utils.predict.benchmark import speed_table, time_stages
 from utils.predict.detect_images import DetectOptions, ImageResult, detect_images
 from utils.predict.heatmap import draw_heatmap
-from utils.predict.predictor import Predictor, explain_empty
+from utils.predict.predictor import Predictor, explain_empty, limit_text
 from utils.predict.save_results import (
     count_classes,
     results_json,
@@ -39,6 +39,7 @@ from utils.predict.save_results import (
     save_json,
     save_text,
     saving,
+    saving_image,
 )
 from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, ask, run
@@ -95,24 +96,35 @@ def main(config: Config) -> None:
 
 @dataclass
 class Done:
-    """Sources, names and detections of the processed images, and the problems with other images."""
+    """Sources, names and detections of the processed images, and the problems with some images.
+
+    problems  why images could not be read
+    unsaved   why results could not be saved
+    """
 
     sources: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     detections: list[Detections] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    unsaved: list[str] = field(default_factory=list)
 
 
 def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
-    """Return the images of the sources, except earlier results in `output`; ValueError if none is left."""
+    """Return the images of the sources, except earlier results in `output`; ValueError if none is left.
+
+    Prints which other files were skipped.
+    """
     folder = output.resolve()
+    found = find_image_sources(sources)
     images = [
         image
-        for image in find_image_sources(sources)
+        for image in found.images
         if is_web_url(image.name) or folder not in Path(image.name).resolve().parents
     ]
     if not images:
         raise ValueError(f"all images are in {output}, the folder for the results: choose another --output")
+    if text := others_text([path for path in found.others if folder not in path.resolve().parents]):
+        print(f"skipped {text}")
     return images
 
 
@@ -144,7 +156,7 @@ def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource],
                 done.detections.append(result.detections)
                 if config.count or not len(result.detections):
                     tqdm.write(f"{source.name}: {counted(predictor, result.detections)}")
-                behind(partial(save_result, config, predictor.class_names, name, image, result))
+                behind(partial(save_result, config, predictor.class_names, name, image, result, done))
                 if config.show:
                     show_image(name, draw_detections(image, result.detections, predictor.class_names))
             bar.update(len(batch.images) + len(batch.problems))
@@ -158,11 +170,11 @@ def counted(predictor: Predictor, detections: Detections) -> str:
 
 
 def save_result(
-    config: Config, class_names: Sequence[str], name: str, image: Image, result: ImageResult
+    config: Config, class_names: Sequence[str], name: str, image: Image, result: ImageResult, done: Done
 ) -> None:
-    """Save the results of one image."""
+    """Save the results of one image; a problem with it is printed, and recorded in `done`."""
     output, detections = config.output, result.detections
-    with saving(output):
+    with saving_image(output, done.unsaved):
         if config.draw:
             drawn = draw_detections(image, detections, class_names)
             save_image(output / f"{name}{suffix_for(image)}", drawn)
@@ -176,7 +188,7 @@ def save_result(
 
 
 def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
-    """Write results.json and results.csv, print a summary; `IncompleteError` if images were unreadable."""
+    """Write results.json and results.csv, print a summary; `IncompleteError` if some images failed."""
     if done.problems and not done.sources:
         raise ValueError("none of the images could be read")
     with saving(config.output):
@@ -188,10 +200,17 @@ def finish(config: Config, class_names: Sequence[str], done: Done) -> None:
             save_csv(config.output / "results.csv", done.sources, done.detections, class_names)
     total = count_classes(done.detections, class_names)
     print(f"{len(done.sources)} images, {sum(total.values())} objects: {total}")
+    limited = sum(detections.limited for detections in done.detections)
+    if text := limit_text(limited, "image", config.predict.max_detections):
+        print(text)
     print(f"saved in {config.output}")
-    if done.problems:
-        number = len(done.sources) + len(done.problems)
-        raise IncompleteError(f"{len(done.problems)} of {number} images could not be read")
+    number = len(done.sources) + len(done.problems)
+    failed = {"could not be read": done.problems, "could not be saved": done.unsaved}
+    if any(failed.values()):
+        texts = [
+            f"{len(problems)} of {number} images {what}" for what, problems in failed.items() if problems
+        ]
+        raise IncompleteError(", ".join(texts))
 
 
 def print_speed(config: Config, predictor: Predictor, sources: Sequence[ImageSource]) -> None:

@@ -13,7 +13,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes
 
 from utils.draw.window import require_display
-from utils.predict.predictor import Predictor
+from utils.predict.predictor import Predictor, limit_text
 from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, run
 from utils.system.memory import keep_freed_memory
@@ -107,6 +107,8 @@ def report(config: Config, result: VideoResult, source: VideoSource) -> None:
     for text in counts_in_words(result.last):
         print(text)
     print(describe_speed(result))
+    if text := limit_text(result.limited, "frame", config.predict.max_detections):
+        print(text)
     if source.dropped:
         print(
             f"note: {source.dropped} more frames came too fast and were dropped: "

@@ -115,6 +115,15 @@ def test_nothing_found_is_explained(trained_run, images, tmp_path, capsys):
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.jpg", "c.jpg"}
 
 
+def test_the_limit_of_detections_is_told_when_it_is_reached(trained_run, images, tmp_path, capsys):
+    options = ["--confidence", 0.01, "--no-draw", "--output", tmp_path, "--max-detections"]
+    output = run_on(capsys, trained_run, images / "a.jpg", images / "a.png", *options, 2)
+    assert "2 images, 4 objects" in output
+    assert "note: 2 images reached the limit of 2 detections" in output
+    output = run_on(capsys, trained_run, images / "a.jpg", *options, 1000)
+    assert "reached the limit" not in output
+
+
 def test_sources_that_are_not_there(trained_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     weights = ["--weights", trained_run.folder / "best.pt"]
@@ -312,6 +321,33 @@ def test_a_full_disk_is_reported_in_a_sentence(trained_run, images, small_disk):
     assert "cannot be saved (No space left on device): make room, or give another --output" in line
     for path in (small_disk / "out").rglob("*.jpg"):
         Image.open(path).load()
+
+
+def test_names_as_long_as_they_can_be(trained_run, images, tmp_path, capsys):
+    """Two that differ in their last letter only; all kinds of results."""
+    for name in ("x" * 251, "x" * 250 + "y", "猫" * 83):
+        suffix = ".jpg" if len(name) > 200 else ".png"
+        (tmp_path / f"{name}{suffix}").write_bytes((images / "a.jpg").read_bytes())
+    options = ["--crop", "--heatmap", "--save-txt", "--save-json", "--save-csv", "--confidence", 0.15]
+    output = run_on(capsys, trained_run, tmp_path, *options, "--output", tmp_path / "out")
+    assert "3 images" in output and "not saved" not in output
+    for folder in ("", "labels", "heatmaps"):
+        assert len([path for path in (tmp_path / "out" / folder).iterdir() if "." in path.name]) >= 3
+    found = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))
+    crops = [*(tmp_path / "out" / "crops").rglob("*.jpg")]
+    assert len(crops) == sum(min(entry["bbox"][2:]) > 0 for entry in found) > 0
+
+
+def test_an_image_whose_result_cannot_be_saved(trained_run, images, tmp_path, capsys):
+    (tmp_path / "out" / "a_jpg.jpg").mkdir(parents=True)  # where the result of a.jpg belongs
+    options = ["--save-json", "--output", tmp_path / "out", "--confidence", 0.15]
+    weights = ("--weights", trained_run.folder / "best.pt", "--device", "cpu")
+    with pytest.raises(SystemExit) as end:
+        accepted(capsys, "predict.py", images / "a.jpg", images / "a.png", *options, *weights)
+    output = capsys.readouterr()
+    assert end.value.code == 1 and "incomplete: 1 of 2 images could not be saved" in output.err
+    assert "not saved: " in output.out and (tmp_path / "out" / "a_png.jpg").is_file()
+    assert len({e["image"] for e in json.loads((tmp_path / "out/results.json").read_text("utf-8"))}) == 2
 
 
 def test_an_output_that_is_a_file(trained_run, images, tmp_path, capsys):

@@ -1,7 +1,5 @@
 """True positives, false positives and false negatives per image."""
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.evaluate.matching import Matched
+from utils.system.csv_text import csv_text
 from utils.system.files import write_text
 
 
@@ -46,10 +45,8 @@ def count_per_image(matched: Matched, confidence: float) -> ImageCounts:
 
 
 def write_image_counts(path: Path, counts: ImageCounts, names: Sequence[str]) -> None:
-    """Write a CSV table with a row per image; F1 is empty if it is NaN."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["image", *ImageCounts._fields])
+    """Write a CSV table with a row per image; F1 is empty if it is NaN. Names are safe, see `csv_text`."""
+    rows: list[Sequence[object]] = [["image", *ImageCounts._fields]]
     for name, *numbers, f1 in zip(names, *(column.tolist() for column in counts), strict=True):
-        writer.writerow([name, *numbers, "" if math.isnan(f1) else f1])
-    write_text(path, table.getvalue())
+        rows.append([name, *numbers, "" if math.isnan(f1) else f1])
+    write_text(path, csv_text(rows), errors="backslashreplace")

@@ -23,6 +23,7 @@ class Detections:
     best_score, best_label  score and class of the best candidate before the confidence threshold, to explain
         an empty result; -1 if there was no candidate
     candidates  number of boxes predicted by the network before the confidence threshold
+    limited  whether objects may be left out because there were more than `max_detections`
     """
 
     boxes: Boxes
@@ -31,6 +32,7 @@ class Detections:
     best_score: float = -1.0
     best_label: int = -1
     candidates: int = 0
+    limited: bool = False
 
     def __len__(self) -> int:
         return len(self.scores)

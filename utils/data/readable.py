@@ -6,14 +6,14 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.data.summary import first_lines
+from utils.images.headers import JPEG_SUFFIXES, PNG_SIGNATURE
 from utils.images.image_io import ImageError, read_image
 
 MAX_BROKEN_SHARE = 0.01  # fraction of the images that training may skip
 MAX_CHECKED = 20_000  # images, evenly spaced in a larger data set; enough to estimate the fraction
 FIRST_AND_LAST_BYTES = {  # in a complete file
-    ".jpg": (b"\xff\xd8", b"\xff\xd9"),
-    ".jpeg": (b"\xff\xd8", b"\xff\xd9"),
-    ".png": (b"\x89PNG\r\n\x1a\n", b"IEND\xae\x42\x60\x82"),
+    **dict.fromkeys(JPEG_SUFFIXES, (b"\xff\xd8", b"\xff\xd9")),
+    ".png": (PNG_SIGNATURE, b"IEND\xae\x42\x60\x82"),
 }
 
 

@@ -10,11 +10,11 @@ from utils.data.types import Boxes, Size
 from utils.doctor.finding import Finding, Location, Severity, by_split, number_of, serious_beyond
 from utils.doctor.image_facts import NO_SUCH_FILE, UPRIGHT_ORIENTATION, ImageFacts
 from utils.doctor.splits import Split
-from utils.images.headers import SIDEWAYS
+from utils.images.headers import JPEG_SUFFIXES, SIDEWAYS
 
 SUFFIXES = {  # per format, by Pillow's name
-    "JPEG": (".jpg", ".jpeg"),
-    "MPO": (".jpg", ".jpeg"),  # JPEG of some phones, with a second image appended
+    "JPEG": JPEG_SUFFIXES,
+    "MPO": JPEG_SUFFIXES,  # JPEG of some phones, with a second image appended
     "PNG": (".png",),
     "BMP": (".bmp",),
     "DIB": (".bmp",),
@@ -27,7 +27,7 @@ BORDER_TOLERANCE = 1.0  # pixels, explained by rounding or by counting from 1 as
 
 def check_files(splits: Sequence[Split]) -> list[Finding]:
     """Return all findings about the image files."""
-    checks = (unreadable_files, stated_sizes, exif_orientations, odd_modes, wrong_suffixes)
+    checks = (unreadable_files, unended_files, stated_sizes, exif_orientations, odd_modes, wrong_suffixes)
     return [finding for check in checks for finding in check(splits)]
 
 
@@ -47,6 +47,21 @@ def unreadable_files(splits: Sequence[Split]) -> Iterator[Finding]:
         )
         fix = "Copy them again from their source, or remove them with their annotations."
         yield Finding("unreadable", "serious", len(damaged), sentence, fix, damaged)
+
+
+def unended_files(splits: Sequence[Split]) -> Iterator[Finding]:
+    """Yield a finding for JPEG files that lack only their end marker."""
+
+    def unended(split: Split) -> list[str]:
+        return ["no end marker" if facts.lacks_end else "" for facts in split.facts]
+
+    if locations := _locations(splits, unended):
+        sentence = (
+            f"{number_of(len(locations), 'JPEG file', 'lack')} the end marker, though all pixels are there "
+            f"({by_split(locations, splits)}): they are read here, but other programs call them truncated."
+        )
+        fix = "Copy them again from their source, or save them anew if other tools are to read them."
+        yield Finding("no-end-marker", "note", len(locations), sentence, fix, locations)
 
 
 def stated_sizes(splits: Sequence[Split]) -> Iterator[Finding]:

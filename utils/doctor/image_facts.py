@@ -15,6 +15,7 @@ from tqdm import tqdm
 from utils.data.types import Size
 from utils.images.headers import EXIF_ORIENTATION
 from utils.images.image_io import ImageError, decode_image
+from utils.images.jpeg_end import lacks_end
 
 COMPARED_SIDE = 32  # pixels of a thumbnail: enough to see a moved chess piece; 100,000 images take 100 MB
 UPRIGHT_ORIENTATION = 1  # EXIF orientation of an image that needs no rotation
@@ -31,6 +32,7 @@ class ImageFacts(NamedTuple):
     format       Pillow's name of the file format, whatever the suffix: JPEG, PNG, ...
     digest       hash of the file's bytes: files with equal digests are copies
     thumbnail    uint8 [32, 32], grey, aspect ratio not kept
+    lacks_end    whether it is a JPEG without its end marker
     """
 
     error: str
@@ -40,6 +42,7 @@ class ImageFacts(NamedTuple):
     format: str = ""
     digest: bytes = b""
     thumbnail: np.ndarray = np.zeros((COMPARED_SIDE, COMPARED_SIDE), np.uint8)
+    lacks_end: bool = False
 
 
 def examine_images(paths: Sequence[Path], workers: int) -> list[ImageFacts]:
@@ -68,6 +71,7 @@ def examine_image(path: Path) -> ImageFacts:
         *_header(data),
         hashlib.blake2b(data.data, digest_size=16).digest(),
         cv2.cvtColor(small, cv2.COLOR_RGB2GRAY),
+        lacks_end(data),
     )
 
 

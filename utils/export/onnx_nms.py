@@ -7,7 +7,7 @@ torchvision's `batched_nms`.
 """
 
 from utils.export.onnx_text import float_text
-from utils.inference.nms import MAX_CANDIDATES
+from utils.inference.nms import max_candidates
 
 
 def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
@@ -23,7 +23,7 @@ def nms_graph(confidence: float, iou: float, max_detections: int) -> str:
     <
         int64[1] n_first = {{1}}, int64[1] n_last = {{2}}, int64[2] n_both = {{1, 2}},
         int64[2] n_columns = {{0, 2}},
-        int64[1] n_most = {{{MAX_CANDIDATES}}}, int64[1] n_kept_most = {{{max_detections}}},
+        int64[1] n_most = {{{max_candidates(max_detections)}}}, int64[1] n_kept_most = {{{max_detections}}},
         int64 n_zero_int = {{0}}, int64 n_one_int = {{1}}, int64 n_no_label = {{-1}},
         float n_zero = {{0}}, float n_one = {{1}}, float n_none = {{-1}}, float n_huge = {{3e38}},
         float n_confidence = {{{float_text(confidence)}}}, float n_iou = {{{float_text(iou)}}}

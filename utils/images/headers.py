@@ -13,7 +13,8 @@ import PIL.Image
 
 from utils.images.types import FileBytes, Size
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # the first is preferred
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")  # Windows and browsers save JPEG as .jfif too
+IMAGE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".bmp", ".webp", ".tif", ".tiff")  # the first is preferred
 
 EXIF_ORIENTATION = 0x0112
 SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width

@@ -9,7 +9,9 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
-from utils.images.headers import IMAGE_SUFFIXES, jpeg_size, refuse_bomb
+from utils.images.file_kind import describe_bytes
+from utils.images.headers import IMAGE_SUFFIXES, JPEG_SUFFIXES, jpeg_size, refuse_bomb
+from utils.images.jpeg_end import with_end
 from utils.images.types import FileBytes, Image, Size
 from utils.system.files import replacing
 
@@ -34,7 +36,8 @@ def read_image(path: str | PathLike[str]) -> Image:
     """Read an image as uint8 RGB [H, W, 3], C-contiguous, with its EXIF orientation applied.
 
     Grey images get three equal channels, 16 bits become 8, palettes and CMYK become RGB, and an alpha
-    channel is dropped. Raises `ImageError` if the file is missing, truncated or not an image.
+    channel is dropped. A JPEG that lacks only its end marker is read. Raises `ImageError` if the file is
+    missing, truncated or not an image.
     """
     return decode_image(read_bytes(path), str(path))
 
@@ -86,6 +89,8 @@ def decode_image(data: FileBytes, name: str, reduction: int = 1) -> Image:
         raise ImageError(f"{name}: {error}") from None
     # OpenCV multiplies a TIFF's colours by alpha, and converts LAB wrongly.
     image = None if data[:4].tobytes() in TIFF_SIGNATURES else _decode_opencv(data, reduction)
+    if image is None and (whole := with_end(data)) is not None:
+        image = _decode_opencv(whole, reduction)
     return _decode_pillow(data, name, reduction) if image is None else image
 
 
@@ -122,7 +127,8 @@ def _decode_pillow(data: FileBytes, name: str, reduction: int) -> Image:
     except ImageError:
         raise
     except PIL.UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image that can be read ({_suffix(name)} file)") from None
+        kind = describe_bytes(data) or f"not an image that can be read ({_suffix(name)} file)"
+        raise ImageError(f"{name}: {kind}") from None
     except Exception as error:  # Pillow's decoders raise many types, even SyntaxError
         raise ImageError(f"{name}: damaged image ({error})") from None
 
@@ -146,7 +152,10 @@ def save_image(path: Path, image: Image) -> None:
         known = ", ".join(IMAGE_SUFFIXES)
         raise ValueError(f"cannot save {path}: give it one of the extensions {known}")
     # OpenCV cannot open non-Latin paths on Windows, so encode in memory and write the bytes here.
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in (".jpg", ".jpeg") else []
+    if suffix in JPEG_SUFFIXES:
+        suffix, options = ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95]  # OpenCV does not know .jfif
+    else:
+        options = []
     try:
         done, encoded = cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
     except cv2.error as error:

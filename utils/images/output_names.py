@@ -4,10 +4,11 @@ import os
 import urllib.parse
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePath
 
 from utils.images.headers import image_key
-from utils.system.files import safe_file_name
+from utils.system.files import safe_file_name, short_name
 
 RESERVED = ("crops", "heatmaps", "labels")  # folders of other results, not for annotated images
 
@@ -44,6 +45,16 @@ def names_below(
         suffixes = ("", relative.suffix.replace(".", "_"))
         choices.append([_with_suffix(path, suffix) for path in (relative, whole) for suffix in suffixes])
     return _distinct(choices, list(sources), {_key(name) for name in taken})
+
+
+@lru_cache(8)
+def class_folders(class_names: tuple[str, ...]) -> list[str]:
+    """Return a folder name for each class: distinct, also where case is ignored, and valid everywhere."""
+    names = [safe_file_name(name) for name in class_names]
+    order = [
+        f"{safe != name}{name}" for safe, name in zip(names, class_names, strict=True)
+    ]  # changed ones last
+    return _numbered(names, order, ())
 
 
 def _distinct(
@@ -87,12 +98,12 @@ def _url_path(url: str) -> PurePath:
 def _flat_choices(below: PurePath) -> list[str]:
     """Return possible names of an image, from the shortest to the most specific."""
     with_folders = "_".join([*below.parent.parts, below.stem])
-    return [below.stem, with_folders, f"{with_folders}_{below.suffix[1:]}"]
+    return [short_name(name) for name in (below.stem, with_folders, f"{with_folders}_{below.suffix[1:]}")]
 
 
 def _with_suffix(path: PurePath, suffix: str) -> str:
     """Join folders and stem with `/`, and append the suffix; a reserved first folder gets an underscore."""
-    first, *folders = [*path.parent.parts, path.stem + suffix]
+    first, *folders = [*path.parent.parts, short_name(path.stem + suffix)]
     return "/".join([f"{first}_" if folders and first.casefold() in RESERVED else first, *folders])
 
 

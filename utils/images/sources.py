@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
+from utils.images.file_kind import describe_file
 from utils.images.headers import IMAGE_SUFFIXES
 from utils.images.image_io import decode_image, read_image
 from utils.images.types import Image
 from utils.images.web_images import fetch, is_web_url, url_file_name
 
 KNOWN_FORMATS = f"known are {', '.join(IMAGE_SUFFIXES)}"
+OTHERS_NAMED = 3  # files that are not images, named in a message
 STDIN = "-"  # as a source: read a list of sources from standard input
 
 
@@ -28,7 +30,14 @@ class ImageSource(NamedTuple):
     below: PurePath
 
 
-def find_image_sources(sources: Sequence[str]) -> list[ImageSource]:
+class FoundSources(NamedTuple):
+    """The images of the sources, and the other files in folders and among the matches of patterns."""
+
+    images: list[ImageSource]
+    others: list[Path]
+
+
+def find_image_sources(sources: Sequence[str]) -> FoundSources:
     """Return all images of the sources without duplicates, in the order of the sources; folders are sorted.
 
     A source is a file, a folder (searched recursively, without hidden folders), a pattern such as
@@ -42,12 +51,15 @@ def find_image_sources(sources: Sequence[str]) -> list[ImageSource]:
             "on standard input"
         )
     found: dict[str, ImageSource] = {}  # by resolved path, so that two paths of one file give one image
+    others: list[Path] = []
     problems = []
     for source in sources:
         lines = listed() if source == STDIN else [source]
         for line in lines:
             try:
-                for image in _images_of(line, strict=source != STDIN):
+                images, more = _images_of(line, strict=source != STDIN)
+                others += more
+                for image in images:
                     found.setdefault(_identity(image.name), image)
             except ValueError as error:
                 problems.append(str(error))
@@ -55,12 +67,12 @@ def find_image_sources(sources: Sequence[str]) -> list[ImageSource]:
         raise ValueError("\n".join(problems))
     if not found:
         raise ValueError("the list on standard input is empty: it needs one path or URL per line")
-    return list(found.values())
+    return FoundSources(list(found.values()), sorted(set(others)))
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
     """Return the paths of all images in files, folders and patterns; see `find_image_sources`."""
-    return [Path(image.name) for image in find_image_sources([str(source) for source in sources])]
+    return [Path(image.name) for image in find_image_sources([str(source) for source in sources]).images]
 
 
 def read_source(name: str) -> Image:
@@ -74,36 +86,57 @@ def listed() -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _images_of(source: str, strict: bool) -> list[ImageSource]:
+def _images_of(source: str, strict: bool) -> FoundSources:
     path = Path(source)
     if is_web_url(source):
-        return [ImageSource(source, PurePath(url_file_name(source)))]
+        return FoundSources([ImageSource(source, PurePath(url_file_name(source)))], [])
     if path.is_dir():
-        images = [found for found in path.rglob("*") if _is_image(found) and not _is_hidden(found, path)]
-        if not images:
-            raise ValueError(f"{path} contains no image ({KNOWN_FORMATS})")
-        return [ImageSource(str(image), image.relative_to(path)) for image in sorted(images)]
-    if path.is_file():  # before patterns: a file may be called "cat[1].jpg"
-        if strict and not _is_image(path):
-            raise ValueError(f"{path} is not an image ({KNOWN_FORMATS}); for a video use video.py")
-        return [ImageSource(source, PurePath(path.name))]
-    if glob.has_magic(source):
+        found = _below([file for file in path.rglob("*") if not _is_hidden(file, path)], path)
+        if not found.images:
+            raise ValueError(_with_others(f"{path} contains no image ({KNOWN_FORMATS})", found.others))
+        return found
+    if (
+        path.is_file() and strict and not _is_image(path)
+    ):  # before patterns: a file may be called "cat[1].jpg"
+        kind = describe_file(path) or f"it is not an image ({KNOWN_FORMATS}); for a video use video.py"
+        raise ValueError(f"{path}: {kind}")
+    if glob.has_magic(source) and not path.is_file():
         return _matching(source)
-    if strict:
+    if strict and not path.is_file():
         raise ValueError(f"{path.absolute()} does not exist")
-    return [ImageSource(source, PurePath(path.name))]
+    return FoundSources([ImageSource(source, PurePath(path.name))], [])
 
 
-def _matching(pattern: str) -> list[ImageSource]:
+def others_text(others: Sequence[Path]) -> str:
+    """Return how many files are not images, and the names of the first; "" for none."""
+    if not others:
+        return ""
+    names = ", ".join(path.name for path in others[:OTHERS_NAMED]) + ", ..." * (len(others) > OTHERS_NAMED)
+    what = "1 file that is no image" if len(others) == 1 else f"{len(others)} files that are not images"
+    return f"{what}: {names}"
+
+
+def _with_others(text: str, others: Sequence[Path]) -> str:
+    return f"{text}, but {others_text(others)}" if others else text
+
+
+def _matching(pattern: str) -> FoundSources:
     """Return the matching images, with paths relative to the pattern's folders before any wildcard."""
-    # pathlib's own glob takes no absolute pattern.
-    images = [Path(name) for name in glob.glob(pattern, recursive=True) if _is_image(Path(name))]  # noqa: PTH207
-    if not images:
-        raise ValueError(f"no image matches {pattern} in {Path.cwd()} ({KNOWN_FORMATS})")
     fixed = Path(pattern)
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
-    return [ImageSource(str(image), image.relative_to(fixed)) for image in sorted(images)]
+    # pathlib's own glob takes no absolute pattern.
+    found = _below([Path(name) for name in glob.glob(pattern, recursive=True)], fixed)  # noqa: PTH207
+    if not found.images:
+        text = f"no image matches {pattern} in {Path.cwd()} ({KNOWN_FORMATS})"
+        raise ValueError(_with_others(text, found.others))
+    return found
+
+
+def _below(paths: Sequence[Path], folder: Path) -> FoundSources:
+    """Return which of the paths in the folder are images and which are other files, both sorted."""
+    images = [ImageSource(str(path), path.relative_to(folder)) for path in sorted(paths) if _is_image(path)]
+    return FoundSources(images, [path for path in sorted(paths) if path.is_file() and not _is_image(path)])
 
 
 def _identity(name: str) -> str:
@@ -111,7 +144,8 @@ def _identity(name: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    """Return whether it is a file with a suffix of images; a link to nothing is one, and fails when read."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or not path.exists())
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -117,4 +117,5 @@ def _to_original(kept: NMSResult, letterbox: Letterbox, candidates: int) -> Dete
         best_score=kept.best_score,
         best_label=kept.best_label,
         candidates=candidates,
+        limited=kept.limited,
     )

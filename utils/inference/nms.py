@@ -11,6 +11,7 @@ from nets.common.structures import Candidates
 
 # Highest-scoring candidates that enter NMS: limits the time, and changed no digit of AP on COCO images.
 MAX_CANDIDATES = 1000
+CANDIDATES_PER_DETECTION = 3  # at least, where so many detections are wanted that it is more
 
 
 class NMSResult(NamedTuple):
@@ -18,6 +19,8 @@ class NMSResult(NamedTuple):
 
     boxes [N, 4] xyxy in pixels of the network input, scores [N], labels [N]; best_score and best_label belong
     to the highest-scoring candidate, whether or not it reached the confidence threshold.
+
+    limited  whether detections, or candidates for them, were left out because there were too many
     """
 
     boxes: Tensor
@@ -25,6 +28,12 @@ class NMSResult(NamedTuple):
     labels: Tensor
     best_score: float
     best_label: int
+    limited: bool = False
+
+
+def max_candidates(max_detections: int) -> int:
+    """Return how many candidates of an image, the highest-scoring ones, enter NMS."""
+    return max(MAX_CANDIDATES, CANDIDATES_PER_DETECTION * max_detections)
 
 
 def nms(
@@ -56,13 +65,15 @@ def _suppress(
 ) -> NMSResult:
     reached = (best >= confidence).nonzero().squeeze(1)
     # A stable sort breaks ties in the same way on every machine, so metrics are the same too.
-    order = torch.argsort(best[reached], descending=True, stable=True)[:MAX_CANDIDATES]
+    order = torch.argsort(best[reached], descending=True, stable=True)[: max_candidates(max_detections)]
     chosen = reached[order]
     values, labels = scores[chosen].max(dim=-1)
     boxes = boxes[chosen].float()
     best_score, best_label = _best(scores, best)
-    keep = suppress(boxes, values, labels, iou, agnostic)[:max_detections]
-    return NMSResult(boxes[keep], values[keep], labels[keep], best_score, best_label)
+    keep = suppress(boxes, values, labels, iou, agnostic)
+    limited = len(keep) > max_detections or len(reached) > len(order)
+    keep = keep[:max_detections]
+    return NMSResult(boxes[keep], values[keep], labels[keep], best_score, best_label, limited)
 
 
 def suppress(boxes: Tensor, scores: Tensor, labels: Tensor, iou: float, agnostic: bool) -> Tensor:

@@ -1,7 +1,7 @@
 """Detects on images as they are, with test-time augmentation or in tiles; makes heat maps too."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -100,4 +100,5 @@ def _detect_in_tiles(
             if whole.heatmap is not None and part.heatmap is not None:
                 view = whole.heatmap[tile.top : tile.bottom, tile.left : tile.right]
                 np.maximum(view, part.heatmap, out=view)
-    return ImageResult(detections, whole.heatmap)
+    limited = any(part.detections.limited for part in (whole, *found))
+    return ImageResult(replace(detections, limited=limited), whole.heatmap)

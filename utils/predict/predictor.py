@@ -127,6 +127,20 @@ class Predictor:
             return [detections.above(self.confidences) for detections in found]
 
 
+def limit_text(limited: int, unit: str, max_detections: int) -> str:
+    """Return in words how many images or frames reached the limit of detections; "" if none did.
+
+    unit  "image" or "frame"
+    """
+    if not limited:
+        return ""
+    many = f"{limited:,} {unit}{'s' * (limited > 1)}"
+    return (
+        f"note: {many} reached the limit of {max_detections} detections, or of candidates for them: "
+        "a larger --max-detections may find more"
+    )
+
+
 def explain_empty(detections: Detections, confidences: Sequence[float], class_names: Sequence[str]) -> str:
     """Explain why nothing was detected: how close the highest-scoring candidate came to its threshold."""
     if detections.best_label < 0:

@@ -1,7 +1,6 @@
 """Saves the detections on images as text, JSON, CSV and crops, and counts them."""
 
-import csv
-import io
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,12 +8,18 @@ from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
+from tqdm import tqdm
 
 from utils.data.boxes import xyxy_to_xywh
 from utils.data.detections import Detections
 from utils.data.types import Image
 from utils.images.image_io import save_image
-from utils.system.files import safe_file_name, write_text
+from utils.images.output_names import class_folders
+from utils.system.csv_text import csv_text
+from utils.system.files import write_text
+
+NOT_UTF8 = "backslashreplace"  # file names that are not UTF-8, in results
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of the disk, not of one file
 
 
 class DetectionEntry(TypedDict):
@@ -31,9 +36,25 @@ def saving(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        path = error.filename or folder
-        reason = error.strerror or error
-        raise OSError(f"{path} cannot be saved ({reason}): make room, or give another --output") from error
+        raise OSError(f"{_unsaved(error, folder)}: make room, or give another --output") from error
+
+
+@contextmanager
+def saving_image(folder: Path, unsaved: list[str]) -> Iterator[None]:
+    """Print an error about the files of one image, and add it to `unsaved`; raise one about the disk."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            with saving(folder):
+                raise
+        text = _unsaved(error, folder) if isinstance(error, OSError) else str(error)
+        tqdm.write(f"not saved: {text}")
+        unsaved.append(text)
+
+
+def _unsaved(error: OSError, folder: Path) -> str:
+    return f"{error.filename or folder} cannot be saved ({error.strerror or error})"
 
 
 def save_text(path: Path, detections: Detections, class_names: Sequence[str]) -> None:
@@ -45,7 +66,7 @@ def save_text(path: Path, detections: Detections, class_names: Sequence[str]) ->
     for box, score, label in zip(detections.boxes, detections.scores, detections.labels, strict=True):
         numbers = " ".join(map(_digits, (score, *box)))
         lines.append(f"{class_names[label]} {numbers}\n")
-    write_text(path, "".join(lines), durable=False)
+    write_text(path, "".join(lines), durable=False, errors=NOT_UTF8)
 
 
 def _digits(value: np.float32) -> str:
@@ -79,20 +100,21 @@ def named_entries(found: Detections, class_names: Sequence[str]) -> list[Detecti
 def save_json(path: Path, results: Sequence[dict[str, object]]) -> None:
     """Write the results as a JSON list, one detection per line."""
     lines = ",\n".join(json.dumps(result, ensure_ascii=False) for result in results)
-    write_text(path, f"[\n{lines}\n]\n")
+    write_text(path, f"[\n{lines}\n]\n", errors=NOT_UTF8)
 
 
 def save_csv(
     path: Path, sources: Sequence[str], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> None:
-    """Write one detection per row: image, class, score and xyxy box in pixels, in full precision."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["image", "class", "score", "left", "top", "right", "bottom"])
+    """Write one detection per row: image, class, score and xyxy box in pixels, in full precision.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe; see `csv_text`.
+    """
+    rows: list[Sequence[str]] = [["image", "class", "score", "left", "top", "right", "bottom"]]
     for source, found in zip(sources, detections, strict=True):
         for box, score, label in zip(found.boxes, found.scores, found.labels, strict=True):
-            rows.writerow([source, class_names[label], *map(_digits, (score, *box))])
-    write_text(path, text.getvalue())
+            rows.append([source, class_names[label], *map(_digits, (score, *box))])
+    write_text(path, csv_text(rows), errors=NOT_UTF8)
 
 
 def save_crops(
@@ -100,16 +122,18 @@ def save_crops(
 ) -> list[Path]:
     """Save the contents of each box as `folder/<class>/<name>_<index>.jpg`; return the files written.
 
+    The folders of the classes are those of `class_folders`.
+
     `name` comes from `names_below`; the index numbers the detections. A box that covers no pixel of the image
     is skipped.
     """
     height, width = image.shape[:2]
-    written = []
+    written, folders = [], class_folders(tuple(class_names))
     for index, (box, label) in enumerate(zip(detections.boxes, detections.labels, strict=True)):
         left, top = np.floor(np.maximum(box[:2], 0)).astype(int)
         right, bottom = np.ceil(np.minimum(box[2:], [width, height])).astype(int)
         if right > left and bottom > top:
-            path = folder / safe_file_name(class_names[label]) / f"{name}_{index:03d}.jpg"
+            path = folder / folders[label] / f"{name}_{index:03d}.jpg"
             save_image(path, image[top:bottom, left:right])
             written.append(path)
     return written

@@ -41,4 +41,4 @@ class PredictSettings:
     nms_iou: Fraction = 0.3  # NMS IoU threshold, applied per class
     agnostic_nms: bool = False  # class-agnostic NMS: suppress overlapping boxes of different classes too
     rectangular: bool = False  # pad only to the batch's largest size; faster, nearly the same boxes
-    max_detections: tyro.conf.Suppress[tyro.conf.Fixed[PositiveInt]] = 300  # per image; for Python, no flag
+    max_detections: PositiveInt = 300  # maximum number of detections per image

@@ -1,5 +1,6 @@
 """Atomic writes of files and folders, and UTF-8 text files."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -9,6 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TEXT_BLOCK_SIZE = 1 << 22  # characters; larger blocks are no faster
+MAX_NAME_BYTES = 255  # of a file name, on nearly every file system
+ENDING_BYTES = 25  # for what is put behind a name, such as -2_00123.jpg.tmp
+DEVICE_NAME = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])\s*(?:\.|$)", re.IGNORECASE
+)
 
 
 @contextmanager
@@ -22,7 +28,7 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
     durable  whether to flush to disk first, so that the file survives a power failure; takes 8 ms
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
+    beside = path.with_name(short_name(path.name, len(".tmp")) + ".tmp")
     try:
         yield beside
         if durable:
@@ -72,7 +78,7 @@ def staged(path: Path) -> Iterator[Path]:
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=f".{short_name(path.name)}.", dir=path.parent) as folder:
         beside = Path(folder) / path.name
         yield beside
         if path.is_dir():  # a folder can replace only an empty one
@@ -96,10 +102,13 @@ def text_blocks(path: Path, size: int = TEXT_BLOCK_SIZE) -> Iterator[str]:
             yield block + file.readline()
 
 
-def write_text(path: Path, text: str, durable: bool = True) -> None:
-    """Write the text as UTF-8, atomically; see `replacing`."""
+def write_text(path: Path, text: str, durable: bool = True, errors: str = "strict") -> None:
+    """Write the text as UTF-8, atomically; see `replacing`.
+
+    errors  for file names that are not UTF-8: "strict" (ValueError) or "backslashreplace"
+    """
     with replacing(path, durable=durable) as beside:
-        beside.write_bytes(text.encode("utf-8"))  # as bytes: the same line endings on every system
+        beside.write_bytes(text.encode("utf-8", errors))  # as bytes: the same line endings on every system
 
 
 @contextmanager
@@ -116,5 +125,21 @@ def _explained_errors(path: Path) -> Iterator[None]:
 
 
 def safe_file_name(text: str) -> str:
-    """Replace characters that are forbidden in file names on some systems by underscores."""
-    return re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", text).strip(" .") or "_"
+    """Return the text as the name of a file or folder that every system takes.
+
+    Forbidden characters become underscores, blanks and dots around it are dropped, a name that Windows keeps
+    for a device (CON, NUL, ...) gets an underscore, and a long one is shortened.
+    """
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", text).strip(" .") or "_"
+    return short_name(f"_{name}" if DEVICE_NAME.match(name) else name)
+
+
+def short_name(name: str, ending: int = ENDING_BYTES) -> str:
+    """Return a file name to which `ending` bytes can be added: a long one is cut, and gets a hash."""
+    encoded = name.encode("utf-8", "surrogateescape")
+    room = MAX_NAME_BYTES - ending
+    if len(encoded) <= room:
+        return name
+    digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
+    start = encoded[: room - len(digest) - 1].decode("utf-8", "ignore")
+    return f"{start.rstrip(' .')}_{digest}"

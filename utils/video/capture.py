@@ -7,6 +7,7 @@ phone videos upright, gives the exact time of each frame, and its wheels contain
 import glob
 import os
 import re
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,6 +22,8 @@ FALLBACK_RATE = Fraction(25)  # frames per second if unknown: cameras, some stre
 TIMEOUT_SECONDS = 10  # for a server that does not respond
 DECODING_THREADS = max(1, (os.cpu_count() or 1) // 2)  # the network and the encoder need cores too
 
+MAX_FAILED_READS = 10_000  # in a row; at the end of a file, so many take 20 ms
+
 TimedImage = tuple[float, Image]  # seconds since the first frame, and the frame
 
 
@@ -31,12 +34,13 @@ class VideoSource:
     name      name for messages
     size      height and width of the frames
     rate      frames per second; the header's value if the rate is variable
-    total     number of frames by the header; None if unknown
+    total     expected number of frames; None if unknown
     live      whether it is a camera or stream, whose frames are lost if they are not read in time
     frames    frames with their times; can be iterated once
     problems  problems while reading, one sentence each
     path      path of a file that may have audio, else None
     dropped   number of frames of a live source dropped because processing was too slow
+    truncated whether the file ended before its end
     """
 
     name: str
@@ -48,6 +52,7 @@ class VideoSource:
     problems: list[str] = field(default_factory=list)
     path: Path | None = None
     dropped: int = 0
+    truncated: bool = False
 
 
 def open_capture(source: str) -> cv2.VideoCapture | None:
@@ -94,6 +99,27 @@ def total_of(capture: cv2.VideoCapture) -> int | None:
     """Return the number of frames by the file's header; None if unknown, as for an endless stream."""
     total = capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return int(total) if 0 < total < 2**40 else None
+
+
+def duration_of(capture: cv2.VideoCapture) -> float | None:
+    """Return the duration by the file's header in seconds; None if unknown."""
+    total, rate = total_of(capture), capture.get(cv2.CAP_PROP_FPS)
+    return total / rate if total is not None and rate > 0 else None
+
+
+def next_frame(capture: cv2.VideoCapture) -> tuple[Image | None, int]:
+    """Return the next frame (BGR) that can be decoded, and how many could not be before it; None at the end.
+
+    OpenCV fails once for each damaged packet, and without end after the last one.
+    """
+    start = time.perf_counter()
+    for failed in range(MAX_FAILED_READS):
+        ok, image = capture.read()
+        if ok:
+            return image, failed
+        if time.perf_counter() - start > TIMEOUT_SECONDS / 2:  # a server that does not respond
+            break
+    return None, 0
 
 
 def fitted(image: Image, size: Size) -> Image:

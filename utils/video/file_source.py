@@ -4,6 +4,7 @@ import re
 from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 
@@ -13,12 +14,17 @@ from utils.images.sources import find_images
 from utils.video.capture import (
     TimedImage,
     VideoSource,
+    duration_of,
     fitted,
     is_stream_url,
+    next_frame,
     rate_of,
     total_of,
     without_password,
 )
+from utils.video.container import is_cut_off, states_frame_count
+
+MAX_RATE = 1000  # frames per second; more is the tick of a clock, and says nothing about the number of frames
 
 
 def require_file(source: str) -> None:
@@ -30,48 +36,83 @@ def require_file(source: str) -> None:
         pass  # a PermissionError is clearer than a video that cannot be opened
 
 
+class Header(NamedTuple):
+    """The length of a video by its header, None where unknown; `counts`: whether it counts the frames.
+
+    A number of frames that is not counted is the duration times the nominal rate.
+    """
+
+    total: int | None
+    duration: float | None
+    counts: bool
+
+
 def file_source(source: str, capture: cv2.VideoCapture, first: Image) -> VideoSource:
     """Return the video of an open file; `first` is the first frame, BGR, which has been read."""
     height, width = first.shape[:2]
     path = None if is_stream_url(source) else Path(source)
+    header = Header(total_of(capture), duration_of(capture), path is None or states_frame_count(path))
+    likely = header.counts or capture.get(cv2.CAP_PROP_FPS) < MAX_RATE
     video = VideoSource(
-        without_password(source), (height, width), rate_of(capture), total_of(capture), False, path=path
+        without_password(source),
+        (height, width),
+        rate_of(capture),
+        header.total if likely else None,
+        False,
+        path=path,
     )
-    video.frames = _file_frames(video, capture, first)
+    video.frames = _file_frames(video, capture, first, header)
     return video
 
 
 def _file_frames(
-    video: VideoSource, capture: cv2.VideoCapture, image: Image
+    video: VideoSource, capture: cv2.VideoCapture, first: Image, header: Header
 ) -> Generator[TimedImage, None, None]:
-    """Yield all frames. OpenCV scales frames of a different size to the size of the first.
+    """Yield all frames that can be decoded. OpenCV scales frames of another size to the size of the first.
 
     Where the times of a file do not increase (raw streams, some AVI), the previous interval is repeated.
     """
-    ok, number, seconds, step = True, 0, 0.0, float(1 / video.rate)
+    image: Image | None = first
+    number, lost, seconds, step = 0, 0, 0.0, float(1 / video.rate)
     start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-    while ok:
+    while image is not None:
         yield seconds, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
         number += 1
-        ok, image = capture.read()
+        image, failed = next_frame(capture)
+        lost += failed
         stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 - start
         if stamp > seconds:
-            step = stamp - seconds
-        seconds = stamp if stamp > seconds else seconds + step
+            step = (stamp - seconds) / (1 + failed)
+        seconds = stamp if stamp > seconds else seconds + step * (1 + failed)
     capture.release()
-    if video.total is not None and _is_truncated(number, seconds, video.total, video.rate):
-        video.problems.append(
-            f"{video.name} is truncated: only {number} of its {video.total} frames could be read"
-        )
+    if _is_truncated(video.path, header, number, seconds):
+        video.truncated = True
+        whole = f"{header.total} frames" if header.counts else f"{header.duration:.1f} seconds"
+        part = number if header.counts else f"{seconds:.1f}"
+        video.problems.append(f"{video.name} is truncated: only {part} of its {whole} could be read")
+    elif lost and header.counts:
+        lost = max(lost, (header.total or 0) - number)
+    if lost:
+        video.problems.append(f"{video.name} is damaged: {lost} frames could not be decoded, {number} could")
 
 
-def _is_truncated(number: int, seconds: float, total: int, rate: Fraction) -> bool:
-    """Return whether frame count and duration both fall short of the header by over a second or 10 %.
+def _is_truncated(path: Path | None, header: Header, number: int, seconds: float) -> bool:
+    """Return whether the frames end over a second or 10 % before the header says, and some are missing.
 
-    A header may overstate one of the two: with a variable rate, or with audio longer than the video.
+    A header may overstate the duration, for instance by audio that is longer than the video. So frames are
+    missing only if by their counted number as many are, or if the file is shorter than it says.
+
+    number   frames decoded
+    seconds  end of the last frame
     """
-    least = 1 - min(0.1, float(rate) / total)
-    return number < least * total and seconds < least * total / float(rate)
+    if not header.duration:
+        return False
+    least = 1 - min(0.1, 1 / header.duration)
+    if seconds >= least * header.duration:
+        return False
+    if header.counts:
+        return number < least * (header.total or 0)
+    return path is not None and is_cut_off(path)
 
 
 def folder_source(source: str, rate: Fraction) -> VideoSource:

@@ -19,6 +19,7 @@ from utils.video.capture import (
     TimedImage,
     VideoSource,
     fitted,
+    next_frame,
     open_capture,
     rate_of,
     without_password,
@@ -91,20 +92,20 @@ class _Reader:
 
     def read_on(self) -> None:
         """Read until `closed` is set or the source is lost for good."""
-        ok, image = True, self.first
-        while ok and not self.closed.is_set():
+        image: Image | None = self.first
+        while image is not None and not self.closed.is_set():
             if self.waiting.qsize() < self.max_waiting:
                 self.waiting.put((self.seconds(), image))
             else:
                 self.overflowed += 1
-            ok, image = self.capture.read()
-            if not ok and not self.closed.is_set():
-                ok, image = self._reconnected()
+            image, _ = next_frame(self.capture)  # a damaged frame is no lost connection
+            if image is None and not self.closed.is_set():
+                image = self._reconnected()
         self.capture.release()
         self.waiting.put(None)
 
-    def _reconnected(self) -> tuple[bool, Image]:
-        """Try to reconnect; return whether that succeeded, and the first frame after it."""
+    def _reconnected(self) -> Image | None:
+        """Try to reconnect; return the first frame after it, or None if that failed."""
         name, delay, lost = self.video.name, FIRST_DELAY, self.seconds()
         for attempt in range(1, self.reconnect + 1):
             self.capture.release()
@@ -112,14 +113,14 @@ class _Reader:
                 f"{name}: connection lost; reconnecting in {delay:g} s ({attempt} of {self.reconnect})"
             )
             if self.closed.wait(delay):
-                return False, self.first
+                return None
             delay = min(2 * delay, MAX_DELAY)
             self.capture = open_capture(self.source) or self.capture
-            ok, image = self.capture.read()
-            if ok:
+            image, _ = next_frame(self.capture)
+            if image is not None:
                 tqdm.write(f"{name}: connected again after {self.seconds() - lost:.0f} s")
-                return True, image
+                return image
         self.video.problems.append(
             f"{name}: connection lost, and {self.reconnect} attempts to reconnect failed"
         )
-        return False, self.first
+        return None

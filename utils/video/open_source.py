@@ -9,6 +9,7 @@ from utils.video.capture import (
     is_camera,
     is_images,
     is_stream_url,
+    next_frame,
     open_capture,
     total_of,
     without_password,
@@ -33,8 +34,8 @@ def open_source(source: str, fps: float | None, reconnect: int, stop: Stop) -> V
     name, capture = without_password(source), open_capture(source)
     if capture is None:
         raise ValueError(f"--source {name}: {_why_not(source)}")
-    ok, first = capture.read()
-    if not ok:
+    first, _ = next_frame(capture)
+    if first is None:
         raise ValueError(f"--source {name}: it opens, but contains no frame; is the file complete?")
     if is_camera(source) or (is_stream_url(source) and total_of(capture) is None):
         return live_source(source, capture, first, reconnect, stop)

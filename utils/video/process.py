@@ -39,10 +39,14 @@ class VideoSettings:
 
 @dataclass
 class VideoResult:
-    """Number of frames and objects, seconds in total and by stage, and the results of the last frame."""
+    """Numbers of frames and objects, seconds in total and by stage, and the results of the last frame.
+
+    limited  number of frames with more objects than may be detected
+    """
 
     frames: int = 0
     objects: int = 0
+    limited: int = 0
     seconds: float = 0.0
     watch: Stopwatch = field(default_factory=lambda: Stopwatch("read"))
     last: Tracked = field(default_factory=lambda: Tracked(Detections.empty()))
@@ -77,7 +81,9 @@ def process_video(
             if lines is not None:
                 lines.write(frame_line(frame.number, frame.seconds, tracked, predictor.class_names) + "\n")
             result.frames += 1
-            result.objects += len(tracked.detections) if frame.number % settings.every == 0 else 0
+            if frame.number % settings.every == 0:
+                result.objects += len(tracked.detections)
+                result.limited += tracked.detections.limited
             result.last = tracked
             if window is not None:
                 with result.watch.timed("show"):
@@ -127,7 +133,7 @@ def _video_to(
         try:
             yield writer
             with result.watch.timed("encode"):
-                writer.close(complete=not (stop.wanted or settings.max_frames or source.problems))
+                writer.close(complete=not (stop.wanted or settings.max_frames or source.truncated))
             if not result.frames:
                 beside.unlink(missing_ok=True)
         except BaseException:

@@ -31,6 +31,11 @@ def test_missing_and_unreadable():
     assert found[0].sentence.startswith("1 image does not exist (train 1)")
 
 
+def test_a_missing_end_marker_is_a_note():
+    found = check_files([split("train", image_case(BOX), image_case(BOX, lacks_end=True))])
+    assert kinds(found) == {"no-end-marker": (1, "note", [("train", 1)])}
+
+
 def test_a_size_that_is_not_the_one_stated():
     sound = [image_case(BOX, stated=(80, 100))] * 99
     wrong = image_case(BOX, stated=(160, 200))

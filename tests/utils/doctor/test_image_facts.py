@@ -81,3 +81,12 @@ def test_many_are_in_order_and_a_file_twice_is_read_once(tmp_path, image, monkey
     facts = examine_images([*paths, paths[0]], workers=3)
     assert [fact.size for fact in facts] == [(3, 1), (3, 2), (3, 3), (3, 4), (3, 5), (3, 1)]
     assert sorted(read) == paths
+
+
+def test_a_jpeg_without_its_end_marker_is_told(tmp_path, image):
+    image.save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    assert not examine_image(tmp_path / "a.jpg").lacks_end
+    (tmp_path / "a.jpg").write_bytes(content[:-2])
+    facts = examine_image(tmp_path / "a.jpg")
+    assert facts.lacks_end and not facts.error

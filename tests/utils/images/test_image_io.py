@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils.images.headers import EXIF_ORIENTATION
+from utils.images.headers import EXIF_ORIENTATION, JPEG_SUFFIXES
 from utils.images.image_io import (
     ImageError,
     decode_image,
@@ -15,6 +15,7 @@ from utils.images.image_io import (
     read_image,
     read_reduced,
     reduction_for,
+    save_image,
 )
 
 
@@ -137,7 +138,12 @@ def test_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty"), (b"<html>not found</html>", "not an image"), (b"\xff\xd8\xff", "")],
+    [
+        (b"", "empty"),
+        (b"<html>not found</html>", "a web page: download"),
+        (b"\1\2\3\4", "not an image"),
+        (b"\xff\xd8\xff", ""),
+    ],
 )
 def test_no_image_is_named(tmp_path, content, reason, capfd):
     path = tmp_path / "bad.jpg"
@@ -158,6 +164,24 @@ def test_truncated_file_is_named(tmp_path, colours, suffix, kept, capfd):
     with pytest.raises(ImageError, match=rf"cut\.{suffix}: "):
         read_image(path)
     assert "OpenCV" not in capfd.readouterr().err
+
+
+def test_every_suffix_of_jpeg_is_written_as_jpeg(tmp_path, colours):
+    for suffix in JPEG_SUFFIXES:
+        save_image(tmp_path / f"a{suffix}", colours)
+        assert (tmp_path / f"a{suffix}").read_bytes().startswith(b"\xff\xd8")
+
+
+@pytest.mark.parametrize("reduction", [1, 4])
+def test_a_jpeg_without_its_end_marker_is_read(tmp_path, reduction, capfd):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "whole.jpg")
+    content = np.fromfile(tmp_path / "whole.jpg", np.uint8)
+    whole = decode_image(content, "whole.jpg", reduction)
+    assert (decode_image(content[:-2], "a.jpg", reduction) == whole).all()
+    with pytest.raises(ImageError, match="truncated"):
+        decode_image(content[:-40], "a.jpg", reduction)
+    assert capfd.readouterr().err == ""
 
 
 def test_32_bit_is_refused_with_the_fix(tmp_path):

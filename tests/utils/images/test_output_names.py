@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.images.output_names import names_below, output_names
-from utils.system.files import safe_file_name
+from utils.images.output_names import class_folders, names_below, output_names
+from utils.system.files import safe_file_name, short_name
 
 
 def test_a_stem_of_its_own_is_the_name():
@@ -62,10 +62,55 @@ def test_names_are_unique_and_do_not_depend_on_the_order(paths, random):
 
 
 @pytest.mark.parametrize(
-    ("name", "safe"), [("a/b", "a_b"), ("..", "_"), ("c:d?", "c_d_"), ("猫 1", "猫 1"), ("", "_")]
+    ("name", "safe"),
+    [
+        ("a/b", "a_b"),
+        ("..", "_"),
+        ("c:d?", "c_d_"),
+        ("猫 1", "猫 1"),
+        ("", "_"),
+        ("end. .", "end"),
+        ("a\x1b[31m\n\x7f", "a_[31m__"),
+        ("CON", "_CON"),
+        ("nul.txt", "_nul.txt"),
+        ("com1 .x", "_com1 .x"),
+        ("LPT²", "_LPT²"),
+        ("console", "console"),
+        ("com10", "com10"),
+    ],
 )
 def test_class_names_that_are_no_file_names(name, safe):
     assert safe_file_name(name) == safe
+
+
+@given(st.text(max_size=400))
+def test_any_class_name_becomes_a_file_name(name):
+    safe = safe_file_name(name)
+    assert 0 < len(safe.encode("utf-8", "surrogatepass")) <= 230
+    assert not set(safe) & set('<>:"/\\|?*\0\n') and safe.strip(" .") == safe
+    assert safe_file_name(safe) == safe
+
+
+def test_long_names_stay_distinct_and_whole_characters_remain():
+    first, second = short_name("猫" * 90 + "1"), short_name("猫" * 90 + "2")
+    assert first != second and first.startswith("猫" * 70) and len(first.encode()) <= 230
+    assert short_name("x" * 230) == "x" * 230
+    assert len(short_name("x" * 251, 4)) == 251 and len(short_name("x" * 252, 4)) == 251
+
+
+def test_folders_of_classes_are_distinct():
+    names = ("a:b", "a_b", "a/b", "Cat", "cat", "x" * 300, "x" * 301, "NUL")
+    folders = class_folders(names)
+    assert folders[:5] == ["a_b-3", "a_b", "a_b-2", "Cat", "cat-2"] and folders[-1] == "_NUL"
+    assert len({folder.casefold() for folder in folders}) == len(names)
+
+
+def test_long_names_of_images_are_shortened():
+    long, folder = "x" * 251, "y" * 255
+    first, second = below(f"{folder}/{long}.jpg", f"{folder}/{long[:-1]}z.jpg")
+    assert first != second and first.startswith(f"{folder}/xxx") and len(first) == 255 + 1 + 230
+    assert output_names([Path(f"{long}.jpg"), Path("b.jpg")])[1] == "b"
+    assert len(output_names([Path(f"a/{long}.jpg"), Path(f"b/{long}.jpg")])[0]) == 230
 
 
 def below(*places, sources=None, taken=()):

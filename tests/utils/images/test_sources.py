@@ -9,7 +9,7 @@ import pytest
 
 from tests.utils.system.file_server import serve, whole
 from utils.images.image_io import ImageError
-from utils.images.sources import find_image_sources, find_images, read_source
+from utils.images.sources import find_image_sources, find_images, others_text, read_source
 
 
 @pytest.fixture
@@ -32,8 +32,12 @@ def names(found, folder):
     return [Path(image.name).relative_to(folder).as_posix() for image in found]
 
 
+def names_of(paths):
+    return [path.name for path in paths]
+
+
 def test_a_folder_is_searched_to_the_bottom(folder):
-    assert names(find_image_sources([str(folder)]), folder) == [
+    assert names(find_image_sources([str(folder)]).images, folder) == [
         "a.PNG",
         "b.jpg",
         "cat[1].jpg",
@@ -42,21 +46,23 @@ def test_a_folder_is_searched_to_the_bottom(folder):
 
 
 def test_a_hidden_folder_that_is_named_is_searched(folder):
-    assert names(find_image_sources([str(folder / "deep" / ".hidden")]), folder) == ["deep/.hidden/d.jpg"]
+    assert names(find_image_sources([str(folder / "deep" / ".hidden")]).images, folder) == [
+        "deep/.hidden/d.jpg"
+    ]
 
 
 def test_patterns(folder):
-    assert names(find_image_sources([f"{folder}/*.jpg"]), folder) == ["b.jpg", "cat[1].jpg"]
-    assert names(find_image_sources([f"{folder}/**/*.webp"]), folder) == ["deep/er/c.webp"]
+    assert names(find_image_sources([f"{folder}/*.jpg"]).images, folder) == ["b.jpg", "cat[1].jpg"]
+    assert names(find_image_sources([f"{folder}/**/*.webp"]).images, folder) == ["deep/er/c.webp"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern(folder):
-    assert names(find_image_sources([str(folder / "cat[1].jpg")]), folder) == ["cat[1].jpg"]
+    assert names(find_image_sources([str(folder / "cat[1].jpg")]).images, folder) == ["cat[1].jpg"]
 
 
 def test_each_image_once_in_the_order_of_the_sources(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    found = find_image_sources(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"])
+    found = find_image_sources(["b.jpg", str(folder), "deep/../b.jpg", "*.PNG"]).images
     assert [Path(image.name).name for image in found] == ["b.jpg", "a.PNG", "cat[1].jpg", "c.webp"]
 
 
@@ -77,7 +83,9 @@ def test_places_are_those_below_what_was_named(folder, monkeypatch):
         "https://example.org/a/b%20c.jpg?size=3": ["b c.jpg"],
         "http://example.org": ["example.org"],
     }.items():
-        assert [image.below for image in find_image_sources([source])] == [*map(PurePath, expected)], source
+        assert [image.below for image in find_image_sources([source]).images] == [*map(PurePath, expected)], (
+            source
+        )
 
 
 def given_list(monkeypatch, content):
@@ -88,7 +96,7 @@ def test_a_list_on_standard_input(folder, monkeypatch):
     monkeypatch.chdir(folder)
     content = "\ufeffb.jpg\r\n\n  a.PNG \ndeep\nb.jpg\ngone 猫.jpg\nhttps://example.org/x.jpg\n"
     given_list(monkeypatch, content.encode())
-    found = find_image_sources(["-"])
+    found = find_image_sources(["-"]).images
     expected = ["b.jpg", "a.PNG", "deep/er/c.webp", "gone 猫.jpg", "https://example.org/x.jpg"]
     assert [image.name for image in found] == expected
     with pytest.raises(ImageError, match=r"gone 猫\.jpg: no such file"):
@@ -110,7 +118,7 @@ def test_a_name_that_is_no_utf8(tmp_path, monkeypatch):
     except OSError:
         pytest.skip("this file system takes only UTF-8")
     given_list(monkeypatch, bytes(tmp_path) + b"/" + name)
-    (image,) = find_image_sources(["-"])
+    (image,) = find_image_sources(["-"]).images
     assert Path(image.name).is_file()
 
 
@@ -137,8 +145,40 @@ def test_everything_that_is_wrong_is_said_at_once(folder):
 
 
 def test_a_file_that_is_no_image(folder):
-    with pytest.raises(ValueError, match=r"notes\.txt is not an image \(known are \.jpg.*video\.py"):
+    with pytest.raises(ValueError, match=r"notes\.txt: it is not an image \(known are \.jpg.*video\.py"):
         find_image_sources([str(folder / "notes.txt")])
+    (folder / "a.gif").write_bytes(b"GIF89a")
+    with pytest.raises(ValueError, match=r"a\.gif: a GIF image: save it as JPEG or PNG"):
+        find_image_sources([str(folder / "a.gif")])
+
+
+def test_every_suffix_of_jpeg(tmp_path):
+    for name in ("a.jfif", "b.JPE", "c.jpeg"):
+        (tmp_path / name).touch()
+    assert names(find_image_sources([str(tmp_path)]).images, tmp_path) == ["a.jfif", "b.JPE", "c.jpeg"]
+
+
+def test_files_that_are_not_images_are_told_apart(folder):
+    assert names_of(find_image_sources([str(folder)]).others) == ["notes.txt"]
+    assert names_of(find_image_sources([f"{folder}/*"]).others) == ["notes.txt"]
+    for name in ("b.heic", "c.gif", "d.xml"):
+        (folder / name).touch()
+    others = find_image_sources([str(folder), f"{folder}/*.*"]).others
+    assert others_text(others) == "4 files that are not images: b.heic, c.gif, d.xml, ..."
+    assert others_text(others[:1]) == "1 file that is no image: b.heic"
+    assert others_text([]) == ""
+    (folder / "empty").mkdir()
+    (folder / "empty" / "x.heic").touch()
+    with pytest.raises(ValueError, match=r"contains no image .*, but 1 file that is no image: x\.heic"):
+        find_image_sources([str(folder / "empty")])
+
+
+def test_a_link_to_nothing_is_an_image_that_cannot_be_read(folder):
+    (folder / "lost.jpg").symlink_to(folder / "gone.jpg")
+    found = find_image_sources([str(folder)])
+    assert "lost.jpg" in names(found.images, folder)
+    with pytest.raises(ImageError, match=r"lost\.jpg: no such file"):
+        read_source(str(folder / "lost.jpg"))
 
 
 def test_nothing_named():

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nets.common.structures import Candidates
-from utils.inference.nms import MAX_CANDIDATES, nms
+from utils.inference.nms import MAX_CANDIDATES, max_candidates, nms
 
 # A is 10 x 10; B overlaps it by 8 x 10, IoU 80 / 120 = 2/3; C overlaps A by 5 x 10, IoU 50 / 150 = 1/3.
 A, B, C, FAR = (0, 0, 10, 10), (2, 0, 12, 10), (5, 0, 15, 10), (50, 50, 60, 60)
@@ -86,7 +86,23 @@ def test_candidates_beyond_the_limit_are_the_worst():
     number = MAX_CANDIDATES + 50
     boxes = [(20 * k, 0, 20 * k + 10, 10) for k in range(number)]
     scores = [[0.1 + 0.8 * k / number] for k in range(number)]
-    assert kept(boxes, scores, most=10**6)[0] == boxes[:49:-1]
+    assert kept(boxes, scores, most=MAX_CANDIDATES // 3)[0] == boxes[: -1 - MAX_CANDIDATES // 3 : -1]
+    assert kept(boxes, scores, most=10**6)[0] == boxes[::-1]
+
+
+def test_more_candidates_where_more_detections_are_wanted():
+    assert [max_candidates(most) for most in (1, 300, 333, 1000)] == [1000, 1000, 1000, 3000]
+
+
+def test_what_is_left_out_is_told():
+    def limited(boxes, most, confidence=0.1):
+        return nms(candidates_of(boxes, [[0.5]] * len(boxes)), confidence, 0.5, most)[0].limited
+
+    apart = [(20 * k, 0, 20 * k + 10, 10) for k in range(6)]
+    assert limited(apart, 5) and not limited(apart, 6)
+    assert not limited([A, B, FAR], 2)  # B is suppressed, so there are two
+    assert limited([A] * (MAX_CANDIDATES + 1), 2)  # another object may be among those not looked at
+    assert not limited(apart, 5, confidence=0.6)
 
 
 def test_images_are_told_apart():

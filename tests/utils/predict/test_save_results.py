@@ -1,6 +1,7 @@
 """Saving what was found: figures that lose nothing."""
 
 import csv
+import errno
 import json
 import signal
 
@@ -17,6 +18,7 @@ from utils.predict.save_results import (
     save_json,
     save_text,
     saving,
+    saving_image,
 )
 
 NAMES = ("dog", "traffic light", "猫")
@@ -90,6 +92,29 @@ def test_a_file_that_cannot_be_written_is_named_with_the_fix(tmp_path):
         signal.signal(signal.SIGXFSZ, ignored)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_names_that_are_formulas_or_not_utf8(tmp_path):
+    save_csv(tmp_path / "r.csv", ["-a.jpg"], [FOUND], ["=dog", "=cat", "=bus"])
+    with (tmp_path / "r.csv").open(encoding="utf-8", newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows[1][0] == "'-a.jpg" and rows[1][1].startswith("'=")
+    name = b"caf\xe9.jpg".decode("utf-8", "surrogateescape")
+    save_json(tmp_path / "r.json", results_json([name], [FOUND], NAMES))
+    assert json.loads((tmp_path / "r.json").read_text("utf-8"))[0]["image"] == name
+
+
+def test_one_image_that_cannot_be_saved_does_not_end_the_rest(tmp_path, capsys):
+    unsaved = []
+    with saving_image(tmp_path, unsaved):
+        (tmp_path / ("x" * 300)).touch()
+    with saving_image(tmp_path, unsaved):
+        raise ValueError("too large")
+    assert len(unsaved) == 2 and unsaved[0].endswith("cannot be saved (File name too long)")
+    assert capsys.readouterr().out == f"not saved: {unsaved[0]}\nnot saved: too large\n"
+    with pytest.raises(OSError, match="make room, or give another --output"), saving_image(tmp_path, unsaved):
+        raise OSError(errno.ENOSPC, "No space left on device", "a.jpg")
+    assert len(unsaved) == 2
 
 
 def test_crops_are_what_is_within_the_boxes(tmp_path):

@@ -38,7 +38,6 @@ def test_flags_change_the_defaults_of_the_script():
     assert tyro.cli(edited, args=flags).predict == expected
 
 
-def test_the_number_of_detections_is_no_flag(capsys):
-    with pytest.raises(SystemExit):
-        tyro.cli(PredictSettings, args=["--weights", "best.pt", "--max-detections", "5"])
-    assert "--max-detections" in capsys.readouterr().err
+def test_the_number_of_detections_is_a_flag():
+    settings = tyro.cli(PredictSettings, args=["--weights", "best.pt", "--max-detections", "5"])
+    assert settings.max_detections == 5

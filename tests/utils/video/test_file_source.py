@@ -101,6 +101,61 @@ def test_a_video_that_is_cut_off_says_so_at_its_end(tmp_path):
     assert f"{path} is truncated: only 23 of its 40 frames" in problem
 
 
+def test_a_cut_video_without_a_count_says_so_in_seconds(tmp_path):
+    path = write_video(tmp_path / "a.mkv", 40, 12.0)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    video = opened(path)
+    number = len([*video.frames])
+    (problem,) = video.problems
+    assert f"is truncated: only {number / 12:.1f} of its 3.3 seconds" in problem and video.truncated
+
+
+def test_a_nominal_rate_of_1000_is_no_number_of_frames(tmp_path):
+    """As browsers and screen recorders write: frames at irregular times, and a clock of milliseconds."""
+    av = pytest.importorskip("av")
+    times = np.cumsum([0, *[16, 50, 33, 66] * 6]).tolist()
+    with av.open(str(tmp_path / "a.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=1000)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for k, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(numbered(k), format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    video = opened(tmp_path / "a.webm")
+    assert [seconds for seconds, _ in video.frames] == pytest.approx([time / 1000 for time in times])
+    assert not video.problems and video.total is None
+
+
+def damaged(path, frames=40, bad=(5, 6, 20)):
+    """A video of which some JPEG frames are zeros."""
+    write_video(path, frames)
+    content = bytearray(path.read_bytes())
+    starts = [at for at in range(len(content)) if content[at : at + 2] == b"\xff\xd8"]
+    assert len(starts) == frames
+    for k in bad:
+        content[starts[k] : starts[k] + 200] = bytes(200)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv"])
+def test_frames_that_cannot_be_decoded_are_passed_over_and_counted(tmp_path, suffix):
+    video = opened(damaged(tmp_path / f"a{suffix}"))
+    frames = [*video.frames]
+    kept = [k for k in range(40) if k not in (5, 6, 20)]
+    assert [number_of(image) for _, image in frames] == kept
+    assert [seconds for seconds, _ in frames] == pytest.approx([k / 12 for k in kept], abs=2e-3)
+    (problem,) = video.problems
+    assert "is damaged: 3 frames could not be decoded, 37 could" in problem and not video.truncated
+
+
+def test_a_damaged_first_frame(tmp_path):
+    video = opened(damaged(tmp_path / "a.avi", bad=(0,)))
+    assert [number_of(image) for _, image in video.frames] == [*range(1, 40)]
+
+
 def test_what_is_no_video(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(ValueError, match=r"--source .*text\.mp4: it cannot be opened as a video"):
