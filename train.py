@@ -104,14 +104,14 @@ def main(config: Config) -> None:
         if config.preview:
             save_previews(trainer, create_run_folder(config.output, config.name))
             return
-        folder, progress = open_folder(trainer, data, flat_values(config), folder)
-        assert config.phases.batch_size != "auto"
-        run = Run(folder, model, config.phases.batch_size, config.schedule)
-        with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
-            if config.machine.workers is None:
-                trainer.measure_workers()
-            fit(trainer, data["val"], run, progress)
-            conclude(trainer, data.get("test", data["val"]), run)
+        with open_folder(trainer, data, flat_values(config), folder) as (folder, progress):
+            assert config.phases.batch_size != "auto"
+            run = Run(folder, model, config.phases.batch_size, config.schedule)
+            with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
+                if config.machine.workers is None:
+                    trainer.measure_workers()
+                fit(trainer, data["val"], run, progress)
+                conclude(trainer, data.get("test", data["val"]), run)
 
 
 def resumed_run(config: Config) -> Path | None:

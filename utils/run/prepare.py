@@ -1,6 +1,7 @@
 """Prepares a run before its first step: data, model, weights and folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from utils.models.summary import short_summary
 from utils.run.failures import require_room
 from utils.run.folder import changed_data, create_run_folder, write_config
 from utils.run.resume import Progress, restore_run
+from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
@@ -77,26 +79,30 @@ def read_run_data(
     return data
 
 
+@contextmanager
 def open_folder(
     trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
-) -> tuple[Path, Progress]:
+) -> Iterator[tuple[Path, Progress]]:
     """Create the folder of a new run, or restore the run in `folder`; the same in all processes.
 
-    The settings are those of train.py; all of them are written to config.json.
+    The settings are those of train.py; all of them are written to config.json. The first process holds the
+    folder's lock; ValueError if another training does.
     """
-    processes, progress = trainer.processes, Progress()
-    if folder:
-        changed = changed_data(folder, data)
-        for name in changed:
-            print(f"note: the {name} data has changed since the run was started")
-        progress = restore_run(trainer, folder, same_images="train" not in changed)
-    elif processes.first:
+    first, resuming = trainer.processes.first, folder is not None
+    if first and not folder:
         epochs, period = total_epochs(trainer.phases), settings["save_period"]
         require_room(trainer, settings["output"], more=epochs // period if period else 0)
         folder = create_run_folder(settings["output"], settings["name"])
-    if folder and processes.first:
-        write_config(folder, settings, data)
-    folder = processes.broadcast(folder)
+    folder = trainer.processes.broadcast(folder)
     assert folder is not None
-    print(f"run folder: {folder}")
-    return folder, progress
+    with folder_lock(folder) if first else nullcontext():
+        progress = Progress()
+        if resuming:
+            for text in changed_data(folder, data):
+                print(f"notice: {text}")
+            progress = restore_run(trainer, folder)
+        trainer.processes.wait()  # all have read what the first one writes now
+        if first:
+            write_config(folder, settings, data)
+        print(f"run folder: {folder}")
+        yield folder, progress

@@ -55,10 +55,15 @@ class Processes:
     @contextmanager
     def first_then_others(self) -> Iterator[None]:
         """Run the block in rank 0, then in the other processes, which find the files that rank 0 wrote."""
-        if self.world_size > 1 and not self.first:
-            distributed.barrier()
+        if not self.first:
+            self.wait()
         yield
-        if self.world_size > 1 and self.first:
+        if self.first:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world_size > 1:
             distributed.barrier()
 
     def gather(self, value: T) -> list[T]:
