@@ -55,4 +55,4 @@ def how_to_go_on(folder: Path) -> str:
     """Return the command that resumes the run in `folder`, or what to do if nothing was saved yet."""
     if has_checkpoint(folder):
         return f"the last checkpoint is intact; resume with: python train.py --resume {folder}"
-    return f"nothing was saved yet: once that is mended, remove {folder} and start the training again"
+    return "nothing was saved yet: start the training again once that is mended"

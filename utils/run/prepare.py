@@ -1,5 +1,6 @@
 """Prepares a run before its first step: data, model, weights and folder."""
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -14,8 +15,9 @@ from utils.formats.read_data import given_classes, read_many, require_boxes, req
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
 from utils.run.failures import require_room
-from utils.run.folder import changed_data, create_run_folder, write_config
+from utils.run.folder import changed_data, create_run_folder, has_checkpoint, write_config
 from utils.run.resume import Progress, restore_run
+from utils.system.distributed import recall, remember, restart_count
 from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
@@ -25,6 +27,8 @@ from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
 from utils.weights.read_weights import read_weights
+
+RUN_FOLDER = "run_folder"  # the name under which torchrun's store has it
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -79,6 +83,24 @@ def read_run_data(
     return data
 
 
+def folder_before_restart() -> Path | None:
+    """Return the folder of the run, if torchrun has restarted its processes; None if there is none yet."""
+    folder = recall(RUN_FOLDER) if restart_count() else None
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, and remove the folder if an error comes before its first checkpoint."""
+    with folder_lock(folder):
+        try:
+            yield
+        except BaseException:
+            if not has_checkpoint(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
 @contextmanager
 def open_folder(
     trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
@@ -92,10 +114,13 @@ def open_folder(
     if first and not folder:
         epochs, period = total_epochs(trainer.phases), settings["save_period"]
         require_room(trainer, settings["output"], more=epochs // period if period else 0)
+        if (earlier := folder_before_restart()) and not has_checkpoint(earlier):
+            shutil.rmtree(earlier)  # it died before the first checkpoint
         folder = create_run_folder(settings["output"], settings["name"])
+        remember(RUN_FOLDER, str(folder.absolute()))
     folder = trainer.processes.broadcast(folder)
     assert folder is not None
-    with folder_lock(folder) if first else nullcontext():
+    with held(folder) if first else nullcontext():
         progress = Progress()
         if resuming:
             for text in changed_data(folder, data):
