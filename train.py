@@ -23,9 +23,16 @@ from utils.inference.detect import DetectSettings
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
 from utils.run.fit import fit
-from utils.run.folder import create_run_folder, read_config
+from utils.run.folder import create_run_folder, has_checkpoint, read_config
 from utils.run.loggers import check_loggers
-from utils.run.prepare import check_weights, open_folder, prepare_detector, read_run_data, weights_file
+from utils.run.prepare import (
+    check_weights,
+    folder_before_restart,
+    open_folder,
+    prepare_detector,
+    read_run_data,
+    weights_file,
+)
 from utils.run.preview import save_previews
 from utils.run.resume import find_run, plan_changes
 from utils.run.run_evaluation import conclude
@@ -40,7 +47,7 @@ from utils.system.device import (
     set_deterministic,
     to_device,
 )
-from utils.system.distributed import Processes, process_group, restart_count, torchrun_processes
+from utils.system.distributed import Processes, process_group, torchrun_processes
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PlainName, check_ranges, flat_values, with_values
 from utils.system.validation import Preflight, check_image_size
@@ -104,20 +111,22 @@ def main(config: Config) -> None:
         if config.preview:
             save_previews(trainer, create_run_folder(config.output, config.name))
             return
-        folder, progress = open_folder(trainer, data, flat_values(config), folder)
-        assert config.phases.batch_size != "auto"
-        run = Run(folder, model, config.phases.batch_size, config.schedule)
-        with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
-            if config.machine.workers is None:
-                trainer.measure_workers()
-            fit(trainer, data["val"], run, progress)
-            conclude(trainer, data.get("test", data["val"]), run)
+        with open_folder(trainer, data, flat_values(config), folder) as (folder, progress):
+            assert config.phases.batch_size != "auto"
+            run = Run(folder, model, config.phases.batch_size, config.schedule)
+            with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
+                if config.machine.workers is None:
+                    trainer.measure_workers()
+                fit(trainer, data["val"], run, progress)
+                conclude(trainer, data.get("test", data["val"]), run)
 
 
 def resumed_run(config: Config) -> Path | None:
     """Return the folder of the run to resume: the run requested, or the run that torchrun restarts."""
-    again = config.resume or (config.name or "last" if restart_count() else "")
-    return find_run(again, config.output) if again else None
+    if config.resume:
+        return find_run(config.resume, config.output)
+    restarted = folder_before_restart()
+    return restarted if restarted and has_checkpoint(restarted) else None
 
 
 def saved_config(config: Config) -> Config | None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.helpers import MACHINE_COLUMNS
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
+from tests.utils.system.test_lock import start_holder
 from train import Config, complete, read_all_data
 from utils.data.notes import OTHER_CLASSES, counts_by_subject
 from utils.run.folder import read_config
@@ -34,7 +35,7 @@ def test_files_of_the_run(trained_run):
     events = {name for name in names if name.startswith("events.out.tfevents")}
     images = {"curves.png", "train_batch.jpg", "predictions.jpg"}
     weights = {"best.pt", "last.pt", "previous.pt", "epoch_001.pt", "epoch_002.pt"}
-    assert names - events == {"config.json", "metrics.csv", "report.html", *images, *weights}
+    assert names - events == {".lock", "config.json", "metrics.csv", "report.html", *images, *weights}
     assert events and all((trained_run.folder / name).stat().st_size > 100 for name in events)
     for name in images:
         with Image.open(trained_run.folder / name) as image:
@@ -46,7 +47,7 @@ def test_a_row_for_each_epoch(trained_run):
     rows = rows_of(trained_run.folder)
     losses = [f"{kind}_{name}" for kind in ("loss", "val_loss") for name in LOSSES]
     expected = ["epoch", "lr", "loss", *losses, "map50", "map50_95", "images_per_second", "seconds"]
-    expected += ["left_out", "waiting", "memory", "memory_left"]
+    expected += ["left_out", "waiting", "memory", "memory_left", "val_data"]
     assert [list(row) for row in rows] == [expected] * 2
     assert [row["epoch"] for row in rows] == ["1", "2"]
     for row in rows:
@@ -123,6 +124,48 @@ def test_resuming_continues_the_run_bit_for_bit(trained_run):
     for one, two in zip(rows_of(trained_run.folder), rows_of(folder), strict=True):
         assert all(one[name] == two[name] for name in one.keys() - MACHINE_COLUMNS)
     assert (folder / "predictions.jpg").is_file()
+
+
+def copy_of(run, folder):
+    """Copy a run to go on with."""
+    shutil.copytree(run.folder, folder)
+    return folder
+
+
+def test_a_run_that_goes_on_with_other_validation_data(trained_run, tmp_path):
+    """One of six images is taken off the list, and one object off another image."""
+    folder = copy_of(trained_run, tmp_path / "run")
+    path = trained_run.home / "2007_val.txt"
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    labelled = next(line for line in lines if "," in line)
+    fewer = [line for line in lines[:5] if line != labelled] + [labelled.rpartition("\t")[0]]
+    path.write_text("\n".join(fewer) + "\n", encoding="utf-8")
+    try:
+        done = script("train.py", "--resume", folder, "--epochs", 3, cwd=trained_run.home)
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert "notice: the val data has changed since the run was started: 5 images and " in done.stdout
+    assert "notice: on the new validation data the best weights so far, of epoch " in done.stdout
+    assert "the train data has changed" not in done.stdout
+    assert [row["val_data"] for row in rows_of(folder)] == ["1", "1", "2"]
+
+
+def test_two_trainings_of_one_run_at_once(trained_run, capsys):
+    before = {path: path.stat().st_mtime_ns for path in trained_run.folder.iterdir()}
+    holder, _ = start_holder(trained_run.folder)
+    try:
+        text = refused(capsys, "train.py", "--resume", trained_run.folder)
+        assert f"error: another training is running in {trained_run.folder}: wait for its end" in text
+        data = ["--train", trained_run.home / "VOC2007:train", "--val", trained_run.home / "2007_val.txt"]
+        names = ["--classes", trained_run.home / "VOC2007" / "classes.txt", "--image-size", SIZE, SIZE]
+        where = ["--output", trained_run.folder.parent, "--name", trained_run.folder.name]
+        text = refused(capsys, "train.py", *data, *names, *where)
+        assert "exists: choose another --name, or wait for the training that is running in it" in text
+    finally:
+        holder.kill()
+        holder.wait()
+    assert {path: path.stat().st_mtime_ns for path in trained_run.folder.iterdir()} == before
 
 
 def test_a_run_goes_on_longer_and_with_smaller_batches(trained_run, tmp_path):

@@ -31,10 +31,12 @@ class ImageCache:
     def __init__(self, capacities: Sequence[int], path: Path | None = None) -> None:
         starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(capacities, dtype=np.int64)])
         self.path, self.total = path, max(1, int(starts[-1]))
+        if path is not None:
+            _allocate(path, self.total)
         self.pixels = self._in_memory() if path is None else self._in_file()
-        self.starts = torch.from_numpy(starts).share_memory_()
+        self.starts = _shared(torch.from_numpy(starts))
         # Reduction, height and width of each cached image; 0 for an empty slot.
-        self.entries = torch.zeros((len(capacities), 3), dtype=torch.int32).share_memory_()
+        self.entries = _shared(torch.zeros((len(capacities), 3), dtype=torch.int32))
 
     def get(self, image_number: int) -> tuple[int, Image] | None:
         """Return the reduction and the pixels (do not modify them) of an image; None if not cached."""
@@ -61,19 +63,31 @@ class ImageCache:
             self.pixels = self._in_file()
 
     def _in_memory(self) -> torch.Tensor:
-        return torch.empty(self.total, dtype=torch.uint8).share_memory_()
+        return _shared(torch.empty(self.total, dtype=torch.uint8))
 
     def _in_file(self) -> torch.Tensor:
         assert self.path is not None
-        if hasattr(os, "posix_fallocate") and not self.path.exists():
-            # Allocate now: if the disk were full later, the process would be killed (SIGBUS).
-            with self.path.open("wb") as file:
-                try:
-                    os.posix_fallocate(file.fileno(), 0, self.total)
-                except OSError as error:
-                    advice = f"{error.strerror}: the cache takes {_gib(self.total)}; use --cache ram or off"
-                    raise OSError(error.errno, advice, str(self.path)) from error
         return torch.from_file(str(self.path), shared=True, size=self.total, dtype=torch.uint8)
+
+
+def _allocate(path: Path, size: int) -> None:
+    """Make the cache file: if the disk were full only later, the process would be killed (SIGBUS)."""
+    with path.open("wb") as file:  # one that a killed run left behind may be smaller, or a part of it
+        if not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            advice = f"{error.strerror}: the cache takes {_gib(size)}; use --cache ram or off"
+            raise OSError(error.errno, advice, str(path)) from error
+
+
+def _shared(tensor: torch.Tensor) -> torch.Tensor:
+    """Move a tensor to shared memory; OSError with the fix if there is none, or it is full."""
+    try:
+        return tensor.share_memory_()
+    except RuntimeError as error:
+        raise OSError(f"--cache: there is no shared memory ({error}); use --cache off") from error
 
 
 def open_cache(

@@ -2,7 +2,7 @@
 
 import signal
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import torch
@@ -12,7 +12,7 @@ from utils.loader.batch import Batch
 from utils.loader.eval_dataset import EvalDataset, by_shape
 from utils.loader.samplers import EpochBatches, OrderedBatches
 from utils.loader.train_dataset import SampleKey, TrainDataset
-from utils.loader.worker_recovery import RecoveringLoader
+from utils.loader.worker_recovery import RecoveringLoader, can_start_workers
 
 Key = TypeVar("Key")
 
@@ -63,17 +63,23 @@ def automatic_workers(cores: int, cuda: bool) -> int:
 def _loader(
     dataset: Dataset[Batch], batches: Sampler[list[Key]], workers: int, pin_memory: bool
 ) -> RecoveringLoader[Key]:
+    if workers and not can_start_workers():
+        print(
+            f"--workers {workers}: no processes can be started here (is /dev/shm missing?), so there are none"
+        )
+        workers = 0
     return RecoveringLoader(dataset, batches, workers, partial(_with_workers, pin_memory))
 
 
 def _with_workers(
     pin_memory: bool, dataset: Dataset[Batch], batches: Sampler[list[Key]], workers: int
 ) -> DataLoader[Batch]:
+    collate: Any = _in_shared_memory if workers else _unchanged  # the data set returns complete batches
     return DataLoader(
         dataset,
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=_unchanged,
+        collate_fn=collate,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker,
         persistent_workers=workers > 0,
@@ -82,8 +88,19 @@ def _with_workers(
     )
 
 
-def _unchanged(batch: object) -> object:
-    return batch  # the data set returns complete batches
+def _unchanged(batch: Batch) -> Batch:
+    return batch
+
+
+def _in_shared_memory(batch: Batch) -> Batch:
+    """Move a batch to shared memory, from which the main process takes it.
+
+    PyTorch would do so in a thread of the worker that only prints its errors: where shared memory is full,
+    the main process would wait for ever.
+    """
+    for tensor in (batch.images, *batch.targets, batch.image_numbers, *(batch.color_flip or ())):
+        tensor.share_memory_()
+    return batch
 
 
 def _start_worker(_worker: int) -> None:

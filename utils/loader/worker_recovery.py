@@ -1,5 +1,6 @@
 """A data loader that survives the death of worker processes."""
 
+import multiprocessing
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from utils.loader.batch import Batch
 Key = TypeVar("Key")
 
 WORKER_DIED = "DataLoader worker (pid"  # part of PyTorch's message when a worker has died
+NO_SHARED_MEMORY = "shared memory"  # part of PyTorch's messages when a worker cannot hand over a batch
 RAISED_IN_WORKER = "Caught "  # start of PyTorch's message for an exception in a worker
 
 
@@ -51,15 +53,27 @@ class RecoveringLoader(Generic[Key]):
             except (RuntimeError, EOFError, OSError) as error:
                 if not self.workers or not worker_died(error):
                     raise
+                full = NO_SHARED_MEMORY in str(error)
             self.workers -= 1
-            print(f"a process that loads images died, perhaps of full memory: going on with {self.workers}")
+            what = "found no room in shared memory (/dev/shm)" if full else "died, perhaps of full memory"
+            print(f"a process that loads images {what}: going on with {self.workers}")
             self._loader = self._make(self.dataset, self._batches, self.workers)
 
 
 def worker_died(error: Exception) -> bool:
-    """Return whether an error means that a worker died, or that a batch was lost with a dead worker."""
-    lost_batch = not isinstance(error, RuntimeError) and not str(error).startswith(RAISED_IN_WORKER)
-    return WORKER_DIED in str(error) or lost_batch
+    """Return whether a worker died, or a batch was lost with it or for lack of shared memory."""
+    if isinstance(error, RuntimeError):
+        return WORKER_DIED in str(error) or NO_SHARED_MEMORY in str(error)
+    return not str(error).startswith(RAISED_IN_WORKER)
+
+
+def can_start_workers() -> bool:
+    """Return whether the system has what processes communicate by; without /dev/shm, Linux has not."""
+    try:
+        multiprocessing.Lock()
+    except OSError:
+        return False
+    return True
 
 
 class _Remaining(Sampler[list[Key]]):

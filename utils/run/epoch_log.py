@@ -160,6 +160,7 @@ class RunLog:
         if not self.first:
             return {}
         row = {"epoch": progress.epoch} | metrics_row(result, evaluation, self.trainer.device)
+        row["val_data"] = progress.val_data
         append_metrics(self.run.folder, row)
         values = {name: value for name, value in row.items() if value != "" and name != "epoch"}
         self.experiments.log(values, progress.epoch)

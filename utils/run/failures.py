@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.run.folder import has_checkpoint
 from utils.system.signals import Stopped
 from utils.train.trainer import Trainer
 
@@ -30,12 +31,11 @@ def require_room(trainer: Trainer, folder: Path, more: int = 0) -> None:
 
 @contextmanager
 def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Add to errors raised within how to resume the run in `folder` from its last checkpoint."""
-    how_to_resume = f"the last checkpoint is intact; resume with: python train.py --resume {folder}"
+    """Add to errors raised within how the run in `folder` can go on."""
     try:
         yield
     except OSError as error:
-        raise OSError(f"stopped at step {trainer.steps}: {error}\n{how_to_resume}") from error
+        raise OSError(f"stopped at step {trainer.steps}: {error}\n{how_to_go_on(folder)}") from error
     except RuntimeError as error:
         if NOT_DETERMINISTIC in str(error):
             operation = str(error).split(NOT_DETERMINISTIC)[0].strip()
@@ -46,4 +46,13 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
         if trainer.device.type == "cpu" or GPU_FAILURE not in str(error) or PROGRAM_ERROR in str(error):
             raise
         reason = str(error).splitlines()[0]
-        raise Stopped(1, f"the GPU failed at step {trainer.steps} ({reason}): {how_to_resume}") from error
+        raise Stopped(
+            1, f"the GPU failed at step {trainer.steps} ({reason}): {how_to_go_on(folder)}"
+        ) from error
+
+
+def how_to_go_on(folder: Path) -> str:
+    """Return the command that resumes the run in `folder`, or what to do if nothing was saved yet."""
+    if has_checkpoint(folder):
+        return f"the last checkpoint is intact; resume with: python train.py --resume {folder}"
+    return "nothing was saved yet: start the training again once that is mended"

@@ -10,7 +10,7 @@ from utils.run.epoch_log import RunLog
 from utils.run.failures import explain_failures
 from utils.run.preview import save_bad_batch
 from utils.run.resume import LAST, Progress, save_run
-from utils.run.run_evaluation import Evaluation, evaluate_run
+from utils.run.run_evaluation import Evaluation, evaluate_best, evaluate_run
 from utils.run.settings import Run
 from utils.system.signals import Stopped, StopSignal, exit_status_of
 from utils.train.data_wait import idle_timer
@@ -31,6 +31,8 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
     """
     stop, log = StopSignal(), RunLog(trainer, run, progress.epoch)
     with log.experiments, explain_failures(trainer, run.folder), stop.listening():
+        if progress.set_data(trainer.train_index, validation) and progress.best_epoch:
+            evaluate_best_again(trainer, validation, run, progress, stop)
         if trainer.steps == 0:
             save(trainer, run, progress, LAST)  # from now on the run can be resumed
         for phase, epoch in remaining_epochs(trainer.phases, progress.epoch):
@@ -103,6 +105,24 @@ def evaluate_if_due(
         save_and_stop(trainer, run, progress, stop)
     require_finite(evaluation.losses, trainer.steps, trainer.learning_rate)
     return evaluation
+
+
+def evaluate_best_again(
+    trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress, stop: StopSignal
+) -> None:
+    """Make the mAP of the best weights comparable: measure it on validation data that is new in the run."""
+    before, epoch = progress.best, progress.best_epoch
+    with stop.stopping_at_once():
+        found = evaluate_best(trainer, validation, run)
+    if found is None:
+        progress.set_best(-1.0, 0)
+        print("notice: best.pt cannot be read: the next evaluation counts as the best so far")
+    else:
+        progress.set_best(*found)
+        print(
+            f"notice: on the new validation data the best weights so far, of epoch {found.epoch}, have "
+            f"mAP50-95 {found.map50_95:.4f}; on the data before, epoch {epoch} had {before:.4f}"
+        )
 
 
 def asked_to_stop(stop: StopSignal, trainer: Trainer, state: EpochState) -> bool:

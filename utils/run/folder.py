@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.system.files import replacing
+from utils.system.lock import is_locked
 from utils.system.schema import conform
 from utils.system.settings import check_ranges, flat_types, with_values
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before, in case it is damaged
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
 
 
@@ -48,15 +51,30 @@ class Record:
 
 def create_run_folder(output: Path, name: str) -> Path:
     """Create `output/name`, named by date and time if `name` is empty. ValueError if it exists."""
-    folder = output / (name or datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-    if folder.exists():
-        has_checkpoint = (folder / "last.pt").exists()
-        other = (
-            f"resume that run with --resume {folder}" if has_checkpoint else "remove it: it has no checkpoint"
-        )
-        raise ValueError(f"{folder} exists: choose another --name, or {other}")
-    folder.mkdir(parents=True)
+    folder = output / name if name else _unused(output / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+    output.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if is_locked(folder):
+            other = "wait for the training that is running in it"
+        elif has_checkpoint(folder):
+            other = f"resume that run with --resume {folder}"
+        else:
+            other = "remove it: it has no checkpoint"
+        raise ValueError(f"{folder} exists: choose another --name, or {other}") from None
     return folder
+
+
+def _unused(folder: Path) -> Path:
+    """Return the folder, or the first of folder_2, folder_3, ... if there are such already."""
+    names = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
+    return folder if not folder.exists() else next(other for other in names if not other.exists())
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Return whether the run in `folder` can be resumed."""
+    return any((folder / name).is_file() for name in (LAST, PREVIOUS))
 
 
 def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, DatasetIndex]) -> None:
@@ -116,13 +134,20 @@ def _as_list(value: Any, hint: Any) -> Any:
 
 
 def changed_data(folder: Path, indexes: Mapping[str, DatasetIndex]) -> list[str]:
-    """Return the names of the data sets that have changed since the run in `folder` was started."""
+    """Return a sentence for each data set that has changed since the run in `folder` last went on."""
     recorded = _read(folder).data
     return [
-        name
+        f"the {name} data has changed since the run was started: {len(index)} images and "
+        f"{len(index.labels)} objects, {recorded[name].images} and {recorded[name].objects} before"
         for name, index in indexes.items()
         if name in recorded and recorded[name].sha256 != hash_index(index)
     ]
+
+
+def recorded_hash(folder: Path, name: str) -> str:
+    """Return the hash of a data set in `config.json`; "" if it has none."""
+    data = _read(folder).data if (folder / "config.json").exists() else {}
+    return data[name].sha256 if name in data else ""
 
 
 def hash_index(index: DatasetIndex) -> str:

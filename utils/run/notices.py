@@ -66,7 +66,7 @@ def loss_not_falling(history: History, conditions: Conditions) -> str | None:
     if len(losses) < 2 * span:
         return None
     before, now = _mean(losses[-2 * span : -span]), _mean(losses[-span:])
-    maps = history["map50_95"]
+    maps = _maps_on_newest_data(history)
     best_before, best_now = (_largest(part) for part in (maps[:-span], maps[-span:]))
     if now <= (1 - MIN_FALL) * before or best_now is None or best_before is None or best_now > best_before:
         return None
@@ -160,6 +160,13 @@ def _settled_losses(history: History, conditions: Conditions) -> Sequence[float]
     losses = history["loss"]
     start = max((start for start in conditions.starts if start < len(losses)), default=0)
     return losses[start + math.ceil(conditions.warmup_epochs) :]
+
+
+def _maps_on_newest_data(history: History) -> Sequence[float]:
+    """The mAP by epoch, NaN on validation data that was exchanged since: it cannot be compared."""
+    maps = history["map50_95"]
+    numbers = history.get("val_data", [1] * len(maps))
+    return [value if number == numbers[-1] else math.nan for value, number in zip(maps, numbers, strict=True)]
 
 
 def _newest(history: History, column: str) -> float | None:

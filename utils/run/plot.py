@@ -1,5 +1,6 @@
 """The learning curves of a run as an image."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +31,18 @@ def plot_run(folder: Path) -> None:
     middle.set(title="mAP on the validation data", xlabel="epoch", ylim=(0, 1))
     _line(right, epochs, metrics["lr"], "learning rate", "-")
     right.set(title="learning rate", xlabel="epoch")
+    for epoch in _changes(epochs, metrics.get("val_data", [])):
+        middle.axvline(epoch - 0.5, color="grey", linestyle=":", label="other validation data")
     for axes in (left, middle, right):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
     with replacing(folder / "curves.png") as temporary:
         figure.savefig(temporary, dpi=100, format="png")
+
+
+def _changes(epochs: np.ndarray, numbers: Sequence[float]) -> np.ndarray:
+    """The epochs that were evaluated on other validation data than the one before."""
+    return epochs[1:][np.diff(numbers) > 0] if len(numbers) else epochs[:0]
 
 
 def _line(

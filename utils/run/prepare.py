@@ -1,6 +1,8 @@
 """Prepares a run before its first step: data, model, weights and folder."""
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from utils.formats.read_data import given_classes, read_many, require_boxes, req
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
 from utils.run.failures import require_room
-from utils.run.folder import changed_data, create_run_folder, write_config
+from utils.run.folder import changed_data, create_run_folder, has_checkpoint, write_config
 from utils.run.resume import Progress, restore_run
+from utils.system.distributed import recall, remember, restart_count
+from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
@@ -23,6 +27,8 @@ from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
 from utils.weights.read_weights import read_weights
+
+RUN_FOLDER = "run_folder"  # the name under which torchrun's store has it
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -77,26 +83,51 @@ def read_run_data(
     return data
 
 
+def folder_before_restart() -> Path | None:
+    """Return the folder of the run, if torchrun has restarted its processes; None if there is none yet."""
+    folder = recall(RUN_FOLDER) if restart_count() else None
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, and remove the folder if an error comes before its first checkpoint."""
+    with folder_lock(folder):
+        try:
+            yield
+        except BaseException:
+            if not has_checkpoint(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+@contextmanager
 def open_folder(
     trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
-) -> tuple[Path, Progress]:
+) -> Iterator[tuple[Path, Progress]]:
     """Create the folder of a new run, or restore the run in `folder`; the same in all processes.
 
-    The settings are those of train.py; all of them are written to config.json.
+    The settings are those of train.py; all of them are written to config.json. The first process holds the
+    folder's lock; ValueError if another training does.
     """
-    processes, progress = trainer.processes, Progress()
-    if folder:
-        changed = changed_data(folder, data)
-        for name in changed:
-            print(f"note: the {name} data has changed since the run was started")
-        progress = restore_run(trainer, folder, same_images="train" not in changed)
-    elif processes.first:
+    first, resuming = trainer.processes.first, folder is not None
+    if first and not folder:
         epochs, period = total_epochs(trainer.phases), settings["save_period"]
         require_room(trainer, settings["output"], more=epochs // period if period else 0)
+        if (earlier := folder_before_restart()) and not has_checkpoint(earlier):
+            shutil.rmtree(earlier)  # it died before the first checkpoint
         folder = create_run_folder(settings["output"], settings["name"])
-    if folder and processes.first:
-        write_config(folder, settings, data)
-    folder = processes.broadcast(folder)
+        remember(RUN_FOLDER, str(folder.absolute()))
+    folder = trainer.processes.broadcast(folder)
     assert folder is not None
-    print(f"run folder: {folder}")
-    return folder, progress
+    with held(folder) if first else nullcontext():
+        progress = Progress()
+        if resuming:
+            for text in changed_data(folder, data):
+                print(f"notice: {text}")
+            progress = restore_run(trainer, folder)
+        trainer.processes.wait()  # all have read what the first one writes now
+        if first:
+            write_config(folder, settings, data)
+        print(f"run folder: {folder}")
+        yield folder, progress

@@ -14,6 +14,7 @@ from utils.images.image_io import ImageError, read_image, save_image
 from utils.loader.batch import Batch, batch_to_device
 from utils.system.files import replacing
 from utils.train.trainer import Trainer
+from utils.weights.checkpoint import save_torch_file
 
 MAX_IMAGES_DRAWN = 16
 
@@ -37,7 +38,7 @@ def save_bad_batch(path: Path, batch: Batch, index: DatasetIndex) -> None:
     images, targets = batch_to_device(batch, torch.device("cpu"))
     paths = [str(index.path(image_number)) for image_number in batch.image_numbers.tolist()]
     with replacing(path.with_suffix(".pt")) as temporary:
-        torch.save({"images": images, "paths": paths, **targets._asdict()}, temporary)
+        save_torch_file({"images": images, "paths": paths, **targets._asdict()}, temporary)
     print(f"the batch was saved as an image, {path}.jpg, and as tensors, {path}.pt")
 
 

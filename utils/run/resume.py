@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from nets import Preset, parts_of
+from utils.data.index import DatasetIndex
+from utils.run.folder import LAST, PREVIOUS, hash_index, recorded_hash
 from utils.run.metrics_file import truncate_metrics
-from utils.run.run_state import check_run_state
+from utils.run.run_state import check_run_state, with_present_names
 from utils.system.schema import conform
 from utils.system.settings import flag
 from utils.train.epoch_state import EpochState
@@ -28,8 +30,6 @@ from utils.weights.checkpoint import (
 )
 from utils.weights.checkpoint_schema import naming
 
-LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before, in case it is damaged
-
 WHY_NOT = {
     "another network needs a new run": ("model", "backbone", "neck", "head", "anchors"),
     "the network predicts the classes of the run": ("classes",),
@@ -42,15 +42,6 @@ WHY_NOT = {
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
 # Names of fields in checkpoints of earlier versions.
-EARLIER_NAMES = {
-    "waited": "evaluations_since_best",
-    "told": "notices_given",
-}
-EARLIER_NAMES_WITHIN = {
-    "waited": "data_wait_seconds",
-    "skipped": "unreadable",
-    "bad_told": "nonfinite_reported",
-}
 
 
 @dataclass
@@ -62,6 +53,8 @@ class Progress:
     evaluations_since_best  for early stopping
     within                  state of the epoch in progress
     notices_given           names of the notices that were printed
+    val_data                number of the validation data that `best` is of: 1, plus 1 for each change
+    train_sha256            hash of the training data, and of the validation data; "" if unknown
     """
 
     epoch: int = 0
@@ -70,6 +63,21 @@ class Progress:
     evaluations_since_best: int = 0
     within: EpochState = field(default_factory=EpochState)
     notices_given: list[str] = field(default_factory=list)
+    val_data: int = 1
+    train_sha256: str = ""
+    val_sha256: str = ""
+
+    def set_data(self, train: DatasetIndex, validation: DatasetIndex) -> bool:
+        """Note the data that the run goes on with; returns whether the validation data is another."""
+        before = self.val_sha256
+        self.train_sha256, self.val_sha256 = hash_index(train), hash_index(validation)
+        changed = before not in ("", self.val_sha256)
+        self.val_data += changed
+        return changed
+
+    def set_best(self, map50_95: float, epoch: int) -> None:
+        """Note the best mAP50-95 so far and its epoch."""
+        self.best, self.best_epoch, self.evaluations_since_best = map50_95, epoch, 0
 
     def finish_epoch(self, map50_95: float | None) -> bool:
         """Count a finished epoch, with its mAP50-95 if evaluated; returns whether it is the best."""
@@ -79,7 +87,7 @@ class Progress:
         if map50_95 <= self.best:
             self.evaluations_since_best += 1
             return False
-        self.best, self.best_epoch, self.evaluations_since_best = map50_95, self.epoch, 0
+        self.set_best(map50_95, self.epoch)
         return True
 
 
@@ -106,18 +114,17 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
     )
 
 
-def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Progress:
+def restore_run(trainer: Trainer, folder: Path) -> Progress:
     """Restore the trainer and all random number generators from the newest intact checkpoint.
 
     The phases may differ from before: training continues in the same epoch after the same number of images,
-    or at the start of the epoch if the data are not the `same_images`. ValueError if the run is beyond the
-    last phase or has other classes, or if the checkpoint is of an earlier version and incomplete.
+    or at the start of the epoch if the training data has changed. ValueError if the run is beyond the last
+    phase or has other classes, or if the checkpoint is of an earlier version and incomplete.
     """
     advice = f"start a new training with --weights {folder / LAST}"
-    state = _renamed(_newest(folder), EARLIER_NAMES)
+    state = with_present_names(_newest(folder))
     missing = {"random", "within", "rate_factor", "parts"} - state.keys()
     if not missing:
-        state["within"] = _renamed(state["within"], EARLIER_NAMES_WITHIN)
         with naming(f"the checkpoint in {folder}", advice):
             check_run_state(state)
         if "names" not in state["optimizer"]["param_groups"][0]:
@@ -132,7 +139,10 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
             f"the run {folder} has the classes {_listed(state['class_names'])}, the data has "
             f"{_listed(names)}: start a new run with --weights {folder / LAST}"
         )
-    within = _within(trainer, state, same_images)
+    hashes = {f"{name}_sha256": recorded_hash(folder, name) for name in ("train", "val")} | {
+        name: state[name] for name in ("train_sha256", "val_sha256") if name in state
+    }
+    within = _within(trainer, state, hashes["train_sha256"] in ("", hash_index(trainer.train_index)))
     with naming(f"the checkpoint in {folder}", advice):
         restore_module(trainer.detector, state["model"])
         restore_optimizer(trainer.optimizer, state["optimizer"])
@@ -153,15 +163,10 @@ def restore_run(trainer: Trainer, folder: Path, same_images: bool = True) -> Pro
         best_epoch=state["best_epoch"],
         evaluations_since_best=state["evaluations_since_best"],
         within=within,
-        notices_given=state.get("notices_given", []),  # absent from the first versions
+        notices_given=state.get("notices_given", []),  # absent from the first versions, like those below
+        val_data=state.get("val_data", 1),
+        **hashes,
     )
-
-
-def _renamed(values: Any, names: Mapping[str, str]) -> Any:
-    """Return a mapping with its entries renamed; anything else as it is, since nobody has checked it yet."""
-    if not isinstance(values, Mapping):
-        return values
-    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _within(trainer: Trainer, state: Mapping[str, Any], same_images: bool) -> EpochState:

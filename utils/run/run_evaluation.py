@@ -1,8 +1,13 @@
 """Evaluation within a run: after an epoch, and of the best weights at the end, with a report."""
 
+import copy
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from torch import Tensor
+
+from nets.common.detector import Detector
 from utils.analysis.analyse import analyse
 from utils.data.index import DatasetIndex
 from utils.evaluate.evaluator import Metrics, compute_metrics, evaluate, match_detections
@@ -17,6 +22,8 @@ from utils.train.trainer import Trainer
 from utils.weights.checkpoint import load_checkpoint, restore_module
 from utils.weights.checkpoint_schema import naming
 
+BEST = "best.pt"
+
 
 class Evaluation(NamedTuple):
     """Metrics and mean losses by component on the validation data."""
@@ -30,11 +37,40 @@ def evaluate_run(trainer: Trainer, data: DatasetIndex, run: Run) -> Evaluation:
 
     Every process detects on its share of the images; the first one computes the metrics for all.
     """
-    found = _detect(trainer, data, run, with_losses=True)
+    found = _detect(trainer, trainer.evaluated, data, run, with_losses=True)
     own = Evaluation(evaluate(found.detections, data), found.losses) if trainer.processes.first else None
     evaluation = trainer.processes.broadcast(own)
     assert evaluation is not None
     return evaluation
+
+
+class Best(NamedTuple):
+    """The mAP50-95 of the best weights, and their epoch."""
+
+    map50_95: float
+    epoch: int
+
+
+def evaluate_best(trainer: Trainer, data: DatasetIndex, run: Run) -> Best | None:
+    """Evaluate best.pt; None if it is missing or damaged. The weights in training stay as they are."""
+    try:
+        state = load_checkpoint(run.folder / BEST)
+    except (ValueError, OSError):
+        state = None
+    if not all(trainer.processes.gather(state is not None)) or state is None:
+        return None
+    detector = copy.deepcopy(trainer.evaluated)
+    restore_module(detector, best_weights(state))
+    found = _detect(trainer, detector, data, run)
+    first = trainer.processes.first
+    return trainer.processes.broadcast(
+        Best(evaluate(found.detections, data).map50_95, state["best_epoch"]) if first else None
+    )
+
+
+def best_weights(state: Mapping[str, Any]) -> Mapping[str, Tensor]:
+    """Return the weights of a checkpoint that were evaluated: the EMA if there is one."""
+    return state["model"] if state["ema"] is None else state["ema"]
 
 
 def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
@@ -42,12 +78,12 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
 
     The first of several processes does this; the others only help to detect, and return None.
     """
-    best = run.folder / "best.pt"
+    best = run.folder / BEST
     state = load_checkpoint(best)
     with naming(best):
-        restore_module(trainer.evaluated, state["model"] if state["ema"] is None else state["ema"])
+        restore_module(trainer.evaluated, best_weights(state))
     epoch = state.get("best_epoch", state["epoch"])
-    found = _detect(trainer, data, run)
+    found = _detect(trainer, trainer.evaluated, data, run)
     if not trainer.processes.first:
         return None
     matched = match_detections(found.detections, data)
@@ -84,9 +120,11 @@ next:
     return metrics
 
 
-def _detect(trainer: Trainer, data: DatasetIndex, run: Run, with_losses: bool = False) -> DatasetDetections:
+def _detect(
+    trainer: Trainer, weights: Detector, data: DatasetIndex, run: Run, with_losses: bool = False
+) -> DatasetDetections:
     settings = trainer.settings
-    detector = for_inference(trainer.evaluated, settings.detect.autocast)
+    detector = for_inference(weights, settings.detect.autocast)
     return detect_dataset(
         detector,
         data,

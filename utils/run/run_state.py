@@ -13,6 +13,15 @@ from utils.train.epoch_state import EpochState
 # NaN where the validation data has no object that counts.
 Best = Annotated[Any, Range("from -1 to 1", lambda best: isinstance(best, float) and not abs(best) > 1)]
 Parts = Annotated[int, Range("from 0 to 100000", lambda parts: 0 <= parts <= 100_000)]
+EARLIER_NAMES = {
+    "waited": "evaluations_since_best",
+    "told": "notices_given",
+}
+EARLIER_NAMES_WITHIN = {
+    "waited": "data_wait_seconds",
+    "skipped": "unreadable",
+    "bad_told": "nonfinite_reported",
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,26 @@ class RunState:
     best_epoch: NonNegativeInt
     evaluations_since_best: NonNegativeInt
     notices_given: list[str] = field(default_factory=list)
+    val_data: NonNegativeInt = 1
+    train_sha256: str = ""
+    val_sha256: str = ""
+
+
+def with_present_names(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a checkpoint with those of earlier versions renamed."""
+    present = _renamed(state, EARLIER_NAMES)
+    return (
+        present | {"within": _renamed(present["within"], EARLIER_NAMES_WITHIN)}
+        if "within" in present
+        else present
+    )
+
+
+def _renamed(values: Any, names: Mapping[str, str]) -> Any:
+    """Return a mapping with its entries renamed; anything else as it is, since nobody has checked it yet."""
+    if not isinstance(values, Mapping):
+        return values
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def check_run_state(state: Mapping[str, Any]) -> None:

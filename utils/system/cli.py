@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import tyro
 
-from utils.system.signals import Stopped
+from utils.system.signals import Stopped, ended_by_sigterm
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
 
@@ -53,7 +53,8 @@ def run(
     try:
         if (earlier := defaults(config)) is not None:
             config = tyro.cli(config_class, default=earlier)
-        main(config)
+        with ended_by_sigterm():
+            main(config)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -9,13 +9,19 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
 
+from utils.system.signals import Stopped
+
 T = TypeVar("T")
+
+TIMEOUT = timedelta(minutes=30)  # of waiting for another process; the first one may evaluate for minutes
+GLOO = "gloo"  # part of the messages of its errors, which have no type of their own
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,15 @@ class Processes:
     @contextmanager
     def first_then_others(self) -> Iterator[None]:
         """Run the block in rank 0, then in the other processes, which find the files that rank 0 wrote."""
-        if self.world_size > 1 and not self.first:
-            distributed.barrier()
+        if not self.first:
+            self.wait()
         yield
-        if self.world_size > 1 and self.first:
+        if self.first:
+            self.wait()
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.world_size > 1:
             distributed.barrier()
 
     def gather(self, value: T) -> list[T]:
@@ -98,6 +109,20 @@ def torchrun_processes() -> Processes:
     return Processes(*(int(os.environ[name]) for name in names))
 
 
+def remember(name: str, text: str) -> None:
+    """Keep a text in torchrun's store, for the processes that it starts if one of these dies."""
+    if _from_torchrun():
+        _store().set(name, text)
+
+
+def recall(name: str) -> str | None:
+    """Return the text that `remember` kept; None if there is none."""
+    if not _from_torchrun():
+        return None
+    store = _store()
+    return store.get(name).decode() if store.check([name]) else None
+
+
 def restart_count() -> int:
     """Return how often torchrun has restarted the processes because a process died."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
@@ -119,10 +144,16 @@ def process_group(processes: Processes, device: torch.device) -> Iterator[None]:
         store=_rendezvous_store(),
         rank=processes.rank,
         world_size=processes.world_size,
+        timeout=TIMEOUT,
     )
     try:
         with nullcontext() if processes.first else _without_output():
             yield
+    except RuntimeError as error:
+        if not (isinstance(error, distributed.DistError) or GLOO in str(error)):
+            raise
+        reason = f"another process of this training died or does not answer: {str(error).splitlines()[0]}"
+        raise Stopped(1, reason) from error
     finally:
         distributed.destroy_process_group()
 
@@ -132,10 +163,17 @@ def _rendezvous_store() -> distributed.Store:
 
     Each restart uses its own prefix, so that addresses of processes that died are not found.
     """
+    return distributed.PrefixStore(f"restart_{restart_count()}", _store())
+
+
+def _store() -> distributed.TCPStore:
     host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    from_torchrun = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = distributed.TCPStore(host, port, is_master=not from_torchrun and os.environ["RANK"] == "0")
-    return distributed.PrefixStore(f"restart_{restart_count()}", store)
+    return distributed.TCPStore(host, port, is_master=not _from_torchrun() and os.environ["RANK"] == "0")
+
+
+def _from_torchrun() -> bool:
+    """Whether torchrun keeps the store, which then outlives the processes."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 @contextmanager

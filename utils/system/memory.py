@@ -34,7 +34,9 @@ def available_memory() -> int:
 def available_shared_memory() -> int:
     """Return the bytes available as shared memory; a process that uses more is killed (SIGBUS)."""
     free = available_memory()
-    return min(free, shutil.disk_usage(SHARED).free) if SHARED.is_dir() else free
+    if SHARED.is_dir():
+        return min(free, shutil.disk_usage(SHARED).free)
+    return 0 if MEMINFO.is_file() else free  # Linux has no other shared memory
 
 
 def _machine_memory() -> int:

@@ -20,6 +20,20 @@ def exit_status_of(number: int) -> int:
     return 128 + number
 
 
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Raise `Stopped` at SIGTERM, so that unfinished files are removed, as at Ctrl+C."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Stopped(exit_status_of(number), "stopped by SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class StopSignal:
     """A stop request. While listening, a signal is recorded and the work continues.
 

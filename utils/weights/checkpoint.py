@@ -60,10 +60,22 @@ def save_checkpoint(
     _check_plain("", content)
     with replacing(Path(path), keep) as beside:
         try:
-            torch.save(content, beside)
-        except RuntimeError as error:  # torch hides the system's message
-            free = shutil.disk_usage(path.parent).free / 1e6
-            raise OSError(f"{path} cannot be written: {free:.1f} MB are left on the disk") from error
+            save_torch_file(content, beside)
+        except OSError as error:
+            free = shutil.disk_usage(beside.parent).free / 1e6
+            reason = f"{error.strerror} ({free:.1f} MB are left on the disk)"
+            raise OSError(f"{path} cannot be written: {reason}") from error
+
+
+def save_torch_file(content: Any, path: Path) -> None:
+    """Write a file by `torch.save`; OSError with the system's reason if that fails."""
+    with path.open("wb") as file:  # given only a path, torch would hide the reason
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

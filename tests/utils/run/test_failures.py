@@ -23,7 +23,8 @@ def test_a_disk_that_is_full_loses_nothing_that_was_saved(trainer, small_disk):
     """A checkpoint of yolox_nano with SGD takes 11 MB."""
     save_run(small_disk / LAST, trainer, preset("yolox_nano"), Progress())
     before = (small_disk / LAST).read_bytes()
-    with pytest.raises(OSError, match=r"last\.pt cannot be written: .* MB are left on the disk"):
+    said = r"last\.pt cannot be written: No space left on device \(.* MB are left on the disk\)"
+    with pytest.raises(OSError, match=said):
         save_run(small_disk / LAST, trainer, preset("yolox_nano"), Progress(1))
     assert [path.name for path in small_disk.iterdir()] == [LAST]
     assert (small_disk / LAST).read_bytes() == before
@@ -36,6 +37,14 @@ def test_a_run_whose_disk_is_full_says_how_it_goes_on(trainer, small_disk):
     assert text.startswith(f"stopped at step {trainer.steps}: ")
     assert text.endswith(f"resume with: python train.py --resume {small_disk}")
     assert load_checkpoint(small_disk / LAST)["step"] == 0 and not (small_disk / PREVIOUS).exists()
+
+
+def test_a_first_save_that_fails_advises_no_resume(trainer, small_disk):
+    (small_disk / "full").write_bytes(bytes(14 << 20))
+    with pytest.raises(OSError, match=r"stopped at step 0: .*last\.pt .*No space left on device") as error:
+        fit(trainer, trainer.train_index, run_in(small_disk / "run"), Progress())
+    assert "nothing was saved yet: start the training again once that is mended" in str(error.value)
+    assert "--resume" not in str(error.value)
 
 
 def test_room_is_asked_for_before_the_run(trainer, small_disk):
@@ -53,6 +62,7 @@ def test_there_is_room(trainer, tmp_path):
 def test_a_lost_gpu(trainer, tmp_path):
     trainer.device = torch.device("cuda")
     trainer.steps = 7
+    (tmp_path / LAST).touch()
     said = r"failed at step 7 \(CUDA error: unspecified launch failure\): .*--resume"
     with pytest.raises(Stopped, match=said) as end, explain_failures(trainer, tmp_path):
         raise RuntimeError("CUDA error: unspecified launch failure\nCompile with ...")

@@ -1,25 +1,29 @@
 """The training loop with its files: resuming, early stopping, the best checkpoint."""
 
 import os
+import re
 import shutil
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from nets import preset
 from tests.helpers import MACHINE_COLUMNS
-from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer, same_bits
+from tests.utils.train.tiny_training import PHASE, SIDE, copied, drawn_index, make_trainer, same_bits
+from utils.data.index import select_images
 from utils.inference.detect_dataset import detect_dataset
 from utils.run import epoch_log
 from utils.run import fit as training_loop
 from utils.run.fit import fit
+from utils.run.folder import hash_index, write_config
 from utils.run.loggers import Experiments
 from utils.run.metrics_file import read_metrics
 from utils.run.resume import Progress, find_run, restore_run, save_run
-from utils.run.run_evaluation import Evaluation, conclude
+from utils.run.run_evaluation import Evaluation, conclude, evaluate_best, evaluate_run
 from utils.run.settings import Run, RunSettings
 from utils.train.epoch_state import EpochState
 from utils.weights.checkpoint import load_checkpoint
@@ -60,7 +64,7 @@ def test_rows_of_the_figures(whole):
         f"{kind}_{name}" for kind in ("loss", "val_loss") for name in ("box", "objectness", "class", "l1")
     ]
     expected = ["epoch", "lr", "loss", *losses, "map50", "map50_95", "images_per_second", "seconds"]
-    expected += ["left_out", "waiting", "memory", "memory_left"]
+    expected += ["left_out", "waiting", "memory", "memory_left", "val_data"]
     assert list(metrics) == expected
     assert metrics["epoch"] == [1, 2, 3]
     parts = sum(metrics[name][1] for name in losses[:4])
@@ -403,8 +407,62 @@ def test_with_other_images_the_epoch_begins_anew(index, tmp_path):
     trainer = make_trainer(index, [PHASE])
     within = one_step(trainer)
     save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
-    progress = restore_run(trainer, tmp_path, same_images=False)
-    assert progress.within.batches == 0 and trainer.steps == 0
+    assert restore_run(trainer, tmp_path).within.batches == 1
+    trainer.train_index = select_images(index, np.array([True, True, True, False]))
+    assert restore_run(trainer, tmp_path).within.batches == 0 and trainer.steps == 0
+
+
+def test_on_other_validation_data_the_best_weights_are_measured_anew(index, tmp_path, capsys, monkeypatch):
+    """The mAP falls from 0.9 to what weights of a single step reach, without which 0.3 is no best."""
+    trainer = make_trainer(index, [PHASE])
+    scripted(monkeypatch, trainer, [0.9])
+    fit(trainer, index, run_in(tmp_path), Progress())
+    fewer = select_images(index, np.array([True, True, False, True]))
+    longer = make_trainer(index, [replace(PHASE, epochs=2)])
+    scripted(monkeypatch, longer, [0.3])
+    progress = fit(longer, fewer, run_in(tmp_path, patience=1), restore_run(longer, tmp_path))
+    assert (progress.best, progress.best_epoch, progress.val_data) == (0.3, 2, 2)
+    assert read_metrics(tmp_path)["val_data"] == [1, 2]
+    said = r"of epoch 1, have mAP50-95 0\.\d{4}; on the data before, epoch 1 had 0\.9000"
+    assert re.search(said, capsys.readouterr().out)
+    assert load_checkpoint(tmp_path / "last.pt")["val_sha256"] == hash_index(fewer)
+
+
+def test_the_best_weights_on_other_validation_data_are_those_of_best_pt(index, whole, tmp_path):
+    fewer = select_images(index, np.array([True, True, False, True]))
+    shutil.copy(whole / "best.pt", tmp_path)
+    trainer = make_trainer(index, PHASES, weights_seed=7)
+    before = copied(trainer.evaluated.state_dict())
+    found = evaluate_best(trainer, fewer, run_in(tmp_path))
+    assert same_bits(before, trainer.evaluated.state_dict())
+    state = load_checkpoint(whole / "best.pt")
+    trainer.evaluated.load_state_dict(state["ema"])
+    assert found == (evaluate_run(trainer, fewer, run_in(tmp_path)).metrics.map50_95, state["best_epoch"])
+
+
+@pytest.mark.parametrize("content", [None, b"damaged"])
+def test_without_best_weights_nothing_is_compared(index, tmp_path, capsys, monkeypatch, content):
+    trainer = make_trainer(index, [PHASE])
+    scripted(monkeypatch, trainer, [0.9])
+    fit(trainer, index, run_in(tmp_path), Progress())
+    (tmp_path / "best.pt").unlink()
+    if content:
+        (tmp_path / "best.pt").write_bytes(content)
+    longer = make_trainer(index, [replace(PHASE, epochs=2)])
+    scripted(monkeypatch, longer, [0.0])
+    fewer = select_images(index, np.array([True, True, False, True]))
+    progress = fit(longer, fewer, run_in(tmp_path), restore_run(longer, tmp_path))
+    assert (progress.best, progress.best_epoch) == (0.0, 2)
+    assert "best.pt cannot be read: the next evaluation counts as the best" in capsys.readouterr().out
+
+
+def test_a_checkpoint_of_before_has_the_hashes_of_config_json(index, whole, tmp_path):
+    content = load_checkpoint(whole / "epoch_002.pt")
+    del content["val_data"], content["train_sha256"], content["val_sha256"]
+    torch.save(content, tmp_path / "last.pt")
+    write_config(tmp_path, {}, {"train": index, "val": index})
+    progress = restore_run(make_trainer(index, PHASES), tmp_path)
+    assert (progress.val_data, progress.train_sha256, progress.val_sha256) == (1, *[hash_index(index)] * 2)
 
 
 def test_a_plan_that_is_over(index, whole, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from utils.data.index import ImageRecord, build_index
 from utils.run.folder import (
+    changed_data,
     create_run_folder,
     hash_index,
     read_config,
@@ -33,7 +34,17 @@ def test_a_run_is_never_overwritten(tmp_path):
 
 
 def test_without_a_name_it_is_the_time(tmp_path):
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", create_run_folder(tmp_path, "").name)
+    names = {create_run_folder(tmp_path, "").name for _ in range(3)}  # of one second, or of two
+    assert len(names) == 3
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(_[23])?", name) for name in names)
+
+
+def test_data_that_has_changed_is_named_with_its_counts(tmp_path):
+    write_config(tmp_path, {}, {"train": make_index(), "val": make_index()})
+    changed = build_index([*[ImageRecord("/data/猫.jpg")] * 2], ["猫", "dog"])
+    assert changed_data(tmp_path, {"train": make_index(), "val": changed, "test": changed}) == [
+        "the val data has changed since the run was started: 2 images and 0 objects, 1 and 1 before"
+    ]
 
 
 def test_config_holds_what_was_set(tmp_path):

@@ -47,6 +47,13 @@ def test_a_flat_loss_and_a_flat_map():
     assert "--patience" in text and "train_batch.jpg" in text and "--lr" in text
 
 
+def test_maps_of_other_validation_data_are_not_compared():
+    """The mAP is lower in the last five epochs, but on other images."""
+    columns = history([3.0] * 10, [0.5] * 5 + [0.1] * 5)
+    assert loss_not_falling(columns, Conditions()) is not None
+    assert loss_not_falling(columns | {"val_data": [1] * 5 + [2] * 5}, Conditions()) is None
+
+
 def test_long_phases_are_looked_at_over_a_quarter_of_them():
     """It falls by .2 to 2 in epoch 40. In epoch 74 the last 74 // 4 = 18 stand against those before.
 

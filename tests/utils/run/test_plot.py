@@ -33,6 +33,20 @@ def test_whatever_the_figures_an_image_comes(tmp_path, rows):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["curves.png", "metrics.csv"]
 
 
+def test_a_change_of_the_validation_data_is_a_line(tmp_path):
+    panels = []
+    for name, numbers in (("same", [1, 1]), ("changed", [1, 2])):
+        folder = tmp_path / name
+        folder.mkdir()
+        for epoch, number in enumerate(numbers, 1):
+            row = {"epoch": epoch, "lr": 0.1, "loss": 1.0, "map50": 0.5, "map50_95": 0.4, "val_data": number}
+            append_metrics(folder, row)
+        plot_run(folder)
+        with Image.open(folder / "curves.png") as image:
+            panels.append([image.convert("RGB").crop((left, 0, left + 400, 400)) for left in (0, 400, 800)])
+    assert [one.tobytes() == two.tobytes() for one, two in zip(*panels, strict=True)] == [True, False, True]
+
+
 def test_the_image_follows_the_figures(tmp_path):
     first = write(tmp_path, [(3.0, 2.0, 0.1), (2.0, 1.5, 0.3)])
     second = write(tmp_path, [(1.0, 1.2, 0.9)])  # a third epoch
