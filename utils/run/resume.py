@@ -41,8 +41,6 @@ WHY_NOT = {
 }
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
-# Names of fields in checkpoints of earlier versions.
-
 
 @dataclass
 class Progress:

@@ -13,6 +13,7 @@ from utils.train.epoch_state import EpochState
 # NaN where the validation data has no object that counts.
 Best = Annotated[Any, Range("from -1 to 1", lambda best: isinstance(best, float) and not abs(best) > 1)]
 Parts = Annotated[int, Range("from 0 to 100000", lambda parts: 0 <= parts <= 100_000)]
+# Names of fields in checkpoints of earlier versions.
 EARLIER_NAMES = {
     "waited": "evaluations_since_best",
     "told": "notices_given",
