@@ -47,6 +47,7 @@ from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.settings import NonNegativeInt, check_ranges
 from utils.system.stopwatch import Stopwatch
+from utils.system.terminal import printable
 from utils.weights.thresholds import check_class_names, describe_confidences
 
 
@@ -124,7 +125,7 @@ def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
     if not images:
         raise ValueError(f"all images are in {output}, the folder for the results: choose another --output")
     if text := others_text([path for path in found.others if folder not in path.resolve().parents]):
-        print(f"skipped {text}")
+        print(printable(f"skipped {text}"))
     return images
 
 
@@ -135,7 +136,7 @@ def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
         try:
             yield images_to_read([answer], output)
         except ValueError as error:
-            print(error)
+            print(printable(error))
 
 
 def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource], done: Done) -> None:
@@ -146,7 +147,7 @@ def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource],
     with bar, one_behind() as behind:
         for batch in image_batches(sources, config.detect.batch_size):
             for problem in batch.problems:
-                tqdm.write(f"skipped: {problem}")
+                tqdm.write(printable(f"skipped: {problem}"))
             done.problems += batch.problems
             results = detect_images(predictor, batch.images, config.detect)
             for source, image, result in zip(batch.sources, batch.images, results, strict=True):
@@ -155,7 +156,7 @@ def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource],
                 done.names.append(name)
                 done.detections.append(result.detections)
                 if config.count or not len(result.detections):
-                    tqdm.write(f"{source.name}: {counted(predictor, result.detections)}")
+                    tqdm.write(printable(f"{source.name}: {counted(predictor, result.detections)}"))
                 behind(partial(save_result, config, predictor.class_names, name, image, result, done))
                 if config.show:
                     show_image(name, draw_detections(image, result.detections, predictor.class_names))

@@ -8,6 +8,7 @@ from typing import TypeVar
 import tyro
 
 from utils.system.signals import Stopped, ended_by_sigterm
+from utils.system.terminal import leave_broken_pipe, prepare_streams, printable
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
 
@@ -43,26 +44,27 @@ def run(
 
     Exit status: 0 on success; 2 for wrong usage or input (`ValueError`, or `OSError` for a file that cannot
     be read or written), whose message says how to fix it; 1 if part of the work failed (`IncompleteError`);
-    130 on Ctrl+C; 143 on SIGTERM. Any other exception is a bug and keeps its traceback (exit status 1).
+    130 on Ctrl+C; 143 on SIGTERM; 141 if the reader of
+    the output has gone, as `| head`. Any other exception is a bug and keeps its traceback (exit status 1).
     """
-    # Windows consoles and pipes may use a legacy code page; class names are UTF-8.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="replace")
-    config = tyro.cli(config_class)
+    prepare_streams()
     try:
+        config = tyro.cli(config_class)
         if (earlier := defaults(config)) is not None:
             config = tyro.cli(config_class, default=earlier)
         with ended_by_sigterm():
             main(config)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_broken_pipe()
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(error)}", file=sys.stderr)
         sys.exit(2)
     except IncompleteError as incomplete:
-        print(f"incomplete: {incomplete}", file=sys.stderr)
+        print(f"incomplete: {printable(incomplete)}", file=sys.stderr)
         sys.exit(1)
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
+        print(printable(stopped), file=sys.stderr)
         sys.exit(stopped.exit_status)
     except KeyboardInterrupt:
         print("stopped by Ctrl+C", file=sys.stderr)
