@@ -16,6 +16,7 @@ from utils.formats.coco import read_coco
 from utils.formats.list_file import write_list
 from utils.formats.read_data import require_boxes, require_images
 from utils.system.cli import ROOT, run
+from utils.system.files import require_writable
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Config:
 
 
 def main(config: Config) -> None:
+    require_writable(config.output.absolute().parent)
     given = read_classes(config.classes) if config.classes else None
     index = read_coco(config.annotations, config.images, given)
     require_images(index, str(config.annotations))

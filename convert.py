@@ -19,6 +19,7 @@ from utils.formats.place_images import ImagePlacement
 from utils.formats.read_data import read_many, require_images
 from utils.formats.writers import DataFormat
 from utils.system.cli import run
+from utils.system.files import require_writable
 from utils.system.settings import PlainName, check_ranges
 
 
@@ -38,6 +39,7 @@ class Config:
 def main(config: Config) -> None:
     """Convert the data sets; print what could not be kept, and how to train on the result."""
     check_ranges(config)
+    require_writable(config.output.absolute().parent)
     index = read_many(config.data, read_classes(config.classes) if config.classes else None)
     require_images(index, ", ".join(config.data))
     print(f"read: {data_line(index)}")

@@ -18,7 +18,7 @@ from utils.doctor.page import health_page
 from utils.doctor.splits import Split, examine_splits, read_splits, short_names
 from utils.system.cli import run
 from utils.system.device import usable_cores
-from utils.system.files import write_text
+from utils.system.files import require_writable, write_text
 from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 
 PAGE, PROBLEMS = "index.html", "problems.json"
@@ -73,6 +73,7 @@ def require_own_folder(folder: Path) -> None:
     """Raise ValueError if the folder contains anything, unless an earlier run wrote it."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output {folder} is a file: name a folder")
+    require_writable(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / PROBLEMS).is_file():
         raise ValueError(f"--output {folder} contains files of yours: name another folder")
 

@@ -31,7 +31,7 @@ from utils.inference.optimize import for_inference, is_accurate
 from utils.predict.trained_detector import TrainedDetector, load_trained
 from utils.system.cli import run
 from utils.system.device import choose_device, supports_bf16
-from utils.system.files import staged
+from utils.system.files import require_writable, staged
 from utils.system.settings import Fraction, PositiveFraction, PositiveInt, check_ranges
 from utils.weights.file_kind import exported_kind, refuse_exported
 from utils.weights.pretrained import weights_licence
@@ -69,6 +69,7 @@ def main(config: Config) -> None:
     tolerance = choose_tolerance(config)
     refuse_exported(config.weights, "cannot be exported again")
     path = output_path(config.output, config.weights, config.model, config.format)
+    require_writable(path.absolute().parent)
     device = choose_device(config.device if config.format == "torchscript" else "cpu")
     trained = load_trained(
         config.weights, device, model=config.model, classes=config.classes, image_size=config.image_size

@@ -35,7 +35,7 @@ from utils.report.data import Report
 from utils.report.page import write_report
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device, usable_cores
-from utils.system.files import write_text
+from utils.system.files import require_writable, write_text
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 from utils.weights.checkpoint import store_thresholds
@@ -79,6 +79,7 @@ def main(config: Config) -> None:
     keep_freed_memory()
     check_ranges(config)
     check_source(config)
+    require_writable(config.output)
     inputs = detect(config) if config.detections is None else read_files(config)
     files, found, _ = inputs
     matched = match_detections(found, files.ground_truth, config.min_overlap)

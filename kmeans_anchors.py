@@ -16,7 +16,7 @@ from utils.models.anchor_fit import advice, fit_text
 from utils.models.anchor_kmeans import anchor_fit, box_sizes, kmeans_anchors, to_array, to_levels
 from utils.models.choose import anchors_of, anchors_text, choose_model
 from utils.system.cli import ROOT, run
-from utils.system.files import write_text
+from utils.system.files import require_writable, write_text
 from utils.system.settings import NonNegativeInt, check_ranges
 from utils.system.validation import check_image_size
 
@@ -40,6 +40,7 @@ class Config:
 def main(config: Config) -> None:
     """Evaluate the model's anchors, find better ones, and advise whether to use them."""
     check_ranges(config)
+    require_writable(config.output.absolute().parent)
     if config.output.exists() and not config.overwrite:
         raise ValueError(f"{config.output} exists: choose another --output, or replace it with --overwrite")
     model = choose_model(config.model, config.backbone, config.neck, config.head)

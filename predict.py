@@ -43,6 +43,7 @@ from utils.predict.save_results import (
 )
 from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, ask, run
+from utils.system.files import require_writable
 from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.settings import NonNegativeInt, check_ranges
@@ -74,6 +75,7 @@ def main(config: Config) -> None:
     """Detect on every image in batches, and save the results."""
     keep_freed_memory()
     check_ranges(config)
+    require_writable(config.output)
     torch.manual_seed(config.seed)
     if config.show:
         require_display()

@@ -48,6 +48,7 @@ from utils.system.device import (
     to_device,
 )
 from utils.system.distributed import Processes, process_group, torchrun_processes
+from utils.system.files import require_writable
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PlainName, check_ranges, flat_values, with_values
 from utils.system.validation import Preflight, check_image_size
@@ -204,6 +205,9 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     preflight = Preflight()
     with preflight.check():
         check_weights(config.weights, config.model)
+    with preflight.check():
+        if not config.resume:
+            require_writable(config.output)
     with preflight.check():
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")

@@ -16,6 +16,7 @@ from utils.draw.window import require_display
 from utils.predict.predictor import Predictor, limit_text
 from utils.predict.settings import PredictSettings
 from utils.system.cli import IncompleteError, run
+from utils.system.files import require_writable
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PositiveFloat, check_ranges
 from utils.system.signals import Stop, Stopped, exit_status_of
@@ -87,6 +88,7 @@ def check(config: Config) -> None:
             raise ValueError(f"{flag} {path} is the source itself: choose another file")
         if path is not None:
             check_free(path, config.overwrite, flag)
+            require_writable(path.absolute().parent, flag)
     if video.save is not None:
         check_suffix(video.save)
     if video.show:

@@ -27,6 +27,7 @@ from utils.formats.voc import (
 from utils.formats.voc_folder import open_voc
 from utils.formats.voc_split import Shares, make_split, users_split, write_split
 from utils.system.cli import ROOT, run
+from utils.system.files import require_writable
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def main(config: Config) -> None:
     sets = [_parse_set(text) for text in config.sets]
     if not sets:
         raise ValueError("--sets is empty: name at least one, such as 2007:train")
+    if config.mode != "split":
+        require_writable(config.output)
     roots = {year: _year_folder(config.devkit, year) for year, _ in sets}
     if config.mode != "lists":
         for root in roots.values():
@@ -107,8 +110,19 @@ def _split(root: Path, config: Config) -> str:
             raise ValueError(f"{message}: --overwrite-splits replaces it")
         left = f"; {forgotten} images with XML are in none of its lists" if forgotten else ""
         return f"{message}: kept{left}. --overwrite-splits makes a new one"
+    _require_writable_devkit(root)
     write_split(root, split, shares)
     return f"{root.name} split: " + ", ".join(f"{name} {len(part)}" for name, part in split.items())
+
+
+def _require_writable_devkit(root: Path) -> None:
+    try:
+        require_writable(root / "ImageSets" / "Main", "--devkit")
+    except ValueError as error:
+        raise ValueError(
+            f"{error}, or train on all images without a split: "
+            f"python train.py --train {root / 'Annotations'}:{root / 'JPEGImages'}"
+        ) from None
 
 
 def _class_names(config: Config, sets: list[tuple[Path, str]]) -> tuple[str, ...]:

@@ -353,4 +353,4 @@ def test_an_image_whose_result_cannot_be_saved(trained_run, images, tmp_path, ca
 def test_an_output_that_is_a_file(trained_run, images, tmp_path, capsys):
     (tmp_path / "out").touch()
     weights = ["--weights", trained_run.folder / "best.pt", "--device", "cpu", "--output", tmp_path / "out"]
-    assert "cannot be saved" in refused(capsys, "predict.py", images / "a.jpg", *weights)
+    assert "nothing can be saved in" in refused(capsys, "predict.py", images / "a.jpg", *weights)

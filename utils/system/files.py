@@ -45,6 +45,21 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
         beside.unlink(missing_ok=True)
 
 
+def require_writable(folder: Path, flag: str = "--output") -> None:
+    """Raise ValueError naming the flag if no file can be written in `folder`, which need not exist yet.
+
+    Called before the work, whose results would be lost.
+    """
+    folder = folder.absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return
+    except OSError as error:
+        reason = error.strerror or error
+    raise ValueError(f"nothing can be saved in {existing} ({reason}): choose another place with {flag}")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Create a folder atomically: yield a temporary folder next to `path`, and rename it on success.

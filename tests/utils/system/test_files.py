@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.system.files import new_folder, read_text, staged, text_blocks
+from utils.system.files import new_folder, read_text, require_writable, staged, text_blocks
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -91,3 +91,22 @@ def test_what_cannot_be_read_is_named(tmp_path, read):
     (tmp_path / "late.txt").write_bytes(b"text\n" * 9000 + b"\xff")
     with pytest.raises(ValueError, match=r"late\.txt is not UTF-8"):
         read(tmp_path / "late.txt")
+
+
+def test_a_folder_that_takes_no_file_is_found_before_the_work(tmp_path, monkeypatch):
+    require_writable(tmp_path / "new" / "deeper")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ValueError, match=r"nothing can be saved in .*file \(.*\): choose another place with --save"
+    ):
+        require_writable(tmp_path / "file" / "x", "--save")
+
+    def refuse(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(
+        ValueError, match=rf"nothing can be saved in {tmp_path} \(Permission denied\): .*--output"
+    ):
+        require_writable(tmp_path / "new")
