@@ -46,6 +46,7 @@ class Conditions:
 def new_notices(history: History, conditions: Conditions, given: Sequence[str]) -> dict[str, str]:
     """Return the notices that apply and were not `given` before, by name."""
     found = {
+        "no targets": no_targets(history),
         "loss not falling": loss_not_falling(history, conditions),
         "learning rate": learning_rate_too_high(history, conditions),
         "starving": starving(history, conditions),
@@ -54,6 +55,17 @@ def new_notices(history: History, conditions: Conditions, given: Sequence[str]) 
         "leak": leaking(history),
     }
     return {name: text for name, text in found.items() if text is not None and name not in given}
+
+
+def no_targets(history: History) -> str | None:
+    """The notice if no object of the last epoch reached the loss: the box loss is exactly 0."""
+    if _newest(history, "loss_box") != 0:
+        return None
+    return (
+        "the box loss is 0: no object of the images was a target, so nothing is learned. The boxes are "
+        "missing, are far too small at this --image-size, or fall outside of the images: look at "
+        "train_batch.jpg, and run python doctor.py on the data"
+    )
 
 
 def loss_not_falling(history: History, conditions: Conditions) -> str | None:

@@ -14,6 +14,7 @@ from utils.run.notices import (
     loss_not_falling,
     memory_nearly_full,
     new_notices,
+    no_targets,
     starving,
 )
 
@@ -32,6 +33,15 @@ def first_given(notice, losses, maps, conditions=None):
         if notice(history(losses[:end], maps[:end]), conditions or Conditions()):
             return end
     return None
+
+
+# No targets
+
+
+def test_a_box_loss_of_zero():
+    assert no_targets(history([5.0, 4.0], loss_box=[2.0, 0.0])).startswith("the box loss is 0: no object")
+    assert no_targets(history([5.0, 4.0], loss_box=[0.0, 1e-9])) is None
+    assert no_targets(history([5.0], loss_box=[NAN])) is None and no_targets(history([5.0])) is None
 
 
 # The loss does not fall
