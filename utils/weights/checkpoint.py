@@ -63,7 +63,7 @@ def save_checkpoint(
             save_torch_file(content, beside)
         except OSError as error:
             free = shutil.disk_usage(beside.parent).free / 1e6
-            reason = f"{error.strerror} ({free:.1f} MB are left on the disk)"
+            reason = f"{error.strerror or error} ({free:.1f} MB are left on the disk)"
             raise OSError(f"{path} cannot be written: {reason}") from error
 
 

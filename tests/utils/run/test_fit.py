@@ -406,7 +406,9 @@ def test_another_batch_in_the_middle_of_an_epoch(index, tmp_path):
 def test_with_other_images_the_epoch_begins_anew(index, tmp_path):
     trainer = make_trainer(index, [PHASE])
     within = one_step(trainer)
-    save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), Progress(within=within))
+    progress = Progress(within=within)
+    progress.set_data(index, index)
+    save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), progress)
     assert restore_run(trainer, tmp_path).within.batches == 1
     trainer.train_index = select_images(index, np.array([True, True, True, False]))
     assert restore_run(trainer, tmp_path).within.batches == 0 and trainer.steps == 0

@@ -96,6 +96,8 @@ def test_what_processes_can_share(machine, monkeypatch):
     usage.free = 10**12
     assert available_shared_memory() == available_memory()
     monkeypatch.setattr(memory, "SHARED", machine / "none")
+    assert available_shared_memory() == 0  # Linux has no other
+    monkeypatch.setattr(memory, "MEMINFO", machine / "none")
     assert available_shared_memory() == available_memory()
 
 

@@ -1,6 +1,7 @@
 """Checkpoints load without running code, appear whole or not at all, and say what is wrong with a file."""
 
 import argparse
+import errno
 import random
 
 import numpy as np
@@ -98,8 +99,8 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     save(path, epoch=1)
 
     def disk_full(content, beside):
-        beside.write_bytes(b"half of it")
-        raise OSError("no space left on device")
+        beside.write(b"half of it")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
     monkeypatch.setattr(torch, "save", disk_full)
     with pytest.raises(OSError, match="no space"):
