@@ -21,6 +21,7 @@ from utils.data.notes import (
 from utils.data.summary import first_lines, require_most
 
 Content = dict[str, Any]  # JSON object: a COCO file, or an entry in it
+MOST_AMBIGUOUS = 0.1  # fraction of the images that may share their id with another one
 ADVICE = "is it a COCO annotation file of these images?"
 
 
@@ -128,7 +129,7 @@ def _images(path: Path, entries: Iterable[Any], taker: NoteTaker, needs_files: b
             conflicts.setdefault(key, f"{found[key].get('file_name')} and {file}")
         elif found[key] is not entry:
             taker.add(IMAGES_REPEATED, path, f"image {key} ({file}) is listed again")
-    if conflicts and 2 * (len(found) - len(conflicts)) < total:
+    if 2 * len(conflicts) > MOST_AMBIGUOUS * total:
         first, files = next(iter(conflicts.items()))
         more = f" (and {len(conflicts) - 1} more ids)" if len(conflicts) > 1 else ""
         raise ValueError(
@@ -136,7 +137,9 @@ def _images(path: Path, entries: Iterable[Any], taker: NoteTaker, needs_files: b
             "give their files separately: --train a.json:images/ b.json:images/"
         )
     for key, files in conflicts.items():
-        taker.add(IMAGES_SKIPPED, path, f"the image id {key} stands for {files}", count=2)
+        taker.add(
+            IMAGES_SKIPPED, path, f"the image id {key} stands for {files}, so its labels fit neither", count=2
+        )
         del found[key]
     if total and 2 * len(found) < total:
         reasons = [reason for _, reason in problems_of(taker.notes(), [IMAGES_SKIPPED])]

@@ -54,7 +54,8 @@ def read_yolo_yaml(path: Path, split: str, class_names: Sequence[str] | None = N
     data = open_darknet(path) if path.suffix.lower() == DARKNET_SUFFIX else open_yolo_yaml(path)
     if split not in data.splits:
         offered = ", ".join(f"{path}:{name}" for name in data.splits) or "none: it needs train:"
-        raise ValueError(f"{path} has no split {split!r}; it has {offered}")
+        lacking = f"has no split {split!r}; it has" if split else "holds splits: name one of them, as in"
+        raise ValueError(f"{path} {lacking} {offered}")
     names = data.class_names or class_names
     if not names:
         raise ValueError(f"{path} has no names: give the class names with --classes FILE")

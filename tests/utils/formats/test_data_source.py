@@ -24,7 +24,7 @@ def test_the_format_of_a_spec(voc, coco, yolo, tmp_path):
 def test_yolo_without_what_it_needs_gets_advice(yolo):
     for spec, advice in (
         (yolo, r"name the YAML file and a split, such as .*data\.yaml:train"),
-        (yolo / "data.yaml", r"no split ''; it has .*data\.yaml:train"),
+        (yolo / "data.yaml", r"name one of them, as in .*data\.yaml:train"),
         (yolo / "labels", "neither ImageSets/Main .* nor YOLO labels"),
         (f"{yolo / 'labels'}:nowhere", "does not exist"),
     ):

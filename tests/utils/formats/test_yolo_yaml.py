@@ -213,7 +213,7 @@ def test_darknet_files(data):
     file.write_text("classes = 2\ntrain = data/list.txt\nvalid =\nnames = data/obj.names\nbackup = backup/\n")
     index = read_data(f"{file}:train")
     assert (names_in(index), index.class_names, index.labels.tolist()) == (["a", "b"], ("cat", "dog"), [1, 1])
-    with pytest.raises(ValueError, match=r"obj\.data has no split ''; it has .*obj\.data:train"):
+    with pytest.raises(ValueError, match=r"obj\.data holds splits: name one of them.*obj\.data:train"):
         read_data(str(file))
     assert names_in(read_data(str(data / "list.txt"), ("cat", "dog"))) == ["a", "b"]  # a list of images alone
     file.write_text("hello")
