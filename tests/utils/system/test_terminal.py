@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import warnings
 
 import pytest
 
@@ -47,7 +46,6 @@ def test_errors_and_warnings_are_one_plain_line(tmp_path):
     done = shell(tmp_path, body, "$RUN")
     assert done.returncode == 2
     assert done.stderr == "warning: odd \\x1b[1m\nerror: bad \\x1b[1m\n"
-    assert warnings.formatwarning("x", UserWarning, "a.py", 1).count("a.py")  # of scripts alone
 
 
 def test_a_reader_that_goes_ends_the_script_quietly(tmp_path):
