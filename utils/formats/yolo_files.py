@@ -67,7 +67,8 @@ class _LabelFolder:
         # Sorted, a.txt comes after a.TXT and takes its place.
         texts = [name for name in names if name.lower().endswith(LABEL_SUFFIX)]
         self.by_stem = {image_key(name[: -len(LABEL_SUFFIX)]): name for name in texts}
-        self.others = [name for name in names if name not in self.by_stem.values()]
+        used = set(self.by_stem.values())
+        self.others = [name for name in names if name not in used]
         self._by_case: dict[str, str] | None = None
 
     def label_file(self, image: str) -> Path | None:
