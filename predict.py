@@ -48,7 +48,6 @@ from utils.system.memory import keep_freed_memory
 from utils.system.prefetch import one_behind
 from utils.system.settings import NonNegativeInt, check_ranges
 from utils.system.stopwatch import Stopwatch
-from utils.system.terminal import printable
 from utils.weights.thresholds import check_class_names, describe_confidences
 
 
@@ -127,7 +126,7 @@ def images_to_read(sources: Sequence[str], output: Path) -> list[ImageSource]:
     if not images:
         raise ValueError(f"all images are in {output}, the folder for the results: choose another --output")
     if text := others_text([path for path in found.others if folder not in path.resolve().parents]):
-        print(printable(f"skipped {text}"))
+        print(f"skipped {text}")
     return images
 
 
@@ -138,7 +137,7 @@ def ask_for_images(output: Path) -> Iterator[list[ImageSource]]:
         try:
             yield images_to_read([answer], output)
         except ValueError as error:
-            print(printable(error))
+            print(error)
 
 
 def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource], done: Done) -> None:
@@ -149,7 +148,7 @@ def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource],
     with bar, one_behind() as behind:
         for batch in image_batches(sources, config.detect.batch_size):
             for problem in batch.problems:
-                tqdm.write(printable(f"skipped: {problem}"))
+                tqdm.write(f"skipped: {problem}")
             done.problems += batch.problems
             results = detect_images(predictor, batch.images, config.detect)
             for source, image, result in zip(batch.sources, batch.images, results, strict=True):
@@ -158,7 +157,7 @@ def detect(config: Config, predictor: Predictor, sources: Sequence[ImageSource],
                 done.names.append(name)
                 done.detections.append(result.detections)
                 if config.count or not len(result.detections):
-                    tqdm.write(printable(f"{source.name}: {counted(predictor, result.detections)}"))
+                    tqdm.write(f"{source.name}: {counted(predictor, result.detections)}")
                 behind(partial(save_result, config, predictor.class_names, name, image, result, done))
                 if config.show:
                     show_image(name, draw_detections(image, result.detections, predictor.class_names))

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from utils.system.terminal import printable
-
 MAX_PROBLEMS = 10_000  # per note: the count is exact, the list is cut off
 MAX_LINES = 10  # in one message
 
@@ -97,6 +95,6 @@ def note_lines(notes: Notes) -> list[str]:
         where = "".join(f": {file}: {reason}" for file, reason in note.problems[:1])
         subject = f" ({note.subject})" if note.subject else ""
         such_as = where.replace(": ", ", such as ", 1) if note.number > 1 else where
-        lines.append(printable(f"{note.number} {note.kind}{subject}{such_as}"))
+        lines.append(f"{note.number} {note.kind}{subject}{such_as}")
     more = len(lines) - MAX_LINES
     return lines if more <= 0 else [*lines[:MAX_LINES], f"and {more} more kinds of problems"]

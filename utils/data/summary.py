@@ -8,7 +8,6 @@ import numpy as np
 
 from utils.data.index import DatasetIndex
 from utils.data.notes import NO_LABEL_FILE, Notes, Problem, count_of, note_lines
-from utils.system.terminal import printable
 
 MAX_LINES_SHOWN = 10  # maximum number of lines per message
 
@@ -76,7 +75,7 @@ def problem_text(problems: Sequence[Problem], shown: int) -> str:
     """Return the first `shown` problems (0: all), one per line."""
     if not problems:
         return "no problems"
-    lines = [printable(f"  {file}: {reason}") for file, reason in problems[: shown or None]]
+    lines = [f"  {file}: {reason}" for file, reason in problems[: shown or None]]
     left = len(problems) - len(lines)
     more = [f"  and {left} more: --show 0 lists all"] if left else []
     return "\n".join([f"{len(problems)} problems:", *lines, *more])

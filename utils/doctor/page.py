@@ -14,6 +14,7 @@ from utils.doctor.histograms import Histogram, histograms
 from utils.doctor.splits import Split
 from utils.doctor.thumbnails import image_locations, location_figures, sample_locations
 from utils.system.files import read_text
+from utils.system.terminal import printable
 
 STYLE = Path(__file__).parent / "assets" / "style.css"
 IMAGES_PER_FINDING = 6
@@ -31,7 +32,7 @@ def health_page(splits: Sequence[Split], findings: Sequence[Finding], image_size
     figures = "".join(_histogram(histogram) for histogram in histograms(splits, image_size))
     names = ", ".join(f"{escape(split.name)}: {number_of(len(split.index), 'image')}" for split in splits)
     state = "healthy" if is_healthy(findings) else "serious"
-    return (
+    return printable(
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Data set health</title><style>{read_text(STYLE)}</style></head><body><main>"

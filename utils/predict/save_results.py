@@ -17,7 +17,6 @@ from utils.images.image_io import save_image
 from utils.images.output_names import class_folders
 from utils.system.csv_text import csv_text
 from utils.system.files import write_text
-from utils.system.terminal import printable
 
 NOT_UTF8 = "backslashreplace"  # file names that are not UTF-8, in results
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of the disk, not of one file
@@ -50,7 +49,7 @@ def saving_image(folder: Path, unsaved: list[str]) -> Iterator[None]:
             with saving(folder):
                 raise
         text = _unsaved(error, folder) if isinstance(error, OSError) else str(error)
-        tqdm.write(printable(f"not saved: {text}"))
+        tqdm.write(f"not saved: {text}")
         unsaved.append(text)
 
 

@@ -12,6 +12,7 @@ from utils.draw.thumbnails import data_url, resized
 from utils.evaluate.matching import Matched, found_by
 from utils.images.headers import MAX_IMAGE_PIXELS
 from utils.images.image_io import ImageError, read_image
+from utils.system.terminal import printable
 
 IMAGE_SIDE = 480  # pixels of the longer side
 MAX_IMAGES_SHOWN = 24
@@ -84,7 +85,7 @@ def _label_error_crops(
 def _crops(source: PathOrName, parts: Sequence[Box]) -> list[dict[str, Any]]:
     """Return crops of an image as data URLs, with their views (left, top, width, height)."""
     if isinstance(source, str):
-        return [{"name": source} for _ in parts]
+        return [{"name": printable(source)} for _ in parts]
     try:
         image = read_image(source)
     except ImageError:
@@ -95,7 +96,7 @@ def _crops(source: PathOrName, parts: Sequence[Box]) -> list[dict[str, Any]]:
         crop = image[top:bottom, left:right]
         small = resized(crop, min(IMAGE_SIDE / max(crop.shape[:2]), 1.0))
         view = [left, top, right - left, bottom - top]
-        entries.append({"name": source.name, "view": view, "source": data_url(small)})
+        entries.append({"name": printable(source.name), "view": view, "source": data_url(small)})
     return entries
 
 

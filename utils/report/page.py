@@ -11,6 +11,7 @@ from typing import Any
 
 from utils.report.data import Report, report_data
 from utils.system.files import read_text, write_text
+from utils.system.terminal import printable
 
 ASSETS = Path(__file__).parent / "assets"
 TILES = (  # key, name, description
@@ -71,13 +72,12 @@ def write_report(path: Path, report: Report) -> None:
     for piece in pieces[1:]:  # split once, because an inserted part may contain "[["
         name, _, rest = piece.partition("]]")
         page += [parts[name], rest]
-    write_text(path, "".join(page))
+    write_text(path, printable("".join(page)))
 
 
 def _embedded(content: Any) -> str:
     """Return JSON that is safe inside a <script> element: no class name can close it."""
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _verdict(data: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import tyro
 
 from utils.system.signals import Stopped, ended_by_sigterm
-from utils.system.terminal import leave_broken_pipe, prepare_streams, printable
+from utils.system.terminal import escape_output, leave_broken_pipe, prepare_streams, printable
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
 
@@ -52,6 +52,7 @@ def run(
         config = tyro.cli(config_class)
         if (earlier := defaults(config)) is not None:
             config = tyro.cli(config_class, default=earlier)
+        escape_output()  # only now, since --help has colours
         with ended_by_sigterm():
             main(config)
         sys.stdout.flush()

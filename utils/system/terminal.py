@@ -5,6 +5,7 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 # Control characters but tab and line end, and characters that reverse the direction of text: file names may
 # hold them, and terminals obey them.
@@ -27,6 +28,13 @@ def prepare_streams() -> None:
             # Windows consoles and pipes may use a legacy code page; class names are UTF-8.
             stream.reconfigure(encoding="utf-8", errors="replace")
     warnings.formatwarning = lambda message, *_, **__: f"warning: {printable(message)}\n"
+
+
+def escape_output() -> None:
+    """Print control characters as escapes from now on, since file names are printed in many places."""
+    stream: Any = sys.stdout
+    write = stream.write
+    stream.write = lambda text: write(printable(text))
 
 
 def leave_broken_pipe() -> None:

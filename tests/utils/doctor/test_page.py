@@ -74,14 +74,15 @@ def test_page_is_whole_and_holds_everything(data):
         ),
         Finding("tiny", "warning", 8, "Eight", "Fix", locations(train, *range(8))),
         Finding("broken-labels", "note", 1, "Broken", "Fix", [Location("val", "a.xml", detail="no <name>")]),
-        Finding("few", "warning", 1, "Few", "Fix"),
+        Finding("few", "warning", 1, "Few\x1b[1m", "Fix"),
     ]
     page = Page(health_page(data, findings, (640, 640), seed=0))
     assert page.tags["script"] == page.tags["link"] == page.tags["b"] - len(findings) == 0
     assert all(source.startswith("data:image/jpeg;base64,") for source in page.sources)
     assert len(page.sources) == 2 + IMAGES_PER_FINDING + 12  # the pair, the tiny ones, the sample
     assert [link.removeprefix("#") in page.ids for link in page.links] == [True] * 4
-    for text in ("One & <leak>", "Fix <it>", "no <name>", "2 more in problems.json", "<b>&", "val <3>.png"):
+    shown = ("One & <leak>", "Fix <it>", "no <name>", "2 more in problems.json", "<b>&", "val <3>.png")
+    for text in (*shown, r"Few\x1b[1m"):
         assert text in page.text
     assert "Training would suffer" in page.text and "http" not in page.text
 

@@ -135,10 +135,11 @@ def test_without_images_there_are_none(tmp_path):
 
 
 def test_names_alone_are_listed():
-    data = report_data(drawn_report(None, names_of_images=[f"a/{number}.txt" for number in range(6)]))
+    data = report_data(drawn_report(None, names_of_images=[f"a/\x1b{number}.txt" for number in range(6)]))
     entries = data["worstImages"]
     assert entries and all("source" not in image and image["objects"] for image in entries)
-    assert {suspect["name"] for suspect in data["suspects"]} <= {f"a/{number}.txt" for number in range(6)}
+    names = {rf"a/\x1b{number}.txt" for number in range(6)}
+    assert {suspect["name"] for suspect in data["suspects"]} <= names
     assert data["suspects"] and "source" not in data["suspects"][0]
 
 

@@ -48,6 +48,11 @@ def test_errors_and_warnings_are_one_plain_line(tmp_path):
     assert done.stderr == "warning: odd \\x1b[1m\nerror: bad \\x1b[1m\n"
 
 
+def test_output_is_escaped_wherever_it_is_printed(tmp_path):
+    done = shell(tmp_path, "print('a\\x1b[1m\\tb\\rc')", "$RUN")
+    assert (done.returncode, done.stdout) == (0, "a\\x1b[1m\tb\\rc\n")
+
+
 def test_a_reader_that_goes_ends_the_script_quietly(tmp_path):
     body = "for number in range(100_000):\n    print(number)"
     done = shell(tmp_path, body, "set -o pipefail; $RUN | head -1")
