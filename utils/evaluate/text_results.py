@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from utils.data.boxes import box_area
+from utils.data.class_names import class_name
 from utils.data.index import LARGEST_COORDINATE
 from utils.data.types import Labels
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
@@ -58,8 +59,9 @@ def read_text_boxes(folder: Path, with_scores: bool) -> TextBoxes:
                 continue
             is_difficult = not with_scores and line.endswith(DIFFICULT)
             words = (line.removesuffix(DIFFICULT) if is_difficult else line).rsplit(maxsplit=count)
-            numbers.append(_numbers(words, count, f"{file}, line {number}", form))
-            names.append(words[0].strip())
+            where = f"{file}, line {number}"
+            numbers.append(_numbers(words, count, where, form))
+            names.append(_class_name(words[0], where))
             image_numbers.append(image_number)
             difficult.append(is_difficult)
     return TextBoxes(
@@ -103,6 +105,13 @@ def text_results(boxes: TextBoxes, rows: Mapping[str, int], class_names: Sequenc
         scores=boxes.numbers[:, 0],
         labels=_labels(boxes, class_names),
     )
+
+
+def _class_name(text: str, where: str) -> str:
+    try:
+        return class_name(text)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _numbers(words: Sequence[str], count: int, where: str, form: str) -> list[float]:

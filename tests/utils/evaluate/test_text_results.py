@@ -27,6 +27,13 @@ def test_a_class_may_be_called_difficult(tmp_path):
     assert boxes.names == ["difficult"] and boxes.difficult.tolist() == [False]
 
 
+def test_one_spelling_of_a_class(tmp_path):
+    boxes = read_text_boxes(
+        folder(tmp_path / "t", a="cafe\u0301 1 2 3 4\ncaf\u00e9 1 2 3 4\n"), with_scores=False
+    )
+    assert boxes.names == ["caf\u00e9"] * 2
+
+
 def test_detections_keep_every_digit(tmp_path):
     results = read_text_boxes(folder(tmp_path / "d", b="a 杯 0.1 .2 1e-3 3 4.25\n"), with_scores=True)
     found = text_results(results, {"a": 0, "b": 1}, ["a 杯"])
@@ -48,6 +55,7 @@ def test_detections_keep_every_digit(tmp_path):
         ("cup 0.5 1 2 inf 4", "not all of 0.5 1 2 inf 4 are finite"),
         ("cup 0.5 3 2 1 4", "the box 3 2 1 4 is inverted"),
         ("cup 0.5 1 4 3 2", "the box 1 4 3 2 is inverted"),
+        ("c\x07p 0.5 1 2 3 4", r"the class name 'c\\x07p' has control characters"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line, complaint):
