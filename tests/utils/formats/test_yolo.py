@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests.helpers import ROOT, SHARED, needs_shared
+from tests.utils.fuzzing import fuzz
 from utils.data.class_names import read_classes
 from utils.data.notes import CLIPPED, FILES_UNUSED, IMAGES_SKIPPED, NO_LABEL_FILE, OBJECTS_SKIPPED
 from utils.formats.coco import read_coco
@@ -215,6 +216,7 @@ near = st.builds(
 )
 
 
+@fuzz
 @given(st.one_of(near, st.text(), st.text("01.- e\n", max_size=60), st.binary(max_size=60)))
 def test_any_file_gives_sound_boxes_or_a_value_error(tmp_path_factory, content):
     folder = tmp_path_factory.getbasetemp() / "fuzz"

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.utils.formats.test_yolo import add, mutated
+from tests.utils.fuzzing import fuzz
 from utils.data.class_names import class_name
 from utils.formats.read_data import read_data
 from utils.formats.yolo_yaml import open_yolo_yaml, read_yolo_yaml, write_yolo_yaml
@@ -176,6 +177,7 @@ near = st.builds(
 )
 
 
+@fuzz
 @given(st.one_of(near, st.text(), st.binary(max_size=60)))
 def test_any_file_gives_an_index_or_a_value_error(tmp_path_factory, content):
     folder = tmp_path_factory.getbasetemp() / "fuzz yaml" / "data"
