@@ -18,7 +18,7 @@ from utils.doctor.page import health_page
 from utils.doctor.splits import Split, examine_splits, read_splits, short_names
 from utils.system.cli import run
 from utils.system.device import usable_cores
-from utils.system.files import require_writable, write_text
+from utils.system.files import NOT_UTF8, require_writable, write_text
 from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 
 PAGE, PROBLEMS = "index.html", "problems.json"
@@ -80,8 +80,9 @@ def require_own_folder(folder: Path) -> None:
 
 def write_results(config: Config, splits: list[Split], findings: list[Finding]) -> None:
     """Write index.html, and problems.json with all locations."""
-    write_text(config.output / PROBLEMS, problems_json(splits, findings))
-    write_text(config.output / PAGE, health_page(splits, findings, config.image_size, config.seed))
+    write_text(config.output / PROBLEMS, problems_json(splits, findings), errors=NOT_UTF8)
+    page = health_page(splits, findings, config.image_size, config.seed)
+    write_text(config.output / PAGE, page, errors=NOT_UTF8)
     print(f"\nwritten: {config.output / PAGE} to look at, {config.output / PROBLEMS} with every location")
 
 

@@ -35,7 +35,7 @@ from utils.report.data import Report
 from utils.report.page import write_report
 from utils.system.cli import ROOT, run
 from utils.system.device import Amp, choose_device, usable_cores
-from utils.system.files import require_writable, write_text
+from utils.system.files import NOT_UTF8, require_writable, write_text
 from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 from utils.weights.checkpoint import store_thresholds
@@ -93,7 +93,8 @@ def main(config: Config) -> None:
         print(sentence)
     content = metrics.to_json() | {"analysis": analysis.to_json(metrics.class_names)}
     content |= {"comparison": comparisons} if comparisons else {}
-    write_text(config.output / "metrics.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    write_text(config.output / "metrics.json", text, errors=NOT_UTF8)
     write_text(config.output / "metrics.txt", table + "\n")
     write_image_counts(config.output / "images.csv", analysis.image_counts, files.names)
     write_curves(metrics.curves, metrics.class_names, config.output)

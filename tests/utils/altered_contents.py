@@ -1,7 +1,7 @@
 """Contents of checkpoints, JSON texts and tables of which something is something else."""
 
 import random
-from copy import copy
+from copy import copy, deepcopy
 
 import torch
 
@@ -62,9 +62,9 @@ def altered(content, seed, tensors=True):
 def _alter(generator, parent, key, odd, others):
     kind = generator.choice(["change", "change", "change", "swap", "remove", "rename"])
     if kind == "change":
-        parent[key] = generator.choice(odd)
+        parent[key] = deepcopy(generator.choice(odd))  # later changes go into it
     elif kind == "swap":
-        parent[key] = generator.choice(others)
+        parent[key] = deepcopy(generator.choice(others))
     elif kind == "remove":
         del parent[key]
     elif isinstance(parent, dict):

@@ -9,7 +9,7 @@ import numpy as np
 
 from utils.evaluate.matching import Matched
 from utils.system.csv_text import csv_text
-from utils.system.files import write_text
+from utils.system.files import NOT_UTF8, write_text
 
 
 class ImageCounts(NamedTuple):
@@ -49,4 +49,4 @@ def write_image_counts(path: Path, counts: ImageCounts, names: Sequence[str]) ->
     rows: list[Sequence[object]] = [["image", *ImageCounts._fields]]
     for name, *numbers, f1 in zip(names, *(column.tolist() for column in counts), strict=True):
         rows.append([name, *numbers, "" if math.isnan(f1) else f1])
-    write_text(path, csv_text(rows), errors="backslashreplace")
+    write_text(path, csv_text(rows), errors=NOT_UTF8)

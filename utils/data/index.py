@@ -4,6 +4,7 @@ Worker processes share flat arrays without copying. A million Python objects wou
 worker would copy them page by page, since reading changes their reference counts.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
@@ -18,6 +19,7 @@ from utils.data.notes import Notes, merge_notes
 from utils.data.types import Boxes, Labels, Size
 
 PATHS_PER_BLOCK = 10_000  # number of paths decoded at a time
+PATH_ERRORS = sys.getfilesystemencodeerrors()  # file names need not be UTF-8: those of old archives are not
 LARGEST_COORDINATE = 1e9  # pixels; larger coordinates are mistakes
 
 
@@ -69,7 +71,7 @@ class DatasetIndex:
     def path(self, image_number: int) -> Path:
         """Return the path of an image."""
         start, end = self.path_offsets[image_number], self.path_offsets[image_number + 1]
-        return Path(self.path_bytes[start:end].tobytes().decode("utf-8"))
+        return Path(self.path_bytes[start:end].tobytes().decode("utf-8", PATH_ERRORS))
 
     def paths(self) -> Iterator[str]:
         """Yield the paths of all images in order, as text: 0.4 us each, `path` takes 7 us."""
@@ -77,7 +79,7 @@ class DatasetIndex:
             offsets = self.path_offsets[first : first + PATHS_PER_BLOCK + 1]
             text = self.path_bytes[offsets[0] : offsets[-1]].tobytes()
             for start, end in pairwise((offsets - offsets[0]).tolist()):
-                yield text[start:end].decode("utf-8")
+                yield text[start:end].decode("utf-8", PATH_ERRORS)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle: mapped arrays as locations, so that the other process shares them."""
@@ -142,7 +144,7 @@ def flat_index(
     Defaults: unknown sizes, no difficult boxes or crowds, and the areas of the boxes.
     """
     boxes = boxes.astype(np.float32)
-    encoded = [path.encode("utf-8") for path in paths]
+    encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
     no_flags = np.zeros(len(labels), bool)
     return DatasetIndex(
         class_names=tuple(class_names),
@@ -188,7 +190,7 @@ def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
     """Return the index with the image paths replaced, in the same order."""
     assert len(paths) == len(index), "one path for each image"
-    encoded = [path.encode("utf-8") for path in paths]
+    encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
     return replace(
         index,
         path_bytes=np.frombuffer(b"".join(encoded), np.uint8),

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from utils.data.class_names import names_to_paste, some_of
-from utils.data.index import DatasetIndex, concatenate, select_boxes, select_images
+from utils.data.index import PATH_ERRORS, DatasetIndex, concatenate, select_boxes, select_images
 from utils.data.notes import CLASSES_DIFFER, IMAGES_REPEATED, OTHER_CLASSES, Notes, NoteTaker, merge_notes
 
 MAX_NAMES_SHOWN = 5  # in one message
@@ -79,7 +79,7 @@ def _without_repeats(index: DatasetIndex) -> DatasetIndex:
     keep = np.ones(len(index), bool)
     taker = NoteTaker()
     for image_number, (start, end) in enumerate(pairwise(index.path_offsets.tolist())):
-        path = os.path.normpath(text[start:end].decode("utf-8"))
+        path = os.path.normpath(text[start:end].decode("utf-8", PATH_ERRORS))
         keep[image_number] = path not in seen
         if path in seen:
             taker.add(IMAGES_REPEATED, path, "the first one is kept")

@@ -9,6 +9,7 @@ MAX_LINES = 10  # in one message
 NO_LABEL_FILE = "images without a label file, which count as images without objects"
 IMAGES_SKIPPED = "images skipped"
 IMAGES_REPEATED = "images that occur again, skipped"
+IMAGES_SPLIT = "images listed again with other boxes"
 OBJECTS_SKIPPED = "objects skipped"
 OTHER_CLASSES = "objects of other classes skipped"
 CLIPPED = "boxes clipped at the image border"

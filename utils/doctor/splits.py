@@ -12,6 +12,7 @@ from utils.data.notes import (
     FILES_UNUSED,
     IMAGES_REPEATED,
     IMAGES_SKIPPED,
+    IMAGES_SPLIT,
     NO_LABEL_FILE,
     OBJECTS_SKIPPED,
     OTHER_CLASSES,
@@ -24,7 +25,7 @@ from utils.data.notes import (
 from utils.doctor.image_facts import ImageFacts, examine_images
 from utils.formats.read_data import read_data
 
-FAULTS = (IMAGES_SKIPPED, OBJECTS_SKIPPED, IMAGES_REPEATED, REPAIRED)
+FAULTS = (IMAGES_SKIPPED, OBJECTS_SKIPPED, IMAGES_REPEATED, IMAGES_SPLIT, REPAIRED)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from utils.data.boxes import xyxy_to_xywh
 from utils.evaluate.ground_truth import FlatDetections, GroundTruth
 from utils.evaluate.text_results import DIFFICULT
 from utils.images.output_names import output_names
-from utils.system.files import write_text
+from utils.system.files import NOT_UTF8, write_text
 
 FOLDERS = ("ground-truth", "detection-results")
 
@@ -48,7 +48,7 @@ def write_coco_ground_truth(path: Path, ground_truth: GroundTruth, names: Sequen
             for number, (image, label, box, area, crowd, difficult) in enumerate(columns, 1)
         ],
     }
-    write_text(path, json.dumps(content, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, ensure_ascii=False) + "\n", errors=NOT_UTF8)
 
 
 def write_coco_results(path: Path, found: FlatDetections) -> None:

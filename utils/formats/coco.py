@@ -18,6 +18,7 @@ from utils.data.index import LARGEST_COORDINATE, DatasetIndex, flat_index, sound
 from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED, OTHER_CLASSES, NoteTaker
 from utils.data.types import Boxes, Labels
 from utils.formats.coco_entries import CocoEntries, Content, sound_entries
+from utils.formats.coco_sizes import image_sizes, numbers
 from utils.formats.paths import existing_path
 from utils.formats.plausible import refuse_fractions
 from utils.system.files import read_text
@@ -31,10 +32,10 @@ def read_coco(path: Path, image_folder: Path, class_names: Sequence[str] | None 
     class_names  class names, by label; None takes the categories of the file. Annotations of other categories
         are skipped and noted.
 
-    Images without annotations are kept. If a box exceeds the image size in the file, the size counts as
-    unknown. Areas are read from the file; crowds are flagged, and so are difficult objects, by a non-standard
-    key. Entries that cannot be used are skipped and noted (see `sound_entries`). Raises ValueError if the
-    file is not COCO JSON, most of it cannot be used, no category matches, or boxes are fractions.
+    Images without annotations are kept. Areas are read from the file; crowds are flagged, and so are
+    difficult objects, by a non-standard key. Entries that cannot be used are skipped and noted (see
+    `sound_entries`), and so are sizes that boxes contradict (see `image_sizes`). Raises ValueError if the
+    file is not COCO JSON, most of it cannot be used, no category matches, or boxes are in another form.
     """
     return index_coco(path, image_folder, load_coco(path), class_names)
 
@@ -63,13 +64,15 @@ def index_coco(
         np.array([annotation.get(flag, 0) in YES for annotation in annotations], bool)
         for flag in ("iscrowd", "difficult")
     )
+    paths = image_paths(image_folder, entries.images)
+    sizes = image_sizes(path, entries.images, paths, owners[usable], boxes[usable], taker)
     return flat_index(
         names,
-        image_paths(image_folder, entries.images),
+        paths,
         np.bincount(owners[usable], minlength=len(rows)),
         boxes[usable],
         labels[usable],
-        sizes=_sizes(entries.images, owners[usable], boxes[usable]),
+        sizes=sizes,
         difficult=difficult[usable],
         crowd=crowd[usable],
         areas=coco_areas(annotations, entries.boxes[order])[usable],
@@ -146,7 +149,7 @@ def _classes(path: Path, entries: CocoEntries) -> dict[Any, str]:
     """
     categories = entries.categories
     used = {annotation["category_id"] for annotation in entries.annotations}
-    parents = {item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]}
+    parents = [item.get("supercategory") for item in categories if item.get("supercategory") != item["name"]]
     kept = [item for item in categories if item["id"] in used or item["name"] not in parents]
     try:
         return {item["id"]: class_name(item["name"]) for item in kept}
@@ -156,28 +159,9 @@ def _classes(path: Path, entries: CocoEntries) -> dict[Any, str]:
 
 def coco_areas(annotations: Sequence[Content], boxes: np.ndarray) -> np.ndarray:
     """Return the annotated (segmentation) areas, or else those of the boxes (x, y, width, height); [N]."""
-    areas = _numbers([annotation.get("area") for annotation in annotations])
+    areas = numbers([annotation.get("area") for annotation in annotations])
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where((areas >= 0) & (areas < LARGEST_COORDINATE**2), areas, boxes[:, 2] * boxes[:, 3])
-
-
-def _sizes(entries: Sequence[Content], owners: np.ndarray, boxes: Boxes) -> np.ndarray:
-    """Return height and width [N, 2]; 0 if missing, or if a box exceeds the image by more than a pixel."""
-    sizes = np.stack(
-        [_numbers([entry.get(side) for entry in entries]) for side in ("height", "width")], axis=1
-    )
-    contradicted = np.zeros(len(sizes), bool)
-    contradicted[owners[(boxes[:, :1:-1] > sizes[owners] + 1).any(axis=1)]] = True
-    known = (sizes >= 1).all(axis=1) & (sizes < LARGEST_COORDINATE).all(axis=1) & ~contradicted
-    return np.where(known[:, None], sizes, 0).astype(np.int32)
-
-
-def _numbers(values: Sequence[Any]) -> np.ndarray:
-    """Return the values as float64, NaN for what is missing or not a number."""
-    try:
-        return np.array(values, np.float64).reshape(len(values))
-    except (TypeError, ValueError, OverflowError):
-        return np.array([value if isinstance(value, int | float) else np.nan for value in values], np.float64)
 
 
 def _note_other_classes(path: Path, labels: Labels, found: Sequence[str], taker: NoteTaker) -> None:

@@ -55,7 +55,11 @@ def sound_entries(path: Path, content: Content, taker: NoteTaker, needs_files: b
     categories = _categories(path, content["categories"])
     images = _images(path, content["images"], taker, needs_files)
     files = {image["id"]: image.get("file_name", "without name") for image in images}
-    ids = ({_id_text(key): key for key in files}, {_id_text(item["id"]): item["id"] for item in categories})
+    image_ids = {_id_text(key): key for key in files}
+    if needs_files:
+        images, joined = _one_per_file(path, images, taker)
+        image_ids |= joined
+    ids = (image_ids, {_id_text(item["id"]): item["id"] for item in categories})
     annotations = []
     for number, annotation in enumerate(content["annotations"]):
         name = _name_of("annotation", annotation, number)
@@ -82,6 +86,7 @@ def _all_entries(content: Content, needs_files: bool) -> CocoEntries | None:
         if (
             len(image_ids) == len(images)
             and len(category_ids) == len(categories)
+            and not (needs_files and len({entry["file_name"] for entry in images}) < len(images))
             and all(annotation["image_id"] in image_ids for annotation in annotations)
             and all(annotation["category_id"] in category_ids for annotation in annotations)
             and all(_is_file_name(entry["file_name"]) for entry in images if needs_files)
@@ -145,6 +150,21 @@ def _images(path: Path, entries: Iterable[Any], taker: NoteTaker, needs_files: b
         reasons = [reason for _, reason in problems_of(taker.notes(), [IMAGES_SKIPPED])]
         raise ValueError(f"{path}: most of the images cannot be used: {ADVICE}\n{first_lines(reasons)}")
     return list(found.values())
+
+
+def _one_per_file(
+    path: Path, images: Sequence[Content], taker: NoteTaker
+) -> tuple[list[Content], dict[str, Any]]:
+    """Return the first image of each file, and the id of that image for each other id of the file."""
+    found: dict[str, Content] = {}
+    joined = {}
+    for image in images:
+        first = found.setdefault(image["file_name"], image)
+        if first is not image:
+            joined[_id_text(image["id"])] = first["id"]
+            ids = f"{first['id']} and {image['id']}"
+            taker.add(REPAIRED, path, f"the images {ids} are both {image['file_name']}: joined")
+    return list(found.values()), joined
 
 
 def _annotation(entry: Any, images: Mapping[str, Any], categories: Mapping[str, Any]) -> Content:

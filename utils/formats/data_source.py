@@ -103,7 +103,10 @@ def _split_advice(folder: Path) -> str:
         return f"name the YAML file and a split, such as {files[0]}:train"
     if images := [path for path in folder.iterdir() if path.is_dir() and path.name.lower() == "images"]:
         return f"name its folder of images: {images[0]}"
-    return "it has neither ImageSets/Main with splits (python voc_annotation.py makes them) nor YOLO labels"
+    return (
+        "it has neither ImageSets/Main with splits (python voc_annotation.py makes them) nor YOLO labels "
+        "(text files named as the images, next to them or in a folder labels beside the folder images)"
+    )
 
 
 def _is_yolo_folder(folder: Path) -> bool:

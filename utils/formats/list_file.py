@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.data.index import DatasetIndex, concatenate, flat_index, sound_boxes
-from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED, NoteTaker, problems_of
+from utils.data.notes import IMAGES_SKIPPED, IMAGES_SPLIT, OBJECTS_SKIPPED, NoteTaker, problems_of
 from utils.data.summary import require_most
 from utils.formats.paths import existing_path
 from utils.formats.plausible import refuse_counting_from_one, refuse_fractions
@@ -48,6 +48,7 @@ def read_list(path: Path, class_names: Sequence[str]) -> DatasetIndex:
             f"{path} is empty: it should list one image a line (voc_annotation.py writes such lists)"
         )
     refuse_fractions(index.boxes, path)
+    _note_split_images(path, index, taker)
     return replace(index, notes=taker.notes())
 
 
@@ -76,6 +77,22 @@ def _blocks(
         paths = [folders.absolute(image) for _, (image, _, _) in read]
         kept = np.bincount(owners[keep], minlength=len(read))
         yield flat_index(class_names, paths, kept, table[keep, :4], table[keep, 4])
+
+
+def _note_split_images(path: Path, index: DatasetIndex, taker: NoteTaker) -> None:
+    """Note images whose boxes are spread over several lines: each line counts as an image of its own.
+
+    Lines may be repeated as they are, so that an image is seen more often.
+    """
+    paths = list(index.paths())
+    if len(set(paths)) == len(paths):
+        return
+    first: dict[str, int] = {}
+    for number, image in enumerate(paths):
+        spans = index.span(first.setdefault(image, number)), index.span(number)
+        one, other = ((index.boxes[span].tobytes(), index.labels[span].tobytes()) for span in spans)
+        if one != other:
+            taker.add(IMAGES_SPLIT, path, f"{image}: give all boxes of an image in one line")
 
 
 class _Folders:

@@ -10,7 +10,7 @@ from typing import Literal
 from utils.images.headers import IMAGE_SUFFIXES, files_by_stem, image_key
 
 ImagePlacement = Literal["link", "copy", "none"]
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # also bytes that are not UTF-8
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

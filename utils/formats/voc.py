@@ -4,7 +4,6 @@ Malformed files and boxes are skipped and reported, the others are kept. XML and
 folders of any name.
 """
 
-import glob
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from utils.data.types import Boxes, Size
 from utils.formats.plausible import refuse_fractions
 from utils.formats.voc_folder import VocFolder, known_id, list_folders, open_voc, read_ids
 from utils.formats.voc_xml import Annotation, read_annotation
-from utils.images.headers import files_by_stem, header_size
+from utils.images.headers import FOREIGN_SUFFIXES, files_by_stem, header_size
 
 UNKNOWN_CLASS = "class not in the list"  # prefix of the reason
 
@@ -170,7 +169,8 @@ def _no_xml(folder: VocFolder, name: str) -> str:
 
 def _read_entry(folder: VocFolder, name: str, empty_without_xml: bool) -> tuple[Path, Annotation]:
     if name not in folder.images:
-        others = [path.name for path in folder.image_folder.glob(f"{glob.escape(name)}.*")]
+        names = (f"{name}{suffix}" for suffix in FOREIGN_SUFFIXES)
+        others = [file for file in names if (folder.image_folder / file).is_file()]
         but = f", but {others[0]}, which is not an image format that can be read" if others else ""
         raise ValueError(f"no image {name}.* in {_short_name(folder.image_folder)}{but}")
     path = folder.image_folder / folder.images[name][0]

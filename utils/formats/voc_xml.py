@@ -46,7 +46,8 @@ def read_annotation(path: Path) -> Annotation:
         other = " (CVAT's own format? export as Pascal VOC)" if root.tag == "annotations" else ""
         raise ValueError(f"its root is <{root.tag[:50]}>, not <{ROOT_TAG}>: it is not Pascal VOC{other}")
     names, boxes, difficult, faults = [], [], [], []
-    for number, element in enumerate(root.findall("object"), 1):
+    objects = root.findall("object")
+    for number, element in enumerate(objects, 1):
         try:
             name, box = class_name(_text(element, "name")), _box(element)
         except ValueError as error:
@@ -55,8 +56,9 @@ def read_annotation(path: Path) -> Annotation:
         names.append(name)
         boxes.append(box)
         difficult.append((element.findtext("difficult") or "").strip().lower() in TRUE)
-    if deeper := len(list(root.iter("object"))) - len(root.findall("object")):
-        faults.append(f"{deeper} <object> are not directly below <{ROOT_TAG}>, where Pascal VOC has them")
+        if (bounds := len(element.findall("bndbox"))) > 1:
+            faults.append(f"object {number}: the first of its {bounds} <bndbox> is used")
+    faults += _objects_elsewhere(root, len(objects))
     return Annotation(
         size=(_pixels(root, "size/height"), _pixels(root, "size/width")),
         names=names,
@@ -84,6 +86,19 @@ def annotation_text(
             ElementTree.SubElement(bounds, tag).text = str(value).removesuffix(".0")
     ElementTree.indent(root, "\t")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _objects_elsewhere(root: ElementTree.Element, found: int) -> list[str]:
+    """Return a fault if there are objects where or as Pascal VOC has none."""
+    if deeper := len(list(root.iter("object"))) - found:
+        return [f"{deeper} <object> are not directly below <{ROOT_TAG}>, where Pascal VOC has them"]
+    if not found and (alike := [tag for tag in (element.tag for element in root.iter()) if _is_object(tag)]):
+        return [f"{len(alike)} <{alike[0]}> are not spelled <object>"]
+    return []
+
+
+def _is_object(tag: str) -> bool:
+    return tag.rpartition("}")[2].lower() == "object"  # "{...}" is a namespace
 
 
 class _NoDoctype(ElementTree.TreeBuilder):

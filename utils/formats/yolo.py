@@ -17,6 +17,7 @@ from utils.data.notes import (
     IMAGES_SKIPPED,
     OBJECTS_SKIPPED,
     NoteTaker,
+    problems_of,
 )
 from utils.data.summary import first_lines
 from utils.formats.yolo_files import (
@@ -99,6 +100,9 @@ def _index(
     sound = sound_boxes(boxes)
     _note_boxes(labels, files, usable, sound, taker)
     index = select_images(select_boxes(index, sound), readable & labels.readable)
+    if not len(index):
+        lines = [f"{file}: {reason}" for file, reason in problems_of(taker.notes(), [IMAGES_SKIPPED])]
+        raise ValueError(f"{source} has no usable image:\n{first_lines(lines)}")
     return replace(index, notes=taker.notes())
 
 

@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from utils.data.notes import FILES_UNUSED, NO_LABEL_FILE, NoteTaker
-from utils.images.headers import IMAGE_SUFFIXES, image_key
+from utils.images.headers import FOREIGN_SUFFIXES, IMAGE_SUFFIXES, image_key
 
 LABEL_SUFFIX = ".txt"
 CLASS_LIST = "classes"  # stem of the class list that labelImg writes into the label folder
-# Images that cannot be read, and labels of other tools; anything else, such as notes.md, is left alone.
-FOREIGN_IMAGES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".psd", ".svg", ".tga", ".dng", ".raw")
+# Labels of other tools; anything else, such as notes.md, is left alone.
 FOREIGN_LABELS = (".xml", ".json")
 
 
@@ -94,7 +93,7 @@ class _LabelFolder:
         apart = self.labels != self.images
         near = [] if apart else self.others
         for name in [*(_names_in(self.images) if apart else []), *near]:
-            if name.lower().endswith(FOREIGN_IMAGES):
+            if name.lower().endswith(FOREIGN_SUFFIXES):
                 taker.add(FILES_UNUSED, self.images / name, "an image format that cannot be read")
         for name in self.others:
             if name.lower().endswith(FOREIGN_LABELS):

@@ -15,7 +15,7 @@ import numpy as np
 
 from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED, NoteTaker, Problem
 from utils.data.summary import require_most
-from utils.formats.plausible import refuse_counting_from_one
+from utils.formats.plausible import refuse_corners, refuse_counting_from_one
 from utils.system.files import read_text
 
 FARTHEST = 1.5  # fractions beyond this, or below 1 - this, are pixels or another mistake
@@ -78,9 +78,16 @@ def read_yolo_labels(
     table = np.array(values).reshape(-1, COLUMNS)
     refuse_counting_from_one(np.concatenate([table[:, 0], beyond]), classes, source)
     require_most(bad, len(table) + len(bad), source, "correct the label lines, or check --classes")
+    _refuse_corners(table, source)
     for file_name, reason in bad:
         taker.add(OBJECTS_SKIPPED, file_name, reason)
     return YoloLabels(counts, table, readable)
+
+
+def _refuse_corners(table: np.ndarray, source: str) -> None:
+    boxes = table[np.isnan(table[:, 5]), 1:5]  # without polygons
+    centres, sizes = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    refuse_corners(np.hstack([centres, sizes]), boxes, np.ones_like(sizes), "cx, cy, w, h", source)
 
 
 def _parse_line(line: str, classes: int, keypoints: int) -> tuple[float, ...]:

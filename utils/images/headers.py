@@ -15,6 +15,8 @@ from utils.images.types import FileBytes, Size
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")  # Windows and browsers save JPEG as .jfif too
 IMAGE_SUFFIXES = (*JPEG_SUFFIXES, ".png", ".bmp", ".webp", ".tif", ".tiff")  # the first is preferred
+# Images that cannot be read.
+FOREIGN_SUFFIXES = (".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".psd", ".svg", ".tga", ".dng", ".raw")
 
 EXIF_ORIENTATION = 0x0112
 SIDEWAYS = (5, 6, 7, 8)  # orientations that swap height and width

@@ -16,9 +16,8 @@ from utils.data.types import Image
 from utils.images.image_io import save_image
 from utils.images.output_names import class_folders
 from utils.system.csv_text import csv_text
-from utils.system.files import write_text
+from utils.system.files import NOT_UTF8, write_text
 
-NOT_UTF8 = "backslashreplace"  # file names that are not UTF-8, in results
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)  # of the disk, not of one file
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from utils.report.data import Report, report_data
-from utils.system.files import read_text, write_text
+from utils.system.files import NOT_UTF8, read_text, write_text
 from utils.system.terminal import printable
 
 ASSETS = Path(__file__).parent / "assets"
@@ -72,7 +72,7 @@ def write_report(path: Path, report: Report) -> None:
     for piece in pieces[1:]:  # split once, because an inserted part may contain "[["
         name, _, rest = piece.partition("]]")
         page += [parts[name], rest]
-    write_text(path, printable("".join(page)))
+    write_text(path, printable("".join(page)), errors=NOT_UTF8)
 
 
 def _embedded(content: Any) -> str:

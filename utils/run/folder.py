@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 
 import numpy as np
 
-from utils.data.index import DatasetIndex
-from utils.system.files import replacing
+from utils.data.index import PATH_ERRORS, DatasetIndex
+from utils.system.files import NOT_UTF8, write_text
 from utils.system.lock import is_locked
 from utils.system.schema import conform
 from utils.system.settings import check_ranges, flat_types, with_values
@@ -96,8 +96,8 @@ def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, 
         },
         "versions": {"python": platform.python_version(), **_versions()},
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n", "utf-8")
+    text = json.dumps(record, indent=2, ensure_ascii=False, default=str)
+    write_text(path, text + "\n", errors=NOT_UTF8)
 
 
 def _read(folder: Path) -> Record:
@@ -154,7 +154,7 @@ def hash_index(index: DatasetIndex) -> str:
     """Return the SHA-256 of labels and file names, which does not depend on where the data is stored."""
     digest = hashlib.sha256("\n".join(index.class_names).encode())
     for path in index.paths():
-        digest.update(path.rpartition(os.sep)[2].encode())
+        digest.update(path.rpartition(os.sep)[2].encode(errors=PATH_ERRORS))
     for array in (index.box_offsets, index.boxes, index.labels, index.difficult, index.crowd):
         digest.update(np.ascontiguousarray(array).reshape(-1).data)
     return digest.hexdigest()

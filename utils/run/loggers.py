@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from utils.system.files import replacing
+from utils.system.files import NOT_UTF8, replacing
 
 LogName = Literal["tensorboard", "wandb", "mlflow", "none"]
 EXTRAS = {"wandb": "init", "mlflow": "start_run"}  # optional packages, and a function of each
@@ -37,7 +37,7 @@ class TensorBoardLog:
 
         self.writer = SummaryWriter(folder, purge_step=epochs_done + 1)
         if epochs_done == 0 and config:
-            text = json.dumps(config, indent=2, ensure_ascii=False)
+            text = json.dumps(config, indent=2, ensure_ascii=False).encode(errors=NOT_UTF8).decode()
             self.writer.add_text("config", f"```json\n{text}\n```", 0)
 
     def log(self, metrics: Mapping[str, float], epoch: int) -> None:

@@ -1,5 +1,6 @@
 """Atomic writes of files and folders, and UTF-8 text files."""
 
+import codecs
 import hashlib
 import os
 import re
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TEXT_BLOCK_SIZE = 1 << 22  # characters; larger blocks are no faster
+NOT_UTF8 = "backslashreplace"  # for file names that are not UTF-8, in reports: \udcff, as JSON escapes it
 MAX_NAME_BYTES = 255  # of a file name, on nearly every file system
 ENDING_BYTES = 25  # for what is put behind a name, such as -2_00123.jpg.tmp
 DEVICE_NAME = re.compile(
@@ -102,28 +104,42 @@ def staged(path: Path) -> Iterator[Path]:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark; line endings become newlines.
+    """Read a text file in UTF-8, or in UTF-16 with a byte order mark; line endings become newlines.
 
-    ValueError if the file does not exist or is not UTF-8.
+    ValueError if the file does not exist or is in another encoding.
     """
     with _explained_errors(path):
-        return path.read_text(encoding="utf-8-sig")
+        try:
+            return path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError:
+            return path.read_text(encoding=_encoding(path))
 
 
 def text_blocks(path: Path, size: int = TEXT_BLOCK_SIZE) -> Iterator[str]:
     """Yield a large text file in blocks of whole lines, about `size` characters each."""
-    with _explained_errors(path), path.open(encoding="utf-8-sig") as file:
+    with _explained_errors(path), path.open(encoding=_encoding(path)) as file:
         while block := file.read(size):
             yield block + file.readline()
+
+
+def _encoding(path: Path) -> str:
+    """Return UTF-16 for a file that begins with its byte order mark, as Windows tools write, else UTF-8."""
+    with path.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def write_text(path: Path, text: str, durable: bool = True, errors: str = "strict") -> None:
     """Write the text as UTF-8, atomically; see `replacing`.
 
-    errors  for file names that are not UTF-8: "strict" (ValueError) or "backslashreplace"
+    errors  for file names that are not UTF-8: "strict" (ValueError) or `NOT_UTF8`
     """
+    try:
+        content = text.encode("utf-8", errors)  # as bytes: the same line endings on every system
+    except UnicodeEncodeError as error:
+        name = ascii(text[max(error.start - 40, 0) : error.end + 40])
+        raise ValueError(f"{path.name} cannot hold {name}: rename the file, its name is not UTF-8") from None
     with replacing(path, durable=durable) as beside:
-        beside.write_bytes(text.encode("utf-8", errors))  # as bytes: the same line endings on every system
+        beside.write_bytes(content)
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -164,5 +165,10 @@ def _single(value: Any, hint: Any, name: str) -> Any:
 def _check_text(text: str, name: str) -> None:
     if len(text) > MAX_TEXT:
         raise ValueError(f"{name} has {len(text)} characters, more than {MAX_TEXT}")
-    if "\0" in text or any("\ud800" <= letter <= "\udfff" for letter in text):
+    try:
+        os.fsencode(text)  # a file name may have bytes that are not UTF-8, which Python holds as surrogates
+        is_text = "\0" not in text
+    except UnicodeEncodeError:
+        is_text = False
+    if not is_text:
         raise ValueError(f"{name} is {shown(text)}, with a null character or half of one")

@@ -108,6 +108,11 @@ def test_concatenating_is_building_the_index_of_all(parts):
     assert same(joined, build_index([one for part in parts for one in part], "xyz"))
 
 
+def test_file_names_need_not_be_utf_8():
+    index = build_index([record("d\udcff/a.jpg", 0)], ["a"])
+    assert str(index.path(0)) == "d\udcff/a.jpg" and [*index.paths()] == ["d\udcff/a.jpg"]
+
+
 def test_other_paths_change_nothing_else():
     one, other = ([record(path, 2), record("b.jpg", 1)] for path in ("a.jpg", "图/long name.jpg"))
     assert same(with_paths(build_index(one, "xy"), ["图/long name.jpg", "b.jpg"]), build_index(other, "xy"))

@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from PIL import Image
 
 from tests.helpers import SHARED, needs_shared
 from utils.data.notes import (
+    CLIPPED,
     IMAGES_REPEATED,
     IMAGES_SKIPPED,
     OTHER_CLASSES,
@@ -136,6 +138,47 @@ def test_a_size_that_is_none_or_that_a_box_denies_is_not_known(tmp_path):
         assert index.sizes.tolist() == [list(size.values())[::-1] if known else [0, 0], [0, 0], [5, 6]]
 
 
+def test_a_size_that_a_box_denies_is_read_from_the_image(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "images" / "c.jpg")
+    index = read(tmp_path, changed("images", 0, width=9, height=60))
+    (note,) = index.notes
+    assert index.sizes[0].tolist() == [30, 40] and note.kind == REPAIRED
+    assert note.problems[0].reason == "image c.jpg: its size is 40x30, not 9x60"
+
+
+def test_boxes_beyond_the_image_are_noted(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (80, 60)).save(tmp_path / "images" / "c.jpg")
+    index = read(tmp_path, changed("annotations", 1, bbox=[-2, 5, 90, 9]))
+    (note,) = index.notes
+    assert index.sizes[0].tolist() == [60, 80] and note.kind == CLIPPED
+    assert (
+        note.problems[0].reason == "image c.jpg: the box -2, 5, 88, 14 (x1, y1, x2, y2) reaches beyond 80x60"
+    )
+
+
+def test_corners_in_place_of_sizes_are_refused(tmp_path):
+    data = content()
+    data["annotations"] = [
+        {"id": number, "image_id": 30, "category_id": 2, "bbox": box}
+        for number, box in enumerate(([10, 10, 70, 55], [50, 30, 70, 50], [5, 5, 20, 58], [60, 20, 79, 59]))
+    ]
+    with pytest.raises(ValueError, match=r"4 of 4 boxes reach far beyond .* like the corners x1, y1, x2, y2"):
+        read(tmp_path, data)
+    for annotation in data["annotations"]:
+        annotation["bbox"] = [-5, -5, 30, 30]  # no corners: clipped
+    assert len(read(tmp_path, data).boxes) == 4
+
+
+def test_one_file_listed_as_two_images_is_joined(tmp_path):
+    index = read(tmp_path, changed("images", 1, file_name="c.jpg"))
+    (note,) = index.notes
+    assert [index.path(k).name for k in range(len(index))] == ["c.jpg", "empty.png"]
+    assert index.box_offsets.tolist() == [0, 3, 3] and note.kind == REPAIRED
+    assert note.problems[0].reason == "the images 30 and 10 are both c.jpg: joined"
+
+
 def test_difficult_objects_have_a_key_of_our_own(tmp_path):
     index = read(tmp_path, changed("annotations", 0, difficult=1))
     assert index.difficult.tolist() == [False, True, False]
@@ -151,8 +194,8 @@ def test_an_image_outside_its_folder_is_skipped(tmp_path, name):
     (note,) = index.notes
     assert note.kind == IMAGES_SKIPPED and repr(name) in note.problems[0].reason
     with pytest.raises(ValueError, match=r"instances\.json: 3 of 3 images: image 30 has .*leads out"):
-        data = content()
-        read(tmp_path, data | {"images": [image | {"file_name": name} for image in data["images"]]})
+        images = [image | {"file_name": name + str(image["id"])} for image in content()["images"]]
+        read(tmp_path, content() | {"images": images})
 
 
 def test_names_with_dots_and_folders_are_no_way_out(tmp_path):

@@ -106,7 +106,7 @@ def round_trip(index, target, output, **options):
     return read_data(done.spec, read_classes(done.classes)), done
 
 
-any_index = st.lists(images(), min_size=1, max_size=4)
+any_index = st.lists(images(), min_size=1, max_size=4, unique_by=lambda record: record.path)
 plain = st.lists(images(flags=False), min_size=1, max_size=4)
 quick = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

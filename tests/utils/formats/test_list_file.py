@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.data.index import ARRAYS, flat_index
-from utils.data.notes import IMAGES_SKIPPED, OBJECTS_SKIPPED
+from utils.data.notes import IMAGES_SKIPPED, IMAGES_SPLIT, OBJECTS_SKIPPED
 from utils.formats import list_file
 from utils.formats.list_file import read_list, write_list
 from utils.system.files import text_blocks
@@ -31,6 +31,13 @@ def test_reads_the_form_that_all_know(tmp_path):
     assert index.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8], [1, 2, 9, 9]]
     assert index.labels.tolist() == [0, 2, 1]
     assert index.class_names == NAMES
+
+
+def test_an_image_whose_boxes_are_spread_over_lines_is_told(tmp_path):
+    again = "/d/a.jpg 1,2,3,4,0\n/d/b.jpg\n"
+    assert read(tmp_path, again * 3).notes == ()  # seen more often
+    (note,) = read(tmp_path, again + "/d/a.jpg 5,6,7,8,2\n").notes
+    assert (note.kind, note.number) == (IMAGES_SPLIT, 1) and note.problems[0].reason.startswith("/d/a.jpg")
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,18 @@ def test_refuses_what_is_no_xml(tmp_path, text):
         annotation(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("object>", "OBJECT>", "2 <OBJECT> are not spelled <object>"),
+        ("</bndbox>", "</bndbox><bndbox/>", "object 1: the first of its 2 <bndbox> is used"),
+    ],
+)
+def test_what_is_not_read_is_told(tmp_path, before, after, fault):
+    text = xml([("cat", BOX), ("dog", BOX)]).replace(before, after)
+    assert fault in annotation(tmp_path, text.encode()).faults
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_mutated_bytes_give_an_annotation_or_a_value_error(tmp_path, data):

@@ -150,11 +150,31 @@ def test_if_most_lines_are_bad_they_are_named_together_up_to_ten(tmp_path):
 
 def test_an_image_whose_label_file_is_no_text_is_skipped(tmp_path):
     add(tmp_path, "b.jpg", "")
-    (tmp_path / "labels" / "b.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "labels" / "b.txt").write_bytes(b"\xff\x00")
     index = read(tmp_path, "0 .5 .5 1 1")
     assert [index.path(k).name for k in range(len(index))] == ["a.jpg"]
     assert [(note.kind, note.number) for note in index.notes] == [(IMAGES_SKIPPED, 1)]
     assert "is not UTF-8 text" in index.notes[0].problems[0].reason
+
+
+def test_utf_16_labels_of_windows_are_read(tmp_path):
+    add(tmp_path, "a.jpg", "")
+    (tmp_path / "labels" / "a.txt").write_text("0 .5 .5 1 1\n", encoding="utf-16")
+    assert len(read_yolo_folder(tmp_path / "images", NAMES).boxes) == 1
+
+
+def test_without_one_usable_image_the_reasons_are_told(tmp_path):
+    add(tmp_path, "a.jpg", "")
+    (tmp_path / "labels" / "a.txt").write_bytes(b"\xff\x00")
+    with pytest.raises(ValueError, match=r"has no usable image:\n.*a\.txt is not UTF-8 text"):
+        read_yolo_folder(tmp_path / "images", NAMES)
+
+
+def test_corners_in_place_of_sizes_are_refused(tmp_path):
+    corners = "0 .1 .1 .9 .9\n0 .2 .2 .9 .7\n0 .6 .6 .9 .9\n0 .3 .2 .5 .8\n0 .5 .5 .7 .6\n"
+    with pytest.raises(ValueError, match=r"4 of 5 boxes reach far beyond .* like the corners x1, y1, x2, y2"):
+        read(tmp_path, corners)
+    assert len(read(tmp_path, corners + "0 .6 .6 .3 .3\n").boxes) == 6  # no corners
 
 
 def test_boxes_a_little_outside_are_clipped_and_noted(tmp_path):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.utils.formats.test_yolo import add, mutated
 from tests.utils.fuzzing import fuzz
-from utils.data.class_names import class_name
+from utils.data.class_names import FORBIDDEN_CATEGORIES, NON_CHARACTERS, class_name
 from utils.formats.read_data import read_data
 from utils.formats.yolo_yaml import open_yolo_yaml, read_yolo_yaml, write_yolo_yaml
 
@@ -153,7 +153,8 @@ def test_no_object_is_made_of_the_yaml(data):
         open_yolo_yaml(write(data, "train: !!python/object/apply:os.system [exit 1]\nnames: 3\ntest: {}"))
 
 
-valid = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"])).filter(str.strip)
+letters = st.characters(exclude_categories=FORBIDDEN_CATEGORIES, exclude_characters=NON_CHARACTERS)
+valid = st.text(letters).filter(str.strip)
 names = st.lists(valid.map(class_name), unique=True, min_size=1)
 
 

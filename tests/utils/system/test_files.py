@@ -1,10 +1,20 @@
 """Files and folders that appear whole or not at all."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.system.files import new_folder, read_text, require_writable, staged, text_blocks
+from utils.system.files import (
+    NOT_UTF8,
+    new_folder,
+    read_text,
+    require_writable,
+    staged,
+    text_blocks,
+    write_text,
+)
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -91,6 +101,24 @@ def test_what_cannot_be_read_is_named(tmp_path, read):
     (tmp_path / "late.txt").write_bytes(b"text\n" * 9000 + b"\xff")
     with pytest.raises(ValueError, match=r"late\.txt is not UTF-8"):
         read(tmp_path / "late.txt")
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    with pytest.raises(ValueError, match=r"a\.txt cannot hold 'i\\udcff.jpg': rename the file"):
+        write_text(tmp_path / "a.txt", "i\udcff.jpg")
+    assert not [*tmp_path.iterdir()]
+    write_text(tmp_path / "a.json", '"i\udcff.jpg"', errors=NOT_UTF8)
+    assert json.loads(read_text(tmp_path / "a.json")) == "i\udcff.jpg"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_texts_of_windows_tools_are_read(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    path.write_bytes("猫\r\nb".encode(encoding))
+    assert read_text(path) == "".join(text_blocks(path, 1)) == "猫\nb"
+    path.write_bytes("苹果".encode("gbk"))
+    with pytest.raises(ValueError, match=r"a\.txt is not UTF-8"):
+        read_text(path)
 
 
 def test_a_folder_that_takes_no_file_is_found_before_the_work(tmp_path, monkeypatch):

@@ -87,6 +87,10 @@ def test_values_out_of_range(value, hint, message):
     assert not isinstance(error.value, KindError)
 
 
+def test_file_names_need_not_be_utf_8():
+    assert conform("a\udcff", Path, "v") == Path("a\udcff")
+
+
 def test_endless_contents():
     endless: dict[str, Any] = {}
     endless["a"] = endless
