@@ -16,7 +16,7 @@ EXAMPLES = int(os.environ.get("BOXWRIGHT_FUZZ", "60"))
 SECONDS = 5  # for one file, on a machine that does other things too
 fuzz = settings(
     max_examples=EXAMPLES,
-    deadline=1000 * SECONDS,
+    deadline=4000 * SECONDS,  # the first of all may load packages
     suppress_health_check=[*HealthCheck],
 )
 
