@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.system.files import new_folder, read_text, require_writable, staged, text_blocks
+from utils.system.files import new_folder, read_text, require_writable, staged, text_blocks, write_text
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -110,3 +110,13 @@ def test_a_folder_that_takes_no_file_is_found_before_the_work(tmp_path, monkeypa
         ValueError, match=rf"nothing can be saved in {tmp_path} \(Permission denied\): .*--output"
     ):
         require_writable(tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.tmp"])
+def test_links_are_replaced_and_not_followed(tmp_path, name):
+    other = tmp_path / "other.txt"
+    other.write_text("precious")
+    (tmp_path / name).symlink_to(other)
+    write_text(tmp_path / "a.txt", "new")
+    assert other.read_text() == "precious" and (tmp_path / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "other.txt"]
