@@ -1,6 +1,7 @@
 """Files from strangers that try to run code: refused, or read as data; a file of the user stays as it was."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,15 @@ def test_a_run_folder_with_torchscript(victim, tmp_path, capsys):
     torchscript(tmp_path / "logs" / "last.pt", victim)
     (tmp_path / "logs" / "config.json").write_text('{"config": {}, "data": {}}', encoding="utf-8")
     assert "last.pt" in refused(capsys, "train.py", "--resume", tmp_path / "logs")
+
+
+def test_a_run_folder_with_links(trained_run, victim, tmp_path, capsys):
+    folder = shutil.copytree(trained_run.folder, tmp_path / "run")
+    for name in ("last.pt", "best.pt", "metrics.csv", "config.json", "curves.png", "report.html"):
+        (folder / f"{name}.tmp").symlink_to(victim)
+    (folder / "images_0.cache").symlink_to(victim)
+    flags = ["--epochs", 3, "--save-period", 0, "--cache", "disk"]
+    accepted(capsys, "train.py", "--resume", folder, *flags)
 
 
 def pickles(victim):

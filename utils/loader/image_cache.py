@@ -72,7 +72,8 @@ class ImageCache:
 
 def _allocate(path: Path, size: int) -> None:
     """Make the cache file: if the disk were full only later, the process would be killed (SIGBUS)."""
-    with path.open("wb") as file:  # one that a killed run left behind may be smaller, or a part of it
+    path.unlink(missing_ok=True)  # one that a killed run left behind, or a link to another file
+    with path.open("wb") as file:
         if not hasattr(os, "posix_fallocate"):
             return
         try:

@@ -64,6 +64,7 @@ def truncate_metrics(folder: Path, epochs: int) -> None:
     """Keep the rows of the first `epochs` epochs: a resumed run writes later ones again."""
     path = folder / METRICS
     if not path.exists():
+        path.unlink(missing_ok=True)  # a link to nothing, which appending would follow
         return
     _read_table(path)  # before it is written
     lines = path.read_text("utf-8").splitlines(keepends=True)

@@ -31,6 +31,7 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(short_name(path.name, len(".tmp")) + ".tmp")
+    beside.unlink(missing_ok=True)  # a link there, such as in a run folder of others, would be followed
     try:
         yield beside
         if durable:

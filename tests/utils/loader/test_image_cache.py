@@ -87,3 +87,11 @@ def test_memory_that_is_not_there_is_refused(tmp_path, monkeypatch):
 def test_a_disk_that_has_no_room_for_the_images(small_disk):
     with pytest.raises(OSError, match=r"No space left on device: the cache takes .*; use --cache ram or off"):
         ImageCache([2**30], small_disk / "images")
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(tmp_path):
+    (tmp_path / "other").write_text("precious")
+    (tmp_path / "images").symlink_to(tmp_path / "other")
+    ImageCache([12], tmp_path / "images").put(0, 1, np.ones((2, 2, 3), np.uint8))
+    assert (tmp_path / "other").read_text() == "precious"
+    assert (tmp_path / "images").read_bytes() == bytes([1] * 12)

@@ -35,6 +35,13 @@ def test_truncating_what_is_not_there(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_link_to_nothing_is_not_followed(tmp_path):
+    (tmp_path / "metrics.csv").symlink_to(tmp_path / "elsewhere.csv")
+    truncate_metrics(tmp_path, 3)
+    append_metrics(tmp_path, {"epoch": 4})
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.csv"]
+
+
 def test_columns_that_curves_need(tmp_path):
     """An older version may not have written all of them."""
     append_metrics(tmp_path, {"epoch": 1, "lr": 0.1})

@@ -138,3 +138,13 @@ def test_a_folder_that_takes_no_file_is_found_before_the_work(tmp_path, monkeypa
         ValueError, match=rf"nothing can be saved in {tmp_path} \(Permission denied\): .*--output"
     ):
         require_writable(tmp_path / "new")
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.tmp"])
+def test_links_are_replaced_and_not_followed(tmp_path, name):
+    other = tmp_path / "other.txt"
+    other.write_text("precious")
+    (tmp_path / name).symlink_to(other)
+    write_text(tmp_path / "a.txt", "new")
+    assert other.read_text() == "precious" and (tmp_path / "a.txt").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "other.txt"]
