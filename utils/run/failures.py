@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.images.image_io import ImageError
 from utils.run.folder import has_checkpoint
 from utils.system.signals import Stopped
 from utils.train.trainer import Trainer
@@ -34,7 +35,7 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
     """Add to errors raised within how the run in `folder` can go on."""
     try:
         yield
-    except OSError as error:
+    except (OSError, ImageError) as error:  # the disk is full, or the images are gone
         raise OSError(f"stopped at step {trainer.steps}: {error}\n{how_to_go_on(folder)}") from error
     except RuntimeError as error:
         if NOT_DETERMINISTIC in str(error):

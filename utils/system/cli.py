@@ -1,5 +1,6 @@
 """Run a script: parse the command line, print user errors without a traceback, set the exit status."""
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,8 @@ def run(
     the output has gone, as `| head`. Any other exception is a bug and keeps its traceback (exit status 1).
     """
     prepare_streams()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see quiet_imports.py
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         config = tyro.cli(config_class)
         if (earlier := defaults(config)) is not None:
