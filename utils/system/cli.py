@@ -1,6 +1,6 @@
 """Run a script: parse the command line, print user errors without a traceback, set the exit status."""
 
-import signal
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import tyro
 
-from utils.system.signals import Stopped, ended_by_sigterm
+from utils.system.files import error_text
+from utils.system.signals import Stopped, ended_by_signals
 from utils.system.terminal import escape_output, leave_broken_pipe, prepare_streams, printable
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
@@ -49,20 +50,20 @@ def run(
     the output has gone, as `| head`. Any other exception is a bug and keeps its traceback (exit status 1).
     """
     prepare_streams()
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see quiet_imports.py
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         config = tyro.cli(config_class)
         if (earlier := defaults(config)) is not None:
             config = tyro.cli(config_class, default=earlier)
         escape_output()  # only now, since --help has colours
-        with ended_by_sigterm():
+        with ended_by_signals():
             main(config)
         sys.stdout.flush()
     except BrokenPipeError:
         leave_broken_pipe()
     except (ValueError, OSError) as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = ": make room, or choose another place with --output" if full else ""
+        print(f"error: {printable(error_text(error) + fix)}", file=sys.stderr)
         sys.exit(2)
     except IncompleteError as incomplete:
         print(f"incomplete: {printable(incomplete)}", file=sys.stderr)

@@ -1,6 +1,6 @@
 """Lets Ctrl+C end a script quietly while it imports packages, which takes seconds and can lose nothing.
 
-Scripts import it before anything else; `run` in cli.py makes Ctrl+C a KeyboardInterrupt again.
+Scripts import it before anything else; then `run` in cli.py handles Ctrl+C.
 """
 
 import signal

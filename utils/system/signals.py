@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+STOPPED_BY = {signal.SIGINT: "stopped by Ctrl+C", signal.SIGTERM: "stopped by SIGTERM"}
+
 
 class Stopped(KeyboardInterrupt):
     """The work was stopped by a signal or an error, and saved; the message says how to resume."""
@@ -21,17 +23,32 @@ def exit_status_of(number: int) -> int:
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Raise `Stopped` at SIGTERM, so that unfinished files are removed, as at Ctrl+C."""
+def ended_by_signals() -> Iterator[None]:
+    """Raise `Stopped` at Ctrl+C and SIGTERM, so that unfinished files are removed.
+
+    A second signal does not disturb that; a third ends the program at once. A signal that was ignored before
+    (Ctrl+C under nohup) stays ignored.
+    """
+    received = 0
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(exit_status_of(number), "stopped by SIGTERM")
+        nonlocal received
+        received += 1
+        if received == 1:
+            raise Stopped(exit_status_of(number), STOPPED_BY[signal.Signals(number)])
+        if received > 2:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in STOPPED_BY}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopSignal:
@@ -46,7 +63,7 @@ class StopSignal:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Record Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt."""
+        """Record Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt(number)."""
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -66,7 +83,7 @@ class StopSignal:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
         if again or self._immediately:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Failures from outside, and their messages."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from utils.run.failures import explain_failures, require_room
 from utils.run.fit import fit
 from utils.run.resume import LAST, PREVIOUS, Progress, save_run
 from utils.run.run_evaluation import evaluate_run
-from utils.system.signals import Stopped
+from utils.system.signals import Stopped, StopSignal
 from utils.weights.checkpoint import load_checkpoint
 
 
@@ -63,6 +64,17 @@ def test_validation_images_that_vanish_are_named(trainer, tmp_path, capsys):
     gone.unlink()
     evaluate_run(trainer, trainer.train_index, run_in(tmp_path / "run"))
     assert f"counted as without detections, cannot be read: {gone}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_at_once_it_says_how_to_go_on(trainer, tmp_path, number):
+    (tmp_path / LAST).touch()
+    advice = "resume with: python train.py --resume"
+    listening = StopSignal().listening()
+    with pytest.raises(Stopped, match=advice) as stopped, explain_failures(trainer, tmp_path), listening:
+        for _ in range(2):
+            signal.raise_signal(number)
+    assert stopped.value.exit_status == 128 + number
 
 
 def test_room_is_asked_for_before_the_run(trainer, small_disk):

@@ -1,10 +1,20 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.system.files import new_folder, read_text, require_writable, staged, text_blocks
+from utils.system.files import (
+    error_text,
+    new_folder,
+    read_text,
+    replacing,
+    require_writable,
+    staged,
+    text_blocks,
+)
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -110,3 +120,25 @@ def test_a_folder_that_takes_no_file_is_found_before_the_work(tmp_path, monkeypa
         ValueError, match=rf"nothing can be saved in {tmp_path} \(Permission denied\): .*--output"
     ):
         require_writable(tmp_path / "new")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "a"), "a: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left", "a", None, "b"), "b: No space left"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError("stopped at step 3"), "stopped at step 3"),
+        (ValueError("--epochs is 0"), "--epochs is 0"),
+    ],
+)
+def test_errors_of_the_system_are_told_without_their_number(error, text):
+    assert error_text(error) == text
+
+
+@pytest.mark.parametrize("writing", [new_folder, staged, replacing])
+def test_a_disk_that_is_full_is_told_with_the_file(tmp_path, writing):
+    """The system's error for a write, other than that for an open, names no file."""
+    with pytest.raises(OSError) as raised, writing(tmp_path / "result"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error_text(raised.value) == f"{tmp_path / 'result'}: No space left on device"

@@ -1,8 +1,12 @@
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
-from utils.system.signals import Stop, Stopped, StopSignal, exit_status_of
+from tests.helpers import ROOT
+from utils.system.signals import Stop, Stopped, StopSignal, ended_by_signals, exit_status_of
 
 
 def send(number):
@@ -31,6 +35,37 @@ def test_a_second_one_and_one_in_work_that_has_no_steps_stop_at_once():
         with pytest.raises(KeyboardInterrupt), stop.stopping_at_once():
             send(signal.SIGTERM)
         assert stop.number == signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_disturb_the_tidying(number):
+    before, tidied = signal.getsignal(number), []
+    with pytest.raises(Stopped, match="stopped by ") as stopped, ended_by_signals():
+        try:
+            send(number)
+        finally:
+            send(number)
+            tidied.append(True)
+    assert tidied and stopped.value.exit_status == 128 + number
+    assert signal.getsignal(number) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes end otherwise here")
+def test_a_third_signal_ends_the_program():
+    raised = "signal.raise_signal(signal.SIGINT)"
+    text = f"try: {raised}\n finally:\n  {raised}; {raised}\n  print('tidied')"
+    text = f"import signal\nfrom utils.system.signals import *\nwith ended_by_signals():\n {text}"
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (-2, "", "")
+
+
+def test_an_ignored_signal_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ended_by_signals():
+            send(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_exit_status_is_that_of_shells():
