@@ -1,12 +1,15 @@
 """Ctrl+C and SIGTERM handlers that let the program save the work before it exits."""
 
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
 STOPPED_BY = {signal.SIGINT: "stopped by Ctrl+C", signal.SIGTERM: "stopped by SIGTERM"}
+REPEAT_SECONDS = 1.0  # signals this close together are one request
 
 
 class Stopped(KeyboardInterrupt):
@@ -26,19 +29,17 @@ def exit_status_of(number: int) -> int:
 def ended_by_signals() -> Iterator[None]:
     """Raise `Stopped` at Ctrl+C and SIGTERM, so that unfinished files are removed.
 
-    A second signal does not disturb that; a third ends the program at once. A signal that was ignored before
-    (Ctrl+C under nohup) stays ignored.
+    Signals that follow within a second, as of a key pressed twice, do not disturb that; later ones raise
+    again. A signal that was ignored before (Ctrl+C under nohup) stays ignored.
     """
-    received = 0
+    last = -math.inf
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        nonlocal received
-        received += 1
-        if received == 1:
+        nonlocal last
+        now, earlier = time.monotonic(), last
+        last = now
+        if now - earlier > REPEAT_SECONDS:
             raise Stopped(exit_status_of(number), STOPPED_BY[signal.Signals(number)])
-        if received > 2:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
 
     before = {number: signal.getsignal(number) for number in STOPPED_BY}
     for number, handler in before.items():
