@@ -6,6 +6,8 @@ Training also reads COCO annotations directly (`--train instances_train.json:tra
 editing by hand. Write the validation list with the `--classes` of the training list.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from dataclasses import dataclass
 from pathlib import Path
 

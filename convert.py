@@ -5,6 +5,8 @@ digits; what the format cannot hold is dropped and counted. Images are linked, c
 are.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 import shlex
 from dataclasses import dataclass
 from pathlib import Path

@@ -7,6 +7,8 @@ split's boxes or sizes wrong, boxes drawn before EXIF turned the image, a class 
 trained, or no object at all.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from dataclasses import dataclass
 from pathlib import Path
 

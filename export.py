@@ -4,6 +4,8 @@ ONNX, OpenVINO, TorchScript, and TensorRT by way of ONNX. The exported file is r
 detector before it is kept; predict.py, video.py and get_map.py take it as --weights.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path

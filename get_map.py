@@ -4,6 +4,8 @@ Or detections that any program wrote: --ground-truth instances.json --detections
 COCO average precision and an analysis of the errors, and writes report.html, metrics.json and curves.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_counts
+from utils.data.readable import unreadable_lines
 from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.evaluate.evaluator import Matched, Metrics, compute_metrics, match_detections
@@ -176,8 +179,8 @@ def detect(config: Config) -> Inputs:
         workers if config.workers is None else config.workers,
         settings,
     )
-    for path in found.skipped:
-        print(f"cannot be read, counted as without detections: {path}")
+    for text in unreadable_lines("counted as without detections", found.skipped):
+        print(text)
     speed = found.watch.describe(len(index), "image")
     print(speed)
     height, width = trained.image_size

@@ -4,6 +4,8 @@ Prints how well the model's own anchors fit the boxes, finds better ones by k-me
 for `train.py --anchors`. Give the image size that you train with.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from dataclasses import dataclass
 from pathlib import Path
 

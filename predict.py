@@ -6,6 +6,8 @@ Small objects on large images: --tiles. Milliseconds per image, stage by stage: 
 Instead of flags, edit `Config`, for instance PredictSettings(weights=Path("best.pt"), confidence=0.4).
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

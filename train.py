@@ -1,9 +1,10 @@
 """Train a detector: python train.py --train 2007_train.txt --val 2007_val.txt --classes my_classes.txt
 
-Edit the values of `Config` below, also those of a group, as in `PhaseSettings(epochs=100, batch_size=4)`, or
-give them as flags. Without any data, a sample data set is drawn and trained on. The run's folder under logs/
-gets the weights (best.pt, last.pt), metrics, curves and images.
+Edit the values of `Config`, also of groups as in `PhaseSettings(epochs=100)`, or give them as flags. Without
+data, a sample data set is drawn and trained on. The run's folder under logs/ gets weights, metrics, images.
 """
+
+import utils.system.quiet_imports  # noqa: F401
 
 from dataclasses import dataclass, replace
 from pathlib import Path

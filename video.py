@@ -4,6 +4,8 @@ The source is a camera, file, stream or folder of images. All stages run at the 
 is done. Instead of flags, edit `Config`, for instance PredictSettings(weights=Path("best.pt"), model="ssd").
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from dataclasses import dataclass
 from pathlib import Path
 

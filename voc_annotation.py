@@ -7,6 +7,8 @@ Mode `split` splits the images of each year into train, val, trainval and test (
 made yourself is kept.
 """
 
+import utils.system.quiet_imports  # noqa: F401
+
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

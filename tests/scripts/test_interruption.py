@@ -196,3 +196,23 @@ def test_asked_to_stop_it_saves_and_says_how_to_go_on(home, undisturbed, tmp_pat
     assert f"python train.py --resume {tmp_path / 'run'}" in errors and "Traceback" not in errors
     script("train.py", "--resume", tmp_path / "run", cwd=home)
     assert_same(tmp_path / "run", undisturbed)
+
+
+QUIET_START = """
+import os, signal, sys
+class Interrupting:  # the first package that is not the standard library's
+    def find_spec(self, name, path=None, target=None):
+        if name in ("torch", "tyro", "numpy"):
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+import runpy
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("*.py")))
+def test_interrupted_in_its_imports_a_script_ends_quietly(name):
+    """Ctrl+C while packages are imported, which takes seconds, shows no traceback."""
+    line = [sys.executable, "-c", QUIET_START, str(ROOT / name)]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")

@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from utils.data.index import DatasetIndex
 from utils.data.mapped_array import MappedArray, map_array
 from utils.data.notes import Note, Notes, Problem
 from utils.system.download import file_sha256
+from utils.system.schema import conform
+from utils.system.settings import NonNegativeInt
 
 VERSION = 2  # increase when a reader or the file layout changes, to ignore older indexes
 MIN_CACHED_BYTES = 8 << 20  # smaller files take at most 1 s to parse, lists 0.5 s
@@ -43,6 +46,16 @@ DTYPES = {  # the arrays in file order; the widest types first, for alignment
     "crowd": "|b1",
     "path_bytes": "|u1",
 }
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its index: the key, the shape of each array, and the notes as plain tuples."""
+
+    key: str
+    class_names: tuple[str, ...]
+    shapes: dict[str, tuple[NonNegativeInt, ...]]
+    notes: tuple[tuple[str, str, int, tuple[tuple[str, str], ...]], ...]
 
 
 def read_cached(
@@ -94,31 +107,31 @@ def _load(key: str) -> DatasetIndex | None:
     path = folder / f"{key}.index"
     try:
         header, start = _header(path)
-        if header["key"] != key:
+        if header.key != key:
             return None
         arrays = {}
         for name, dtype in DTYPES.items():
-            location = MappedArray(str(path), start, dtype, tuple(header["shapes"][name]))
+            location = MappedArray(str(path), start, dtype, header.shapes[name])
             arrays[name] = map_array(location)
             start += arrays[name].nbytes
-        notes = _notes(header["notes"])
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, RecursionError):
         return None
     with suppress(OSError):
         os.utime(path)  # mark as used now
-    return DatasetIndex(tuple(header["class_names"]), **arrays, notes=notes)
+    return DatasetIndex(header.class_names, **arrays, notes=_notes(header))
 
 
-def _notes(entries: Sequence[Any]) -> Notes:
-    """Return notes that were stored as JSON."""
+def _notes(header: Header) -> Notes:
     return tuple(
         Note(kind, subject, count, tuple(Problem(*problem) for problem in problems))
-        for kind, subject, count, problems in entries
+        for kind, subject, count, problems in header.notes
     )
 
 
-def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """Read the header and the offset of the arrays; `ValueError` if the checksum does not match."""
+def _header(path: Path) -> tuple[Header, int]:
+    """Read the header and the offset of the arrays; `ValueError` if it is damaged, or no index."""
+    if not path.is_file():  # a pipe would never answer
+        raise FileNotFoundError(path)
     with path.open("rb") as file:
         head = file.read(FILE_HEAD.size)
         checksum = 0
@@ -127,7 +140,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
         if head != FILE_HEAD.pack(SIGNATURE, checksum):
             raise ValueError(f"{path} is damaged, or not an index")
         file.seek(FILE_HEAD.size)
-        return json.loads(file.readline()), file.tell()
+        return conform(json.loads(file.readline()), Header), file.tell()
 
 
 def _store(key: str, index: DatasetIndex) -> DatasetIndex | None:

@@ -1,5 +1,6 @@
 """Check that the images of a data set can be read, before a run spends hours on it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from utils.images.headers import JPEG_SUFFIXES, PNG_SIGNATURE
 from utils.images.image_io import ImageError, read_image
 
 MAX_BROKEN_SHARE = 0.01  # fraction of the images that training may skip
+MAX_NAMED = 10  # unreadable files that are listed
 MAX_CHECKED = 20_000  # images, evenly spaced in a larger data set; enough to estimate the fraction
 FIRST_AND_LAST_BYTES = {  # in a complete file
     **dict.fromkeys(JPEG_SUFFIXES, (b"\xff\xd8", b"\xff\xd9")),
@@ -58,3 +60,13 @@ def looks_complete(path: Path) -> bool:
             return bool(start) and begins and file.read() == end
     except OSError:
         return False
+
+
+def unreadable_lines(what: str, paths: Sequence[str]) -> list[str]:
+    """Return a line for each file that could not be read, and one for those beyond the first ten.
+
+    what  what was done with them: "skipped"
+    """
+    named = [f"{what}, cannot be read: {path}" for path in paths[:MAX_NAMED]]
+    more = len(paths) - MAX_NAMED
+    return [*named, f"and {more} more {what}"] if more > 0 else named

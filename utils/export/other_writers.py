@@ -5,6 +5,7 @@ format, but it is the only one that libtorch loads on every platform: `torch.exp
 Python, and AOTInductor packages need a compiler to build, and run only on machines of the same kind.
 """
 
+import io
 import warnings
 from pathlib import Path
 
@@ -30,7 +31,9 @@ def write_torchscript(detector: Detector, metadata: ExportMetadata, path: Path) 
         warnings.simplefilter("ignore")  # about deprecation, and about constants, which `verify.py` checks
         network = InferenceNetwork(detector).eval()
         traced = torch.jit.freeze(torch.jit.trace(network, example, check_trace=False))
-        torch.jit.save(traced, str(path), _extra_files={EXTRA_FILE: metadata.to_json()})
+        content = io.BytesIO()  # given a path, PyTorch ends the process with SIGABRT where the disk is full
+        torch.jit.save(traced, content, _extra_files={EXTRA_FILE: metadata.to_json()})
+    path.write_bytes(content.getbuffer())
 
 
 def write_openvino(detector: Detector, metadata: ExportMetadata, folder: Path, half: bool = False) -> None:

@@ -25,6 +25,8 @@ Losses = Callable[[Tensor, Targets], dict[str, Tensor]]
 class DatasetDetections(NamedTuple):
     """Detections on each image of a data set, in the data set's order, and the unreadable files.
 
+    An unreadable file has no detections: all its objects count as missed.
+
     losses  mean losses by component; empty if not requested
     watch   time spent waiting for data, in the network and in NMS
     """

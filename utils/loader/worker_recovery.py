@@ -50,7 +50,9 @@ class RecoveringLoader(Generic[Key]):
                     self._batches.done += 1
                     yield batch
                 return
-            except (RuntimeError, EOFError, OSError) as error:
+            except (RuntimeError, EOFError, OSError, ValueError) as error:
+                if str(error).startswith(RAISED_IN_WORKER) and not isinstance(error, RuntimeError):
+                    raise type(error)(original_message(error)) from None
                 if not self.workers or not worker_died(error):
                     raise
                 full = NO_SHARED_MEMORY in str(error)
@@ -64,7 +66,12 @@ def worker_died(error: Exception) -> bool:
     """Return whether a worker died, or a batch was lost with it or for lack of shared memory."""
     if isinstance(error, RuntimeError):
         return WORKER_DIED in str(error) or NO_SHARED_MEMORY in str(error)
-    return not str(error).startswith(RAISED_IN_WORKER)
+    return not isinstance(error, ValueError)
+
+
+def original_message(error: Exception) -> str:
+    """Return the message of an exception in a worker, to which PyTorch adds the worker's traceback."""
+    return str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
 
 
 def can_start_workers() -> bool:

@@ -3,13 +3,14 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
 
+from utils.data.readable import unreadable_lines
 from utils.loader.batch import Batch
 from utils.run.loggers import open_experiments
 from utils.run.metrics_file import append_metrics, read_metrics
@@ -26,7 +27,6 @@ from utils.train.trainer import Trainer
 
 GAP = "  "
 HEADER_EVERY = 30  # rows, so that the header stays on the screen
-MAX_FILES_NAMED = 10  # unreadable files that are listed
 
 
 class EpochLine(NamedTuple):
@@ -71,13 +71,6 @@ def table(shown: EpochLine, width: int, with_header: bool) -> str:
     if max(len(header), len(row)) > width:
         return line(shown)
     return f"{header}\n{row}" if with_header else row
-
-
-def unreadable_lines(paths: Sequence[str]) -> list[str]:
-    """Return a line for each file that could not be read, and one for those beyond the first ten."""
-    named = [f"skipped, cannot be read: {path}" for path in paths[:MAX_FILES_NAMED]]
-    more = len(paths) - MAX_FILES_NAMED
-    return [*named, f"and {more} more skipped"] if more > 0 else named
 
 
 def _columns(shown: EpochLine) -> list[tuple[str, str, int]]:
@@ -196,7 +189,7 @@ class RunLog:
         else:
             print(line(shown))
         self.rows += 1
-        for text in unreadable_lines(result.unreadable):
+        for text in unreadable_lines("skipped", result.unreadable):
             print(f"  {text}")
         for notice in notices.values():
             print(f"  notice: {notice}")

@@ -1,12 +1,15 @@
 """Failures from outside that end a training, of the disk or the GPU, and their messages."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.images.image_io import ImageError
 from utils.run.folder import has_checkpoint
-from utils.system.signals import Stopped
+from utils.system.files import error_text
+from utils.system.signals import Stopped, exit_status_of
 from utils.train.trainer import Trainer
 
 CHECKPOINT_FILES = 4  # best.pt, last.pt, previous.pt, and the one being written
@@ -34,8 +37,15 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
     """Add to errors raised within how the run in `folder` can go on."""
     try:
         yield
-    except OSError as error:
-        raise OSError(f"stopped at step {trainer.steps}: {error}\n{how_to_go_on(folder)}") from error
+    except (OSError, ImageError) as error:  # the disk is full, or the images are gone
+        raise OSError(
+            f"stopped at step {trainer.steps}: {error_text(error)}\n{how_to_go_on(folder)}"
+        ) from error
+    except Stopped:
+        raise
+    except KeyboardInterrupt as error:  # the second signal
+        status = exit_status_of(*error.args or (signal.SIGINT,))
+        raise Stopped(status, f"stopped at once at step {trainer.steps}: {how_to_go_on(folder)}") from error
     except RuntimeError as error:
         if NOT_DETERMINISTIC in str(error):
             operation = str(error).split(NOT_DETERMINISTIC)[0].strip()

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.system.files import replacing
+from utils.system.files import naming_path, replacing
 from utils.system.schema import shown
 
 METRICS = "metrics.csv"
@@ -17,7 +17,7 @@ def append_metrics(folder: Path, row: Mapping[str, float | int | str]) -> None:
     """Add an epoch to `metrics.csv`; the first one determines the columns."""
     path = folder / METRICS
     names = _read_table(path)[0] if path.exists() else []
-    with path.open("a", newline="", encoding="utf-8") as file:
+    with naming_path(path), path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=names or list(row), extrasaction="ignore")
         if not names:
             writer.writeheader()
@@ -61,7 +61,10 @@ def _number(text: str, line: int) -> float:
 
 
 def truncate_metrics(folder: Path, epochs: int) -> None:
-    """Keep the rows of the first `epochs` epochs: a resumed run writes later ones again."""
+    """Keep the rows of the first `epochs` epochs: a resumed run writes later ones again.
+
+    Without any, nothing is kept: a full disk may have cut off the names of the columns.
+    """
     path = folder / METRICS
     if not path.exists():
         path.unlink(missing_ok=True)  # a link to nothing, which appending would follow
@@ -69,4 +72,4 @@ def truncate_metrics(folder: Path, epochs: int) -> None:
     _read_table(path)  # before it is written
     lines = path.read_text("utf-8").splitlines(keepends=True)
     with replacing(path) as temporary:
-        temporary.write_text("".join(lines[: epochs + 1]), "utf-8")
+        temporary.write_text("".join(lines[: epochs + 1 if epochs else 0]), "utf-8")

@@ -10,6 +10,7 @@ from torch import Tensor
 from nets.common.detector import Detector
 from utils.analysis.analyse import analyse
 from utils.data.index import DatasetIndex
+from utils.data.readable import unreadable_lines
 from utils.evaluate.evaluator import Metrics, compute_metrics, evaluate, match_detections
 from utils.inference.detect_dataset import DatasetDetections, detect_dataset
 from utils.inference.optimize import for_inference
@@ -123,9 +124,10 @@ next:
 def _detect(
     trainer: Trainer, weights: Detector, data: DatasetIndex, run: Run, with_losses: bool = False
 ) -> DatasetDetections:
+    """Detect on all images; prints which of them could not be read, and lower the metrics."""
     settings = trainer.settings
     detector = for_inference(weights, settings.detect.autocast)
-    return detect_dataset(
+    found = detect_dataset(
         detector,
         data,
         settings.image_size,
@@ -135,3 +137,6 @@ def _detect(
         detector.losses if with_losses else None,
         trainer.processes,
     )
+    for text in unreadable_lines("counted as without detections", found.skipped):
+        print(f"  {text}")
+    return found

@@ -1,5 +1,6 @@
 """Run a script: parse the command line, print user errors without a traceback, set the exit status."""
 
+import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import TypeVar
 
 import tyro
 
-from utils.system.signals import Stopped, ended_by_sigterm
+from utils.system.files import error_text
+from utils.system.signals import Stopped, ended_by_signals
 from utils.system.terminal import escape_output, leave_broken_pipe, prepare_streams, printable
 
 ROOT = Path(__file__).resolve().parents[2]  # the repository; default paths are relative to it
@@ -53,13 +55,15 @@ def run(
         if (earlier := defaults(config)) is not None:
             config = tyro.cli(config_class, default=earlier)
         escape_output()  # only now, since --help has colours
-        with ended_by_sigterm():
+        with ended_by_signals():
             main(config)
         sys.stdout.flush()
     except BrokenPipeError:
         leave_broken_pipe()
     except (ValueError, OSError) as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        fix = ": make room, or choose another place with --output" if full else ""
+        print(f"error: {printable(error_text(error) + fix)}", file=sys.stderr)
         sys.exit(2)
     except IncompleteError as incomplete:
         print(f"incomplete: {printable(incomplete)}", file=sys.stderr)

@@ -33,19 +33,35 @@ def replacing(path: Path, backup: Path | None = None, durable: bool = True) -> I
     beside = path.with_name(short_name(path.name, len(".tmp")) + ".tmp")
     beside.unlink(missing_ok=True)  # a link there, such as in a run folder of others, would be followed
     try:
-        yield beside
-        if durable:
-            with beside.open("rb+") as file:
-                os.fsync(file.fileno())
-        if backup is not None and path.exists():
-            path.replace(backup)
-        beside.replace(path)
-    except OSError as error:
-        if error.filename is None and error.errno is not None:  # disk full: the error does not name the file
-            raise type(error)(error.errno, error.strerror, str(path)) from error
-        raise
+        with naming_path(path):
+            yield beside
+            if durable:
+                with beside.open("rb+") as file:
+                    os.fsync(file.fileno())
+            if backup is not None and path.exists():
+                path.replace(backup)
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_path(path: Path) -> Iterator[None]:
+    """Add the path to an error of the system that names no file, such as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def error_text(error: Exception) -> str:
+    """Return the message of an error; of one by the system, the file and the reason without its number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    file = error.filename2 or error.filename  # the second is where to, as of a copy
+    return f"{file}: {error.strerror}" if file else error.strerror
 
 
 def require_writable(folder: Path, flag: str = "--output") -> None:
@@ -79,7 +95,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         )
     beside.mkdir(parents=True)
     try:
-        yield beside
+        with naming_path(path):
+            yield beside
         if path.exists():
             path.rmdir()  # Windows cannot rename a folder over another
         beside.rename(path)
@@ -98,7 +115,8 @@ def staged(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{short_name(path.name)}.", dir=path.parent) as folder:
         beside = Path(folder) / path.name
-        yield beside
+        with naming_path(path):
+            yield beside
         if path.is_dir():  # a folder can replace only an empty one
             path.rename(Path(folder) / "before")
         beside.replace(path)

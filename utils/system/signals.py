@@ -1,10 +1,15 @@
 """Ctrl+C and SIGTERM handlers that let the program save the work before it exits."""
 
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+
+STOPPED_BY = {signal.SIGINT: "stopped by Ctrl+C", signal.SIGTERM: "stopped by SIGTERM"}
+REPEAT_SECONDS = 1.0  # signals this close together are one request
 
 
 class Stopped(KeyboardInterrupt):
@@ -21,17 +26,30 @@ def exit_status_of(number: int) -> int:
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Raise `Stopped` at SIGTERM, so that unfinished files are removed, as at Ctrl+C."""
+def ended_by_signals() -> Iterator[None]:
+    """Raise `Stopped` at Ctrl+C and SIGTERM, so that unfinished files are removed.
+
+    Signals that follow within a second, as of a key pressed twice, do not disturb that; later ones raise
+    again. A signal that was ignored before (Ctrl+C under nohup) stays ignored.
+    """
+    last = -math.inf
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Stopped(exit_status_of(number), "stopped by SIGTERM")
+        nonlocal last
+        now, earlier = time.monotonic(), last
+        last = now
+        if now - earlier > REPEAT_SECONDS:
+            raise Stopped(exit_status_of(number), STOPPED_BY[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.getsignal(number) for number in STOPPED_BY}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class StopSignal:
@@ -46,7 +64,7 @@ class StopSignal:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Record Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt."""
+        """Record Ctrl+C and SIGTERM instead of raising. A second signal raises KeyboardInterrupt(number)."""
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
@@ -66,7 +84,7 @@ class StopSignal:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         again, self.number = self.number != 0, number
         if again or self._immediately:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
 
 
 @dataclass

@@ -133,12 +133,30 @@ def with_checksum(header, rest=b""):
 def test_a_forged_file_is_made_anew(file, reader, cache):
     read_cached(reader, file, NAMES)
     (kept,) = cache.iterdir()
-    shapes = {name: [1 << 40] for name in DTYPES}
-    for header in (b"", b"[]", b"{}", b"3", {"key": kept.stem}, {"key": kept.stem, "shapes": shapes}):
+    content = kept.read_bytes()[index_cache.FILE_HEAD.size :]
+    text, _, arrays = content.partition(b"\n")
+    true = json.loads(text)
+    forged = [b"", b"[]", b"{}", b"3", b"[" * 100_000, {"key": kept.stem}]
+    forged += [true | {"shapes": {name: [size] for name in DTYPES}} for size in (1 << 40, -1)]
+    forged += [true | {"class_names": 5}, true | {"notes": [1]}]
+    for calls, header in enumerate(forged, 2):
         kept.unlink()
-        kept.write_bytes(with_checksum(header))
+        kept.write_bytes(with_checksum(header, arrays))
         assert len(read_cached(reader, file, NAMES)) == 3
-    assert len(reader.calls) == 7
+        assert len(reader.calls) == calls, header
+
+
+def test_what_is_no_file_is_not_read(file, reader, cache):
+    """A named pipe would block the reader for ever; a folder cannot be replaced."""
+    read_cached(reader, file, NAMES)
+    (kept,) = cache.iterdir()
+    kept.unlink()
+    os.mkfifo(kept)
+    assert len(read_cached(reader, file, NAMES)) == 3 and kept.is_file()
+    kept.unlink()
+    kept.mkdir()
+    assert len(read_cached(reader, file, NAMES)) == 3 and kept.is_dir()
+    assert [*cache.iterdir()] == [kept]
 
 
 def test_a_kept_index_under_anothers_name_is_not_taken(file, reader, cache, tmp_path):

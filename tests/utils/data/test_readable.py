@@ -6,7 +6,7 @@ import pytest
 
 from utils.data import readable as image_check
 from utils.data.index import ImageRecord, build_index
-from utils.data.readable import looks_complete, require_readable, why_broken
+from utils.data.readable import looks_complete, require_readable, unreadable_lines, why_broken
 
 
 def write(path, keep=None, more=b""):
@@ -55,3 +55,12 @@ def test_of_many_some_are_looked_at(tmp_path, monkeypatch):
     require_readable(index_of(tmp_path, 9, {1, 3, 5, 7}), "DATA")  # it looks at 0, 2, 4, 6, 8
     with pytest.raises(ValueError, match="1 of 5 images"):
         require_readable(index_of(tmp_path, 9, {8}), "DATA")
+
+
+def test_skipped_images_are_named_up_to_ten():
+    paths = [f"/data/{number}.jpg" for number in range(12)]
+    assert unreadable_lines("skipped", []) == []
+    assert unreadable_lines("skipped", paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
+    assert len(unreadable_lines("skipped", paths[:10])) == 10
+    lines = unreadable_lines("skipped", paths)
+    assert len(lines) == 11 and lines[9].endswith("/data/9.jpg") and lines[10] == "and 2 more skipped"

@@ -1,5 +1,6 @@
 """Files of OpenVINO with half the size, and TorchScript files without our code."""
 
+import shutil
 import subprocess
 import sys
 
@@ -32,3 +33,10 @@ def test_torchscript_needs_none_of_our_code(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     expected = detector.detect(torch.zeros(1, 3, *SIZE, dtype=torch.uint8)).scores.sum()
     assert float(done.stdout) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_disk_without_room_for_torchscript_raises(small_disk):
+    """PyTorch's own writer ends the process instead."""
+    (small_disk / "full").write_bytes(bytes(shutil.disk_usage(small_disk).free - 4096))
+    with pytest.raises(OSError, match="No space left on device"):
+        write_small(small_detector(), small_disk, "torchscript")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.utils.loader.test_loader import SIZE, make_index, same
 from utils.augment.settings import Augmentation
+from utils.images.image_io import ImageError
 from utils.loader.eval_dataset import EvalDataset
 from utils.loader.loader import evaluation_loader, training_loader
 from utils.loader.train_dataset import TrainDataset
@@ -68,8 +69,19 @@ class Failing(EvalDataset):
         raise OSError("no such share")
 
 
+class Unreadable(EvalDataset):
+    def __getitems__(self, images):
+        raise ImageError("a.jpg: no such file")
+
+
 @pytest.mark.parametrize("workers", [0, 1])
-def test_what_a_worker_raises_is_no_death(tmp_path, workers):
-    loader = evaluation_loader(Failing(make_index(tmp_path, 2), SIZE), 2, workers)
-    with pytest.raises(OSError, match="no such share"):
+@pytest.mark.parametrize(
+    ("kind", "raised", "text"),
+    [(Failing, OSError, "no such share"), (Unreadable, ImageError, "a.jpg: no such file")],
+)
+def test_what_a_worker_raises_is_no_death(tmp_path, workers, kind, raised, text):
+    """And it is raised as in the main process, without the traceback that PyTorch puts before it."""
+    loader = evaluation_loader(kind(make_index(tmp_path, 2), SIZE), 2, workers)
+    with pytest.raises(raised) as caught:
         list(loader)
+    assert str(caught.value) == text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from utils.run.epoch_log import EpochLine, line, table, unreadable_lines
+from utils.run.epoch_log import EpochLine, line, table
 
 LOSSES = {"box": 1.0, "objectness": 12.3456, "l1": 0.25}
 EPOCH = EpochLine(7, 120, LOSSES, 0.5, 0.25, True, 41.26, 600.0)
@@ -97,12 +97,3 @@ def test_columns_stay_aligned_and_within_the_width(epoch, losses, value, speed, 
     columns = [row[start:end].split() for start, end in pairwise([0, *ends])]
     assert columns[0] == [f"{epoch}/99999"] and [len(words) for words in columns[-2:]] == [1, 2]
     assert all(len(words) == 1 for words in columns[1:-4])
-
-
-def test_skipped_images_are_named_up_to_ten():
-    paths = [f"/data/{number}.jpg" for number in range(12)]
-    assert unreadable_lines([]) == []
-    assert unreadable_lines(paths[:1]) == ["skipped, cannot be read: /data/0.jpg"]
-    assert len(unreadable_lines(paths[:10])) == 10
-    lines = unreadable_lines(paths)
-    assert len(lines) == 11 and lines[9].endswith("/data/9.jpg") and lines[10] == "and 2 more skipped"

@@ -1,5 +1,8 @@
 """Failures from outside, and their messages."""
 
+import signal
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,7 +13,8 @@ from utils.run import fit as training_loop
 from utils.run.failures import explain_failures, require_room
 from utils.run.fit import fit
 from utils.run.resume import LAST, PREVIOUS, Progress, save_run
-from utils.system.signals import Stopped
+from utils.run.run_evaluation import evaluate_run
+from utils.system.signals import Stopped, StopSignal
 from utils.weights.checkpoint import load_checkpoint
 
 
@@ -45,6 +49,32 @@ def test_a_first_save_that_fails_advises_no_resume(trainer, small_disk):
         fit(trainer, trainer.train_index, run_in(small_disk / "run"), Progress())
     assert "nothing was saved yet: start the training again once that is mended" in str(error.value)
     assert "--resume" not in str(error.value)
+
+
+def test_images_that_vanish_stop_the_run_with_advice(trainer, tmp_path):
+    for path in trainer.train_index.paths():
+        Path(path).unlink()
+    with pytest.raises(OSError, match=r"stopped at step 0: .* images in a row could not be read") as error:
+        fit(trainer, trainer.train_index, run_in(tmp_path / "run"), Progress())
+    assert str(error.value).endswith(f"resume with: python train.py --resume {tmp_path / 'run'}")
+
+
+def test_validation_images_that_vanish_are_named(trainer, tmp_path, capsys):
+    gone = trainer.train_index.path(1)
+    gone.unlink()
+    evaluate_run(trainer, trainer.train_index, run_in(tmp_path / "run"))
+    assert f"counted as without detections, cannot be read: {gone}\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_at_once_it_says_how_to_go_on(trainer, tmp_path, number):
+    (tmp_path / LAST).touch()
+    advice = "resume with: python train.py --resume"
+    listening = StopSignal().listening()
+    with pytest.raises(Stopped, match=advice) as stopped, explain_failures(trainer, tmp_path), listening:
+        for _ in range(2):
+            signal.raise_signal(number)
+    assert stopped.value.exit_status == 128 + number
 
 
 def test_room_is_asked_for_before_the_run(trainer, small_disk):

@@ -79,3 +79,10 @@ def test_an_empty_file_is_begun_anew(tmp_path):
     (tmp_path / "metrics.csv").write_bytes(b"")
     append_metrics(tmp_path, {"epoch": 1, "lr": 0.1})
     assert read_metrics(tmp_path)["epoch"] == [1]
+
+
+def test_names_that_a_full_disk_cut_off_do_not_stay(tmp_path):
+    (tmp_path / "metrics.csv").write_text("epoch,lr,loss,los")
+    truncate_metrics(tmp_path, 0)
+    append_metrics(tmp_path, {"epoch": 1, "lr": 0.1, "map50": 0.5})
+    assert read_metrics(tmp_path)["map50"] == [0.5]

@@ -1,5 +1,6 @@
 """What scripts have in common: the question to the user, and how they end where a part of the work failed."""
 
+import errno
 import sys
 from dataclasses import dataclass
 
@@ -42,3 +43,15 @@ def test_answers(monkeypatch, typed, answer):
 
     monkeypatch.setattr("builtins.input", answered)
     assert ask("Name:") == answer
+
+
+def test_a_full_disk_is_named_with_the_flag(monkeypatch, capsys):
+    def main(_):
+        raise OSError(errno.ENOSPC, "No space left on device", "in.jpg", None, "out.jpg")
+
+    monkeypatch.setattr("sys.argv", ["script.py"])
+    with pytest.raises(SystemExit) as ended:
+        run(main, Config)
+    assert ended.value.code == 2
+    text = "error: out.jpg: No space left on device: make room, or choose another place with --output\n"
+    assert capsys.readouterr().err == text

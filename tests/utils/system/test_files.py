@@ -1,5 +1,6 @@
 """Files and folders that appear whole or not at all."""
 
+import errno
 import json
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import strategies as st
 
 from utils.system.files import (
     NOT_UTF8,
+    error_text,
     new_folder,
     read_text,
+    replacing,
     require_writable,
     staged,
     text_blocks,
@@ -148,3 +151,25 @@ def test_links_are_replaced_and_not_followed(tmp_path, name):
     write_text(tmp_path / "a.txt", "new")
     assert other.read_text() == "precious" and (tmp_path / "a.txt").read_text() == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "other.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.EACCES, "Permission denied", "a"), "a: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left", "a", None, "b"), "b: No space left"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (OSError("stopped at step 3"), "stopped at step 3"),
+        (ValueError("--epochs is 0"), "--epochs is 0"),
+    ],
+)
+def test_errors_of_the_system_are_told_without_their_number(error, text):
+    assert error_text(error) == text
+
+
+@pytest.mark.parametrize("writing", [new_folder, staged, replacing])
+def test_a_disk_that_is_full_is_told_with_the_file(tmp_path, writing):
+    """The system's error for a write, other than that for an open, names no file."""
+    with pytest.raises(OSError) as raised, writing(tmp_path / "result"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert error_text(raised.value) == f"{tmp_path / 'result'}: No space left on device"
