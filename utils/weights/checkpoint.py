@@ -85,6 +85,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     path = Path(path)
     check_is_file(path)
+    _refuse_compressed(path)
     if zipfile.is_zipfile(path) and not _checksums_match(path):
         raise ValueError(damaged(path))
     content = load_torch_file(path)
@@ -105,6 +106,7 @@ def load_torch_file(path: Path, mmap: bool = False) -> Any:
     With `mmap`, tensors are read from disk when first used; the file must not change until then.
     """
     check_is_file(path)
+    _refuse_compressed(path)
     try:
         with warnings.catch_warnings(action="ignore"):  # of other pickle protocols, and of what is refused
             # Files from before torch 1.6 are not zip archives and cannot be memory-mapped.
@@ -155,6 +157,25 @@ def _checksums_match(path: Path) -> bool:
             return archive.testzip() is None
     except Exception:  # damaged headers raise anything from BadZipFile to NotImplementedError
         return False
+
+
+def _refuse_compressed(path: Path) -> None:
+    """Raise ValueError for a zip archive with compressed files, which `torch.save` does not write.
+
+    Memory-mapped, their bytes would be taken for weights; unpacked, a few MB can fill the memory.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            compressed = any(file.compress_type != zipfile.ZIP_STORED for file in archive.infolist())
+    except Exception:  # as in `_checksums_match`; loading then says that the file is damaged
+        return
+    if compressed:
+        raise ValueError(
+            f"{path} is a compressed archive, not as torch.save wrote it: give the file that was packed, or "
+            "save it again"
+        )
 
 
 def check_is_file(path: Path) -> None:

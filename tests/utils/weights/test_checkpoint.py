@@ -3,6 +3,7 @@
 import argparse
 import errno
 import random
+import zipfile
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from utils.weights.checkpoint import (
     restore_random_state,
     save_checkpoint,
 )
+from utils.weights.read_weights import read_weights
 
 
 def save(path, **changes):
@@ -213,3 +215,17 @@ def test_the_numbers_go_on_after_a_checkpoint_as_they_would_have(tmp_path):
     assert draw() != expected
     restore_random_state(load_checkpoint(tmp_path / "a.pt")["random"])
     assert draw() == expected
+
+
+@pytest.mark.parametrize("load", [load_checkpoint, load_torch_file, read_weights])
+def test_compressed_archives_are_refused_unread(tmp_path, load):
+    save(tmp_path / "last.pt")
+    packed = tmp_path / "packed.pt"
+    with (
+        zipfile.ZipFile(tmp_path / "last.pt") as whole,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+    with pytest.raises(ValueError, match=r"packed\.pt is a compressed archive"):
+        load(packed)
