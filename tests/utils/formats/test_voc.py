@@ -104,6 +104,23 @@ def test_what_is_broken_is_reported_and_the_rest_kept(tmp_path):
     assert len(reported) == 8
 
 
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../b", "[b]", "**", "b\x07"])
+def test_ids_that_are_no_names(tmp_path, name):
+    add_image(tmp_path, "a", xml([("cat", (1, 1, 9, 9))]))
+    (tmp_path / "JPEGImages" / "b.heic").touch()
+    add_split(tmp_path, "train", "a", name)
+    found = read_voc(tmp_path, "train", ["cat"])
+    assert len(found.index) == 1 and f"no image {name}.*" in found.problems[0][1]
+
+
+def test_an_image_of_another_format_is_named(tmp_path):
+    add_image(tmp_path, "a", xml([("cat", (1, 1, 9, 9))]))
+    (tmp_path / "JPEGImages" / "b.heic").touch()
+    add_split(tmp_path, "train", "a", "b")
+    found = read_voc(tmp_path, "train", ["cat"])
+    assert "but b.heic, which is not an image format that can be read" in found.problems[0][1]
+
+
 def test_images_without_xml_can_be_taken_as_empty(tmp_path):
     add_image(tmp_path, "a", xml([("cat", BOX)]))
     add_image(tmp_path, "b")
