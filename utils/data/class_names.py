@@ -63,20 +63,20 @@ def class_names_of(names: Sequence[object], source: object) -> tuple[str, ...]:
 def read_classes(path: str | Path) -> tuple[str, ...]:
     """Read a class list, in order of label.
 
-    Blank lines at the start and the end, spaces around names and a byte order mark are ignored. Raises
-    `ValueError` if the file is missing, not UTF-8 or empty, has a blank line between names (it would be
-    unclear whether that line counts), or contains a name twice or one that is not valid.
+    Blank lines at the end, spaces around names and a byte order mark are ignored. Raises `ValueError` if the
+    file is missing, not UTF-8 or empty, has a blank line before or between names (it would be unclear whether
+    that line counts), or contains a name twice or one that is not valid.
     """
     path = Path(path)
     lines = [line.strip() for line in read_text(path).split("\n")]
     filled = [number for number, line in enumerate(lines) if line]
     if not filled:
         raise ValueError(f"{path} holds no class name: write one a line")
-    names = lines[filled[0] : filled[-1] + 1]
+    names = lines[: filled[-1] + 1]
     if "" in names:
         raise ValueError(
-            f"{path}: line {filled[0] + names.index('') + 1} is blank, between class names: remove the line, "
-            "or name its class, since the label of a class is its line number"
+            f"{path}: line {names.index('') + 1} is blank, with class names after it: remove the line, or "
+            "name its class, since the label of a class is its line number"
         )
     return class_names_of(names, path)
 

@@ -21,13 +21,13 @@ from utils.data.class_names import (
         b"cat\nred fox\n",
         b"cat\nred fox",
         b"\xef\xbb\xbfcat\r\nred fox\r\n",
-        b"\n  cat \n\tred fox\n\n\n",
+        b"  cat \n\tred fox\n\n\n",
     ],
     ids=[
         "plain",
         "no newline at the end",
         "byte order mark and Windows line ends",
-        "blank lines around and spaces",
+        "spaces, and blank lines at the end",
     ],
 )
 def test_reads_one_name_a_line(tmp_path, content):
@@ -46,7 +46,8 @@ def test_reads_chinese_names(tmp_path):
         (b"", "no class name"),
         (b" \n\n", "no class name"),
         (b"cat\ndog\ncat\n", "'cat' more than once"),
-        (b"cat\n\n dog\n", "line 2 is blank, between class names"),
+        (b"cat\n\n dog\n", "line 2 is blank, with class names after it"),
+        (b"\ncat\ndog\n", "line 1 is blank, with class names after it"),
         (b"cat\nd\x0bog\n", r"class 1: the class name 'd\\x0bog' has control characters"),
         ("caf\u00e9\ncafe\u0301\n".encode(), "'caf\u00e9' more than once"),
         (b"cat\n" + b"x" * 1001, "has 1001 characters"),
