@@ -3,11 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from warnings import warn
 
-from utils.data.class_names import read_classes
+from utils.data.class_names import class_name, read_classes
 from utils.data.index import DatasetIndex
 from utils.data.notes import note_lines
 from utils.evaluate.coco_ground_truth import read_coco_ground_truth
@@ -118,13 +119,27 @@ def _join(path: Path, text: TextBoxes | None, files: GroundTruthFiles) -> FlatDe
         "image",
         "category",
         _file_number(files.names),
-        _number_of({name: k for k, name in enumerate(class_names)}),
+        _class_number(class_names),
     )
     return read_coco_results(path, by_id, by_name)
 
 
 def _number_of(numbers: Mapping[Any, int]) -> Callable[[Any], int]:
     return lambda value: numbers.get(value, -1)
+
+
+def _class_number(class_names: Sequence[str]) -> Callable[[Any], int]:
+    """Return a function from a class name, in any spelling that `class_name` allows, to its label."""
+    labels = {name: label for label, name in enumerate(class_names)}
+
+    def number(name: Any) -> int:
+        if name in labels:
+            return labels[name]
+        with suppress(ValueError):
+            return labels.get(class_name(name), -1)
+        return -1
+
+    return number
 
 
 def _file_number(names: Sequence[str]) -> Callable[[Any], int]:

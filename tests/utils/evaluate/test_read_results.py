@@ -63,6 +63,25 @@ def test_images_are_joined_by_their_file_names(tmp_path, name):
     assert evaluate(detections, files.ground_truth).map50 == 1
 
 
+@pytest.mark.parametrize("category", ["caf\u00e9", "cafe\u0301", " caf\u00e9 "])
+def test_one_spelling_of_a_class_in_results_by_name(tmp_path, category):
+    content = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}
+    content["categories"] = [{"id": 1, "name": "cup"}, {"id": 2, "name": "cafe\u0301"}]
+    truth = write_json(tmp_path / "t.json", content)
+    found = write_json(tmp_path / "d.json", [entry("a.jpg") | {"category": category}])
+    _, (detections,) = read_ground_truth_and_results(str(truth), [found])
+    assert detections.labels.tolist() == [1]
+
+
+@pytest.mark.parametrize("category", ["cu", "c\nup", "", None, 1])
+def test_a_class_that_there_is_not(tmp_path, category):
+    found = write_json(tmp_path / "d.json", [entry("a.jpg") | {"category": category}])
+    with pytest.raises(
+        ValueError, match=r"entry 1 has the category .*, which the ground truth does not have"
+    ):
+        read_ground_truth_and_results(str(truth_json(tmp_path)), [found])
+
+
 def test_text_for_coco_and_the_other_way_round(tmp_path):
     results = tmp_path / "results"
     results.mkdir()
