@@ -40,6 +40,9 @@ def load_openvino(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
     file = path / MODEL_FILE if path.is_dir() else path
     if not file.is_file():
         raise ValueError(f"{path} is not an OpenVINO folder: it has no {MODEL_FILE}")
+    with file.open("rb") as content:  # OpenVINO would try other formats: TensorFlow, ONNX, ...
+        if not content.read(100).lstrip().startswith(b"<"):
+            raise ValueError(f"OpenVINO cannot load {file}: it is not XML; export it again")
     core = openvino_core()
     try:
         model = core.read_model(file)

@@ -37,6 +37,13 @@ def test_the_file_in_an_openvino_folder_stands_for_it(files):
     assert torch.equal(whole.detect(random_images(1)).scores, inside.detect(random_images(1)).scores)
 
 
+def test_a_model_of_another_kind_is_not_opened(files, tmp_path, capfd):
+    (tmp_path / MODEL_FILE).write_bytes(files("onnx").read_bytes())
+    with pytest.raises(ValueError, match=rf"{MODEL_FILE}: it is not XML"):
+        load_exported(tmp_path)
+    assert not capfd.readouterr().err  # where OpenVINO tries TensorFlow
+
+
 def test_a_foreign_folder_is_refused(tmp_path):
     folder = tmp_path / "foreign"
     model = openvino_core().read_model(foreign_onnx(tmp_path / "foreign.onnx"))
