@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from utils.data.boxes import box_area, iou
 from utils.data.index import DatasetIndex
-from utils.data.types import Size
+from utils.data.types import Boxes, Size
 from utils.doctor.file_checks import BORDER_TOLERANCE, exif_fits
 from utils.doctor.splits import Split
 
 TINY_SIDE = 2.0  # pixels of the original image: boxes with a shorter side are accidental clicks
 WHOLE_SHARE = 0.98  # fraction of both sides of the image
+BLOCK_ROWS = 500  # boxes compared with all others at a time
 DUPLICATE_IOU = 0.9
 
 BoxMask = NDArray[np.bool_]  # [M], one bool per box of a split
@@ -68,9 +69,9 @@ def doubled_boxes(split: Split) -> BoxMask:
     """Return boxes with IoU > 0.9 with an earlier box of the same image and class, except crowds."""
     index = split.index
     doubled = np.zeros(len(index.boxes), bool)
-    for span, overlaps in _overlaps(index):
-        same_class = index.labels[span][:, None] == index.labels[span]
-        doubled[span] = np.tril(overlaps & same_class, -1).any(axis=1)
+    for rows, columns, overlaps in _overlaps(index):
+        same_class = index.labels[rows][:, None] == index.labels[columns]
+        doubled[rows] = (overlaps & same_class & (columns < rows[:, None])).any(axis=1)
     return doubled
 
 
@@ -78,9 +79,9 @@ def conflicting_boxes(split: Split) -> BoxMask:
     """Return boxes with IoU > 0.9 with a box of the same image and another class, except crowds."""
     index = split.index
     conflicting = np.zeros(len(index.boxes), bool)
-    for span, overlaps in _overlaps(index):
-        same_class = index.labels[span][:, None] == index.labels[span]
-        conflicting[span] = (overlaps & ~same_class).any(axis=1)
+    for rows, columns, overlaps in _overlaps(index):
+        same_class = index.labels[rows][:, None] == index.labels[columns]
+        conflicting[rows] = (overlaps & ~same_class).any(axis=1)
     return conflicting
 
 
@@ -90,10 +91,31 @@ def training_sides(split: Split, image_size: Size) -> np.ndarray:
     return np.sqrt(box_area(split.index.boxes)) * scale[box_owners(split.index)]
 
 
-def _overlaps(index: DatasetIndex) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield the boxes of each image with two or more, and which pairs have IoU > 0.9: bool [n, n]."""
+def _overlaps(index: DatasetIndex) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield numbers of boxes [R], of boxes of their image [C], and which pairs have IoU > 0.9: bool [R, C].
+
+    All boxes of the images with two or more come as rows once, in blocks, so that memory does not grow with
+    the square of their number.
+    """
     for image_number in np.flatnonzero(np.diff(index.box_offsets) > 1).tolist():
         span = index.span(image_number)
-        boxes = index.boxes[span]
-        overlaps = iou(boxes[:, None], boxes) > DUPLICATE_IOU
-        yield span, overlaps & ~(index.crowd[span][:, None] | index.crowd[span])
+        numbers = span.start + np.argsort(index.boxes[span, 0], kind="stable")
+        for first in range(0, len(numbers), BLOCK_ROWS):
+            rows = numbers[first : first + BLOCK_ROWS]
+            columns = _near(index.boxes, rows, numbers)
+            overlaps = iou(index.boxes[rows][:, None], index.boxes[columns]) > DUPLICATE_IOU
+            yield rows, columns, overlaps & ~(index.crowd[rows][:, None] | index.crowd[columns])
+
+
+def _near(boxes: Boxes, rows: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return those of the boxes, which are sorted by their left sides, that can have such an IoU with a row.
+
+    With IoU > t the common width is above t times either width, so the left sides are closer than
+    (1 / t - 1) times the width of the row.
+    """
+    if len(numbers) <= BLOCK_ROWS:
+        return numbers
+    left = boxes[numbers, 0]
+    reach = (1 / DUPLICATE_IOU - 1) * float((boxes[rows, 2] - boxes[rows, 0]).max()) + 1  # 1: rounding
+    first, last = np.searchsorted(left, [boxes[rows[0], 0] - reach, boxes[rows[-1], 0] + reach])
+    return numbers[first:last]

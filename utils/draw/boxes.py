@@ -19,6 +19,7 @@ LARGE_IMAGE = 2000  # height plus width from which line widths and text grow onl
 THIN = 6  # height plus width counts as at most this many times the shorter side
 MIN_LINE_WIDTH = 2  # pixels; the black or white outline would hide most of a thinner line
 MIN_TEXT_HEIGHT = 10  # pixels; smaller text is not legible
+MAX_LABELS = 1000  # per image; placing them takes memory with the square of their number
 
 
 def draw_detections(image: Image, detections: Detections, class_names: Sequence[str]) -> Image:
@@ -36,7 +37,7 @@ def draw_boxes(
     """Return a copy of the image with boxes [N, 4] (xyxy pixels), class names and scores drawn on it.
 
     Lines and text grow with the image. The first boxes (of detections, the highest-scoring) are on top, and
-    their labels are placed first.
+    their labels are placed first; beyond `MAX_LABELS` boxes there are no more labels.
     """
     canvas = np.ascontiguousarray(image).copy()
     height, width = canvas.shape[:2]
@@ -51,6 +52,7 @@ def draw_boxes(
         first, last = (left, top), (right - 1, bottom - 1)
         cv2.rectangle(canvas, first, last, contrast, line + 2)  # visible on any background
         cv2.rectangle(canvas, first, last, fill, line)
+    visible, drawn = visible[:MAX_LABELS], drawn[:MAX_LABELS]
     texts = [class_names[labels[k]] for k in visible]
     if scores is not None:
         texts = [f"{text} {scores[k]:.2f}" for text, k in zip(texts, visible, strict=True)]
@@ -60,7 +62,8 @@ def draw_boxes(
     half = line // 2 + 1
     outer = drawn + np.array([-half, -half, half, half])
     corners = place_labels(outer, sizes, height, width)
-    put_labels(canvas, texts, text_height, corners, sizes, fills, contrasts)
+    count = len(texts)
+    put_labels(canvas, texts, text_height, corners, sizes, fills[:count], contrasts[:count])
     return canvas
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.utils.doctor.doctor_cases import image_case, split
+from utils.doctor import box_rules
 from utils.doctor.box_rules import (
     box_owners,
     boxes_beyond_border,
@@ -88,3 +89,17 @@ def test_sides_at_the_size_of_training():
     assert boxes == pytest.approx([128, 128])
     assert training_sides(split("a", image_case(BOX)), (40, 640)) == pytest.approx([10])  # 80 high into 40
     assert np.isnan(training_sides(split("a", image_case(BOX, error="x", size=(0, 0))), (640, 640))).all()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boxes_compared_in_blocks_are_those_compared_at_once(monkeypatch, seed):
+    rng = np.random.default_rng(seed)
+    corners = rng.integers(0, 2, (60, 2)) + rng.integers(0, 6, (60, 2)) * 8
+    boxes = np.hstack([corners, corners + 30])
+    data = split("a", image_case(*map(tuple, boxes.tolist())))
+    data.index.labels[:] = rng.integers(0, 3, 60)
+    whole = doubled_boxes(data), conflicting_boxes(data)
+    assert all(mask.any() and not mask.all() for mask in whole)
+    monkeypatch.setattr(box_rules, "BLOCK_ROWS", 7)
+    blocks = doubled_boxes(data), conflicting_boxes(data)
+    assert all(np.array_equal(*pair) for pair in zip(whole, blocks, strict=True))

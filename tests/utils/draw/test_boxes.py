@@ -224,3 +224,12 @@ def test_an_image_too_large_for_the_format_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"cannot save .*a\.jpg"):
         save_image(tmp_path / "a.jpg", np.zeros((1, 70000, 3), np.uint8))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_boxes_all_are_drawn_and_the_first_have_labels(monkeypatch):
+    monkeypatch.setattr("utils.draw.boxes.MAX_LABELS", 1)
+    image = grey(240, 320)
+    boxes = np.array([(20, 60, 60, 100), (200, 60, 240, 100)], np.float32)
+    drawn = (draw_boxes(image, boxes, np.array([0, 0]), ["cat"]) != image).any(axis=2)
+    assert drawn[60:100, 20:60].any() and drawn[60:100, 200:240].any()
+    assert drawn[:55, :160].any() and not drawn[:55, 160:].any()
