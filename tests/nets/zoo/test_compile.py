@@ -9,8 +9,17 @@ from tests.nets.batches import random_images, targets
 from tests.nets.published.torchvision_models import shortened
 
 TWO_STAGES = "fasterrcnn"
+# Other sizes of networks that are traced here: two minutes in all.
+SIZES = ("yolox_tiny", "yolox_m", "yolox_l", "yolox_x", "yolov9_s", "yolov9_m")
 # With the heads that they are named with, and one with another.
-TRACED = (*((name, None) for name in ZOO if name != TWO_STAGES), ("yolov4_tiny", "dfl"))
+TRACED = (
+    *(
+        pytest.param((name, None), marks=[pytest.mark.slow] if name in SIZES else [])
+        for name in ZOO
+        if name != TWO_STAGES
+    ),
+    ("yolov4_tiny", "dfl"),
+)
 
 
 @pytest.fixture(scope="module", params=TRACED, ids=str)
