@@ -144,12 +144,12 @@ def flat_index(
     Defaults: unknown sizes, no difficult boxes or crowds, and the areas of the boxes.
     """
     boxes = boxes.astype(np.float32)
-    encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
+    path_bytes, path_offsets = _encode_paths(paths)
     no_flags = np.zeros(len(labels), bool)
     return DatasetIndex(
         class_names=tuple(class_names),
-        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
-        path_offsets=_offsets([len(path) for path in encoded]),
+        path_bytes=path_bytes,
+        path_offsets=path_offsets,
         sizes=np.zeros((len(paths), 2), np.int32) if sizes is None else sizes.astype(np.int32),
         box_offsets=_offsets(counts),
         boxes=boxes,
@@ -190,12 +190,8 @@ def select_images(index: DatasetIndex, keep: np.ndarray) -> DatasetIndex:
 def with_paths(index: DatasetIndex, paths: Sequence[str]) -> DatasetIndex:
     """Return the index with the image paths replaced, in the same order."""
     assert len(paths) == len(index), "one path for each image"
-    encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
-    return replace(
-        index,
-        path_bytes=np.frombuffer(b"".join(encoded), np.uint8),
-        path_offsets=_offsets([len(path) for path in encoded]),
-    )
+    path_bytes, path_offsets = _encode_paths(paths)
+    return replace(index, path_bytes=path_bytes, path_offsets=path_offsets)
 
 
 def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
@@ -225,6 +221,12 @@ def sound_boxes(boxes: Boxes) -> np.ndarray:
     return (np.abs(boxes) < LARGEST_COORDINATE).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(
         axis=1
     )  # NaN fails
+
+
+def _encode_paths(paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return `path_bytes` and `path_offsets` of the paths."""
+    encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
+    return np.frombuffer(b"".join(encoded), np.uint8), _offsets([len(path) for path in encoded])
 
 
 def _offsets(counts: Sequence[int] | np.ndarray) -> np.ndarray:

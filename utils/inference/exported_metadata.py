@@ -12,6 +12,7 @@ from nets.common.preprocess import PixelFormat
 from utils.data.class_names import class_names_of
 from utils.data.types import Size
 from utils.system.cli import ROOT
+from utils.system.files import read_failure
 from utils.system.schema import conform
 from utils.system.settings import Fraction, PositiveFraction, PositiveInt, Range
 from utils.weights.checkpoint_schema import Name, Side, check_thresholds
@@ -103,8 +104,8 @@ def metadata_from_json(text: str, path: Path) -> ExportMetadata:
         _check_pixels(metadata.pixels)
     except (ValueError, RecursionError) as error:  # brackets within brackets, thousands of them
         raise ValueError(
-            f"the metadata of {path} cannot be read ({error}): the file is damaged, or another version of "
-            "Boxwright wrote it; export it again"
+            f"the metadata of {path} cannot be read ({read_failure(error)}): the file is damaged, or another "
+            "version of Boxwright wrote it; export it again"
         ) from None
     return metadata
 

@@ -10,6 +10,7 @@ from nets.common.structures import Candidates
 from utils.inference.exported_metadata import CANDIDATE_OUTPUTS, METADATA_KEY, read_metadata
 from utils.inference.loaded_runtime import HOST, LoadedRuntime
 from utils.system.device import Amp
+from utils.system.files import read_failure
 from utils.system.validation import require_packages
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def load_onnx(path: Path, device: torch.device, amp: Amp) -> LoadedRuntime:
         input_name = session.get_inputs()[0].name
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     except (UnicodeDecodeError, IndexError) as error:
-        raise ValueError(f"{path} is damaged: {error}; export it again") from None
+        raise ValueError(f"{path} is damaged: {read_failure(error)}; export it again") from None
     metadata = read_metadata(text, path, outputs)
     run_options = onnxruntime.RunOptions()
     run_options.only_execute_path_to_fetches = True

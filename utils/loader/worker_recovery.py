@@ -3,7 +3,9 @@
 import multiprocessing
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +26,8 @@ class RecoveringLoader(Generic[Key]):
     Batches depend only on their keys, so no batch is lost or changed. The usual cause is that memory, or a
     container's shared memory, is full.
 
-    make  function that returns a DataLoader for the data set, a sampler and a number of workers
+    workers  number of processes, of which no more are started than there are batches
+    make     function that returns a DataLoader for the data set, a sampler and a number of workers
     """
 
     def __init__(
@@ -34,9 +37,10 @@ class RecoveringLoader(Generic[Key]):
         workers: int,
         make: Callable[[Dataset[Batch], Sampler[list[Key]], int], DataLoader[Batch]],
     ) -> None:
-        self.dataset, self.workers = dataset, workers
         self._batches, self._make = _Remaining(batches), make
-        self._loader = make(dataset, self._batches, workers)
+        self.dataset, self.workers = dataset, min(workers, len(self._batches))
+        with _any_number_of_workers():
+            self._loader = make(dataset, self._batches, self.workers)
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
@@ -97,6 +101,14 @@ class _Remaining(Sampler[list[Key]]):
         return islice(iter(self.batches), self.done, None)
 
 
+@contextmanager
+def _any_number_of_workers() -> Iterator[None]:
+    """Suppress PyTorch's warning of more workers than cores: the user asked for them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")
+        yield
+
+
 def _without_signal_handler(loader: DataLoader[Batch]) -> Iterator[Batch]:
     """Return the loader's iterator, without PyTorch's signal handler for dead workers.
 
@@ -106,6 +118,7 @@ def _without_signal_handler(loader: DataLoader[Batch]) -> Iterator[Batch]:
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         return iter(loader)
     before = signal.getsignal(signal.SIGCHLD)
-    iterator = iter(loader)
+    with _any_number_of_workers():
+        iterator = iter(loader)
     signal.signal(signal.SIGCHLD, before)
     return iterator

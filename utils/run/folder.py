@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_origin
 import numpy as np
 
 from utils.data.index import PATH_ERRORS, DatasetIndex
-from utils.system.files import NOT_UTF8, write_text
+from utils.system.files import NOT_UTF8, read_failure, write_text
 from utils.system.lock import is_locked
 from utils.system.schema import conform
 from utils.system.settings import check_ranges, flat_types, with_values
@@ -110,7 +110,8 @@ def _read(folder: Path) -> Record:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    return f"{path} cannot be read ({error}): start a new run with --weights {path.parent / 'last.pt'}"
+    fix = f"start a new run with --weights {path.parent / LAST}"
+    return f"{path} cannot be read ({read_failure(error)}): {fix}"
 
 
 def read_config(folder: Path, kind: type[ConfigT]) -> ConfigT:

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Literal, Protocol, Self
 
-from utils.system.files import NOT_UTF8, replacing
+from utils.system.files import NOT_UTF8, read_failure, replacing
+from utils.system.schema import conform
 
 LogName = Literal["tensorboard", "wandb", "mlflow", "none"]
 EXTRAS = {"wandb": "init", "mlflow": "start_run"}  # optional packages, and a function of each
@@ -158,7 +159,7 @@ def open_experiments(names: Sequence[LogName], folder: Path, epochs_done: int) -
     ValueError with the reason if a tracker cannot start a new run. A resumed run reports it and goes on
     without that tracker.
     """
-    ids, config = _read(folder / IDS), _read(folder / "config.json").get("config", {})
+    ids, config = _read_ids(folder), _read(folder / "config.json").get("config", {})
     running: dict[str, Experiment] = {}
     for name in dict.fromkeys(names):
         try:
@@ -196,7 +197,18 @@ def _is_installed(name: str) -> bool:
 
 def _keep_id(folder: Path, name: str, run_id: str) -> None:
     with replacing(folder / IDS) as temporary:
-        temporary.write_text(json.dumps(_read(folder / IDS) | {name: run_id}, indent=2) + "\n", "utf-8")
+        temporary.write_text(json.dumps(_read_ids(folder) | {name: run_id}, indent=2) + "\n", "utf-8")
+
+
+def _read_ids(folder: Path) -> dict[str, str]:
+    """Read the ids of the run in the trackers; ValueError with the fix if the file is damaged."""
+    path = folder / IDS
+    try:
+        ids: dict[str, str] = conform(_read(path), dict[str, str])
+    except (OSError, ValueError, RecursionError) as error:
+        reason = read_failure(error)
+        raise ValueError(f"{path} cannot be read ({reason}): remove it, and new runs are logged") from None
+    return ids
 
 
 def _read(path: Path) -> dict[str, Any]:

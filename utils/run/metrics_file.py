@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from utils.system.files import naming_path, replacing
+from utils.system.files import naming_path, read_failure, replacing
 from utils.system.schema import shown
 
 METRICS = "metrics.csv"
@@ -49,8 +49,9 @@ def _read_table(path: Path) -> tuple[list[str], list[list[float]]]:
                 raise ValueError(f"line {line} has {len(row)} values for {len(names)} columns")
             row += [math.nan] * (len(names) - len(row))  # a line that a full disk cut off
         return names, rows
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f"{path} cannot be read ({error}): move it away, and a new one is begun") from None
+    except (OSError, ValueError, csv.Error) as error:
+        reason = read_failure(error)
+        raise ValueError(f"{path} cannot be read ({reason}): move it away, and a new one is begun") from None
 
 
 def _number(text: str, line: int) -> float:

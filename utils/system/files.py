@@ -64,6 +64,15 @@ def error_text(error: Exception) -> str:
     return f"{file}: {error.strerror}" if file else error.strerror
 
 
+def read_failure(error: Exception) -> str:
+    """Return why a file could not be read, for readers who do not know Python; without the file."""
+    if isinstance(error, RecursionError):
+        return "it nests too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not {error.encoding.upper()} text"
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 def require_writable(folder: Path, flag: str = "--output") -> None:
     """Raise ValueError naming the flag if no file can be written in `folder`, which need not exist yet.
 

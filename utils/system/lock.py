@@ -21,7 +21,10 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     On a file system without locks there is none.
     """
-    with (folder / LOCK).open("a+b") as file:
+    path = folder / LOCK
+    if path.is_symlink():
+        path.unlink()  # in a run folder of others: opening it would write where it leads
+    with path.open("a+b") as file:
         if not _taken(file.fileno()):
             raise ValueError(f"another training is running in {folder}: wait for its end, or stop it")
         yield

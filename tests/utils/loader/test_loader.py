@@ -135,6 +135,14 @@ def test_no_image_at_all_is_refused(tmp_path):
         evaluation_loader(EvalDataset(index, SIZE), 2)
 
 
+def test_more_workers_than_batches_are_not_started(tmp_path, recwarn):
+    index = make_index(tmp_path, 5)
+    training, _ = training_loader(TrainDataset(index, [SIZE], Augmentation()), 2, workers=64)
+    evaluation = evaluation_loader(EvalDataset(index, SIZE), 2, workers=64)
+    assert training.workers == len(training) and evaluation.workers == 3
+    assert len(list(evaluation)) == 3 and [str(warning.message) for warning in recwarn] == []
+
+
 def test_automatic_workers():
     assert [automatic_workers(cores, cuda=True) for cores in (1, 2, 8, 64)] == [1, 1, 7, 12]
     assert [automatic_workers(cores, cuda=False) for cores in (1, 2, 8)] == [0, 0, 2]

@@ -121,9 +121,17 @@ def test_a_run_that_goes_on_keeps_how_it_was_started(tmp_path, monkeypatch):
     assert found["config"] == {"epochs": 7}
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"\xff"])
-def test_a_run_without_its_settings(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"{", "property name"),
+        (b"\xff", "byte 1 is not UTF-8"),
+        (b"[" * 10**5, "nests too deeply"),
+    ],
+)
+def test_a_run_without_its_settings(tmp_path, content, reason):
     if content is not None:
         (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(ValueError, match=r"config\.json cannot be read .*: .* start a new run"):
+    with pytest.raises(ValueError, match=rf"config\.json cannot be read \(.*{reason}.*\): start a new run"):
         read_config(tmp_path, Settings)

@@ -158,6 +158,14 @@ def test_wandb_has_settings_figures_and_the_end(folder, wandb, monkeypatch):
     assert (settings["project"], settings["id"], settings["resume"]) == ("mine", "w1", "allow")
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"wandb": 3}', "[" * 100_000])
+def test_ids_that_cannot_be_read(folder, wandb, content):
+    (folder / "experiments.json").write_text(content)
+    with pytest.raises(ValueError, match=r"experiments\.json cannot be read .*: remove it"):
+        open_experiments(("wandb",), folder, 1)
+    assert wandb.of("init") == [] and (folder / "experiments.json").read_text() == content
+
+
 def test_a_run_that_was_cut_off_is_not_said_to_be_complete(folder, wandb, mlflow):
     with pytest.raises(KeyboardInterrupt), open_experiments(("wandb", "mlflow"), folder, 0):
         raise KeyboardInterrupt

@@ -60,7 +60,7 @@ def test_a_line_that_a_full_disk_cut_off(tmp_path):
         (b"epoch,epoch\n1,2\n", "first line"),
         (b"epoch,lr\n1,x\n", "line 2: 'x' is not a number"),
         (b"epoch,lr\n1,2\n2,3,4\n", "line 3 has 3 values for 2 columns"),
-        (b"epoch,lr\n1,\xff\n", "utf-8"),
+        (b"epoch,lr\n1,\xff\n", "byte 12 is not UTF-8 text"),
         (b"epoch,lr\n" + b"1" * 200_000, "field limit"),
         (b"\0\0\0", "first line"),
     ],

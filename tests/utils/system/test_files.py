@@ -11,6 +11,7 @@ from utils.system.files import (
     NOT_UTF8,
     error_text,
     new_folder,
+    read_failure,
     read_text,
     replacing,
     require_writable,
@@ -165,6 +166,19 @@ def test_links_are_replaced_and_not_followed(tmp_path, name):
 )
 def test_errors_of_the_system_are_told_without_their_number(error, text):
     assert error_text(error) == text
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EISDIR, "Is a directory", "a"), "Is a directory"),
+        (UnicodeDecodeError("utf-8", b"ab\xff", 2, 3, "invalid start byte"), "byte 3 is not UTF-8 text"),
+        (RecursionError("maximum recursion depth exceeded"), "it nests too deeply"),
+        (ValueError("line 2: 'x' is not a number"), "line 2: 'x' is not a number"),
+    ],
+)
+def test_failures_to_read_are_told_without_words_of_python(error, reason):
+    assert read_failure(error) == reason
 
 
 @pytest.mark.parametrize("writing", [new_folder, staged, replacing])

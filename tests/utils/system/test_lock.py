@@ -43,6 +43,15 @@ def test_one_process_holds_it(tmp_path):
         assert [path.name for path in tmp_path.iterdir()] == [LOCK]
 
 
+def test_a_link_is_not_followed(tmp_path):
+    """A run folder of others can hold one to anywhere."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    run.mkdir()
+    (run / LOCK).symlink_to(other)
+    with folder_lock(run):
+        assert not other.exists() and not (run / LOCK).is_symlink()
+
+
 def test_a_forked_child_does_not_hold_it(tmp_path):
     """It lives on for seconds after its parent was killed, as processes that load images do."""
     holder, child = start_holder(tmp_path, "fork")
