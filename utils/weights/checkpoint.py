@@ -68,12 +68,15 @@ def save_checkpoint(
 
 
 def save_torch_file(content: Any, path: Path) -> None:
-    """Write a file by `torch.save`; OSError with the system's reason if that fails."""
+    """Write a file by `torch.save`; OSError with the system's reason if that fails.
+
+    torch raises an error of its own when writing ends midway, also for Ctrl+C.
+    """
     with path.open("wb") as file:  # given only a path, torch would hide the reason
         try:
             torch.save(content, file)
         except RuntimeError as error:
-            if isinstance(error.__context__, OSError):
+            if isinstance(error.__context__, OSError | KeyboardInterrupt):
                 raise error.__context__ from None
             raise
 

@@ -2,8 +2,10 @@
 
 import argparse
 import errno
+import io
 import random
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +109,32 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     monkeypatch.setattr(torch, "save", disk_full)
     with pytest.raises(OSError, match="no space"):
         save(path, epoch=2)
+    assert load_checkpoint(path)["epoch"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+class EndingFile(io.FileIO):
+    """A file whose writing is ended by an exception after the first kilobyte."""
+
+    ending: BaseException
+
+    def write(self, data):
+        if self.tell() > 1000:
+            raise self.ending
+        return super().write(data)
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(2), OSError(errno.ENOSPC, "no space left on device")])
+def test_what_ends_a_write_is_what_is_raised(tmp_path, monkeypatch, ending):
+    """Not torch's error about the file that it could not complete."""
+    path = tmp_path / "last.pt"
+    save(path, epoch=1)
+    monkeypatch.setattr(Path, "open", lambda path, mode: EndingFile(path, mode))
+    monkeypatch.setattr(EndingFile, "ending", ending, raising=False)
+    with pytest.raises(type(ending)) as raised:
+        save(path, epoch=2, model={"backbone.a": torch.zeros(10_000)})
+    assert raised.value is ending or raised.value.__cause__ is ending
+    monkeypatch.undo()
     assert load_checkpoint(path)["epoch"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
 
