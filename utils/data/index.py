@@ -218,13 +218,11 @@ def concatenate(indexes: Iterable[DatasetIndex]) -> DatasetIndex:
 
 def sound_boxes(boxes: Boxes) -> np.ndarray:
     """Return which boxes have a positive area and plausible coordinates: bool [N]."""
-    return (np.abs(boxes) < LARGEST_COORDINATE).all(axis=1) & (boxes[:, 2:] > boxes[:, :2]).all(
-        axis=1
-    )  # NaN fails
+    plausible = (np.abs(boxes) < LARGEST_COORDINATE).all(axis=1)  # NaN fails
+    return plausible & (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
 
 
 def _encode_paths(paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return `path_bytes` and `path_offsets` of the paths."""
     encoded = [path.encode("utf-8", PATH_ERRORS) for path in paths]
     return np.frombuffer(b"".join(encoded), np.uint8), _offsets([len(path) for path in encoded])
 
