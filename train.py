@@ -144,8 +144,7 @@ def changed_settings(config: Config, folder: Path) -> list[str]:
 
 def with_data(config: Config) -> Config:
     """Return the configuration, changed to the sample data set if there is no data at all."""
-    changes = sample_changes(flat_values(config), flat_values(Config()), ROOT / "VOCdevkit")
-    return with_values(config, changes)
+    return with_values(config, sample_changes(flat_values(config), flat_values(Config()), ROOT / "VOCdevkit"))
 
 
 def complete(config: Config) -> Config:
@@ -213,7 +212,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")
     specs = {name: getattr(config, name) for name in SPLITS}
-    data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight)
+    data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight, config.phases.fraction)
     with preflight.check():
         model = model_of(config)
         check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)

@@ -8,6 +8,7 @@ from typing import Any
 
 from nets import LossSettings, Preset, build
 from nets.common.detector import Detector
+from utils.data.fraction import fraction_of
 from utils.data.index import DatasetIndex
 from utils.data.readable import require_readable
 from utils.data.types import Size
@@ -62,12 +63,16 @@ def prepare_detector(
 
 
 def read_run_data(
-    specs: Mapping[str, Sequence[str]], classes: Path | None, default_classes: Path, preflight: Preflight
+    specs: Mapping[str, Sequence[str]],
+    classes: Path | None,
+    default_classes: Path,
+    preflight: Preflight,
+    fraction: float = 1.0,
 ) -> dict[str, DatasetIndex]:
     """Read the data sets by name, "train" first, without those that have no specs. Errors go to `preflight`.
 
-    Class names come from the file `classes`, else from the training data, else from the file
-    `default_classes`.
+    Of the training images only a fraction is kept. Class names come from the file `classes`, else from the
+    training data, else from the file `default_classes`.
     """
     data: dict[str, DatasetIndex] = {}
     names, classes_read = None, False
@@ -76,7 +81,8 @@ def read_run_data(
     for name, given in specs.items():
         if classes_read and given:
             with preflight.check():
-                data[name] = read_many(given, names)
+                index = read_many(given, names)
+                data[name] = fraction_of(index, fraction) if name == "train" else index
                 names = names or data[name].class_names  # those of the training data, for all data sets
                 for require in (require_images, require_boxes, require_readable):
                     require(data[name], ", ".join(given))
