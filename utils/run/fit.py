@@ -13,9 +13,9 @@ from utils.run.resume import LAST, Progress, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_best, evaluate_run
 from utils.run.settings import Run
 from utils.system.signals import Stopped, StopSignal, exit_status_of
+from utils.train.batch_norm_statistics import measure_batch_norm
 from utils.train.data_wait import idle_timer
 from utils.train.epoch_state import EpochState
-from utils.train.nonfinite_guard import require_finite
 from utils.train.phases import Phase, phase_at, total_epochs
 from utils.train.trainer import Trainer
 
@@ -100,10 +100,10 @@ def evaluate_if_due(
         return None
     try:
         with stop.stopping_at_once():
+            measure_batch_norm(trainer, progress.epoch)
             evaluation = evaluate_run(trainer, validation, run)
     except KeyboardInterrupt:
         save_and_stop(trainer, run, progress, stop)
-    require_finite(evaluation.losses, trainer.steps, trainer.learning_rate)
     return evaluation
 
 

@@ -16,6 +16,7 @@ from tests.helpers import MACHINE_COLUMNS
 from tests.utils.train.tiny_training import PHASE, SIDE, copied, drawn_index, make_trainer, same_bits
 from utils.data.index import select_images
 from utils.inference.detect_dataset import detect_dataset
+from utils.inference.optimize import for_inference
 from utils.run import epoch_log
 from utils.run import fit as training_loop
 from utils.run.fit import fit
@@ -357,7 +358,7 @@ def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
     trainer = make_trainer(index, PHASES, weights_seed=7)
     resume_from = load_checkpoint(whole / "last.pt")
     trainer.evaluated.load_state_dict(resume_from["ema"])
-    detector, settings = trainer.evaluated, trainer.settings.detect
+    detector, settings = for_inference(trainer.evaluated, None), trainer.settings.detect
     losses = detect_dataset(detector, index, (SIDE, SIDE), 2, 0, settings, detector.losses).losses
     rows = read_metrics(whole)
     for name, value in losses.items():

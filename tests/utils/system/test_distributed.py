@@ -11,6 +11,7 @@ from tests.utils.train.tiny_training import CPU, PHASE, copied, drawn_index, mak
 from utils.augment.settings import Augmentation
 from utils.inference.detect_dataset import detect_dataset
 from utils.system.distributed import Processes, process_group, restart_count, torchrun_processes
+from utils.train.batch_norm_statistics import measure_batch_norm
 from utils.train.epoch_state import EpochState
 from utils.train.sync_batch_norm import SyncBatchNorm2d, synchronise_batch_norm
 
@@ -63,10 +64,13 @@ def trained(processes, images):
     losses = train(trainer)
     detector, settings = trainer.evaluated, trainer.settings.detect
     found = detect_dataset(detector, index, (64, 64), 3, 0, settings, detector.losses, trainer.processes)
+    averaged = copied(trainer.ema.module.state_dict())
+    measure_batch_norm(trainer, epoch=2)
     return {
         "losses": losses,
         "model": copied(trainer.detector.state_dict()),
-        "ema": copied(trainer.ema.module.state_dict()),
+        "ema": averaged,
+        "measured": copied(trainer.ema.module.state_dict()),
         "found": [torch.from_numpy(detections.scores) for detections in found.detections],
         "val": found.losses,
     }
@@ -77,7 +81,7 @@ def test_processes_stay_alike_and_share_evaluation(tmp_path):
     (tmp_path / "images").mkdir()
     first, second = in_two(tmp_path, trained, tmp_path / "images")
     assert first["losses"] == second["losses"] and first["val"] == second["val"]
-    for kind in ("model", "ema"):
+    for kind in ("model", "ema", "measured"):
         assert same_bits(first[kind], second[kind])
     index = drawn_index(tmp_path / "images", 8)
     alone = make_trainer(index, PHASES)
@@ -87,6 +91,11 @@ def test_processes_stay_alike_and_share_evaluation(tmp_path):
     assert first["val"] == pytest.approx(found.losses, rel=1e-5)
     for scores, detections in zip(first["found"], found.detections, strict=True):
         torch.testing.assert_close(scores, torch.from_numpy(detections.scores), rtol=1e-4, atol=1e-6)
+    alone.start_epoch(PHASES[1], epoch=2)
+    measure_batch_norm(alone, epoch=2)
+    for name, value in alone.evaluated.state_dict().items():
+        apart = (first["measured"][name] - value).float().norm() / value.float().norm().clamp(min=1e-6)
+        assert apart < 0.01, name
 
 
 def normalised(processes):
