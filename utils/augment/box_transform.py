@@ -57,7 +57,7 @@ def map_boxes(boxes: Boxes, matrices: np.ndarray) -> Boxes:
     """
     scales, offsets = matrices[:, [0, 1], [0, 1]], matrices[:, :, 2]
     mapped = boxes * np.tile(scales, 2) + np.tile(offsets, 2)
-    rotated = np.flatnonzero((matrices[:, 0, 1] != 0) | (matrices[:, 1, 0] != 0))
+    rotated = np.flatnonzero((matrices[:, [0, 1], [1, 0]] != 0).any(1) | (scales < 0).any(1))
     if len(rotated):
         linear = matrices[rotated, :, :2]
         centre = (boxes[rotated, :2] + boxes[rotated, 2:]) / 2

@@ -36,10 +36,11 @@ class ColorFlip(NamedTuple):
 def random_colour(settings: Augmentation, rng: np.random.Generator) -> ColourMatrix:
     """Sample a random colour matrix within the ranges of `settings`."""
     ranges = (settings.hue, settings.saturation, settings.brightness)
-    if not any(ranges):
+    if not any(ranges) and not settings.grey:
         return IDENTITY
     hue, saturation, value = (rng.uniform(-1, 1, 3) * ranges).tolist()
-    return colour_matrix(hue, 1 + saturation, 1 + value)
+    grey = settings.grey > 0 and rng.random() < settings.grey
+    return colour_matrix(hue, 0.0 if grey else 1 + saturation, 1 + value)
 
 
 def colour_matrix(hue: float, saturation: float, value: float) -> ColourMatrix:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from utils.augment.orientation import UPRIGHT, Orientation, orient, orientation_matrix
 from utils.data.types import Image, Size
 from utils.images.letterbox import resize_into
 from utils.images.types import size_of
@@ -21,11 +22,12 @@ Rectangle = tuple[int, int, int, int]  # x1, y1, x2, y2 in whole pixels
 class PlannedImage(NamedTuple):
     """The planned location of an image on the input, before the size of the image is known.
 
-    zoom       scale factor after fitting the image to the input
-    anchor     point of the image as fractions of width and height: (0, 0) is the top left corner
-    point      position of the anchor: x, y in pixels of the input, possibly outside
-    bounds     part of the input that the image may cover, such as a quadrant of a mosaic
-    transform  float64 [2, 2], rotation and shear around the centre of the image; None for neither
+    zoom         scale factor after fitting the image to the input
+    anchor       point of the image as fractions of width and height: (0, 0) is the top left corner
+    point        position of the anchor: x, y in pixels of the input, possibly outside
+    bounds       part of the input that the image may cover, such as a quadrant of a mosaic
+    transform    float64 [2, 2], rotation and shear around the centre of the image; None for neither
+    orientation  quarter turns and vertical flip of the image, before all else
     """
 
     zoom: float
@@ -33,6 +35,7 @@ class PlannedImage(NamedTuple):
     point: tuple[float, float]
     bounds: Rectangle
     transform: np.ndarray | None = None
+    orientation: Orientation = UPRIGHT
 
 
 Uses = list[tuple[int, PlannedImage]]  # canvas indices and planned locations of one image
@@ -58,14 +61,15 @@ def paste_uses(
 
     Return the canvas index and the placement of each use in which a part of the image is visible.
     """
-    source, size = size_of(image), size_of(canvases[0])
+    size = size_of(canvases[0])
     placements = []
     for canvas, planned in uses:
-        placement = resolve(planned, source, size)
+        oriented = orient(image, planned.orientation)
+        placement = resolve(planned, size_of(oriented), size)
         fill_around(canvases[canvas], planned.bounds, placement.area if placement else None, pad_value)
         if placement is not None:
-            paste(image, placement, canvases[canvas], pad_value)
-            placements.append((canvas, placement))
+            paste(oriented, placement, canvases[canvas], pad_value)
+            placements.append((canvas, _from_stored(placement, planned.orientation, size_of(image))))
     return placements
 
 
@@ -120,6 +124,13 @@ def fill_around(canvas: Image, bounds: Rectangle, area: Rectangle | None, value:
     canvas[y2:bottom, left:right] = value
     canvas[y1:y2, left:x1] = value
     canvas[y1:y2, x2:right] = value
+
+
+def _from_stored(placement: Placement, orientation: Orientation, source: Size) -> Placement:
+    """Return the placement with a matrix for boxes of the image as it is stored, of size `source`."""
+    if orientation == UPRIGHT:
+        return placement
+    return placement._replace(matrix=placement.matrix @ orientation_matrix(orientation, source))
 
 
 def _place_transformed(

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from utils.augment.color_and_flip import ColourMatrix, random_colour
+from utils.augment.orientation import random_orientation
 from utils.augment.placement import PlannedImage
 from utils.augment.settings import Augmentation
 from utils.data.types import Image, Size
@@ -68,7 +69,7 @@ def plan_single(
     centre = 0.0 if as_letterbox and not pad_centred else 0.5
     point = (float(centre + shift[0]) * size[1], float(centre + shift[1]) * size[0])
     bounds = (0, 0, size[1], size[0])
-    return PlannedImage(zoom, (centre, centre), point, bounds, random_transform(settings, rng))
+    return _varied(PlannedImage(zoom, (centre, centre), point, bounds), settings, rng)
 
 
 def plan_mosaic(size: Size, settings: Augmentation, rng: np.random.Generator) -> list[PlannedImage]:
@@ -84,7 +85,7 @@ def plan_mosaic(size: Size, settings: Augmentation, rng: np.random.Generator) ->
     x, y = floor(meeting_point[0] * width), floor(meeting_point[1] * height)
     seam_x, seam_y = min(max(x, 0), width), min(max(y, 0), height)
     return [
-        PlannedImage(zoom, anchor, (x, y), bounds, random_transform(settings, rng))
+        _varied(PlannedImage(zoom, anchor, (x, y), bounds), settings, rng)
         for anchor, bounds in (
             ((1, 1), (0, 0, seam_x, seam_y)),
             ((0, 1), (seam_x, 0, width, seam_y)),
@@ -92,6 +93,12 @@ def plan_mosaic(size: Size, settings: Augmentation, rng: np.random.Generator) ->
             ((0, 0), (seam_x, seam_y, width, height)),
         )
     ]
+
+
+def _varied(planned: PlannedImage, settings: Augmentation, rng: np.random.Generator) -> PlannedImage:
+    """Sample how the image is turned, sheared and oriented."""
+    transform = random_transform(settings, rng)
+    return planned._replace(transform=transform, orientation=random_orientation(settings, rng))
 
 
 def random_transform(settings: Augmentation, rng: np.random.Generator) -> np.ndarray | None:

@@ -30,9 +30,15 @@ class Augmentation:
     rotation: Rotation = 0.0  # largest random rotation in either direction, in degrees
     shear: Shear = 0.0  # largest random shear in either direction, in degrees
     flip: Fraction = 0.5  # probability of flipping a sample horizontally
+    vertical_flip: Fraction = 0.0  # probability of flipping an image vertically, for views from above
+    quarter_turn: Fraction = 0.0  # probability of turning an image by 90, 180 or 270 degrees
     hue: Fraction = 0.015  # largest random hue shift, as a fraction of the colour wheel
     saturation: Fraction = 0.7  # largest relative change in saturation
     brightness: Fraction = 0.4  # largest relative change in brightness
+    grey: Fraction = 0.0  # probability of taking the colour from a sample
+    blur: Fraction = 0.0  # probability of blurring a sample
+    noise: Fraction = 0.0  # probability of adding noise to a sample
+    jpeg: Fraction = 0.0  # probability of strong JPEG compression of a sample
     copy_paste: Fraction = 0.0  # probability of pasting in objects from other samples in the batch
     cut_out: Fraction = 0.0  # probability of covering a rectangle of a sample (cutout)
     multi_scale: SizeChange = 0.0  # largest relative change in input size from batch to batch

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from utils.augment.box_transform import PlacedImage, placed_objects
 from utils.augment.color_and_flip import ColorFlip, recolor_and_flip_
+from utils.augment.degrade import degrade
 from utils.augment.paste_and_cutout import paste_and_cut_out
 from utils.augment.placement import Uses, paste_uses
 from utils.augment.sample_plan import Plan, blend, plan_sample
@@ -98,6 +99,7 @@ class TrainDataset(Dataset[Batch]):
             blend(canvases[sample], canvases[overlay])
         objects = on_samples(placed_objects(self.index, placed, self.augmentation), overlays, len(keys))
         objects = self._paste_and_cut_out(images, objects, keys)
+        self._degrade(images, keys)
         flips, colours = [plan.flip for plan in plans], [plan.colour for plan in plans]
         color_flip = ColorFlip(torch.tensor(flips), torch.from_numpy(np.stack(colours)))
         if not self.color_flip_on_device:
@@ -165,15 +167,21 @@ class TrainDataset(Dataset[Batch]):
         if cached is not None:
             return cached
         # The largest size and zoom, so that a cached image suits all uses.
-        size, zoom = max(self.sizes), self.augmentation.scale[1]
-        reduction, image = read_reduced(self.index.path(image_number), size, zoom)
+        zoom = self.augmentation.scale[1]
+        reduction, image = read_reduced(self.index.path(image_number), self._largest_size, zoom)
         if self.cache:
             self.cache.put(image_number, reduction, image)
         return reduction, image
 
     def reduction(self, source: Size) -> int:
         """Return the factor by which decoding shrinks a JPEG of size `source` as stored, see `_decode`."""
-        return reduction_for(source, max(self.sizes), self.augmentation.scale[1])
+        return reduction_for(source, self._largest_size, self.augmentation.scale[1])
+
+    @property
+    def _largest_size(self) -> Size:
+        """The largest input size; if images are turned, in the direction in which they are larger."""
+        height, width = max(self.sizes)
+        return (max(height, width),) * 2 if self.augmentation.quarter_turn else (height, width)
 
     def _paste_and_cut_out(self, images: np.ndarray, objects: Objects, keys: Sequence[SampleKey]) -> Objects:
         settings = self.augmentation
@@ -181,6 +189,14 @@ class TrainDataset(Dataset[Batch]):
             return objects
         generators = [np.random.default_rng([self.seed, key.epoch, key.image_number + 1, 2]) for key in keys]
         return paste_and_cut_out(images, objects, settings, generators, self.pad_value)
+
+    def _degrade(self, images: np.ndarray, keys: Sequence[SampleKey]) -> None:
+        settings = self.augmentation
+        if settings.blur or settings.noise or settings.jpeg:
+            generators = [
+                np.random.default_rng([self.seed, key.epoch, key.image_number + 1, 3]) for key in keys
+            ]
+            degrade(images, settings, generators)
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:

@@ -109,6 +109,12 @@ def _describe_augmentation(augmentation: Augmentation) -> str:
         "rotation": f"{augmentation.rotation:g}",
         "shear": f"{augmentation.shear:g}",
         "flip": f"{augmentation.flip:g}",
+        "vertical flip": f"{augmentation.vertical_flip:g}",
+        "quarter turn": f"{augmentation.quarter_turn:g}",
+        "grey": f"{augmentation.grey:g}",
+        "blur": f"{augmentation.blur:g}",
+        "noise": f"{augmentation.noise:g}",
+        "JPEG": f"{augmentation.jpeg:g}",
         "multi-scale": f"{augmentation.multi_scale:g}",
     }
     parts = [f"{name} {strength}" for name, strength in strengths.items() if strength != "0"]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from utils.augment.box_transform import PlacedImage, placed_objects
+from utils.augment.orientation import UPRIGHT
 from utils.augment.placement import paste_uses, resolve
 from utils.augment.sample_plan import blend, plan_mosaic, plan_sample, plan_single, random_transform
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
@@ -130,7 +131,7 @@ def test_probabilities_are_kept():
 def test_switched_off_nothing_is_random():
     first, second = (plan_single(SIZE, NO_AUGMENTATION, np.random.default_rng(seed)) for seed in (0, 1))
     assert first == second
-    assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), None)
+    assert first == (1.0, (0, 0), (0, 0), (0, 0, 160, 120), None, UPRIGHT)
 
 
 def test_a_single_image_is_zoomed_around_the_middle():
