@@ -16,7 +16,9 @@ import torch
 from utils.analysis.analyse import analyse
 from utils.analysis.compare import compare
 from utils.analysis.per_image import write_image_counts
+from utils.data.index import DatasetIndex
 from utils.data.readable import unreadable_lines
+from utils.data.single_class import SINGLE_CLASS, as_single_class
 from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.evaluate.evaluator import Matched, Metrics, compute_metrics, match_detections
@@ -28,6 +30,7 @@ from utils.evaluate.read_results import (
     read_results,
 )
 from utils.evaluate.write_results import write_coco_ground_truth, write_coco_results, write_text_folders
+from utils.formats.data_source import names_classes
 from utils.formats.read_data import read_many, require_boxes, require_images
 from utils.inference.detect import DetectSettings
 from utils.inference.detect_dataset import detect_dataset
@@ -44,6 +47,8 @@ from utils.system.settings import NonNegativeInt, PositiveInt, check_ranges
 from utils.weights.checkpoint import store_thresholds
 from utils.weights.file_kind import refuse_exported
 from utils.weights.thresholds import best_thresholds
+
+MAX_CLASSES = 10_000  # of data without class names, whose numbers do not matter
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def detect(config: Config) -> Inputs:
     )
     on_device = describe_trained(trained)
     print(on_device)
-    index = read_many(config.data, trained.class_names)
+    index = read_for(trained.class_names, config)
     print_notes(index)
     require_images(index, ", ".join(config.data))
     require_boxes(index, ", ".join(config.data))
@@ -192,6 +197,18 @@ def detect(config: Config) -> Inputs:
         ("settings", f"confidence threshold {config.confidence:g}, NMS IoU {config.nms_iou:g}"),
     ]
     return Inputs(files_of_index(index), flatten_detections(found.detections), facts)
+
+
+def read_for(class_names: tuple[str, ...], config: Config) -> DatasetIndex:
+    """Read the data with the classes of the weights; all as one for weights of `train.py --single-class`."""
+    if class_names != (SINGLE_CLASS,):
+        return read_many(config.data, class_names)
+    numbers = None if all(map(names_classes, config.data)) else [*map(str, range(MAX_CLASSES))]
+    index = read_many(config.data, numbers)
+    if SINGLE_CLASS in index.class_names:
+        return read_many(config.data, class_names)
+    print(f"all classes of the data count as one, {SINGLE_CLASS}, as the weights were trained")
+    return as_single_class(index)
 
 
 def read_files(config: Config) -> Inputs:

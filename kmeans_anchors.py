@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nets import stride_of
-from utils.data.class_names import read_classes
+from utils.data.class_names import DEFAULT_CLASSES, read_classes
 from utils.data.summary import print_notes
 from utils.data.types import Size
 from utils.formats.read_data import read_data, require_boxes
@@ -28,7 +28,7 @@ class Config:
     """Choose anchors for a data set."""
 
     data: str = str(ROOT / "2007_train.txt")  # training data: list file, VOC2007:train, a.json:images/
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
+    classes: Path = DEFAULT_CLASSES  # class names, one per line
     model: str = "yolov3"  # model to fit anchors for; help lists them all
     backbone: str = ""  # replacement backbone of the model
     neck: str = ""  # replacement neck

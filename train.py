@@ -15,8 +15,9 @@ from tyro.conf import OmitArgPrefixes
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.losses.common import LossOptions
 from utils.augment.settings import Augmentation
-from utils.data.class_names import read_classes
+from utils.data.class_names import DEFAULT_CLASSES, read_classes
 from utils.data.index import DatasetIndex
+from utils.data.settings import DataSettings
 from utils.data.summary import data_line, print_notes
 from utils.data.types import Size
 from utils.formats.data_source import absolute_spec
@@ -60,9 +61,6 @@ from utils.train.phases import plan_run
 from utils.train.settings import MachineSettings, OptimizerSettings, PhaseSettings, TrainSettings
 from utils.train.trainer import Trainer
 
-DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
-SPLITS = ("train", "val", "test")
-
 
 @dataclass(frozen=True)
 class Config:
@@ -72,6 +70,7 @@ class Config:
     val: tuple[str, ...] = (str(ROOT / "2007_val.txt"),)  # validation data, in the same forms
     test: tuple[str, ...] = ()  # data for the final evaluation of the best weights; default: --val
     classes: Path | None = None  # class names, one per line; default: the data's own, else the VOC classes
+    data: OmitArgPrefixes[DataSettings] = DataSettings()  # what of the data is used
     model: str = "yolox_nano"  # model name, see docs/models.md; help lists them all
     backbone: str = ""  # replacement backbone: a name, or timm:NAME; help lists all
     neck: str = ""  # replacement neck
@@ -211,8 +210,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
     with preflight.check():
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")
-    specs = {name: getattr(config, name) for name in SPLITS}
-    data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight, config.phases.fraction)
+    specs = {name: getattr(config, name) for name in ("train", "val", "test")}
+    data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight, config.data)
     with preflight.check():
         model = model_of(config)
         check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from utils.data.class_names import names_to_paste, names_with_counts, read_classes
+from utils.data.class_names import DEFAULT_CLASSES, names_to_paste, names_with_counts, read_classes
 from utils.data.index import DatasetIndex, select_boxes
 from utils.data.summary import Problem, count_table, problem_text, shared_images
 from utils.formats.list_file import write_list
@@ -38,7 +38,7 @@ class Config:
 
     devkit: Path = ROOT / "VOCdevkit"  # folder that contains VOC2007 and other years
     sets: tuple[str, ...] = ("2007:train", "2007:val")  # list files to write, as year:split
-    classes: Path = ROOT / "model_data" / "voc_classes.txt"  # class names, one per line
+    classes: Path = DEFAULT_CLASSES  # class names, one per line
     mode: Literal["all", "split", "lists"] = "all"  # split the images, write the list files, or both (all)
     trainval_percent: float = 0.9  # fraction of the images for training and validation
     train_percent: float = 0.9  # fraction of those for training

@@ -14,9 +14,10 @@ from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
 from tests.utils.system.test_lock import start_holder
 from train import Config, complete, read_all_data
 from utils.data.notes import OTHER_CLASSES, counts_by_subject
+from utils.data.settings import DataSettings
 from utils.run.folder import read_config
 from utils.system.settings import check_ranges, flat_values
-from utils.train.settings import PhaseSettings
+from utils.weights.checkpoint import load_checkpoint
 from utils.weights.pretrained import SOURCES
 
 LOSSES = ("box", "objectness", "class", "l1")
@@ -222,6 +223,24 @@ def test_what_trains_is_what_was_asked_for(home, tmp_path, capsys):
     assert same(torch.load(folder / "last.pt", weights_only=True)["model"], last)
 
 
+def test_a_single_class_is_measured_as_one(home, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    year = home / "VOC2007"
+    options = ["--image-size", SIZE, SIZE, "--device", "cpu"]
+    data = ["--train", f"{year}:train", "--val", home / "2007_val.txt", "--classes", year / "classes.txt"]
+    data += ["--weights", home / "start.pt"]
+    more = ["--epochs", 1, "--workers", 0, "--output", tmp_path, "--name", "r", "--single-class"]
+    output = accepted(capsys, "train.py", *data, *options, *more)
+    assert "objects of 1 classes" in output
+    weights = tmp_path / "r" / "best.pt"
+    assert load_checkpoint(weights)["class_names"] == ["object"]
+    output = accepted(capsys, "get_map.py", "--weights", weights, "--data", home / "2007_val.txt", *options)
+    assert "all classes of the data count as one, object, as the weights were trained" in output
+    found = json.loads((tmp_path / "map_out" / "metrics.json").read_text("utf-8"))
+    assert list(found["per_class"]) == ["object"] and found["per_class"]["object"]["objects"] > 6
+    assert found["coco"]["map"] == pytest.approx(float(rows_of(tmp_path / "r")[0]["map50_95"]), abs=1e-6)
+
+
 def test_published_weights_are_recorded_as_the_file_that_was_used(home, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("utils.run.prepare.pretrained_weights", lambda model: home / "start.pt")
     year = home / "VOC2007"
@@ -295,11 +314,19 @@ def test_several_data_sets_are_one_and_all_have_the_classes_of_the_training_data
 
 
 def test_a_fraction_of_the_training_images(several):
-    data = read(several, ["one", "two"], phases=PhaseSettings(fraction=0.5))
+    data = read(several, ["one", "two"], data=DataSettings(fraction=0.5))
     assert [len(data[name]) for name in ("train", "val", "test")] == [1, 1, 1]
     assert data["train"].class_names == ("cat", "dog", "fox")
     with pytest.raises(ValueError, match="fraction"):
-        check_ranges(Config(phases=PhaseSettings(fraction=0.0)))
+        check_ranges(Config(data=DataSettings(fraction=0.0)))
+
+
+def test_all_classes_as_one(several):
+    data = read(several, ["one", "two"], data=DataSettings(single_class=True))
+    assert {index.class_names for index in data.values()} == {("object",)}
+    assert data["train"].labels.tolist() == [0] * 5 and data["val"].labels.tolist() == [0] * 2
+    data = read(several, ["one"], data=DataSettings(single_class=True))  # it does not know the fox
+    assert data["val"].labels.tolist() == [0]
 
 
 def test_what_the_training_data_has_not_is_left_out_of_the_others(several):

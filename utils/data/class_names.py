@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from utils.system.cli import ROOT
 from utils.system.files import read_text, write_text
 
+DEFAULT_CLASSES = ROOT / "model_data" / "voc_classes.txt"
 MAX_NAME_LENGTH = 1000  # characters
 # Control characters, line and paragraph separators, and halves of surrogate pairs, by Unicode category: XML,
 # UTF-8 or a line of a class list cannot hold them. Nor can XML hold the two non-characters.

@@ -11,6 +11,8 @@ from nets.common.detector import Detector
 from utils.data.fraction import fraction_of
 from utils.data.index import DatasetIndex
 from utils.data.readable import require_readable
+from utils.data.settings import DataSettings
+from utils.data.single_class import as_single_class
 from utils.data.types import Size
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
 from utils.models.anchor_fit import fit_line
@@ -67,12 +69,12 @@ def read_run_data(
     classes: Path | None,
     default_classes: Path,
     preflight: Preflight,
-    fraction: float = 1.0,
+    settings: DataSettings,
 ) -> dict[str, DatasetIndex]:
     """Read the data sets by name, "train" first, without those that have no specs. Errors go to `preflight`.
 
-    Of the training images only a fraction is kept. Class names come from the file `classes`, else from the
-    training data, else from the file `default_classes`.
+    Class names come from the file `classes`, else from the training data, else from the file
+    `default_classes`. The settings choose what of the data is used.
     """
     data: dict[str, DatasetIndex] = {}
     names, classes_read = None, False
@@ -82,8 +84,9 @@ def read_run_data(
         if classes_read and given:
             with preflight.check():
                 index = read_many(given, names)
-                data[name] = fraction_of(index, fraction) if name == "train" else index
-                names = names or data[name].class_names  # those of the training data, for all data sets
+                names = names or index.class_names  # those of the training data, for all data sets
+                index = fraction_of(index, settings.fraction) if name == "train" else index
+                data[name] = as_single_class(index) if settings.single_class else index
                 for require in (require_images, require_boxes, require_readable):
                     require(data[name], ", ".join(given))
     return data

@@ -24,14 +24,13 @@ Decay = Literal["cosine", "step", "constant"]
 
 @dataclass(frozen=True)
 class PhaseSettings:
-    """The epochs and batch sizes of a run, what is frozen at first, and how many of the images are used."""
+    """The epochs and batch sizes of a run, and what is frozen at first."""
 
     epochs: PositiveInt | None = None  # training epochs; default: depends on the number of images
     freeze_epochs: NonNegativeInt | None = None  # frozen epochs, at first; default: 1/5 of all, or 0
     freeze: tuple[str, ...] = ("backbone",)  # backbone, neck, head, or backbone:N (its first N stages)
     batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: the fastest that fits into memory
     freeze_batch_size: PositiveInt | Literal["auto"] = 16  # the same while frozen; auto: twice --batch-size
-    fraction: PositiveFraction = 1.0  # fraction of the training images to use, the same ones every time
     clean_share: Fraction = 0.3  # final fraction of epochs without mosaic, mixup, copy-paste and cutout
 
 
