@@ -43,14 +43,12 @@ def measure_batch_norm(trainer: Trainer, epoch: int) -> None:
     layers = updated_layers(trainer.detector)
     if phase is None or not layers:
         return
-    dataset = trainer.dataset(phase)
-    share = max(1, len(dataset) // processes.world_size)
-    own = min(LARGER_BATCHES * processes.per_process(phase.batch_size), share)
-    sampler = EpochBatches(
-        len(dataset), own, dataset.seed, dataset.sizes, processes.rank, processes.world_size
-    )
+    dataset, number = trainer.dataset(phase), processes.world_size
+    in_training = math.ceil(phase.batch_size / trainer.gradients.parts)
+    batch_size = max(1, min(LARGER_BATCHES * in_training, MEASURED_IMAGES, len(dataset)) // number)
+    sampler = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, processes.rank, number)
     sampler.set_epoch(epoch)
-    batches = islice(sampler, math.ceil(MEASURED_IMAGES / (own * processes.world_size)))
+    batches = islice(sampler, math.ceil(MEASURED_IMAGES / (batch_size * number)))
     images = (batch_to_device(dataset.batch(keys), trainer.device)[0] for keys in batches)
     with autocasting(trainer.device, trainer.autocast):
         measure_statistics(trainer.evaluated, layers, images, processes)

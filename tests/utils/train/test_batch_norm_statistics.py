@@ -108,6 +108,19 @@ def test_with_batches_of_one_image_all_stay(index):
     assert same_bits(before, copied(statistics(trainer.evaluated)))
 
 
+@pytest.mark.parametrize(
+    ("batch_size", "parts", "sizes"), [(2, 1, [8, 8]), (4, 1, [16]), (4, 2, [8, 8]), (8, 8, [4] * 4)]
+)
+def test_batches_are_four_times_as_large_as_what_fits_in_training(tmp_path, batch_size, parts, sizes):
+    trainer = make_trainer(drawn_index(tmp_path, 17), [replace(PHASE, batch_size=batch_size)])
+    trainer.start_epoch(trainer.phases[0], 0)
+    trainer.gradients.parts = parts  # as after running out of memory
+    seen = []
+    trainer.evaluated.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    measure_batch_norm(trainer, 0)
+    assert seen == sizes  # of 17 images, those that make whole batches
+
+
 def test_which_layers_are_updated(index):
     detector = make_trainer(index).detector
     freeze(detector, ("backbone",))
