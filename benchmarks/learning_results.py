@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from utils.data.summary import align_columns
 from utils.system.files import write_text
 
 STUDENT_T = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26)  # 95 %, from 1 degree of freedom on
@@ -36,15 +37,20 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 def table(results: Results) -> str:
     """Return the results as a table: means over the seeds, with 95 % intervals of AP and AP50, in points."""
-    lines = [f"{'':60}{'AP':>12}{'AP50':>14}{'small':>8}{'medium':>8}{'large':>8}{'seconds':>9}"]
+    rows = [["", "AP", "AP50", "small", "medium", "large", "seconds"]]
     for title, by_program in results.items():
         for program, outcomes in by_program.items():
             columns = [[getattr(outcome, name) for outcome in outcomes] for name in Outcome._fields]
-            means = [interval(column) for column in columns]
-            ap, ap50 = (f"{100 * mean:.1f} ± {100 * half:.1f}" for mean, half in means[:2])
-            sizes = "".join(f"{100 * mean:8.1f}" for mean, _ in means[2:5])
-            lines.append(f"{f'{title}: {program}':60}{ap:>12}{ap50:>14}{sizes}{means[5][0]:9.0f}")
-    return "\n".join(lines).replace("nan", "  -")
+            *means, seconds = [interval(column) for column in columns]
+            points = [f"{in_points(mean)} ± {in_points(half)}" for mean, half in means[:2]]
+            points += [in_points(mean) for mean, _ in means[2:]]
+            rows.append([f"{title}: {program}", *points, f"{seconds[0]:.0f}"])
+    return align_columns(rows)
+
+
+def in_points(value: float) -> str:
+    """Return a fraction in points, with one decimal; a dash for NaN."""
+    return "-" if math.isnan(value) else f"{100 * value:.1f}"
 
 
 def losses(results: Results, kept: dict[str, list[Outcome]]) -> list[str]:

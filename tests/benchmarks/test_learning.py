@@ -56,11 +56,11 @@ def test_what_is_kept_is_read_again(results, tmp_path):
 
 
 def test_the_table(results):
-    table = results.table({"case": {"boxwright": outcomes(results, 0.50, 0.51, 0.52)}})
+    table = results.table({"yolox_nano": {"boxwright": outcomes(results, 0.50, 0.51, 0.52)}})
     head, row = table.splitlines()
     assert head.split() == ["AP", "AP50", "small", "medium", "large", "seconds"]
     rest = ["102.0", "±", "5.0", "-", "51.0", "51.0", "10"]
-    assert row.split() == ["case:", "boxwright", "51.0", "±", "2.5", *rest]
+    assert row.split() == ["yolox_nano:", "boxwright", "51.0", "±", "2.5", *rest]
 
 
 @pytest.mark.parametrize("text", ["nothing", "mine=a,b", "mine=a,b,c,d,e"])
