@@ -96,7 +96,7 @@ def test_it_trains_and_compares(tmp_path):
     assert done.returncode == 0, done.stderr
     *lines, _, ours, theirs = done.stdout.splitlines()
     assert [json.loads(line)["of"] for line in lines] == ["boxwright", "peer"] * 2
-    assert "scratch, 64 px, 1 epochs: boxwright" in ours and "50.0 ± 0.0" in theirs
+    assert "scratch, 64 px, 1 epochs, --device cpu: boxwright" in ours and "50.0 ± 0.0" in theirs
     (rows,) = json.loads(kept.read_text()).values()
     assert len(rows) == 2 and all(0 <= row["ap"] <= 1 for row in rows)
     kept.write_text(kept.read_text().replace('"ap": 0.0', '"ap": 0.5'))
