@@ -9,10 +9,12 @@ from torch import nn
 from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_trainer, same_bits, train_epoch
 from utils.loader.batch import Batch
 from utils.system.distributed import Processes
+from utils.train import batch_norm_statistics
 from utils.train.batch_norm_statistics import (
     BatchNorm,
     measure_batch_norm,
     measure_statistics,
+    steps_trained,
     updated_layers,
 )
 from utils.train.freezing import freeze
@@ -109,16 +111,33 @@ def test_with_batches_of_one_image_all_stay(index):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "parts", "sizes"), [(2, 1, [8, 8]), (4, 1, [16]), (4, 2, [8, 8]), (8, 8, [4] * 4)]
+    ("batch_size", "parts", "sizes"), [(2, 1, [5] * 3), (4, 1, [8] * 2), (4, 2, [5] * 3), (8, 8, [3] * 5)]
 )
-def test_batches_are_four_times_as_large_as_what_fits_in_training(tmp_path, batch_size, parts, sizes):
+def test_batches_are_at_most_four_times_those_of_training(tmp_path, batch_size, parts, sizes):
     trainer = make_trainer(drawn_index(tmp_path, 17), [replace(PHASE, batch_size=batch_size)])
     trainer.start_epoch(trainer.phases[0], 0)
     trainer.gradients.parts = parts  # as after running out of memory
     seen = []
     trainer.evaluated.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     measure_batch_norm(trainer, 0)
-    assert seen == sizes  # of 17 images, those that make whole batches
+    assert seen == sizes  # of 17 images
+
+
+def test_once_training_has_gone_on_for_long_the_running_ones_stay(index, monkeypatch):
+    trainer = make_trainer(index)
+    train_epoch(trainer)
+    before = copied(statistics(trainer.evaluated))
+    monkeypatch.setattr(batch_norm_statistics, "SETTLED_STEPS", 1)
+    measure_batch_norm(trainer, 0)
+    assert same_bits(before, copied(statistics(trainer.evaluated)))
+
+
+def test_steps_are_counted_from_the_last_unfreezing(index):
+    frozen, free = replace(PHASE, frozen=("backbone",), epochs=3), replace(PHASE, epochs=2)
+    trainer = make_trainer(index, [frozen, free])  # 2 steps an epoch
+    for steps, trained in ((0, 0), (1, 1), (6, 6), (7, 1), (10, 4)):
+        trainer.steps = steps
+        assert steps_trained(trainer) == trained
 
 
 def test_which_layers_are_updated(index):
