@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -125,6 +126,7 @@ def test_tensorboard_has_each_epoch_once_after_an_interruption(folder):
     with open_experiments(("tensorboard",), folder, 0) as experiments:
         for epoch, loss in enumerate([4.0, 3.0, 9.0], 1):
             experiments.log({"loss": loss, "map50": 0.5}, epoch)
+    time.sleep(1.1)  # files are read in the order of their names, which hold the second
     with open_experiments(("tensorboard",), folder, 2) as experiments:  # killed before epoch 3 was saved
         experiments.log({"loss": 2.0}, 3)
     assert scalars(folder, "loss") == [(1, 4.0), (2, 3.0), (3, 2.0)]
