@@ -24,19 +24,19 @@ from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
+from utils.run.find_run import run_to_resume
 from utils.run.fit import fit
-from utils.run.folder import create_run_folder, has_checkpoint, read_config
+from utils.run.folder import create_run_folder, read_config
 from utils.run.loggers import check_loggers
 from utils.run.prepare import (
     check_weights,
-    folder_before_restart,
     open_folder,
     prepare_detector,
     read_run_data,
     weights_file,
 )
 from utils.run.preview import save_previews
-from utils.run.resume import find_run, plan_changes
+from utils.run.resume import plan_changes
 from utils.run.run_evaluation import conclude
 from utils.run.settings import Run, RunSettings
 from utils.sample.settings import sample_changes
@@ -100,7 +100,7 @@ def main(config: Config) -> None:
         return
     processes = torchrun_processes()
     device = processes.device(choose_device(config.machine.device))
-    folder = resumed_run(config)
+    folder = run_to_resume(config.resume, config.output)
     changes = changed_settings(config, folder) if folder else []
     keep_freed_memory()
     with process_group(processes, device):
@@ -122,17 +122,9 @@ def main(config: Config) -> None:
                 conclude(trainer, data.get("test", data["val"]), run)
 
 
-def resumed_run(config: Config) -> Path | None:
-    """Return the folder of the run to resume: the run requested, or the run that torchrun restarts."""
-    if config.resume:
-        return find_run(config.resume, config.output)
-    restarted = folder_before_restart()
-    return restarted if restarted and has_checkpoint(restarted) else None
-
-
 def saved_config(config: Config) -> Config | None:
     """Return the settings of the run to resume, which flags can override."""
-    folder = resumed_run(config)
+    folder = run_to_resume(config.resume, config.output)
     return read_config(folder, Config) if folder else None
 
 

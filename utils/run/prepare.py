@@ -18,9 +18,9 @@ from utils.formats.read_data import given_classes, read_many, require_boxes, req
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
 from utils.run.failures import require_room
+from utils.run.find_run import folder_before_restart, remember_folder
 from utils.run.folder import changed_data, create_run_folder, has_checkpoint, write_config
 from utils.run.resume import Progress, restore_run
-from utils.system.distributed import recall, remember, restart_count
 from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
@@ -30,8 +30,6 @@ from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
 from utils.weights.read_weights import read_weights
-
-RUN_FOLDER = "run_folder"  # the name under which torchrun's store has it
 
 
 def check_weights(weights: str, model: str) -> None:
@@ -92,12 +90,6 @@ def read_run_data(
     return data
 
 
-def folder_before_restart() -> Path | None:
-    """Return the folder of the run, if torchrun has restarted its processes; None if there is none yet."""
-    folder = recall(RUN_FOLDER) if restart_count() else None
-    return Path(folder) if folder and Path(folder).is_dir() else None
-
-
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, and remove the folder if an error comes before its first checkpoint."""
@@ -126,7 +118,7 @@ def open_folder(
         if (earlier := folder_before_restart()) and not has_checkpoint(earlier):
             shutil.rmtree(earlier)  # it died before the first checkpoint
         folder = create_run_folder(settings["output"], settings["name"])
-        remember(RUN_FOLDER, str(folder.absolute()))
+        remember_folder(folder)
     folder = trainer.processes.broadcast(folder)
     assert folder is not None
     with held(folder) if first else nullcontext():

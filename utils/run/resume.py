@@ -196,19 +196,6 @@ def _newest(folder: Path) -> dict[str, Any]:
         return state
 
 
-def find_run(name: str, output: Path) -> Path:
-    """Return the folder of the run to resume: a path, a name in `output`, or "last" for the newest there."""
-    if name == "last":
-        runs = [file for kind in (LAST, PREVIOUS) for file in output.glob(f"*/{kind}")]
-        if not runs:
-            raise ValueError(f"--resume last: there is no run with a last.pt in {output}")
-        return max(runs, key=lambda file: file.stat().st_mtime).parent
-    for folder in (Path(name), output / name):
-        if any((folder / kind).is_file() for kind in (LAST, PREVIOUS)):
-            return folder
-    raise ValueError(f"--resume {name}: there is no last.pt in {Path(name).absolute()} or {output / name}")
-
-
 def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Path) -> list[str]:
     """Return the settings changed since the run in `folder` was started, each as "--epochs 10 -> 20".
 

@@ -23,7 +23,7 @@ from utils.run.fit import fit
 from utils.run.folder import hash_index, write_config
 from utils.run.loggers import Experiments
 from utils.run.metrics_file import read_metrics
-from utils.run.resume import Progress, find_run, restore_run, save_run
+from utils.run.resume import Progress, restore_run, save_run
 from utils.run.run_evaluation import Evaluation, conclude, evaluate_best, evaluate_run
 from utils.run.settings import Run, RunSettings
 from utils.train.epoch_state import EpochState
@@ -335,22 +335,6 @@ def test_figures_go_to_the_experiments_and_the_end_is_told(index, tmp_path, monk
     with pytest.raises(ZeroDivisionError):
         fit(trainer, index, run_in(tmp_path), Progress())
     assert ends == [True, False]
-
-
-def test_which_run_to_resume(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for number, name in enumerate(("new", "old")):
-        (tmp_path / "logs" / name).mkdir(parents=True)
-        path = tmp_path / "logs" / name / "last.pt"
-        path.touch()
-        os.utime(path, (1000 - number, 1000 - number))
-    logs = tmp_path / "logs"
-    assert find_run("last", logs) == logs / "new"
-    assert find_run("old", logs) == logs / "old" and find_run("logs/old", logs).resolve() == logs / "old"
-    with pytest.raises(ValueError, match=r"--resume lost: there is no last\.pt in .*lost or .*lost"):
-        find_run("lost", logs)
-    with pytest.raises(ValueError, match="--resume last: there is no run"):
-        find_run("last", tmp_path / "empty")
 
 
 def test_figures_of_training_are_those_of_the_weights_saved(index, whole):
