@@ -39,6 +39,7 @@ from utils.run.preview import save_previews
 from utils.run.resume import plan_changes
 from utils.run.run_evaluation import conclude
 from utils.run.settings import Run, RunSettings
+from utils.run.time_budget import time_limit
 from utils.sample.settings import sample_changes
 from utils.system.cli import ROOT, absolute_file, run
 from utils.system.device import (
@@ -55,9 +56,10 @@ from utils.system.memory import keep_freed_memory
 from utils.system.settings import NonNegativeInt, PlainName, check_ranges, flat_values, with_values
 from utils.system.validation import Preflight, check_image_size
 from utils.train.auto_batch_size import with_measured_batch_sizes
+from utils.train.auto_workers import measure_workers
 from utils.train.class_weights import choose_class_weights
 from utils.train.freezing import check_frozen
-from utils.train.phases import plan_run
+from utils.train.phases import PhasePlanner, plan_run
 from utils.train.settings import MachineSettings, OptimizerSettings, PhaseSettings, TrainSettings
 from utils.train.trainer import Trainer
 
@@ -108,16 +110,17 @@ def main(config: Config) -> None:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
         with processes.first_then_others():  # the first may make the sample data set
             config = complete(config if folder else with_data(config))
-        data, model, trainer, config = prepare(config, processes, device)
+        data, model, trainer, planner, config = prepare(config, processes, device)
         if config.preview:
             save_previews(trainer, create_run_folder(config.output, config.name))
             return
-        with open_folder(trainer, data, flat_values(config), folder) as (folder, progress):
+        with open_folder(trainer, data, flat_values(config), folder, planner) as (folder, progress):
             assert config.phases.batch_size != "auto"
-            run = Run(folder, model, config.phases.batch_size, config.schedule)
+            limit = time_limit(planner, data)
+            run = Run(folder, model, config.phases.batch_size, config.schedule, limit)
             with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
                 if config.machine.workers is None:
-                    trainer.measure_workers()
+                    measure_workers(trainer)
                 fit(trainer, data["val"], run, progress)
                 conclude(trainer, data.get("test", data["val"]), run)
 
@@ -163,7 +166,7 @@ def complete(config: Config) -> Config:
 
 def prepare(
     config: Config, processes: Processes, device: torch.device
-) -> tuple[dict[str, DatasetIndex], Preset, Trainer, Config]:
+) -> tuple[dict[str, DatasetIndex], Preset, Trainer, PhasePlanner, Config]:
     """Read the data, and build the detector and its trainer; measure automatic batch sizes."""
     autocast = choose_autocast(config.machine.amp, device)
     set_deterministic(config.machine.deterministic)
@@ -179,7 +182,7 @@ def prepare(
     images = len(data["train"])
     sizes = with_measured_batch_sizes(config.phases, detector, image_size, autocast, images, processes)
     config = replace(config, phases=sizes)
-    phases = plan_run(sizes, config.optimization, config.augmentation, images, config.weights != "none")
+    planner = plan_run(sizes, config.optimization, config.augmentation, images, config.weights != "none")
     settings = TrainSettings(
         image_size=image_size,
         smallest=model.smallest,
@@ -188,7 +191,9 @@ def prepare(
         optimization=config.optimization,
         machine=config.machine,
     )
-    return data, model, Trainer(detector, data["train"], phases, settings, device, processes), config
+    phases = planner.first_phases()
+    trainer = Trainer(detector, data["train"], phases, settings, device, processes)
+    return data, model, trainer, planner, config
 
 
 def read_all_data(config: Config) -> dict[str, DatasetIndex]:

@@ -186,6 +186,23 @@ def test_a_run_goes_on_longer_and_with_smaller_batches(trained_run, tmp_path):
     ]
 
 
+def test_a_run_of_so_many_minutes(trained_run, tmp_path, capsys):
+    """The shortest: one epoch, and one more when it goes on with more time."""
+    home = trained_run.home
+    data = ["--train", home / "VOC2007:train", "--val", home / "2007_val.txt", "--weights", home / "start.pt"]
+    data += ["--classes", home / "VOC2007" / "classes.txt", "--image-size", SIZE, SIZE, "--workers", 0]
+    place = ["--output", tmp_path, "--name", "timed", "--log", "none"]
+    done = script("train.py", *data, *place, "--minutes", 0.001, cwd=home)
+    assert "--minutes 0.001: 1 epochs, 0 of them frozen (an epoch takes " in done.stdout
+    assert "best weights, of epoch 1" in done.stdout
+    seconds = torch.load(tmp_path / "timed" / "last.pt", weights_only=True)["timing"]["seconds"]
+    more = ["--minutes", seconds / 60 + 1e6, "--patience", 1]
+    done = script("train.py", "--resume", tmp_path / "timed", *more, cwd=home)
+    assert "epoch 2/" in done.stdout and "early stopping" in done.stdout
+    text = refused(capsys, "train.py", *data, *place, "--minutes", 1, "--epochs", 3)
+    assert "error: --epochs and --minutes both set the length of the run: omit one of them" in text
+
+
 def test_what_cannot_change_when_a_run_goes_on(trained_run, capsys):
     again = ["--resume", trained_run.folder, "--output", trained_run.home / "logs"]
     message = refused(capsys, "train.py", *again, "--model", "yolox_s")

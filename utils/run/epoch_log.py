@@ -113,13 +113,12 @@ class RunLog:
         self.trainer, self.run = trainer, run
         self.first = trainer.processes.first
         self.experiments = open_experiments(run.settings.log if self.first else (), run.folder, epochs_done)
-        self.total_epochs = total_epochs(trainer.phases)
         self.epochs_before, self.started = epochs_done, time.perf_counter()
         self.rows = 0  # printed since the phase began
 
     def start_epoch(self, phase: Phase, epoch: int) -> None:
         """Print a new phase, and save an image of the first batch of the run."""
-        if phase is not self.trainer.phase:
+        if not phase.trains_like(self.trainer.phase):
             print(phase.describe())
             self.rows = 0
         if self.trainer.steps == 0 and self.first:
@@ -173,15 +172,16 @@ class RunLog:
         """Print the epoch as a table row (on a terminal) or a line, then unreadable files and notices."""
         metrics = evaluation.metrics if evaluation else None
         seconds = (time.perf_counter() - self.started) / (progress.epoch - self.epochs_before)
+        total = total_epochs(self.trainer.phases)
         shown = EpochLine(
             epoch=progress.epoch,
-            total=self.total_epochs,
+            total=total,
             losses=result.losses,
             map50=metrics.map50 if metrics else None,
             map50_95=metrics.map50_95 if metrics else None,
             best=progress.best_epoch == progress.epoch,
             images_per_second=result.images_per_second,
-            seconds_left=seconds * (self.total_epochs - progress.epoch),
+            seconds_left=seconds * (total - progress.epoch),
         )
         if sys.stdout.isatty():
             columns = shutil.get_terminal_size().columns

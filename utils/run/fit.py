@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NoReturn
 
 from utils.data.index import DatasetIndex
@@ -12,6 +12,7 @@ from utils.run.preview import save_bad_batch
 from utils.run.resume import LAST, Progress, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_best, evaluate_run
 from utils.run.settings import Run
+from utils.run.time_budget import TimeBudget
 from utils.system.signals import Stopped, StopSignal, exit_status_of
 from utils.train.batch_norm_statistics import measure_batch_norm
 from utils.train.data_wait import idle_timer
@@ -35,7 +36,9 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
             evaluate_best_again(trainer, validation, run, progress, stop)
         if trainer.steps == 0:
             save(trainer, run, progress, LAST)  # from now on the run can be resumed
-        for phase, epoch in remaining_epochs(trainer.phases, progress.epoch):
+        limit = run.time_limit
+        budget = TimeBudget(trainer, run, limit, validation, progress) if limit else None
+        for phase, epoch in remaining_epochs(trainer, progress):
             if early_stopping(run, progress):
                 break
             state = progress.within
@@ -59,16 +62,18 @@ def fit(trainer: Trainer, validation: DatasetIndex, run: Run, progress: Progress
             evaluation = evaluate_if_due(trainer, validation, run, progress, stop)
             is_best = progress.finish_epoch(evaluation.metrics.map50_95 if evaluation else None)
             notices = log.record(progress, result, evaluation)
+            if budget:
+                budget.epoch_done(bool(phase.frozen), result.seconds, evaluation is not None)
             save_epoch(trainer, run, progress, is_best)
             log.show(progress, result, evaluation, notices)
     trainer.stop_workers()
     return progress
 
 
-def remaining_epochs(phases: Sequence[Phase], done: int) -> Iterator[tuple[Phase, int]]:
-    """Yield the phase and number of each epoch after the first `done` ones."""
-    for epoch in range(done, total_epochs(phases)):
-        yield phase_at(phases, epoch), epoch
+def remaining_epochs(trainer: Trainer, progress: Progress) -> Iterator[tuple[Phase, int]]:
+    """Yield the phase and number of each epoch that is left; a time limit may change how many are."""
+    while progress.epoch < total_epochs(trainer.phases):
+        yield phase_at(trainer.phases, progress.epoch), progress.epoch
 
 
 def early_stopping(run: Run, progress: Progress) -> bool:

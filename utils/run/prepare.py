@@ -25,7 +25,7 @@ from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
 from utils.train.class_weights import weights_line
 from utils.train.defaults import expectation
-from utils.train.phases import total_epochs
+from utils.train.phases import PhasePlanner, total_epochs
 from utils.train.trainer import Trainer
 from utils.weights.load_weights import load_weights
 from utils.weights.pretrained import PRETRAINED, pretrained_weights, weights_source
@@ -104,7 +104,11 @@ def held(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def open_folder(
-    trainer: Trainer, data: Mapping[str, DatasetIndex], settings: Mapping[str, Any], folder: Path | None
+    trainer: Trainer,
+    data: Mapping[str, DatasetIndex],
+    settings: Mapping[str, Any],
+    folder: Path | None,
+    planner: PhasePlanner | None = None,
 ) -> Iterator[tuple[Path, Progress]]:
     """Create the folder of a new run, or restore the run in `folder`; the same in all processes.
 
@@ -126,7 +130,7 @@ def open_folder(
         if resuming:
             for text in changed_data(folder, data):
                 print(f"notice: {text}")
-            progress = restore_run(trainer, folder)
+            progress = restore_run(trainer, folder, planner)
         trainer.processes.wait()  # all have read what the first one writes now
         if first:
             write_config(folder, settings, data)

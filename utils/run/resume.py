@@ -19,7 +19,8 @@ from utils.system.schema import conform
 from utils.system.settings import flag
 from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
-from utils.train.phases import phase_at, total_epochs
+from utils.train.phases import PhasePlanner, phase_at, total_epochs
+from utils.train.time_plan import Timing
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import (
     load_checkpoint,
@@ -52,6 +53,7 @@ class Progress:
     within                  state of the epoch in progress
     notices_given           names of the notices that were printed
     val_data                number of the validation data that `best` is of: 1, plus 1 for each change
+    timing                  of a run with a time limit
     train_sha256            hash of the training data, and of the validation data; "" if unknown
     """
 
@@ -62,6 +64,7 @@ class Progress:
     within: EpochState = field(default_factory=EpochState)
     notices_given: list[str] = field(default_factory=list)
     val_data: int = 1
+    timing: Timing | None = None
     train_sha256: str = ""
     val_sha256: str = ""
 
@@ -112,12 +115,14 @@ def save_run(path: Path, trainer: Trainer, model: Preset, progress: Progress) ->
     )
 
 
-def restore_run(trainer: Trainer, folder: Path) -> Progress:
+def restore_run(trainer: Trainer, folder: Path, planner: PhasePlanner | None = None) -> Progress:
     """Restore the trainer and all random number generators from the newest intact checkpoint.
 
     The phases may differ from before: training continues in the same epoch after the same number of images,
     or at the start of the epoch if the training data has changed. ValueError if the run is beyond the last
     phase or has other classes, or if the checkpoint is of an earlier version and incomplete.
+
+    planner  of a run with a time limit, whose phases are those last planned
     """
     advice = f"start a new training with --weights {folder / LAST}"
     state = with_present_names(_newest(folder))
@@ -140,6 +145,9 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
     hashes = {f"{name}_sha256": recorded_hash(folder, name) for name in ("train", "val")} | {
         name: state[name] for name in ("train_sha256", "val_sha256") if name in state
     }
+    timing = conform(state["timing"], Timing) if planner and state.get("timing") else None
+    if planner and timing:
+        trainer.set_phases(planner.phases(timing.lengths))
     within = _within(trainer, state, hashes["train_sha256"] in ("", hash_index(trainer.train_index)))
     with naming(f"the checkpoint in {folder}", advice):
         restore_module(trainer.detector, state["model"])
@@ -163,6 +171,7 @@ def restore_run(trainer: Trainer, folder: Path) -> Progress:
         within=within,
         notices_given=state.get("notices_given", []),  # absent from the first versions, like those below
         val_data=state.get("val_data", 1),
+        timing=timing,
         **hashes,
     )
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from utils.system.schema import conform
 from utils.system.settings import NonNegativeInt, PositiveFloat, Range
 from utils.train.epoch_state import EpochState
+from utils.train.time_plan import Timing
 
 # NaN where the validation data has no object that counts.
 Best = Annotated[Any, Range("from -1 to 1", lambda best: isinstance(best, float) and not abs(best) > 1)]
@@ -67,6 +68,7 @@ class RunState:
     evaluations_since_best: NonNegativeInt
     notices_given: list[str] = field(default_factory=list)
     val_data: NonNegativeInt = 1
+    timing: Timing | None = None
     train_sha256: str = ""
     val_sha256: str = ""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from nets import Preset
 from utils.run.loggers import LogName
 from utils.system.settings import NonNegativeInt, PositiveInt
+from utils.train.time_plan import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,10 @@ class RunSettings:
 
 
 class Run(NamedTuple):
-    """A run on disk: its folder, its model, the batch size of evaluation, and its settings."""
+    """A run on disk: its folder, its model, the batch size of evaluation, its settings and its time limit."""
 
     folder: Path
     model: Preset
     eval_batch_size: int
     settings: RunSettings = RunSettings()
+    time_limit: TimeLimit | None = None

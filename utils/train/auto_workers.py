@@ -5,50 +5,65 @@ It affects the speed only: batches are the same with any number.
 
 import time
 from collections.abc import Sequence
+from itertools import islice
+from typing import NamedTuple
 
 import torch
 
 from nets.common.detector import Detector
 from utils.loader.batch import Batch, batch_to_device
 from utils.loader.train_dataset import SampleKey, TrainDataset
-from utils.system.device import autocasting
+from utils.system.device import autocasting, usable_cores
+from utils.system.settings import with_values
+from utils.train.trainer import Trainer
 
 MAX_WORKERS = 16
 MARGIN = 1.25  # loading times vary: with just enough workers a GPU would wait now and then
 
 
-def choose_workers(load: float, step: float, cores: int, on_gpu: bool) -> int:
-    """Return the smallest number of workers that gives the shortest time per batch.
+class BatchTimes(NamedTuple):
+    """The seconds in which one process loads a batch, and in which the device trains on it."""
 
-    load   seconds in which one process loads a batch
-    step   seconds in which the device trains on it
+    load: float
+    step: float
 
-    Without workers the two times add up. With workers the longer one counts, but when training on the CPU
-    each worker takes one of its cores.
-    """
+    def with_workers(self, workers: int, cores: int, on_gpu: bool) -> float:
+        """Return the seconds per batch with so many workers.
 
-    def seconds(workers: int) -> float:
+        Without workers the two times add up. With workers the longer one counts, but when training on the
+        CPU each worker takes one of its cores.
+        """
         if workers == 0:
-            return load + step
-        return max(MARGIN * load / workers, step if on_gpu else step * cores / (cores - workers))
+            return self.load + self.step
+        step = self.step if on_gpu else self.step * cores / max(1, cores - workers)
+        return max(MARGIN * self.load / workers, step)
 
-    return min(range(min(MAX_WORKERS, cores - 1) + 1), key=seconds)
+
+def choose_workers(times: BatchTimes, cores: int, on_gpu: bool) -> int:
+    """Return the smallest number of workers that gives the shortest time per batch."""
+    numbers = range(min(MAX_WORKERS, cores - 1) + 1)
+    return min(numbers, key=lambda workers: times.with_workers(workers, cores, on_gpu))
 
 
-def measured_workers(
-    dataset: TrainDataset,
-    batches: Sequence[Sequence[SampleKey]],
-    detector: Detector,
-    autocast: torch.dtype | None,
-    cores: int,
-) -> int:
-    """Choose the number of workers by measuring loading and training on this machine; prints it."""
-    device = detector.device
-    load, batch = measure_loading(dataset, batches)
-    step = measure_step(detector, batch, device, autocast)
-    workers = choose_workers(load, step, cores, device.type == "cuda")
-    print(f"workers: {workers} (a batch takes {load:.3f} s to load, {step:.3f} s to train on)")
-    return workers
+def measure_workers(trainer: Trainer) -> None:
+    """Set the number of workers by measuring loading and training on this machine; prints it."""
+    times = measure_times(trainer)
+    workers = choose_workers(times, cores_of(trainer), trainer.device.type == "cuda")
+    print(f"workers: {workers} (a batch takes {times.load:.3f} s to load, {times.step:.3f} s to train on)")
+    trainer.settings = with_values(trainer.settings, {"workers": workers})
+
+
+def cores_of(trainer: Trainer) -> int:
+    """Return the number of processor cores for each process."""
+    return max(1, usable_cores() // trainer.processes.local_world_size)
+
+
+def measure_times(trainer: Trainer) -> BatchTimes:
+    """Measure the times of the batches of the first phase."""
+    phase = trainer.phases[0]
+    batches = list(islice(trainer.open_loader(phase)[1], 4))
+    load, batch = measure_loading(trainer.dataset(phase), batches)
+    return BatchTimes(load, measure_step(trainer.detector, batch, trainer.device, trainer.autocast))
 
 
 def measure_loading(dataset: TrainDataset, batches: Sequence[Sequence[SampleKey]]) -> tuple[float, Batch]:

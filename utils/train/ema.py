@@ -24,11 +24,16 @@ class EMA(Generic[ModelT]):
         self, model: ModelT, total_steps: int, max_decay: float = 0.9998, share: float = 0.05
     ) -> None:
         self.module: ModelT = copy.deepcopy(model).eval().requires_grad_(False)
-        self.decay = min(max_decay, 1 - 1 / max(total_steps * share, 2))
-        self.ramp = min(2000.0, max(total_steps * share, 1))
+        self.max_decay, self.share = max_decay, share
+        self.set_length(total_steps)
         self.steps = 0
         # Listed once: doing so at each step took longer than the averaging itself.
         self._averaged, self._current = _tensors(self.module), _tensors(model)
+
+    def set_length(self, total_steps: int) -> None:
+        """Set the number of steps of the run."""
+        self.decay = min(self.max_decay, 1 - 1 / max(total_steps * self.share, 2))
+        self.ramp = min(2000.0, max(total_steps * self.share, 1))
 
     @torch.no_grad()
     def update(self) -> None:

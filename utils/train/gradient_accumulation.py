@@ -63,7 +63,7 @@ class GradientAccumulator:
 
     def start_phase(self, phase: Phase) -> None:
         """Prepare for a phase: DistributedDataParallel must know which parameters are trained."""
-        if self.processes.world_size == 1 or self.phase is phase:
+        if self.processes.world_size == 1 or phase.trains_like(self.phase):
             return
         device_ids = [self.device] if self.device.type == "cuda" else None
         self.losses_of = DistributedDataParallel(self.compiled, device_ids=device_ids)

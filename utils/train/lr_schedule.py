@@ -44,11 +44,16 @@ class LRSchedule:
         warmup_epochs: float,
         decay: Decay,
     ) -> None:
-        self.optimizer, self.phases, self.images = optimizer, phases, images
+        self.optimizer, self.images = optimizer, images
         self.warmup_epochs, self.decay = warmup_epochs, decay
+        self.set_phases(phases)
+
+    def set_phases(self, phases: Sequence[Phase]) -> None:
+        """Set the phases of the run."""
+        self.phases = phases
         self.total_steps = sum(phase.epochs * self.steps_per_epoch(phase) for phase in phases)
         self.first_steps = [
-            self.first_step(group["part"], group["stage"]) for group in optimizer.param_groups
+            self.first_step(group["part"], group["stage"]) for group in self.optimizer.param_groups
         ]
 
     def steps_per_epoch(self, phase: Phase) -> int:

@@ -33,6 +33,10 @@ class Phase:
     frozen: tuple[str, ...]
     augmentation: Augmentation
 
+    def trains_like(self, other: "Phase | None") -> bool:
+        """Return whether the phase is the other one, of whatever number of epochs."""
+        return other is not None and replace(self, epochs=other.epochs) == other
+
     def describe(self) -> str:
         """Return a line that says what trains and how."""
         frozen = describe_frozen(self.frozen)
@@ -44,17 +48,86 @@ class Phase:
         )
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """The lengths of a run and its parts, in epochs.
+
+    epochs         of the whole run
+    freeze_epochs  at first, with frozen parts
+    clean_start    before the first clean epoch
+    """
+
+    epochs: int
+    freeze_epochs: int
+    clean_start: int
+
+
+@dataclass(frozen=True)
+class PhasePlanner:
+    """Plans the phases of a run of any length.
+
+    frozen, unfrozen  the two kinds of phases
+    settings          the epochs, the frozen epochs and the clean share
+    images            number of training images
+    from_weights      whether the run starts from trained weights
+    """
+
+    frozen: Phase
+    unfrozen: Phase
+    settings: PhaseSettings
+    images: int
+    from_weights: bool
+
+    def first_phases(self) -> tuple[Phase, ...]:
+        """Return the phases of the epochs that are set, or suggested for the images; prints the latter.
+
+        Of a run with a time limit they are preliminary: its epochs are planned when its speed is known.
+        """
+        epochs, minutes = self.settings.epochs, self.settings.minutes
+        if epochs is not None and minutes is not None:
+            raise ValueError("--epochs and --minutes both set the length of the run: omit one of them")
+        if epochs is None:
+            epochs = suggest_epochs(self.images)
+            if minutes is None:
+                print(f"--epochs is not set: {epochs} for {self.images} images")
+        return self.phases(self.lengths(epochs))
+
+    def lengths(self, epochs: int, done: int = 0, before: Lengths | None = None) -> Lengths:
+        """Return the lengths of a run of so many epochs.
+
+        If `done` of them are over, by the plan `before`, what has begun by then is not put off.
+        """
+        freeze = self.settings.freeze_epochs
+        freeze = suggest_freeze_epochs(epochs, self.from_weights) if freeze is None else freeze
+        freeze = freeze if self.settings.minutes is None else min(freeze, epochs)
+        clean = epochs - round(epochs * self.settings.clean_share)
+        if before is not None:
+            freeze = before.freeze_epochs if done >= before.freeze_epochs else max(done, freeze)
+            clean = before.clean_start if done >= before.clean_start else max(done, clean)
+        return Lengths(epochs, freeze, clean)
+
+    def phases(self, lengths: Lengths) -> tuple[Phase, ...]:
+        """Return the phases of a run of these lengths."""
+        return split_phases(lengths, self.frozen, self.unfrozen)
+
+
 def plan_phases(
     epochs: int, freeze_epochs: int, clean_share: float, frozen: Phase, unfrozen: Phase
 ) -> tuple[Phase, ...]:
-    """Split a run into phases: the first `freeze_epochs` frozen, the last `clean_share` of epochs clean.
+    """Split a run into phases: the first `freeze_epochs` frozen, the last `clean_share` of epochs clean."""
+    clean_start = epochs - round(epochs * clean_share)
+    return split_phases(Lengths(epochs, freeze_epochs, clean_start), frozen, unfrozen)
+
+
+def split_phases(lengths: Lengths, frozen: Phase, unfrozen: Phase) -> tuple[Phase, ...]:
+    """Return the phases of a run of these lengths.
 
     Clean means without mosaic, mixup, copy-paste and cutout, so that the network sees natural images last:
     a mosaic has more and smaller objects, cut at the seams.
     """
+    epochs, freeze_epochs, clean_start = lengths.epochs, lengths.freeze_epochs, lengths.clean_start
     if not 0 <= freeze_epochs <= epochs:
         raise ValueError(f"--freeze-epochs {freeze_epochs} is not within 0 and --epochs, which is {epochs}")
-    clean_start = epochs - round(epochs * clean_share)
     spans = [
         (replace(frozen, epochs=0), 0, freeze_epochs),
         (replace(unfrozen, epochs=0), freeze_epochs, epochs),
@@ -129,14 +202,8 @@ def plan_run(
     augmentation: Augmentation,
     images: int,
     from_weights: bool,
-) -> tuple[Phase, ...]:
-    """Plan the phases of a run on so many images, `from_weights` or from scratch; prints what it chooses."""
-    epochs, frozen_epochs = settings.epochs, settings.freeze_epochs
-    if epochs is None:
-        epochs = suggest_epochs(images)
-        print(f"--epochs is not set: {epochs} for {images} images")
-    if frozen_epochs is None:
-        frozen_epochs = suggest_freeze_epochs(epochs, from_weights)
+) -> PhasePlanner:
+    """Return the planner of a run on so many images; prints the learning rate."""
     factor = optimization.layer_decay
     decay = f", and by {factor:g} for each stage away from the head" if factor != 1 else ""
     print(
@@ -150,8 +217,7 @@ def plan_run(
         return Phase(name, 0, batch, peak, frozen, augmentation)
 
     frozen = phase("frozen", settings.freeze_batch_size, settings.freeze)
-    unfrozen = phase("unfrozen", settings.batch_size, ())
-    return plan_phases(epochs, frozen_epochs, settings.clean_share, frozen, unfrozen)
+    return PhasePlanner(frozen, phase("unfrozen", settings.batch_size, ()), settings, images, from_weights)
 
 
 def scale_learning_rate(

@@ -27,6 +27,7 @@ class PhaseSettings:
     """The epochs and batch sizes of a run, and what is frozen at first."""
 
     epochs: PositiveInt | None = None  # training epochs; default: depends on the number of images
+    minutes: PositiveFloat | None = None  # length of the run in minutes, instead of --epochs
     freeze_epochs: NonNegativeInt | None = None  # frozen epochs, at first; default: 1/5 of all, or 0
     freeze: tuple[str, ...] = ("backbone",)  # backbone, neck, head, or backbone:N (its first N stages)
     batch_size: PositiveInt | Literal["auto"] = 8  # images per step; auto: the fastest that fits into memory

@@ -8,7 +8,6 @@ the data (utils/loader).
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -22,11 +21,9 @@ from utils.loader.loader import training_loader
 from utils.loader.samplers import EpochBatches, training_sizes
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.loader.worker_recovery import RecoveringLoader
-from utils.system.device import to_device, usable_cores
+from utils.system.device import to_device
 from utils.system.distributed import Processes
 from utils.system.memory import memory_use
-from utils.system.settings import with_values
-from utils.train.auto_workers import measured_workers
 from utils.train.ema import EMA
 from utils.train.epoch_state import EpochResult, EpochState
 from utils.train.freezing import stages_frozen
@@ -127,6 +124,13 @@ class Trainer:
         counted = torch.where(nonfinite > 0, 0, torch.stack([*losses.values()]))
         return dict(zip(losses, counted, strict=True)) | {NONFINITE: nonfinite}
 
+    def set_phases(self, phases: Sequence[Phase]) -> None:
+        """Change the phases of the run from now on; the learning rate and the EMA follow its length."""
+        self.phases = phases
+        self.schedule.set_phases(phases)
+        if self.ema is not None:
+            self.ema.set_length(self.schedule.total_steps)
+
     @property
     def evaluated(self) -> Detector:
         """The model that is evaluated and saved as the best: the EMA if there is one."""
@@ -142,10 +146,10 @@ class Trainer:
 
         Each phase has its own loader, as worker processes do not see later changes.
         """
-        if phase is not self.phase or self.loader is None:
+        if self.loader is None or not phase.trains_like(self.phase):
             self.loader = None  # ends the workers of the previous phase
             self.loader = self.open_loader(phase)
-            self.phase = phase
+        self.phase = phase
         loader, sampler = self.loader
         sampler.set_epoch(epoch, first_batch)
         apply_freezing(self.detector, phase)
@@ -240,10 +244,3 @@ class Trainer:
             self.cache = None
             with suppress(OSError):  # Windows cannot remove a file that workers have open
                 path.unlink(missing_ok=True)
-
-    def measure_workers(self) -> None:
-        """Set the number of worker processes by measuring this machine."""
-        phase, cores = self.phases[0], max(1, usable_cores() // self.processes.local_world_size)
-        batches = list(islice(self.open_loader(phase)[1], 4))
-        workers = measured_workers(self.dataset(phase), batches, self.detector, self.autocast, cores)
-        self.settings = with_values(self.settings, {"workers": workers})

@@ -251,7 +251,7 @@ LINES = ("epoch 1/6 box 1.000 |", "epoch 2/6 box 2.000 | mAP50 0.9000 mAP50-95 0
 @pytest.mark.parametrize("width", [200, 30])
 def test_on_a_terminal_an_epoch_is_a_row_where_it_fits(index, tmp_path, monkeypatch, capsys, width):
     """The heading stands over the first row of a phase, and again when it may have left the screen."""
-    trainer = make_trainer(index, [replace(PHASE, epochs=4), replace(PHASE, epochs=2)])
+    trainer = make_trainer(index, [replace(PHASE, epochs=4), replace(PHASE, name="next", epochs=2)])
     scripted(monkeypatch, trainer, [0.1] * 3)
     monkeypatch.setattr(epoch_log, "HEADER_EVERY", 3)
     terminal = SimpleNamespace(isatty=lambda: True, write=sys.stdout.write, flush=sys.stdout.flush)

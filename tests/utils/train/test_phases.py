@@ -134,8 +134,12 @@ def test_what_newly_trains_warms_up_again(index):
     assert rates == [(pytest.approx(0.0025), 0.01), (0.01, 0.01), (0.01, 0.01), (0.01, 0.01)]
 
 
+def first_phases(settings, images, from_weights, optimization=SGD):
+    return plan_run(settings, optimization, Augmentation(), images, from_weights).first_phases()
+
+
 def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_images(capsys):
-    phases = plan_run(PhaseSettings(), SGD, Augmentation(), 200, from_weights=False)  # 12,000 shown in all
+    phases = first_phases(PhaseSettings(), 200, from_weights=False)  # 12,000 shown in all
     assert [(phase.name, phase.epochs) for phase in phases] == [("unfrozen", 42), ("unfrozen, clean", 18)]
     said = capsys.readouterr().out
     assert "--epochs is not set: 60 for 200 images" in said
@@ -144,7 +148,7 @@ def test_from_scratch_nothing_is_frozen_and_epochs_follow_the_images(capsys):
 
 def test_from_weights_a_fifth_is_frozen(capsys):
     optimization = replace(SGD, layer_decay=0.8)
-    phases = plan_run(PhaseSettings(epochs=10), optimization, Augmentation(), 200, from_weights=True)
+    phases = first_phases(PhaseSettings(epochs=10), 200, True, optimization)
     assert [(phase.name, phase.epochs) for phase in phases] == [
         ("frozen", 2),
         ("unfrozen", 5),
@@ -157,7 +161,7 @@ def test_from_weights_a_fifth_is_frozen(capsys):
 
 
 def test_a_batch_is_no_larger_than_the_data():
-    phases = plan_run(PhaseSettings(epochs=4, freeze_epochs=2), SGD, Augmentation(), 5, from_weights=True)
+    phases = first_phases(PhaseSettings(epochs=4, freeze_epochs=2), 5, from_weights=True)
     assert {phase.batch_size for phase in phases} == {5}
     assert phases[0].learning_rate == pytest.approx(0.08 * 5 / 64)
 

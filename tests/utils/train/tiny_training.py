@@ -9,10 +9,9 @@ import torch
 from nets import build_detector
 from utils.augment.settings import NO_AUGMENTATION
 from utils.data.index import DatasetIndex, ImageRecord, build_index
-from utils.run.fit import remaining_epochs
 from utils.system.settings import with_values
 from utils.train.epoch_state import EpochResult, EpochState
-from utils.train.phases import Phase
+from utils.train.phases import Phase, phase_at, total_epochs
 from utils.train.settings import MachineSettings, OptimizerSettings, TrainSettings
 from utils.train.trainer import Trainer
 
@@ -50,8 +49,8 @@ def make_trainer(index: DatasetIndex, phases=(PHASE,), weights_seed=0, processes
 
 def train(trainer: Trainer) -> list[dict[str, float]]:
     """Train all epochs of all phases, without files; returns the losses of each epoch."""
-    epochs = remaining_epochs(trainer.phases, 0)
-    return [train_epoch(trainer, phase, epoch).losses for phase, epoch in epochs]
+    epochs = range(total_epochs(trainer.phases))
+    return [train_epoch(trainer, phase_at(trainer.phases, epoch), epoch).losses for epoch in epochs]
 
 
 def train_epoch(trainer: Trainer, phase: Phase = PHASE, epoch: int = 0) -> EpochResult:
