@@ -24,17 +24,12 @@ from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
+from utils.run.cross_validation import cross_validate
 from utils.run.find_run import run_to_resume
 from utils.run.fit import fit
 from utils.run.folder import create_run_folder, read_config
 from utils.run.loggers import check_loggers
-from utils.run.prepare import (
-    check_weights,
-    open_folder,
-    prepare_detector,
-    read_run_data,
-    weights_file,
-)
+from utils.run.prepare import check_weights, open_folder, prepare_detector, read_run_data, weights_file
 from utils.run.preview import save_previews
 from utils.run.resume import plan_changes
 from utils.run.run_evaluation import conclude
@@ -110,19 +105,27 @@ def main(config: Config) -> None:
             print(f"resuming {folder}, with its settings{' but ' if changes else ''}{', '.join(changes)}")
         with processes.first_then_others():  # the first may make the sample data set
             config = complete(config if folder else with_data(config))
-        data, model, trainer, planner, config = prepare(config, processes, device)
-        if config.preview:
-            save_previews(trainer, create_run_folder(config.output, config.name))
-            return
-        with open_folder(trainer, data, flat_values(config), folder, planner) as (folder, progress):
-            assert config.phases.batch_size != "auto"
-            limit = time_limit(planner, data)
-            run = Run(folder, model, config.phases.batch_size, config.schedule, limit)
-            with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
-                if config.machine.workers is None:
-                    measure_workers(trainer)
-                fit(trainer, data["val"], run, progress)
-                conclude(trainer, data.get("test", data["val"]), run)
+        if config.data.cross_validation and not config.preview:
+            cross_validate(config, folder, read_all_data(config), processes, device, train)
+        else:
+            train(config, folder, processes, device)
+
+
+def train(config: Config, folder: Path | None, processes: Processes, device: torch.device) -> None:
+    """Train, and evaluate the best weights; goes on with the run in `folder`, if given."""
+    data, model, trainer, planner, config = prepare(config, processes, device)
+    if config.preview:
+        save_previews(trainer, create_run_folder(config.output, config.name))
+        return
+    with open_folder(trainer, data, flat_values(config), folder, planner) as (folder, progress):
+        assert config.phases.batch_size != "auto"
+        schedule = config.schedule.without_validation() if config.data.fold == "all" else config.schedule
+        run = Run(folder, model, config.phases.batch_size, schedule, time_limit(planner, data))
+        with trainer.keeping_images(config.machine.cache, folder / f"images_{processes.rank}.cache"):
+            if config.machine.workers is None:
+                measure_workers(trainer)
+            fit(trainer, data["val"], run, progress)
+            conclude(trainer, data.get("test", data["val"]), run)
 
 
 def saved_config(config: Config) -> Config | None:
@@ -147,12 +150,11 @@ def complete(config: Config) -> Config:
     So the run can be resumed from any directory. ValueError for a value out of range.
     """
     check_ranges(config)
-    if not (config.train and config.val):
-        raise ValueError("--train and --val each name at least one data set")
+    only_train = config.data.folds and config.train != Config.train and config.val == Config.val
     return replace(
         config,
         train=tuple(map(absolute_spec, config.train)),
-        val=tuple(map(absolute_spec, config.val)),
+        val=() if only_train else tuple(map(absolute_spec, config.val)),
         test=tuple(map(absolute_spec, config.test)),
         classes=config.classes.absolute() if config.classes else None,
         anchors=str(Path(config.anchors).absolute()) if config.anchors else "",

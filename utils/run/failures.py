@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from utils.images.image_io import ImageError
-from utils.run.folder import has_checkpoint
+from utils.run.folder import has_checkpoint, resumed_with
 from utils.system.files import error_text
 from utils.system.signals import Stopped, exit_status_of
 from utils.train.trainer import Trainer
@@ -64,5 +64,5 @@ def explain_failures(trainer: Trainer, folder: Path) -> Iterator[None]:
 def how_to_go_on(folder: Path) -> str:
     """Return the command that resumes the run in `folder`, or what to do if nothing was saved yet."""
     if has_checkpoint(folder):
-        return f"the last checkpoint is intact; resume with: python train.py --resume {folder}"
+        return f"the last checkpoint is intact; resume with: python train.py --resume {resumed_with(folder)}"
     return "nothing was saved yet: start the training again once that is mended"

@@ -8,6 +8,7 @@ from typing import NoReturn
 from utils.data.index import DatasetIndex
 from utils.run.epoch_log import RunLog
 from utils.run.failures import explain_failures
+from utils.run.folder import resumed_with
 from utils.run.preview import save_bad_batch
 from utils.run.resume import LAST, Progress, save_run
 from utils.run.run_evaluation import Evaluation, evaluate_best, evaluate_run
@@ -160,5 +161,6 @@ def save_and_stop(trainer: Trainer, run: Run, progress: Progress, stop: StopSign
     save(trainer, run, progress, LAST)
     raise Stopped(
         exit_status_of(stop.number or signal.SIGTERM),
-        f"stopped after step {trainer.steps} and saved; resume with: python train.py --resume {run.folder}",
+        f"stopped after step {trainer.steps} and saved; resume with: python train.py --resume "
+        f"{resumed_with(run.folder)}",
     )

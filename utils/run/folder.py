@@ -58,7 +58,7 @@ def create_run_folder(output: Path, name: str) -> Path:
     except FileExistsError:
         if is_locked(folder):
             other = "wait for the training that is running in it"
-        elif has_checkpoint(folder):
+        elif has_checkpoint(folder) or is_cross_validation(folder):
             other = f"resume that run with --resume {folder}"
         else:
             other = "remove it: it has no checkpoint"
@@ -75,6 +75,20 @@ def _unused(folder: Path) -> Path:
 def has_checkpoint(folder: Path) -> bool:
     """Return whether the run in `folder` can be resumed."""
     return any((folder / name).is_file() for name in (LAST, PREVIOUS))
+
+
+def is_cross_validation(folder: Path) -> bool:
+    """Return whether the folder is that of a cross-validation, with a folder for each of its runs."""
+    try:
+        settings = _read(folder).config
+    except ValueError:  # there is none, or it is damaged
+        return False
+    return bool(settings.get("folds")) and settings.get("fold") is None
+
+
+def resumed_with(folder: Path) -> Path:
+    """Return the folder to resume the run in `folder` with: that of its cross-validation, or its own."""
+    return folder.parent if is_cross_validation(folder.parent) else folder
 
 
 def write_config(folder: Path, config: Mapping[str, Any], indexes: Mapping[str, DatasetIndex]) -> None:

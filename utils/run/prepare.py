@@ -3,13 +3,16 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nets import LossSettings, Preset, build
 from nets.common.detector import Detector
+from utils.data.folds import assign_folds
 from utils.data.fraction import fraction_of
-from utils.data.index import DatasetIndex
+from utils.data.index import DatasetIndex, select_images
+from utils.data.merge import join_indexes
 from utils.data.readable import require_readable
 from utils.data.settings import DataSettings
 from utils.data.single_class import as_single_class
@@ -19,7 +22,13 @@ from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
 from utils.run.failures import require_room
 from utils.run.find_run import folder_before_restart, remember_folder
-from utils.run.folder import changed_data, create_run_folder, has_checkpoint, write_config
+from utils.run.folder import (
+    changed_data,
+    create_run_folder,
+    has_checkpoint,
+    is_cross_validation,
+    write_config,
+)
 from utils.run.resume import Progress, restore_run
 from utils.system.lock import folder_lock
 from utils.system.validation import Preflight
@@ -72,32 +81,72 @@ def read_run_data(
     """Read the data sets by name, "train" first, without those that have no specs. Errors go to `preflight`.
 
     Class names come from the file `classes`, else from the training data, else from the file
-    `default_classes`. The settings choose what of the data is used.
+    `default_classes`. The settings choose what of the data is used; see `divide` for folds.
     """
     data: dict[str, DatasetIndex] = {}
     names, classes_read = None, False
     with preflight.check():
+        check_folds(settings, specs)
+    with preflight.check():
         names, classes_read = given_classes(classes, tuple(specs["train"]), default_classes), True
     for name, given in specs.items():
         if classes_read and given:
+            if settings.folds and name == "val" and set(given) == set(specs["train"]):
+                continue  # the same images
             with preflight.check():
                 index = read_many(given, names)
                 names = names or index.class_names  # those of the training data, for all data sets
-                index = fraction_of(index, settings.fraction) if name == "train" else index
+                reduced = name == "train" and not settings.folds
+                index = fraction_of(index, settings.fraction) if reduced else index
                 data[name] = as_single_class(index) if settings.single_class else index
                 for require in (require_images, require_boxes, require_readable):
                     require(data[name], ", ".join(given))
+    if settings.folds and not preflight.problems:
+        with preflight.check():
+            data = divide(data, settings)
     return data
+
+
+def check_folds(settings: DataSettings, specs: Mapping[str, Sequence[str]]) -> None:
+    """Raise a ValueError unless --folds and --fold fit together, and data sets are named."""
+    folds, fold = settings.folds, settings.fold
+    if fold is not None and not folds:
+        raise ValueError(f"--fold {fold} needs the number of folds: give --folds too")
+    if isinstance(fold, int) and fold > folds:
+        raise ValueError(
+            f"--fold {fold} is not one of --folds {folds}: give a number from 1 to {folds}, or all"
+        )
+    if not specs["train"] or not (specs["val"] or folds):
+        raise ValueError("--train and --val each name at least one data set")
+
+
+def divide(data: Mapping[str, DatasetIndex], settings: DataSettings) -> dict[str, DatasetIndex]:
+    """Return the data sets of a fold: its images, of training and validation data together, are validated on.
+
+    Without a fold all images are for training, and validation is on the test data; without any, on the same
+    images again. The fraction of the settings is of all images.
+    """
+    test = {name: index for name, index in data.items() if name == "test"}
+    images = fraction_of(join_indexes([data[name] for name in data if name != "test"]), settings.fraction)
+    fold_of = assign_folds(images, settings.folds)
+    if not isinstance(settings.fold, int):
+        return {"train": images, "val": test.get("test", images)} | test
+    held_out = fold_of == settings.fold
+    validation = replace(select_images(images, held_out), notes=())
+    return {"train": select_images(images, ~held_out), "val": validation} | test
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, and remove the folder if an error comes before its first checkpoint."""
+    """Hold the folder's lock, and remove the folder if an error comes before its first checkpoint.
+
+    Those of a cross-validation are in folders within its own.
+    """
     with folder_lock(folder):
         try:
             yield
         except BaseException:
-            if not has_checkpoint(folder):
+            if not any(map(has_checkpoint, (folder, *folder.iterdir()))):
                 shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -119,7 +168,8 @@ def open_folder(
     if first and not folder:
         epochs, period = total_epochs(trainer.phases), settings["save_period"]
         require_room(trainer, settings["output"], more=epochs // period if period else 0)
-        if (earlier := folder_before_restart()) and not has_checkpoint(earlier):
+        earlier = folder_before_restart()
+        if earlier and not has_checkpoint(earlier) and not is_cross_validation(earlier):
             shutil.rmtree(earlier)  # it died before the first checkpoint
         folder = create_run_folder(settings["output"], settings["name"])
         remember_folder(folder)

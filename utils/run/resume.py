@@ -4,7 +4,7 @@ On resuming, the length and settings of training may change, but not the model o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from utils.system.settings import flag
 from utils.train.epoch_state import EpochState
 from utils.train.optimizer import restore_optimizer
 from utils.train.phases import PhasePlanner, phase_at, total_epochs
+from utils.train.settings import MachineSettings
 from utils.train.time_plan import Timing
 from utils.train.trainer import Trainer
 from utils.weights.checkpoint import (
@@ -39,7 +40,9 @@ WHY_NOT = {
     "the state of one optimizer does not fit another": ("optimizer",),
     "the EMA covers the whole run": ("ema",),
     "it determines the order of the images": ("seed",),
+    "it determines which images are held out": ("folds", "fold"),
 }
+MACHINE = {field.name for field in fields(MachineSettings)}
 NOT_OF_THE_PLAN = ("resume", "name", "output", "preview", "summary")
 
 
@@ -216,6 +219,12 @@ def plan_changes(before: Mapping[str, Any], after: Mapping[str, Any], folder: Pa
         if name not in NOT_OF_THE_PLAN and name in before and before[name] != after[name]
     ]
     shown = {name: (flag(name), _text(before[name]), _text(after[name])) for name in changed}
+    if before.get("folds") and before.get("fold") is None and (other := [*shown.keys() - MACHINE]):
+        option, was, wanted = shown[other[0]]
+        raise ValueError(
+            f"{option} cannot change from {was} to {wanted} within a cross-validation, whose runs must be "
+            "comparable: omit the flag, or start a new one"
+        )
     for reason, names in WHY_NOT.items():
         for name in set(names) & shown.keys():
             option, was, wanted = shown[name]

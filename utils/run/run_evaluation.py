@@ -16,6 +16,7 @@ from utils.inference.detect_dataset import DatasetDetections, detect_dataset
 from utils.inference.optimize import for_inference
 from utils.report.data import Report
 from utils.report.page import write_report
+from utils.run.folder import hash_index
 from utils.run.metrics_file import read_metrics
 from utils.run.preview import save_predictions_image
 from utils.run.settings import Run
@@ -24,6 +25,7 @@ from utils.weights.checkpoint import load_checkpoint, restore_module
 from utils.weights.checkpoint_schema import naming
 
 BEST = "best.pt"
+TRAINED_ON = "these are the training images: the metrics say little about other images"
 
 
 class Evaluation(NamedTuple):
@@ -90,6 +92,8 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
     matched = match_detections(found.detections, data)
     metrics = compute_metrics(matched)
     print(f"\nbest weights, of epoch {epoch}, on {len(data)} images:")
+    if trained_on := hash_index(data) == hash_index(trainer.train_index):
+        print(f"notice: {TRAINED_ON}")
     print(metrics.table())
     confidence = metrics.operating_confidence
     analysis = analyse(matched, confidence)
@@ -103,6 +107,7 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
         paths=[*map(Path, data.paths())],
         facts=[
             ("weights", f"{best}, epoch {epoch}"),
+            *([("data", TRAINED_ON)] if trained_on else []),
             ("model", f"{run.model.name}, input {'x'.join(map(str, trainer.settings.image_size))}"),
             ("speed", found.watch.describe(len(data), "image")),
         ],

@@ -1,6 +1,7 @@
 """The settings of a run: when it evaluates, saves and stops, and where its metrics are logged."""
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,10 @@ class RunSettings:
     save_steps: NonNegativeInt = 0  # steps between saves of last.pt within an epoch; 0: only after epochs
     patience: NonNegativeInt = 0  # early stopping: evaluations without a better mAP; 0: off
     log: tuple[LogName, ...] = ("tensorboard",)  # experiment trackers: tensorboard, wandb, mlflow, or none
+
+    def without_validation(self) -> "RunSettings":
+        """Return the settings for a run without images to choose an epoch by: the last one is the best."""
+        return replace(self, eval_period=sys.maxsize, patience=0)
 
 
 class Run(NamedTuple):
