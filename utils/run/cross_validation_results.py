@@ -105,7 +105,7 @@ def fold_text(folds: Sequence[Metrics], name: str) -> str:
 
 
 def fold_table(result: Result, metrics: Metrics) -> str:
-    """Return the metrics of each fold, their spread, those of all images, and of the final weights as text."""
+    """Return a table: the metrics of each fold, their spread, of all images, and of the final weights."""
     spreads = [fold_spread(result.folds, name) for name in NAMES]
     final = last_metrics(result.final) if result.test_images else {}
 

@@ -82,6 +82,7 @@ def conclude(trainer: Trainer, data: DatasetIndex, run: Run) -> Metrics | None:
     The first of several processes does this; the others only help to detect, and return None.
     """
     best = run.folder / BEST
+    trainer.processes.wait()  # the first one may still be writing it
     state = load_checkpoint(best)
     with naming(best):
         restore_module(trainer.evaluated, best_weights(state))
