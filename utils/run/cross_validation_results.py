@@ -128,11 +128,11 @@ def fold_table(result: Result, metrics: Metrics) -> str:
 
 
 def label_error_lines(analysis: Analysis, class_names: Sequence[str], paths: Sequence[Path]) -> list[str]:
-    """Return the most likely label errors as lines, with their number."""
+    """Return the most likely label errors as lines; the report has more, with their images."""
     errors = analysis.label_errors
     if not errors:
         return []
-    lines = [f"\npossible label errors: {len(errors)}, with images in the report; the most likely ones:"]
+    lines = ["\npossible label errors, of which the report has more and shows them:"]
     for error in errors[:MAX_ERRORS_SHOWN]:
         names = [class_names[label] for label in (error.label, error.suggested) if label >= 0]
         what = " -> ".join(dict.fromkeys(names))

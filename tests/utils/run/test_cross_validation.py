@@ -88,7 +88,7 @@ def test_the_folder_of_a_cross_validation(tmp_path):
     assert is_cross_validation(whole)
     assert not any(map(is_cross_validation, (fold, final, alone, earlier, tmp_path, tmp_path / "none")))
     assert [*map(resumed_with, (whole, fold, final, alone))] == [whole, whole, whole, alone]
-    with pytest.raises(ValueError, match="cv exists: .* or resume that run with --resume"):
+    with pytest.raises(ValueError, match=r"cv exists: .* or resume that run with --resume"):
         create_run_folder(tmp_path, "cv")
     (fold / "config.json").write_text("{", encoding="utf-8")
     assert not is_cross_validation(fold)
