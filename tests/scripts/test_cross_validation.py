@@ -144,6 +144,7 @@ def test_finished_it_is_evaluated_again(whole, tmp_path, capsys):
     assert figures(folder) == figures(whole[0])
 
 
+@pytest.mark.slow
 def test_two_processes_of_which_one_dies(home, tmp_path):
     launcher = [*TORCHRUN, "--max-restarts", "1"]
     line = [*launcher, str(ROOT / "train.py"), *flags_of(home, tmp_path)]

@@ -132,7 +132,7 @@ def label_error_lines(analysis: Analysis, class_names: Sequence[str], paths: Seq
     errors = analysis.label_errors
     if not errors:
         return []
-    lines = ["\npossible label errors, of which the report has more and shows them:"]
+    lines = ["\nthe most likely label errors; the report shows all that were found, with their images:"]
     for error in errors[:MAX_ERRORS_SHOWN]:
         names = [class_names[label] for label in (error.label, error.suggested) if label >= 0]
         what = " -> ".join(dict.fromkeys(names))
