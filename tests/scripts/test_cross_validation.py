@@ -186,6 +186,7 @@ def test_the_preview_is_of_all_images(home, tmp_path, capsys):
         (["--fold", 0], "--fold must be from 1 to --folds, or all, not 0"),
         (["--folds", 0, "--fold", 1], "--fold 1 needs the number of folds: give --folds too"),
         (["--patience", 2], "--patience ends a training by the metrics of the images held out"),
+        (["--minutes", 1], "--minutes is the length of one training, not of a cross-validation"),
     ],
 )
 def test_flags_that_cannot_be(home, tmp_path, capsys, flags, message):

@@ -81,6 +81,8 @@ def cross_validate(
             "--patience ends a training by the metrics of the images held out, which then look better "
             "than those of new images: leave it out with --folds"
         )
+    if settings["minutes"]:
+        raise ValueError("--minutes is the length of one training, not of a cross-validation: give --epochs")
     fold_of = assign_folds(images, settings["folds"])
     epochs = settings["epochs"] or suggest_epochs(len(images))
     runs = plan_runs(fold_of)
