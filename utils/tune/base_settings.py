@@ -1,0 +1,47 @@
+"""The settings that a search starts from: the defaults of train.py, changed by the user's `--flags`."""
+
+import shlex
+from dataclasses import dataclass
+
+import tyro
+from tyro.conf import OmitArgPrefixes
+
+from nets.losses.common import LossOptions
+from utils.augment.settings import Augmentation
+from utils.data.settings import DataSettings
+from utils.system.settings import check_ranges, flag
+from utils.train.settings import MachineSettings, OptimizerSettings, PhaseSettings
+
+SET_BY_SEARCH = (  # flags of train.py that differ between trainings, or are flags of tune.py
+    *("train", "val", "test", "classes", "model", "weights", "image_size", "epochs", "seed"),
+    *("output", "name", "resume", "summary", "preview", "help"),
+)
+
+
+@dataclass(frozen=True)
+class BaseSettings:
+    """Groups of settings of train.py, with the values that every training of a search starts from."""
+
+    data: OmitArgPrefixes[DataSettings] = DataSettings()
+    phases: OmitArgPrefixes[PhaseSettings] = PhaseSettings()
+    loss: OmitArgPrefixes[LossOptions] = LossOptions()
+    optimization: OmitArgPrefixes[OptimizerSettings] = OptimizerSettings()
+    augmentation: OmitArgPrefixes[Augmentation] = Augmentation()
+    machine: OmitArgPrefixes[MachineSettings] = MachineSettings()
+
+
+def parse_flags(text: str) -> BaseSettings:
+    """Return the settings of `--flags`, a text of flags of train.py; others than these groups are ignored.
+
+    ValueError for a flag that the search sets itself. A value of the wrong kind ends the program, as on any
+    command line.
+    """
+    words = shlex.split(text)
+    named = {word.partition("=")[0].replace("_", "-") for word in words}
+    if wrong := [flag(name) for name in SET_BY_SEARCH if flag(name) in named]:
+        raise ValueError(
+            f"--flags cannot hold {', '.join(wrong)}: tune.py has flags of its own, or sets them"
+        )
+    base, _ = tyro.cli(BaseSettings, args=words, return_unknown_args=True, prog="tune.py --flags")
+    check_ranges(base)
+    return base
