@@ -36,7 +36,10 @@ def parse_flags(text: str) -> BaseSettings:
     ValueError for a flag that the search sets itself. A value of the wrong kind ends the program, as on any
     command line.
     """
-    words = shlex.split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:  # an open quote
+        raise ValueError(f"--flags {text}: {error}") from None
     named = {word.partition("=")[0].replace("_", "-") for word in words}
     if wrong := [flag(name) for name in SET_BY_SEARCH if flag(name) in named]:
         raise ValueError(

@@ -41,10 +41,10 @@ def search(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget) -
 
     ValueError if the defaults fail, or several trials in a row, or if the budget is too small for a search.
     """
-    repeated = 0
+    repeated, earlier_trials = 0, len(outcomes_of(study, plan.space))
     while True:
         so_far = outcomes_of(study, plan.space)
-        _require_success(so_far, plan)
+        _require_success(so_far[earlier_trials:], plan)
         if reason := _why_end(so_far, plan, budget, repeated):
             print(f"the search ends: {reason}", flush=True)
             return so_far
@@ -65,6 +65,7 @@ def run_trial(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget
 
     trial = study.ask()
     params = suggest(trial, plan.space)
+    is_default = params == defaults_of(plan.space)
     earlier = values_before(outcomes_of(study, plan.space), params)
     values, seconds = (list(earlier.values), list(earlier.seconds)) if earlier else ([], [])
     state = TrialState.COMPLETE
@@ -73,15 +74,19 @@ def run_trial(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget
             try:
                 trained = trainer.train(params, epochs, plan.seed, f"trial_{trial.number + 1}_{epochs}")
             except TrainingError as error:
-                trial.set_user_attr(ERROR_KEY, str(error)[:2000])
-                state = TrialState.FAIL
+                trial.set_user_attr(ERROR_KEY, str(error)[:2000] or "no message")
+                # As bad as can be: Optuna learns nothing from trials that failed, and would try the like.
+                trial.report(0.0, REDUCTION**rung)
+                state = TrialState.FAIL if is_default else TrialState.PRUNED
                 break
             values, seconds = [*values, trained.map50_95], [*seconds, trained.seconds]
         trial.set_user_attr(SECONDS_KEY, seconds[: rung + 1])
         trial.set_user_attr(VALUES_KEY, values[: rung + 1])
         trial.report(values[rung], REDUCTION**rung)
         pruned = rung + 1 < len(plan.rungs) and trial.should_prune()
-        if params == defaults_of(plan.space):
+        if is_default:
+            took = f"{seconds[rung]:.0f} s for {epochs_text(epochs)}, mAP50-95 {values[rung]:.4f}"
+            print(f"the defaults: {took} | {budget.text()}", flush=True)
             _require_time(seconds, plan, budget)
         elif pruned:
             state = TrialState.PRUNED
@@ -95,7 +100,7 @@ def line(outcome: Outcome, plan: Plan) -> str:
     title = f"trial {outcome.number + 1}"
     shown = "defaults" if outcome.params == defaults_of(plan.space) else settings_text(outcome.params)
     reached = zip(outcome.values, plan.rungs, strict=False)
-    parts = [f"{value:.4f} after {epochs} epoch{'s' if epochs > 1 else ''}" for value, epochs in reached]
+    parts = [f"{value:.4f} after {epochs_text(epochs)}" for value, epochs in reached]
     if outcome.state == "failed":
         parts.append(f"failed: {outcome.error.splitlines()[0][:200] if outcome.error else ''}")
     elif outcome.state == "stopped":
@@ -103,11 +108,19 @@ def line(outcome: Outcome, plan: Plan) -> str:
     return f"{title}: {shown} | mAP50-95 {', '.join(parts)}"
 
 
-def _require_success(so_far: Sequence[Outcome], plan: Plan) -> None:
-    """Raise ValueError with the message of train.py if settings cannot be what is wrong."""
-    failed = [outcome for outcome in so_far[-MAX_FAILED:] if outcome.state == "failed"]
-    if so_far and so_far[-1].state == "failed" and so_far[-1].params == defaults_of(plan.space):
-        raise ValueError(f"training with the defaults failed: {so_far[-1].error}")
+def epochs_text(epochs: int) -> str:
+    """Return a number of epochs as text."""
+    return f"{epochs} epoch{'s' if epochs > 1 else ''}"
+
+
+def _require_success(done: Sequence[Outcome], plan: Plan) -> None:
+    """Raise ValueError with the message of train.py if settings cannot be what is wrong.
+
+    done  the trials since the program was started
+    """
+    failed = [outcome for outcome in done[-MAX_FAILED:] if outcome.state == "failed"]
+    if failed and failed[-1].params == defaults_of(plan.space):
+        raise ValueError(f"training with the defaults failed: {failed[-1].error}")
     if len(failed) == MAX_FAILED:
         raise ValueError(f"{MAX_FAILED} trials in a row failed, the last one: {failed[-1].error}")
 

@@ -133,11 +133,9 @@ def checked_params(params: Mapping[str, Any], space: Sequence[Dimension]) -> dic
         if each.choices:
             fits = any(value == choice and type(value) is type(choice) for choice in each.choices)
         else:
-            fits = isinstance(value, int | float) and each.low <= value <= each.high
+            fits = isinstance(value, float) and each.low <= value <= each.high
         if not fits:
-            raise ValueError(
-                f"the search has {str(value)[:50]} for {flag(each.name)}, which its space has not"
-            )
+            raise ValueError(f"its {flag(each.name)} {str(value)[:50]} is outside the search space")
     return {each.name: params[each.name] for each in space}
 
 

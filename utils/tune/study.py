@@ -93,18 +93,17 @@ def _queue(study: "optuna.Study", space: Sequence[Dimension]) -> None:
 
 def outcomes_of(study: "optuna.Study", space: Sequence[Dimension]) -> list[Outcome]:
     """Return the trials that have ended; ValueError for values that no search has written."""
-    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
+    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "interrupted"}
     found = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name not in states or trial.params.keys() != {each.name for each in space}:
             continue  # one that was interrupted before its settings were drawn
         attributes = trial.user_attrs
         error = conform(attributes.get(ERROR_KEY, ""), str, ERROR_KEY)
-        state = states[trial.state.name]
         found.append(
             Outcome(
                 trial.number,
-                "interrupted" if state == "failed" and not error else state,
+                "failed" if error else states[trial.state.name],
                 checked_params(trial.params, space),
                 conform(attributes.get(VALUES_KEY, []), tuple[float, ...], VALUES_KEY),
                 conform(attributes.get(SECONDS_KEY, []), tuple[float, ...], SECONDS_KEY),
