@@ -58,7 +58,7 @@ class Config:
     weights: str = "none"  # weights to start from: a file, none, or pretrained (published ones)
     image_size: Size | None = None  # input height and width in pixels; default: the model's own
     epochs: PositiveInt | None = None  # epochs of a whole training; default: depends on the number of images
-    flags: str = ""  # further flags of train.py for all trainings, as one text: "--optimizer sgd --flip 0"
+    flags: str = ""  # more flags of train.py for all trainings, such as --flags="--flip 0"
     search: tuple[str, ...] = ()  # settings to search, such as lr mosaic; default: utils/tune/search_space.py
     minutes: PositiveFloat = 60.0  # budget for everything: the search, and the comparison with the defaults
     seeds: SeedCount = 3  # trainings of the comparison with the settings found, and with the defaults

@@ -56,6 +56,7 @@ LAYERS = (
     "utils.train",
     "utils.run",
     "utils.video",
+    "utils.tune",
 )
 
 
@@ -232,7 +233,7 @@ def test_config_is_frozen_and_every_field_has_its_own_comment(script):
 def test_script_is_docstring_config_main_and_guard(script):
     tree = ast.parse(MODULES[script].read_text(encoding="utf-8"))
     assert f"python {script}.py" in ast.get_docstring(tree), "the docstring shows one command"
-    more = ", saved_config" if script == "train" else ""  # a run that goes on has its settings
+    more = ", saved_config" if script in ("train", "tune") else ""  # what goes on has its settings
     assert ast.unparse(tree.body[-1]) == f"if __name__ == '__main__':\n    run(main, Config{more})"
 
 

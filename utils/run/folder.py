@@ -124,7 +124,8 @@ def _read(folder: Path) -> Record:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
-    fix = f"start a new run with --weights {path.parent / LAST}"
+    weights = f" with --weights {path.parent / LAST}" if has_checkpoint(path.parent) else ""
+    fix = f"start a new run{weights}"
     return f"{path} cannot be read ({read_failure(error)}): {fix}"
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from utils.system.files import replacing
 from utils.tune.outcome import Outcome, defaults_of
+from utils.tune.search import epochs_text
 from utils.tune.search_space import Dimension
 
 ENOUGH = 10  # trials for whose longest common training the plot is drawn
@@ -66,7 +67,7 @@ def plot_search(
     rows = math.ceil((len(space) + 1) / COLUMNS)
     figure = Figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")
     bars, *others = figure.subplots(rows, COLUMNS, squeeze=False).flat
-    epochs = f"{rungs[rung]} epoch{'s' if rungs[rung] > 1 else ''}"
+    epochs = epochs_text(rungs[rung])
     figure.suptitle(f"mAP50-95 on the validation data after {epochs}, {len(used)} trials; star: the defaults")
     _draw_importances(bars, importances(used, space, rung), len(used))
     for axes, each in zip(others, space, strict=False):

@@ -80,13 +80,14 @@ def run_trial(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget
                 state = TrialState.FAIL if is_default else TrialState.PRUNED
                 break
             values, seconds = [*values, trained.map50_95], [*seconds, trained.seconds]
+            if is_default:
+                took = f"{seconds[rung]:.0f} s for {epochs_text(epochs)}, mAP50-95 {values[rung]:.4f}"
+                print(f"the defaults: {took} | {budget.text()}", flush=True)
         trial.set_user_attr(SECONDS_KEY, seconds[: rung + 1])
         trial.set_user_attr(VALUES_KEY, values[: rung + 1])
         trial.report(values[rung], REDUCTION**rung)
         pruned = rung + 1 < len(plan.rungs) and trial.should_prune()
         if is_default:
-            took = f"{seconds[rung]:.0f} s for {epochs_text(epochs)}, mAP50-95 {values[rung]:.4f}"
-            print(f"the defaults: {took} | {budget.text()}", flush=True)
             _require_time(seconds, plan, budget)
         elif pruned:
             state = TrialState.PRUNED
