@@ -126,10 +126,11 @@ def test_files_of_others_are_checked(here, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_a_real_search(home, tmp_path):
-    """Trainings of one or two epochs, of which each starts PyTorch: a minute on two cores."""
-    place = ["--output", tmp_path, "--name", "mine", "--epochs", 2, "--seeds", 2, "--search", "lr"]
-    options = ["--flags=--batch-size 4 --freeze-batch-size 4 --workers 0 --device cpu", "--minutes", 3]
+    """Three trials and a comparison; each training starts PyTorch anew: a minute on two cores."""
+    place = ["--output", tmp_path, "--name", "mine", "--epochs", 1, "--seeds", 2, "--search", "box_loss"]
+    options = ["--flags=--batch-size 4 --freeze-batch-size 4 --workers 0 --device cpu", "--minutes", 60]
     done = script("tune.py", *DATA, *START, *place, *options, cwd=home)
     assert "trial 1: defaults" in done.stdout and "train with" in done.stdout
+    assert "all settings were tried" in done.stdout, "it did not wait for the end of its budget"
     assert {path.name for path in (tmp_path / "mine" / "trainings").iterdir()} == set()
     command_in(tmp_path / "mine")

@@ -101,12 +101,13 @@ def line(outcome: Outcome, plan: Plan) -> str:
     title = f"trial {outcome.number + 1}"
     shown = "defaults" if outcome.params == defaults_of(plan.space) else settings_text(outcome.params)
     reached = zip(outcome.values, plan.rungs, strict=False)
-    parts = [f"{value:.4f} after {epochs_text(epochs)}" for value, epochs in reached]
+    values = ", ".join(f"{value:.4f} after {epochs_text(epochs)}" for value, epochs in reached)
+    parts = [f"mAP50-95 {values}"] if values else []
     if outcome.state == "failed":
-        parts.append(f"failed: {outcome.error.splitlines()[0][:200] if outcome.error else ''}")
+        parts.append(f"failed: {outcome.error.splitlines()[0][:200]}")
     elif outcome.state == "stopped":
         parts.append("stopped")
-    return f"{title}: {shown} | mAP50-95 {', '.join(parts)}"
+    return f"{title}: {shown} | {', '.join(parts)}"
 
 
 def epochs_text(epochs: int) -> str:

@@ -103,3 +103,5 @@ def test_the_line_of_a_trial(tmp_path):
     stopped = next(x for x in found if x.state == "stopped" and len(x.values) == 1)
     text = line(stopped._replace(number=6, params={"lr": 0.01234567, "mosaic": 0.5}, values=(0.125,)), plan)
     assert text == "trial 7: lr 0.01235, mosaic 0.5 | mAP50-95 0.1250 after 1 epoch, stopped"
+    failed = stopped._replace(state="failed", values=(), error="no memory\nat all")
+    assert line(failed, plan).endswith(" | failed: no memory")
