@@ -40,7 +40,7 @@ from utils.tune.folder import create_folder, find_folder, require_same
 from utils.tune.outcome import best_of, defaults_of
 from utils.tune.plot import plot_search
 from utils.tune.report import command_of, trials_table, write_result, write_trials
-from utils.tune.search import Plan, search
+from utils.tune.search import Plan, epochs_text, search
 from utils.tune.search_space import Dimension, flags_of, plan_space
 from utils.tune.study import open_study
 from utils.tune.trainings import Trainer, clear_trainings
@@ -172,11 +172,13 @@ def tune(config: Config, base: BaseSettings, space: list[Dimension], folder: Pat
 def describe(config: Config, plan: Plan, budget: Budget) -> str:
     """Return what will be done, and how long it may take."""
     names = ", ".join(each.name for each in plan.space)
-    rungs = ", then ".join(map(str, plan.rungs))
+    *shorter, whole = plan.rungs
+    rungs = "".join(f"{epochs}, then " for epochs in shorter) + epochs_text(whole)
+    stops = ", and stops unless it is in the best third so far" if shorter else ""
     return (
         f"search over {names}; first the defaults\n"
-        f"each trial trains anew for {rungs} epochs, and stops unless it is in the best third so far\n"
-        f"then the best settings and the defaults train for {plan.rungs[-1]} epochs with {plan.seeds} seeds\n"
+        f"each trial trains anew for {rungs}{stops}\n"
+        f"then the best settings and the defaults train for {epochs_text(whole)} with {plan.seeds} seeds\n"
         f"all within {config.minutes:g} minutes, {budget.text()}"
     )
 

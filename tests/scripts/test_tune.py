@@ -51,7 +51,7 @@ def command_in(folder):
 def test_settings_are_found_and_the_search_goes_on(here, home, tmp_path, capsys, monkeypatch):
     folder = tmp_path / "logs" / "mine"
     output = accepted(capsys, "tune.py", *here, "--minutes", 40, "--flags=--flip 0", "--seeds", 2)
-    assert "each trial trains anew for 1, then 3, then 9 epochs" in output
+    assert "each trial trains anew for 1, then 3, then 9 epochs, and stops" in output
     assert "the validation data" in output and "optimistic" in output
     assert "the settings found are better by" in output
     assert "2 seeds" in output and "of 40 minutes used" in output

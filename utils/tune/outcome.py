@@ -48,6 +48,16 @@ def seconds_by_rung(outcomes: Sequence[Outcome], rungs: int) -> list[list[float]
     ]
 
 
+def distinct(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Return the outcomes without those that repeat the settings of an earlier one and came no further."""
+    kept: list[Outcome] = []
+    for outcome in outcomes:
+        same = [each for each in kept if each.params == outcome.params and each.state != "interrupted"]
+        if outcome.state == "interrupted" or all(len(each.values) < len(outcome.values) for each in same):
+            kept.append(outcome)
+    return kept
+
+
 def values_before(outcomes: Sequence[Outcome], params: Params) -> Outcome | None:
     """Return the trial with these settings that came furthest: its trainings need not be done again."""
     same = [outcome for outcome in outcomes if outcome.params == params and outcome.values]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from utils.tune.budget import REDUCTION, Budget, reserve, seconds_needed, trial_seconds
-from utils.tune.outcome import Outcome, defaults_of, seconds_by_rung, values_before
+from utils.tune.outcome import Outcome, defaults_of, distinct, seconds_by_rung, values_before
 from utils.tune.search_space import Dimension, Params, settings_text, suggest
 from utils.tune.study import ERROR_KEY, SECONDS_KEY, VALUES_KEY, outcomes_of
 from utils.tune.trainings import Trained, TrainingError
@@ -47,7 +47,7 @@ def search(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget) -
         _require_success(so_far[earlier_trials:], plan)
         if reason := _why_end(so_far, plan, budget, repeated):
             print(f"the search ends: {reason}", flush=True)
-            return so_far
+            return distinct(so_far)
         outcome = run_trial(study, plan, trainer, budget)
         earlier = values_before(so_far, outcome.params)
         repeated = repeated + 1 if earlier and earlier.values == outcome.values else 0

@@ -120,7 +120,10 @@ def message_of(name: str, status: int, output: str, errors: str) -> str:
 
 def clear_trainings(folder: Path) -> None:
     """Remove what a search that was killed has left; ValueError while its training is still running."""
-    for path in (folder / TRAININGS).glob("*"):
+    parent = folder / TRAININGS
+    if parent.is_symlink():  # in a folder of others: what it leads to would be removed
+        parent.unlink()
+    for path in parent.glob("*"):
         if is_locked(path):
             raise ValueError(
                 f"a training of the search that was killed is still running in {path}: it ends at its next "

@@ -10,7 +10,7 @@ import pytest
 from utils.tune.base_settings import BaseSettings
 from utils.tune.comparison import Comparison
 from utils.tune.decision import decide
-from utils.tune.outcome import Outcome, best_of, ranked, seconds_by_rung, values_before
+from utils.tune.outcome import Outcome, best_of, distinct, ranked, seconds_by_rung, values_before
 from utils.tune.plot import common_rung, importances, plot_search
 from utils.tune.report import command_of, trials_table, write_result, write_trials
 from utils.tune.search_space import plan_space
@@ -40,6 +40,13 @@ def test_trials_that_trained_longer_come_first():
     assert seconds_by_rung(OUTCOMES, 3) == [[10.0] * 5, [40.0] * 3, [120.0] * 2]
     assert values_before(OUTCOMES, {"lr": 0.004, "box_loss": None}).number == 4
     assert values_before(OUTCOMES, {"lr": 0.02, "box_loss": None}) is None, "it has trained nothing"
+
+
+def test_repeated_settings_count_once():
+    again = [x._replace(number=x.number + 6) for x in OUTCOMES]
+    further = outcome(12, "complete", 0.01, 0.05, 0.3, 0.4)
+    kept = distinct([*OUTCOMES, *again, further])
+    assert [x.number for x in kept] == [0, 1, 2, 3, 4, 5, 10, 12], "4 was interrupted, and so was 10"
 
 
 def test_the_table():

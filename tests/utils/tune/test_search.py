@@ -91,7 +91,7 @@ def test_few_choices_end_when_all_are_tried(tmp_path, capsys):
             return super().train({"lr": 0.004}, epochs, seed, name)
 
     found, trainer = searched(tmp_path, plan=plan_of(["batch_size"]), trainer=Constant(tmp_path, 500))
-    assert {x.params["batch_size"] for x in found} == {4, 8, 16}
+    assert sorted(x.params["batch_size"] for x in found) == [4, 8, 16]
     assert len(trainer.calls) <= 9, "the same settings were trained again"
     output = capsys.readouterr().out
     assert "the search ends: all settings were tried" in output and output.count("trial ") == 3

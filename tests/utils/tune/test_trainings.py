@@ -98,3 +98,11 @@ with folder_lock(pathlib.Path({str(running)!r})):
     (tmp_path / TRAININGS / "link").symlink_to(victim)
     clear_trainings(tmp_path)
     assert [*(tmp_path / TRAININGS).iterdir()] == [] and victim.is_dir()
+
+
+def test_a_link_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    (victim / "photos").mkdir(parents=True)
+    (tmp_path / TRAININGS).symlink_to(victim)
+    clear_trainings(tmp_path)
+    assert (victim / "photos").is_dir() and not (tmp_path / TRAININGS).exists()
