@@ -103,5 +103,9 @@ def _draw_values(axes: Axes, outcomes: Sequence[Outcome], each: Dimension, rung:
     axes.grid(alpha=0.3)
     if each.log:
         axes.set_xscale("log")
+        assert isinstance(each.default, float)
+        ticks = [each.low, each.default, each.high]
+        axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+        axes.minorticks_off()
     if each.choices:
         axes.set_xticks(range(len(names)), names)
