@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nets import preset
+from nets import preset, stride_of
 from utils.data.class_names import DEFAULT_CLASSES
 from utils.data.index import DatasetIndex
 from utils.data.summary import data_line
@@ -30,7 +30,7 @@ from utils.system.settings import (
     flat_values,
 )
 from utils.system.signals import Stopped
-from utils.system.validation import Preflight, require_packages
+from utils.system.validation import Preflight, check_image_size, require_packages
 from utils.train.defaults import suggest_epochs
 from utils.tune.base_settings import BaseSettings, parse_flags
 from utils.tune.budget import USED, Budget, rung_epochs
@@ -121,6 +121,9 @@ def read_data(config: Config, base: BaseSettings) -> dict[str, DatasetIndex]:
         check_weights(config.weights, config.model)
     with preflight.check():
         require_writable(config.output)
+    with preflight.check():
+        model = preset(config.model)
+        check_image_size(config.image_size or model.image_size, stride_of(model), model.smallest)
     specs = {"train": config.train, "val": config.val, "test": config.test}
     data = read_run_data(specs, config.classes, DEFAULT_CLASSES, preflight, base.data)
     preflight.finish()

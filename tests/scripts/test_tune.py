@@ -93,7 +93,8 @@ def test_mistakes_are_answered(here, tmp_path, capsys, monkeypatch):
     assert "--minutes must be above 0" in message("--minutes", 0)
     assert "--search momentum: choose from lr, weight_decay" in message("--search", "momentum")
     assert "--flags cannot hold --epochs" in message("--flags=--epochs 3")
-    assert "nothing.txt" in message("--train", "nothing.txt")
+    found = message("--train", "nothing.txt", "--image-size", 60, 64)
+    assert "nothing.txt" in found and "must be a multiple of 32" in found
     assert "--minutes 5 is too short" in message("--minutes", 5, "--name", "short")
     assert "there is no search in" in refused(capsys, "tune.py", "--resume", tmp_path / "nothing")
     monkeypatch.setattr(FakeTrainer, "fails", "--freeze names no stage")

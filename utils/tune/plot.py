@@ -47,13 +47,14 @@ def importances(outcomes: Sequence[Outcome], space: Sequence[Dimension], rung: i
         else FloatDistribution(each.low, each.high, log=each.log)
         for each in space
     }
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     for outcome in used:
         params: dict[str, Any] = dict(outcome.params)
         study.add_trial(
             optuna.create_trial(params=params, distributions=distributions, value=outcome.values[rung])
         )
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, 2 / len(used)))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
     return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
 
 
