@@ -45,9 +45,10 @@ def test_a_search_that_goes_on_draws_other_settings(tmp_path):
     plan, trainer = plan_of(), FakeTrainer(tmp_path, minutes=15)
     first = search(open_study(tmp_path, plan.space), plan, trainer, trainer.budget)
     trainer.restart(minutes=40)
-    both = search(open_study(tmp_path, plan.space), plan, trainer, trainer.budget)
+    study = open_study(tmp_path, plan.space)
+    both = search(study, plan, trainer, trainer.budget)
     assert both[: len(first)] == first and len(both) > len(first) + 3
-    assert len({x.params["lr"] for x in both}) == len(both)
+    assert len({trial.params["lr"] for trial in study.trials}) == len(study.trials)
 
 
 def test_another_space_is_refused(tmp_path):
