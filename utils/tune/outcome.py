@@ -5,14 +5,13 @@ from typing import Literal, NamedTuple
 
 from utils.tune.search_space import Dimension, Params
 
-State = Literal["complete", "stopped", "failed", "interrupted"]
+State = Literal["complete", "stopped", "failed"]
 
 
 class Outcome(NamedTuple):
     """A trial: its settings, and the mAP50-95 and seconds of each rung that it came through.
 
-    state  complete: trained for all epochs; stopped: worse than others after fewer;
-           failed: by `error`; interrupted: with the program, and tried again by a later trial
+    state  complete: trained for all epochs; stopped: worse than others after fewer; failed: with `error`
     """
 
     number: int
@@ -36,7 +35,7 @@ def best_of(outcomes: Sequence[Outcome]) -> Outcome | None:
 
 def ranked(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the trials that have values, best first: those that trained longer come before the others."""
-    valued = [outcome for outcome in outcomes if outcome.values and outcome.state != "interrupted"]
+    valued = [outcome for outcome in outcomes if outcome.values]
     return sorted(valued, key=lambda outcome: (-len(outcome.values), -outcome.values[-1]))
 
 
@@ -52,8 +51,8 @@ def distinct(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Return the outcomes without those that repeat the settings of an earlier one and came no further."""
     kept: list[Outcome] = []
     for outcome in outcomes:
-        same = [each for each in kept if each.params == outcome.params and each.state != "interrupted"]
-        if outcome.state == "interrupted" or all(len(each.values) < len(outcome.values) for each in same):
+        same = [each for each in kept if each.params == outcome.params]
+        if all(len(each.values) < len(outcome.values) for each in same):
             kept.append(outcome)
     return kept
 

@@ -62,9 +62,8 @@ def plot_search(
     path: Path, outcomes: Sequence[Outcome], space: Sequence[Dimension], rungs: Sequence[int]
 ) -> None:
     """Draw importance.png: bars of importance, then a scatter plot for each setting."""
-    used = [outcome for outcome in outcomes if outcome.state != "interrupted"]
-    rung = common_rung(used, len(rungs))
-    used = [outcome for outcome in used if len(outcome.values) > rung]
+    rung = common_rung(outcomes, len(rungs))
+    used = [outcome for outcome in outcomes if len(outcome.values) > rung]
     rows = math.ceil((len(space) + 1) / COLUMNS)
     figure = Figure(figsize=(4 * COLUMNS, 3 * rows), layout="constrained")
     bars, *others = figure.subplots(rows, COLUMNS, squeeze=False).flat

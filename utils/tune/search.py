@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from utils.tune.budget import REDUCTION, Budget, reserve, seconds_needed, trial_seconds
 from utils.tune.outcome import Outcome, defaults_of, distinct, seconds_by_rung, values_before
 from utils.tune.search_space import Dimension, Params, settings_text, suggest
-from utils.tune.study import ERROR_KEY, SECONDS_KEY, VALUES_KEY, outcomes_of
+from utils.tune.study import ERROR_KEY, SECONDS_KEY, VALUES_KEY, next_trial, outcome_of, outcomes_of
 from utils.tune.trainings import Trained, TrainingError
 
 if TYPE_CHECKING:
@@ -58,17 +58,18 @@ def search(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget) -
 def run_trial(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget) -> Outcome:
     """Train the settings of one trial anew in each rung, until they are worse than those of others.
 
-    Trainings that an earlier trial with the same settings has done are not done again. The defaults are
+    Trainings that were done before the program was interrupted, or by an earlier trial with the same
+    settings, are not done again. The defaults are
     never stopped.
     """
     from optuna.trial import TrialState
 
-    trial = study.ask()
+    trial = next_trial(study, plan.space)
     params = suggest(trial, plan.space)
     is_default = params == defaults_of(plan.space)
-    earlier = values_before(outcomes_of(study, plan.space), params)
-    values, seconds = (list(earlier.values), list(earlier.seconds)) if earlier else ([], [])
-    state = TrialState.COMPLETE
+    known = values_before(outcomes_of(study, plan.space), params) or outcome_of(trial, params)
+    values, seconds = list(known.values), list(known.seconds)
+    state, reported = TrialState.COMPLETE, len(outcome_of(trial, params).values)
     for rung, epochs in enumerate(plan.rungs):
         if rung == len(values):
             try:
@@ -85,7 +86,8 @@ def run_trial(study: "optuna.Study", plan: Plan, trainer: Trains, budget: Budget
                 print(f"the defaults: {took} | {budget.text()}", flush=True)
         trial.set_user_attr(SECONDS_KEY, seconds[: rung + 1])
         trial.set_user_attr(VALUES_KEY, values[: rung + 1])
-        trial.report(values[rung], REDUCTION**rung)
+        if rung >= reported:
+            trial.report(values[rung], REDUCTION**rung)
         pruned = rung + 1 < len(plan.rungs) and trial.should_prune()
         if is_default:
             _require_time(seconds, plan, budget)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from utils.system.schema import conform
 from utils.tune.budget import REDUCTION
 from utils.tune.outcome import Outcome, State, defaults_of
-from utils.tune.search_space import Dimension, checked_params
+from utils.tune.search_space import Dimension, Params, checked_params
 
 if TYPE_CHECKING:
     import optuna
@@ -26,8 +26,7 @@ Measured = dict[str, dict[str, float]]  # mAP50-95 by seed, by the number of a t
 def open_study(folder: Path, space: Sequence[Dimension]) -> "optuna.Study":
     """Open the study in a folder, or begin it with the defaults. The caller holds the folder's lock.
 
-    A trial that was interrupted counts as failed, and its settings are queued again. ValueError if the file
-    is damaged, or of a search over another space.
+    ValueError if the file is damaged, or of a search over another space.
     """
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -60,7 +59,7 @@ def open_study(folder: Path, space: Sequence[Dimension]) -> "optuna.Study":
         raise ValueError(f"{folder} is of a search over other settings or ranges: start a new search")
     # Seeded by the trials so far: a search that goes on must not draw what it has drawn before.
     study.sampler = optuna.samplers.TPESampler(seed=trials)
-    _queue(study, space)
+    _queue_defaults(study, space)
     return study
 
 
@@ -76,41 +75,47 @@ def _repair(path: Path) -> None:
                 file.truncate(content.rfind(b"\n") + 1)
 
 
-def _queue(study: "optuna.Study", space: Sequence[Dimension]) -> None:
-    """Queue the defaults unless they are done, and the settings of trials that were interrupted."""
+def _queue_defaults(study: "optuna.Study", space: Sequence[Dimension]) -> None:
+    """Queue the defaults unless they are done, under way or queued."""
     from optuna.trial import TrialState
 
     defaults = defaults_of(space)
-    for trial in study.get_trials(states=[TrialState.RUNNING]):
-        params = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
-        if params.keys() == defaults.keys() and params != defaults:
-            study.enqueue_trial(checked_params(params, space))
-        study.tell(trial.number, state=TrialState.FAIL)
     complete = [each.params for each in outcomes_of(study, space) if each.state == "complete"]
-    if defaults not in complete and not study.get_trials(states=[TrialState.WAITING]):
+    if defaults not in complete and not study.get_trials(states=[TrialState.WAITING, TrialState.RUNNING]):
         study.enqueue_trial(dict(defaults))
+
+
+def next_trial(study: "optuna.Study", space: Sequence[Dimension]) -> "optuna.Trial":
+    """Return the trial that was interrupted with the program, else a new one."""
+    import optuna
+
+    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
+        if trial.params.keys() == {each.name for each in space}:
+            checked_params(trial.params, space)
+            return optuna.Trial(study, trial._trial_id)
+    return study.ask()
 
 
 def outcomes_of(study: "optuna.Study", space: Sequence[Dimension]) -> list[Outcome]:
     """Return the trials that have ended; ValueError for values that no search has written."""
-    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "interrupted"}
+    states: dict[str, State] = {"COMPLETE": "complete", "PRUNED": "stopped", "FAIL": "failed"}
     found = []
     for trial in study.get_trials(deepcopy=False):
         if trial.state.name not in states or trial.params.keys() != {each.name for each in space}:
             continue  # one that was interrupted before its settings were drawn
-        attributes = trial.user_attrs
-        error = conform(attributes.get(ERROR_KEY, ""), str, ERROR_KEY)
-        found.append(
-            Outcome(
-                trial.number,
-                "failed" if error else states[trial.state.name],
-                checked_params(trial.params, space),
-                conform(attributes.get(VALUES_KEY, []), tuple[float, ...], VALUES_KEY),
-                conform(attributes.get(SECONDS_KEY, []), tuple[float, ...], SECONDS_KEY),
-                error,
-            )
-        )
+        params = checked_params(trial.params, space)
+        outcome = outcome_of(trial, params)
+        found.append(outcome if outcome.error else outcome._replace(state=states[trial.state.name]))
     return found
+
+
+def outcome_of(trial: "optuna.Trial | optuna.trial.FrozenTrial", params: Params) -> Outcome:
+    """Return what a trial came to so far, as failed if it has an error and else as stopped."""
+    attributes = trial.user_attrs
+    error = conform(attributes.get(ERROR_KEY, ""), str, ERROR_KEY)
+    values = conform(attributes.get(VALUES_KEY, []), tuple[float, ...], VALUES_KEY)
+    seconds = conform(attributes.get(SECONDS_KEY, []), tuple[float, ...], SECONDS_KEY)
+    return Outcome(trial.number, "failed" if error else "stopped", params, values, seconds, error)
 
 
 def measured_in(study: "optuna.Study") -> Measured:

@@ -31,11 +31,15 @@ def test_a_search_that_is_killed_goes_on_where_it_was(tmp_path, kill_at):
     with pytest.raises(KeyboardInterrupt):
         search(study, plan, trainer, trainer.budget)
     interrupted = study.trials[-1].params
+    done = len(trainer.calls) - 1
     trainer.restart(minutes=20)
     found = search(open_study(tmp_path, plan.space), plan, trainer, trainer.budget)
-    assert sum(x.state == "interrupted" for x in found) == 1
-    (again,) = [x for x in found if x.params == interrupted and x.state != "interrupted"]
+    (again,) = [x for x in found if x.params == interrupted]
     assert again.state == "complete" if interrupted == defaults_of(plan.space) else again.values
+    assert trainer.calls[done] == trainer.calls[done + 1], "the training that was killed comes next"
+    values = [x.values[0] for x in found]
+    rungs = [trial.system_attrs["completed_rung_0"] for trial in study.trials]
+    assert rungs == values, "Optuna counts each trial once"
     trained = [(x.params["lr"], epochs) for x in found for epochs in plan.rungs[: len(x.values)]]
     done = len(trainer.calls) - 1  # without the training that was killed
     assert len({*trained}) == done, "a training was done twice"
