@@ -1,6 +1,7 @@
 """What a user gets wrong: one clear message with the fix, exit status 2, never a traceback."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 import torch
 
 from nets import build_detector
+from tests.helpers import ROOT
 from tests.scripts.running import CLASSES, SIZE, accepted, refused, script
+from tests.utils.formats.voc_folder import add_image, xml
 from utils.weights.checkpoint import save_checkpoint
 
 
@@ -211,3 +214,63 @@ def test_images_that_turn_out_broken_are_skipped_and_named(home, tmp_path, capsy
     state = torch.load(tmp_path / "logs" / "r" / "last.pt", weights_only=True)
     assert all(value.isfinite().all() for value in state["model"].values())
     assert (tmp_path / "logs" / "r" / "predictions.jpg").is_file()
+
+
+# Folders without write bits
+
+DROP = ["setpriv", "--bounding-set=-dac_override,-dac_read_search,-fowner"]  # root obeys no modes
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """Two folders without write bits: a devkit and an empty one."""
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed")
+    add_image(tmp_path / "devkit" / "VOC2007", "a", xml([("cat", (1, 2, 30, 40))]))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "classes.txt").write_text("cat\n")
+    folders = [tmp_path / "empty", *(path for path in (tmp_path / "devkit").rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield tmp_path
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def refused_without_rights(folder, name, *flags):
+    done = subprocess.run(
+        [*DROP, sys.executable, ROOT / f"{name}.py", *map(str, flags)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("doctor", ["--data", "devkit/VOC2007/Annotations:devkit/VOC2007/JPEGImages", "--output", "empty/x"]),
+        ("get_map", ["--weights", "no.pt", "--data", "none", "--output", "empty/x"]),
+        ("predict", ["devkit", "--weights", "no.pt", "--output", "empty"]),
+        ("convert", ["devkit/VOC2007:train", "--to", "coco", "--output", "empty/x"]),
+        ("coco_annotation", ["--output", "empty/a.txt"]),
+        ("kmeans_anchors", ["--output", "empty/a.txt"]),
+        ("train", ["--train", "none", "--output", "empty/logs"]),
+        ("voc_annotation", ["--devkit", "devkit", "--classes", "classes.txt", "--output", "empty"]),
+    ],
+)
+def test_folders_that_take_no_file_are_told_with_the_flag_before_any_work(read_only, name, flags):
+    message = refused_without_rights(read_only, name, *flags)
+    assert f"nothing can be saved in {read_only / 'empty'} (Permission denied)" in message
+    assert "--output" in message
+
+
+def test_a_read_only_devkit_can_be_trained_on_without_a_split(read_only):
+    message = refused_without_rights(
+        read_only, "voc_annotation", "--devkit", "devkit", "--classes", "classes.txt", "--output", "."
+    )
+    year = read_only / "devkit" / "VOC2007"
+    assert f"--train {year / 'Annotations'}:{year / 'JPEGImages'}" in message
