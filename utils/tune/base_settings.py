@@ -14,7 +14,7 @@ from utils.train.settings import MachineSettings, OptimizerSettings, PhaseSettin
 
 SET_BY_SEARCH = (  # flags of train.py that differ between trainings, or are flags of tune.py
     *("train", "val", "test", "classes", "model", "weights", "image_size", "epochs", "seed"),
-    *("output", "name", "resume", "summary", "preview", "help"),
+    *("minutes", "folds", "fold", "output", "name", "resume", "summary", "preview", "help"),
 )
 
 
