@@ -22,6 +22,7 @@ from utils.data.summary import data_line, print_notes
 from utils.data.types import Size
 from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
+from utils.loader.balance import balance_line
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
 from utils.run.cross_validation import cross_validate
@@ -181,6 +182,8 @@ def prepare(
     image_size = config.image_size or model.image_size
     detector = prepare_detector(model, data["train"], config.weights, image_size, loss)
     to_device(detector, device)
+    if config.data.balance:
+        print(balance_line(data["train"], config.data.balance))
     images = len(data["train"])
     sizes = with_measured_batch_sizes(config.phases, detector, image_size, autocast, images, processes)
     config = replace(config, phases=sizes)
@@ -189,6 +192,7 @@ def prepare(
         image_size=image_size,
         smallest=model.smallest,
         seed=config.seed,
+        balance=config.data.balance,
         detect=DetectSettings(autocast=autocast),
         optimization=config.optimization,
         machine=config.machine,

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from utils.loader.batch import Batch
 from utils.loader.eval_dataset import EvalDataset, by_shape
-from utils.loader.samplers import EpochBatches, OrderedBatches
+from utils.loader.samplers import EpochBatches, OrderedBatches, batches_of
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.loader.worker_recovery import RecoveringLoader, can_start_workers
 
@@ -30,7 +30,7 @@ def training_loader(
     `batch_size` is per process. Raises `ValueError` if the data set is empty.
     """
     _require_images(dataset)
-    batches = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size)
+    batches = batches_of(dataset, batch_size, rank, world_size)
     return _loader(dataset, batches, workers, pin_memory), batches
 
 

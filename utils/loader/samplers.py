@@ -6,7 +6,8 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from utils.data.types import Size
-from utils.loader.train_dataset import MIN_POOL_SIZE, SampleKey
+from utils.loader.balance import occurrences, systematic_sample
+from utils.loader.train_dataset import MIN_POOL_SIZE, SampleKey, TrainDataset
 
 
 class EpochBatches(Sampler[list[SampleKey]]):
@@ -16,7 +17,8 @@ class EpochBatches(Sampler[list[SampleKey]]):
     but an incomplete last batch is dropped, unless it is the only batch. With several processes, each process
     gets `batch_size` images of every batch.
 
-    sizes  input sizes; one is sampled per batch, the same in all processes
+    sizes    input sizes; one is sampled per batch, the same in all processes
+    factors  float64 [length], repeat factors; an epoch keeps its length, see utils/loader/balance.py
     """
 
     def __init__(
@@ -27,9 +29,10 @@ class EpochBatches(Sampler[list[SampleKey]]):
         sizes: Sequence[Size],
         rank: int = 0,
         world_size: int = 1,
+        factors: np.ndarray | None = None,
     ) -> None:
         self.length, self.batch_size, self.seed, self.sizes = length, batch_size, seed, sizes
-        self.rank, self.world_size = rank, world_size
+        self.rank, self.world_size, self.factors = rank, world_size, factors
         self.epoch, self.first_batch = 0, 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
@@ -42,27 +45,45 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         sizes = np.random.default_rng([self.seed, self.epoch, 1]).integers(len(self.sizes), size=len(self))
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.length)
-        if self.length < self.world_size:  # each process needs an image
-            order = np.resize(order, self.world_size)
+        order, repeats = self._order()
         global_batch_size = self.batch_size * self.world_size
         for batch in range(self.first_batch, len(self)):
-            numbers = order[batch * global_batch_size : (batch + 1) * global_batch_size]
-            size = self.sizes[sizes[batch]]
-            keys = [SampleKey(self.epoch, *rest) for rest in _with_pools(numbers, size)]
+            part = slice(batch * global_batch_size, (batch + 1) * global_batch_size)
+            size, pools = self.sizes[sizes[batch]], _with_pools(order[part])
+            keys = [
+                SampleKey(self.epoch, number, size, pool, repeat)
+                for (number, pool), repeat in zip(pools, repeats[part].tolist(), strict=True)
+            ]
             start, end = (len(keys) * rank // self.world_size for rank in (self.rank, self.rank + 1))
             yield keys[start:end]
 
+    def _order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images of the epoch in order, and how often each occurred before: both int64 [N]."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        order = rng.permutation(self.length)
+        if self.factors is not None:
+            order = rng.permutation(systematic_sample(order, self.factors, rng))
+        if self.length < self.world_size:  # each process needs an image
+            order = np.resize(order, self.world_size)
+        return order, occurrences(order) if self.factors is not None else np.zeros_like(order)
 
-def _with_pools(image_numbers: np.ndarray, size: Size) -> Iterator[tuple[int, Size, tuple[int, ...]]]:
-    """Yield each image with the size and a pool: the part of the batch to make mosaics from.
+
+def batches_of(dataset: TrainDataset, batch_size: int, rank: int = 0, world_size: int = 1) -> EpochBatches:
+    """Return the sampler of a training data set; `batch_size` is per process."""
+    return EpochBatches(
+        len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size, dataset.repeat_factors
+    )
+
+
+def _with_pools(image_numbers: np.ndarray) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield each image with a pool: the part of the batch to make mosaics from.
 
     Pools are small, so that a process need not read all images of the global batch. They depend only on the
     batch, so they are the same for any number of processes.
     """
     for part in np.array_split(image_numbers, max(1, len(image_numbers) // MIN_POOL_SIZE)):
         pool = tuple(part.tolist())
-        yield from ((number, size, pool) for number in pool)
+        yield from ((number, pool) for number in pool)
 
 
 class OrderedBatches(Sampler[list[int]]):

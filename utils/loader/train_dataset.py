@@ -8,6 +8,7 @@ see "Augment your batch", https://arxiv.org/abs/1901.09335.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ from utils.data.targets import Objects, mirror_objects, on_samples, pad_targets
 from utils.data.types import Image, Size
 from utils.images.image_io import ImageError, read_reduced, reduction_for
 from utils.images.letterbox import PAD_VALUE
+from utils.loader.balance import repeat_factors
 from utils.loader.batch import Batch, as_tensor
 from utils.loader.image_cache import ImageCache
 
@@ -41,12 +43,14 @@ class SampleKey(NamedTuple):
     size          input size
     pool          numbers of the images to sample the mosaic's other images from; default: the images of the
         same batch, which with several processes are only a part of the global batch
+    repeat        how often the image occurred before in the epoch; each time it is augmented differently
     """
 
     epoch: int
     image_number: int
     size: Size
     pool: tuple[int, ...] = ()
+    repeat: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class TrainDataset(Dataset[Batch]):
     pad_centred           whether unshifted images are padded on all sides, rather than right and bottom
     color_flip_on_device  whether the device applies colour changes and flips, see `Batch.color_flip`
     cache                 cache of decoded images
+    balance               threshold of repeat-factor sampling, see utils/loader/balance.py; 0: off
     """
 
     index: DatasetIndex
@@ -75,6 +80,7 @@ class TrainDataset(Dataset[Batch]):
     pad_centred: bool = False
     color_flip_on_device: bool = False
     cache: ImageCache | None = None
+    balance: float = 0.0
 
     def __len__(self) -> int:
         return len(self.index)
@@ -86,6 +92,11 @@ class TrainDataset(Dataset[Batch]):
     def __getitems__(self, keys: Sequence[SampleKey]) -> Batch:
         """Return the batch of these samples (called by PyTorch's data loader)."""
         return self.batch(keys)
+
+    @cached_property
+    def repeat_factors(self) -> np.ndarray | None:
+        """The repeat factor of each image, float64 [N]; None if no image is repeated."""
+        return repeat_factors(self.index, self.balance)
 
     def batch(self, keys: Sequence[SampleKey]) -> Batch:
         """Return the batch of these samples, which must have the same input size."""
@@ -113,19 +124,28 @@ class TrainDataset(Dataset[Batch]):
         numbers = tuple(key.image_number for key in keys)
         pools = {pool: self._widened(pool or numbers, keys[0].epoch) for pool in {key.pool for key in keys}}
         plans = []
-        for epoch, image_number, size, pool in keys:
-            rng = np.random.default_rng([self.seed, epoch, image_number + 1])
-            others = [other for other in pools[pool] if other != image_number] or [image_number]
-            plans.append(plan_sample(image_number, others, size, self.augmentation, rng, self.pad_centred))
+        for key in keys:
+            number, rng = key.image_number, self._generator(key)
+            others = [other for other in pools[key.pool] if other != number] or [number]
+            plans.append(plan_sample(number, others, key.size, self.augmentation, rng, self.pad_centred))
         return plans
+
+    def _generator(self, key: SampleKey, purpose: int = 0) -> np.random.Generator:
+        """Return the random generator of a sample for a purpose: 0 plan, 2 objects, 3 pixels."""
+        entropy = [self.seed, key.epoch, key.image_number + 1, purpose]
+        if key.repeat:
+            return np.random.default_rng([*entropy, key.repeat])
+        return np.random.default_rng(entropy if purpose else entropy[:3])
 
     def _widened(self, pool: tuple[int, ...], epoch: int) -> list[int]:
         """Return the pool, with other images added if it is small."""
         if len(pool) >= MIN_POOL_SIZE:
             return list(pool)
         rng = np.random.default_rng([self.seed, epoch, pool[0] + 1, 1])
-        more = rng.choice(len(self), min(MIN_POOL_SIZE, len(self)), replace=False).tolist()
-        return list(dict.fromkeys([*pool, *more]))[:MIN_POOL_SIZE]
+        factors = self.repeat_factors
+        weights = None if factors is None else factors / factors.sum()
+        more = rng.choice(len(self), min(MIN_POOL_SIZE, len(self)), replace=False, p=weights).tolist()
+        return [*pool, *(number for number in more if number not in pool)][:MIN_POOL_SIZE]
 
     def _paste_all(
         self, uses: dict[int, Uses], canvases: list[Image]
@@ -187,16 +207,13 @@ class TrainDataset(Dataset[Batch]):
         settings = self.augmentation
         if settings.copy_paste == 0 and settings.cut_out == 0:
             return objects
-        generators = [np.random.default_rng([self.seed, key.epoch, key.image_number + 1, 2]) for key in keys]
+        generators = [self._generator(key, 2) for key in keys]
         return paste_and_cut_out(images, objects, settings, generators, self.pad_value)
 
     def _degrade(self, images: np.ndarray, keys: Sequence[SampleKey]) -> None:
         settings = self.augmentation
         if settings.blur or settings.noise or settings.jpeg:
-            generators = [
-                np.random.default_rng([self.seed, key.epoch, key.image_number + 1, 3]) for key in keys
-            ]
-            degrade(images, settings, generators)
+            degrade(images, settings, [self._generator(key, 3) for key in keys])
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:

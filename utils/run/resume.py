@@ -39,7 +39,7 @@ WHY_NOT = {
     "metrics before and after could not be compared": ("image_size", "val"),
     "the state of one optimizer does not fit another": ("optimizer",),
     "the EMA covers the whole run": ("ema",),
-    "it determines the order of the images": ("seed",),
+    "it determines the order of the images": ("seed", "balance"),
     "it determines which images are held out": ("folds", "fold"),
 }
 MACHINE = {field.name for field in fields(MachineSettings)}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from utils.loader.batch import batch_to_device
-from utils.loader.samplers import EpochBatches
+from utils.loader.samplers import batches_of
 from utils.system.device import autocasting
 from utils.system.distributed import Processes
 from utils.train.trainer import Trainer
@@ -53,7 +53,7 @@ def measure_batch_norm(trainer: Trainer, epoch: int) -> None:
     images = min(MEASURED_IMAGES, len(dataset))
     batches = math.ceil(images / (LARGER_BATCHES * in_training))
     batch_size = max(1, images // (batches * number))
-    sampler = EpochBatches(len(dataset), batch_size, dataset.seed, dataset.sizes, processes.rank, number)
+    sampler = batches_of(dataset, batch_size, processes.rank, number)
     sampler.set_epoch(epoch)
     pixels = (batch_to_device(dataset.batch(keys), trainer.device)[0] for keys in islice(sampler, batches))
     with autocasting(trainer.device, trainer.autocast):

@@ -83,11 +83,13 @@ class TrainSettings:
     """What a `Trainer` needs besides the model, the data and the phases.
 
     smallest  smallest side of an input that the model accepts
+    balance   threshold of repeat-factor sampling, see utils/loader/balance.py
     """
 
     image_size: Size
     smallest: int
     seed: int = 0
+    balance: float = 0.0
     detect: DetectSettings = field(default_factory=DetectSettings)
     optimization: OptimizerSettings = OptimizerSettings()
     machine: MachineSettings = MachineSettings()

@@ -18,7 +18,7 @@ from utils.data.index import DatasetIndex
 from utils.loader.batch import Batch, batch_to_device
 from utils.loader.image_cache import Cache, ImageCache, open_cache
 from utils.loader.loader import training_loader
-from utils.loader.samplers import EpochBatches, training_sizes
+from utils.loader.samplers import EpochBatches, batches_of, training_sizes
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.loader.worker_recovery import RecoveringLoader
 from utils.system.device import to_device
@@ -203,8 +203,7 @@ class Trainer:
 
     def dataset(self, phase: Phase) -> TrainDataset:
         """Return the training images with the augmentation of a phase."""
-        settings, pixels = self.settings, self.detector.pixels
-        multi_scale = phase.augmentation.multi_scale
+        settings, pixels, multi_scale = self.settings, self.detector.pixels, phase.augmentation.multi_scale
         return TrainDataset(
             self.train_index,
             training_sizes(settings.image_size, self.detector.stride, multi_scale, settings.smallest),
@@ -214,6 +213,7 @@ class Trainer:
             pixels.pad_centred,
             color_flip_on_device=self.device.type == "cuda",
             cache=self.cache,
+            balance=settings.balance,
         )
 
     def open_loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
@@ -230,7 +230,7 @@ class Trainer:
     def whole_batch(self, phase: Phase, epoch: int, number: int) -> Batch:
         """Return batch `number` of an epoch, over all processes; seed, epoch and number determine it."""
         dataset = self.dataset(phase)
-        sampler = EpochBatches(len(dataset), phase.batch_size, dataset.seed, dataset.sizes)
+        sampler = batches_of(dataset, phase.batch_size)
         sampler.set_epoch(epoch, number)
         return dataset.batch(next(iter(sampler)))
 
