@@ -15,14 +15,13 @@ from tyro.conf import OmitArgPrefixes
 from nets import LossSettings, Preset, preset, require_loss, stride_of
 from nets.losses.common import LossOptions
 from utils.augment.settings import Augmentation
+from utils.augment.user_augmentation import read_user_augmentation
 from utils.data.class_names import DEFAULT_CLASSES, read_classes
 from utils.data.index import DatasetIndex
 from utils.data.settings import DataSettings
-from utils.data.summary import data_line, print_notes
 from utils.data.types import Size
 from utils.formats.data_source import absolute_spec
 from utils.inference.detect import DetectSettings
-from utils.loader.balance import balance_line
 from utils.models.choose import choose_model
 from utils.models.summary import full_summary
 from utils.run.cross_validation import cross_validate
@@ -30,12 +29,20 @@ from utils.run.find_run import run_to_resume
 from utils.run.fit import fit
 from utils.run.folder import create_run_folder, read_config
 from utils.run.loggers import check_loggers
-from utils.run.prepare import check_weights, open_folder, prepare_detector, read_run_data, weights_file
+from utils.run.prepare import (
+    check_weights,
+    open_folder,
+    prepare_detector,
+    print_data,
+    read_run_data,
+    weights_file,
+)
 from utils.run.preview import save_previews
 from utils.run.resume import plan_changes
 from utils.run.run_evaluation import conclude
 from utils.run.settings import Run, RunSettings
 from utils.run.time_budget import time_limit
+from utils.run.user_code import with_code_of
 from utils.sample.settings import sample_changes
 from utils.system.cli import ROOT, absolute_file, run
 from utils.system.device import (
@@ -132,7 +139,7 @@ def train(config: Config, folder: Path | None, processes: Processes, device: tor
 def saved_config(config: Config) -> Config | None:
     """Return the settings of the run to resume, which flags can override."""
     folder = run_to_resume(config.resume, config.output)
-    return read_config(folder, Config) if folder else None
+    return with_code_of(config, read_config(folder, Config), folder) if folder else None
 
 
 def changed_settings(config: Config, folder: Path) -> list[str]:
@@ -164,6 +171,7 @@ def complete(config: Config) -> Config:
         class_weights=absolute_file(config.class_weights),
         image_size=config.image_size or preset(config.model).image_size,
         optimization=config.optimization.complete(),
+        augmentation=config.augmentation.complete(),
     )
 
 
@@ -182,8 +190,6 @@ def prepare(
     image_size = config.image_size or model.image_size
     detector = prepare_detector(model, data["train"], config.weights, image_size, loss)
     to_device(detector, device)
-    if config.data.balance:
-        print(balance_line(data["train"], config.data.balance))
     images = len(data["train"])
     sizes = with_measured_batch_sizes(config.phases, detector, image_size, autocast, images, processes)
     config = replace(config, phases=sizes)
@@ -193,6 +199,7 @@ def prepare(
         smallest=model.smallest,
         seed=config.seed,
         balance=config.data.balance,
+        user_augmentation=read_user_augmentation(config.augmentation.augment_file),
         detect=DetectSettings(autocast=autocast),
         optimization=config.optimization,
         machine=config.machine,
@@ -211,6 +218,8 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         if not config.resume:
             require_writable(config.output)
     with preflight.check():
+        read_user_augmentation(config.augmentation.augment_file)
+    with preflight.check():
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")
     specs = {name: getattr(config, name) for name in ("train", "val", "test")}
@@ -221,9 +230,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
         check_frozen(config.phases.freeze, model)
         require_loss(model, loss_of(config, data.get("train")))
     preflight.finish()
-    for name, index in data.items():
-        print(f"{name}: {data_line(index)}")
-        print_notes(index)
+    print_data(data, config.data)
     return data
 
 

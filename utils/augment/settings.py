@@ -1,6 +1,7 @@
 """The settings of data augmentation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Fixed, Suppress
@@ -42,11 +43,18 @@ class Augmentation:
     copy_paste: Fraction = 0.0  # probability of pasting in objects from other samples in the batch
     cut_out: Fraction = 0.0  # probability of covering a rectangle of a sample (cutout)
     multi_scale: SizeChange = 0.0  # largest relative change in input size from batch to batch
+    augment_file: str = ""  # Python file with your own augmentation, run after all others; see the guide
     min_visibility: Suppress[Fixed[Fraction]] = 0.2  # drop boxes of which less is visible
     min_size: Suppress[Fixed[NonNegativeFloat]] = 2.0  # drop boxes with shorter sides, in input pixels
 
     def __post_init__(self) -> None:
         check_ranges(self)
+
+    def complete(self) -> "Augmentation":
+        """Return the settings with an absolute path."""
+        return replace(
+            self, augment_file=str(Path(self.augment_file).absolute()) if self.augment_file else ""
+        )
 
 
 NO_AUGMENTATION = Augmentation(

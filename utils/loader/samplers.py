@@ -62,7 +62,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
         rng = np.random.default_rng([self.seed, self.epoch])
         order = rng.permutation(self.length)
         if self.factors is not None:
-            order = rng.permutation(systematic_sample(order, self.factors, rng))
+            order = rng.permutation(systematic_sample(order, self.factors[order], rng))
         if self.length < self.world_size:  # each process needs an image
             order = np.resize(order, self.world_size)
         return order, occurrences(order) if self.factors is not None else np.zeros_like(order)

@@ -22,6 +22,7 @@ from utils.augment.paste_and_cutout import paste_and_cut_out
 from utils.augment.placement import Uses, paste_uses
 from utils.augment.sample_plan import Plan, blend, plan_sample
 from utils.augment.settings import Augmentation
+from utils.augment.user_augmentation import UserAugmentation
 from utils.data.index import DatasetIndex
 from utils.data.targets import Objects, mirror_objects, on_samples, pad_targets
 from utils.data.types import Image, Size
@@ -69,6 +70,7 @@ class TrainDataset(Dataset[Batch]):
     pad_centred           whether unshifted images are padded on all sides, rather than right and bottom
     color_flip_on_device  whether the device applies colour changes and flips, see `Batch.color_flip`
     cache                 cache of decoded images
+    user_augmentation     the user's own augmentation, run last; the device then has nothing to apply
     balance               threshold of repeat-factor sampling, see utils/loader/balance.py; 0: off
     """
 
@@ -80,6 +82,7 @@ class TrainDataset(Dataset[Batch]):
     pad_centred: bool = False
     color_flip_on_device: bool = False
     cache: ImageCache | None = None
+    user_augmentation: UserAugmentation | None = None
     balance: float = 0.0
 
     def __len__(self) -> int:
@@ -113,12 +116,15 @@ class TrainDataset(Dataset[Batch]):
         self._degrade(images, keys)
         flips, colours = [plan.flip for plan in plans], [plan.colour for plan in plans]
         color_flip = ColorFlip(torch.tensor(flips), torch.from_numpy(np.stack(colours)))
-        if not self.color_flip_on_device:
+        on_device = self.color_flip_on_device and self.user_augmentation is None
+        if not on_device:
             recolor_and_flip_(images, flips, colours)
-        targets = pad_targets(mirror_objects(objects, color_flip.flip.numpy(), size[1]), len(keys))
+        objects = mirror_objects(objects, color_flip.flip.numpy(), size[1])
+        targets = pad_targets(self._apply_user_augmentation(images, objects, keys), len(keys))
         image_numbers = torch.tensor([replaced.get(key.image_number, key.image_number) for key in keys])
-        left = color_flip if self.color_flip_on_device else None
-        return Batch(as_tensor(images), targets, image_numbers, [], skipped, left)
+        return Batch(
+            as_tensor(images), targets, image_numbers, [], skipped, color_flip if on_device else None
+        )
 
     def _plans(self, keys: Sequence[SampleKey]) -> list[Plan]:
         numbers = tuple(key.image_number for key in keys)
@@ -131,7 +137,7 @@ class TrainDataset(Dataset[Batch]):
         return plans
 
     def _generator(self, key: SampleKey, purpose: int = 0) -> np.random.Generator:
-        """Return the random generator of a sample for a purpose: 0 plan, 2 objects, 3 pixels."""
+        """Return the random generator of a sample for a purpose: 0 plan, 2 objects, 3 pixels, 4 user."""
         entropy = [self.seed, key.epoch, key.image_number + 1, purpose]
         if key.repeat:
             return np.random.default_rng([*entropy, key.repeat])
@@ -214,6 +220,16 @@ class TrainDataset(Dataset[Batch]):
         settings = self.augmentation
         if settings.blur or settings.noise or settings.jpeg:
             degrade(images, settings, [self._generator(key, 3) for key in keys])
+
+    def _apply_user_augmentation(
+        self, images: np.ndarray, objects: Objects, keys: Sequence[SampleKey]
+    ) -> Objects:
+        if self.user_augmentation is None:
+            return objects
+        generators = [self._generator(key, 4) for key in keys]
+        names = [self.index.path(key.image_number) for key in keys]
+        classes = len(self.index.class_names)
+        return self.user_augmentation.apply(images, objects, self.augmentation, generators, names, classes)
 
 
 def _uses(plans: Sequence[Plan], overlays: Sequence[int]) -> dict[int, Uses]:

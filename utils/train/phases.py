@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from torch import nn
@@ -193,6 +194,8 @@ def _describe_augmentation(augmentation: Augmentation) -> str:
     parts = [f"{name} {strength}" for name, strength in strengths.items() if strength != "0"]
     if augmentation.hue or augmentation.saturation or augmentation.brightness:
         parts.append("colour")
+    if augmentation.augment_file:
+        parts.append(Path(augmentation.augment_file).name)
     return ", ".join(parts)
 
 

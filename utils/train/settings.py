@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from utils.augment.user_augmentation import UserAugmentation
 from utils.data.types import Size
 from utils.inference.detect import DetectSettings
 from utils.loader.image_cache import Cache
@@ -84,12 +85,14 @@ class TrainSettings:
 
     smallest  smallest side of an input that the model accepts
     balance   threshold of repeat-factor sampling, see utils/loader/balance.py
+    user_augmentation  the user's own augmentation
     """
 
     image_size: Size
     smallest: int
     seed: int = 0
     balance: float = 0.0
+    user_augmentation: UserAugmentation | None = None
     detect: DetectSettings = field(default_factory=DetectSettings)
     optimization: OptimizerSettings = OptimizerSettings()
     machine: MachineSettings = MachineSettings()

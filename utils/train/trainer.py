@@ -213,6 +213,7 @@ class Trainer:
             pixels.pad_centred,
             color_flip_on_device=self.device.type == "cuda",
             cache=self.cache,
+            user_augmentation=settings.user_augmentation,
             balance=settings.balance,
         )
 
