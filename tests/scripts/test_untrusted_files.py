@@ -1,5 +1,6 @@
 """Files from strangers that try to run code: refused, or read as data; a file of the user stays as it was."""
 
+import json
 import pickle
 import shutil
 from pathlib import Path
@@ -152,6 +153,24 @@ def test_a_run_folder_with_links(trained_run, victim, tmp_path, capsys):
     (folder / "images_0.cache").symlink_to(victim)
     flags = ["--epochs", 3, "--save-period", 0, "--cache", "disk"]
     accepted(capsys, "train.py", "--resume", folder, *flags)
+
+
+def test_a_run_folder_that_names_code(trained_run, victim, tmp_path, capsys):
+    """It is not run, even where the defaults of train.py are edited or the flag names another file."""
+    folder = shutil.copytree(trained_run.folder, tmp_path / "run")
+    attack = folder / "attack.py"
+    attack.write_text(f"open({str(victim)!r}, 'w')\n", encoding="utf-8")
+    record = json.loads((folder / "config.json").read_text("utf-8"))
+    record["config"]["augment_file"] = str(attack)
+    (folder / "config.json").write_text(json.dumps(record), encoding="utf-8")
+    for flags in ([], ["--epochs", 3], ["--preview"]):
+        message = refused(capsys, "train.py", "--resume", folder, *flags)
+        assert f"--augment-file {attack}" in message and "is not run" in message
+    mine = tmp_path / "mine.py"
+    mine.write_text("def augment(*given):\n    print('my augmentation')\n    return given[:3]\n", "utf-8")
+    flags = ["--resume", folder, "--epochs", 3, "--workers", 0, "--augment-file", mine]
+    printed = accepted(capsys, "train.py", *flags)
+    assert f"--augment-file {attack} -> {mine}" in printed and "my augmentation" in printed
 
 
 def pickles(victim):

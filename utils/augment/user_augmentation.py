@@ -4,6 +4,7 @@ import os
 import random
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -127,7 +128,9 @@ def _albumentations(transform: Any, path: str) -> Augment:
     box_params = library.BboxParams(
         "pascal_voc", ["labels"], min_visibility=visibility, clip=True, filter_invalid_bboxes=True
     )
-    whole = library.Compose([transform], bbox_params=box_params)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Got processor for bboxes")  # the transform changes pixels alone
+        whole = library.Compose([transform], bbox_params=box_params)
 
     def augment(image: Image, boxes: Boxes, labels: Labels, rng: np.random.Generator) -> Any:
         whole.set_random_state(rng, random.Random(int(rng.integers(2**63))))

@@ -164,13 +164,16 @@ def test_small_pools_are_widened_by_the_factors():
     assert balanced._widened((9, 9), 0)[:2] == [9, 9], "images that the batch has twice stay"
 
 
-def test_workers_change_nothing(tmp_path):
+def test_neither_workers_nor_resuming_change_anything(tmp_path):
     """Image 0 has no object, 1 has one of class a, and so on: classes b and c are rarer than a."""
     runs = []
     for workers in (0, 2):
         dataset = TrainDataset(make_index(tmp_path, 8), [SIZE], Augmentation(), seed=7, balance=1.0)
         loader, batches = training_loader(dataset, 2, workers)
+        batches.set_epoch(1, first_batch=1)
+        rest = list(loader)
         batches.set_epoch(1)
         runs.append(list(loader))
+        assert len(rest) == 3 and all(same(*pair) for pair in zip(rest, runs[-1][1:], strict=True))
     assert len(runs[0]) == 4
     assert all(same(*pair) for pair in zip(*runs, strict=True))

@@ -8,6 +8,7 @@ import torch
 
 from tests.utils.loader.test_train_dataset import SIZE, keys_of, make_index, same
 from utils.augment.settings import Augmentation
+from utils.augment.user_augmentation import UserAugmentation
 from utils.data.index import ImageRecord, build_index
 from utils.loader.eval_dataset import EvalDataset, by_shape
 from utils.loader.image_cache import ImageCache
@@ -91,6 +92,39 @@ def test_workers_change_nothing(tmp_path):
                 assert same(first, second)
                 assert second.images.is_contiguous(memory_format=torch.channels_last)
     assert not torch.equal(runs[0][0][0].images, runs[0][1][0].images)
+
+
+MINE = """import numpy as np
+
+def augment(image, boxes, labels, rng):
+    image[:] = np.roll(image, rng.integers(1, 50), axis=0)
+    return image, boxes + rng.random(), labels
+"""
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_the_users_augmentation_runs_in_workers(tmp_path, start):
+    user, index, runs = UserAugmentation("mine.py", MINE), make_index(tmp_path, 6), []
+    dataset = TrainDataset(index, [SIZE], Augmentation(), seed=7, color_flip_on_device=True)
+    for workers in (0, 2):
+        loader, batches = training_loader(replace(dataset, user_augmentation=user), 2, workers)
+        if workers:
+            loader._loader.multiprocessing_context = start
+        batches.set_epoch(1)
+        runs.append(list(loader))
+    assert len(runs[0]) == 3 and all(same(*pair) for pair in zip(*runs, strict=True))
+    assert all(batch.color_flip is None for batch in runs[0]), "colours and flips come before it"
+    without = replace(dataset, color_flip_on_device=False)
+    assert not any(same(batch, without.batch(keys)) for batch, keys in zip(runs[0], batches, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_of_the_users_augmentation_is_told_without_a_traceback(tmp_path, workers):
+    user = UserAugmentation("mine.py", "def augment(image, boxes, labels, rng):\n    raise ValueError(9)\n")
+    dataset = TrainDataset(make_index(tmp_path, 4), [SIZE], Augmentation(), user_augmentation=user)
+    expected = r"--augment-file mine\.py, line 2, in augment: ValueError \(9\), with .*\d\.png"
+    with pytest.raises(ValueError, match=rf"^{expected}$"):
+        list(training_loader(dataset, 2, workers)[0])
 
 
 def test_evaluation_loader(tmp_path):

@@ -7,7 +7,9 @@ import numpy as np
 
 from tests.utils.train.tiny_training import PHASE, SIDE, drawn_index, make_trainer
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
+from utils.augment.user_augmentation import UserAugmentation
 from utils.data.detections import Detections
+from utils.data.index import select_boxes
 from utils.images.image_io import read_image
 from utils.loader.train_dataset import SampleKey, TrainDataset
 from utils.run import preview
@@ -98,3 +100,23 @@ def test_batches_of_each_phase(tmp_path, capsys):
     assert "phase_2_batch_1.jpg  phase 'clean'" in capsys.readouterr().out
     images = {(folder / name).read_bytes() for name in names}
     assert len(images) == 4  # each epoch has its own batch
+
+
+def test_batches_show_the_users_augmentation_and_repeated_images(tmp_path, monkeypatch):
+    """Of 16 images one has an object, so the factor 4: an epoch has it 16 * 4/19 = 3.4 times."""
+    user = UserAugmentation(
+        "mine.py", "def augment(image, boxes, labels, rng):\n    return 255 - image, [], []\n"
+    )
+    only_first = np.arange(16) == 0
+    index = select_boxes(drawn_index(tmp_path, 16), only_first)
+    phase = replace(PHASE, batch_size=16)
+    plain = make_trainer(index, phases=(phase,)).whole_batch(phase, 0, 0)
+    changed = make_trainer(index, phases=(phase,), balance=1.0, user_augmentation=user)
+    batch = changed.whole_batch(phase, 0, 0)
+    assert sorted(plain.image_numbers.tolist()) == list(range(16)) and plain.targets.valid.sum() == 1
+    assert batch.image_numbers.tolist().count(0) in (3, 4) and not batch.targets.valid.any()
+    first = [images.images[images.image_numbers.tolist().index(0)] for images in (plain, batch)]
+    assert (first[0] == 255 - first[1]).all()
+    kept = images_of(monkeypatch)
+    save_previews(changed, tmp_path)
+    assert (kept[0] == batch.images[0].permute(1, 2, 0).numpy()).all()
