@@ -1,1 +1,1 @@
-"""Data augmentation: settings, sample plans, placement, colour changes and flips, copy-paste."""
+"""Data augmentation: settings, sample plans, placement, colours and flips, copy-paste, and the user's own."""

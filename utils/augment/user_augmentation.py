@@ -20,7 +20,7 @@ from utils.data.targets import Objects, join_objects
 from utils.data.types import Boxes, Image, Labels
 from utils.system.files import read_text
 
-MODULE = "augment_file"  # the name under which the file's code runs
+MODULE = "boxwright_augment_file"  # the name under which the file's code runs
 SIGNATURE = "augment(image, boxes, labels, rng)"
 Augment = Callable[[Image, Boxes, Labels, np.random.Generator], Any]
 
@@ -157,8 +157,8 @@ def _checked(returned: Any, shape: tuple[int, ...], classes: int) -> tuple[Image
     if not np.isfinite(boxes).all():
         raise ValueError("boxes must be finite numbers")
     if (boxes[:, 2:] < boxes[:, :2]).any():
-        box = boxes[(boxes[:, 2:] < boxes[:, :2]).any(1)][0]
-        raise ValueError(f"boxes must be x1, y1, x2, y2 with x1 <= x2 and y1 <= y2, not {box.tolist()}")
+        box = boxes[(boxes[:, 2:] < boxes[:, :2]).any(1)][0].round(1).tolist()
+        raise ValueError(f"boxes must be x1, y1, x2, y2 with x1 <= x2 and y1 <= y2, not {box}")
     if not ((labels >= 0) & (labels < classes) & (labels == labels.round())).all():
         raise ValueError(f"labels must be whole numbers from 0 to {classes - 1}, not {labels.tolist()}")
     return image, boxes, labels.astype(np.int64)

@@ -83,9 +83,9 @@ class MachineSettings:
 class TrainSettings:
     """What a `Trainer` needs besides the model, the data and the phases.
 
-    smallest  smallest side of an input that the model accepts
-    balance   threshold of repeat-factor sampling, see utils/loader/balance.py
-    user_augmentation  the user's own augmentation
+    smallest           smallest side of an input that the model accepts
+    balance            threshold of repeat-factor sampling, see utils/loader/balance.py
+    user_augmentation  the user's own augmentation, run after all others
     """
 
     image_size: Size
