@@ -3,6 +3,10 @@
 Images with rare classes are repeated in an epoch. The factors are those of LVIS, https://arxiv.org/abs/1908.03195.
 There an epoch grows by the repeated images; here it keeps its length, as many images as the data set has,
 and frequent images are left out of some epochs: training takes as long as without, whatever the factors.
+
+BCCD with platelets in 8 of its 96 training images, yolox_nano from COCO weights, 320 pixels, 12 epochs, seeds
+0 and 1; AP of platelets and of all classes on the test split: .292 and .000, .516 and .423 without; .402 and
+.225, .557 and .489 with a threshold of .5 (factor 2.4); .376 and .355, .547 and .543 with class weights.
 """
 
 import numpy as np
