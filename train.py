@@ -27,22 +27,15 @@ from utils.models.summary import full_summary
 from utils.run.cross_validation import cross_validate
 from utils.run.find_run import run_to_resume
 from utils.run.fit import fit
-from utils.run.folder import create_run_folder, read_config
+from utils.run.folder import create_run_folder, read_config, with_code_of
 from utils.run.loggers import check_loggers
-from utils.run.prepare import (
-    check_weights,
-    open_folder,
-    prepare_detector,
-    print_data,
-    read_run_data,
-    weights_file,
-)
+from utils.run.prepare import check_weights, open_folder, prepare_detector, read_run_data, weights_file
 from utils.run.preview import save_previews
+from utils.run.print_data import print_data
 from utils.run.resume import plan_changes
 from utils.run.run_evaluation import conclude
 from utils.run.settings import Run, RunSettings
 from utils.run.time_budget import time_limit
-from utils.run.user_code import with_code_of
 from utils.sample.settings import sample_changes
 from utils.system.cli import ROOT, absolute_file, run
 from utils.system.device import (
@@ -204,8 +197,7 @@ def prepare(
         optimization=config.optimization,
         machine=config.machine,
     )
-    phases = planner.first_phases()
-    trainer = Trainer(detector, data["train"], phases, settings, device, processes)
+    trainer = Trainer(detector, data["train"], planner.first_phases(), settings, device, processes)
     return data, model, trainer, planner, config
 
 
@@ -219,7 +211,6 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
             require_writable(config.output)
     with preflight.check():
         read_user_augmentation(config.augmentation.augment_file)
-    with preflight.check():
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")
     specs = {name: getattr(config, name) for name in ("train", "val", "test")}

@@ -19,13 +19,14 @@ from utils.data.index import PATH_ERRORS, DatasetIndex
 from utils.system.files import NOT_UTF8, read_failure, write_text
 from utils.system.lock import is_locked
 from utils.system.schema import conform
-from utils.system.settings import check_ranges, flat_types, with_values
+from utils.system.settings import check_ranges, flag, flat_types, flat_values, with_values
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
 LAST, PREVIOUS = "last.pt", "previous.pt"  # the newest checkpoint, and the one before, in case it is damaged
+FILES_OF_CODE = ("augment_file",)  # settings that name a file to be run
 PACKAGES = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
 
 
@@ -140,6 +141,23 @@ def read_config(folder: Path, kind: type[ConfigT]) -> ConfigT:
     except ValueError as error:
         raise ValueError(_unreadable(folder / "config.json", error)) from None
     return config
+
+
+def with_code_of(given: ConfigT, saved: ConfigT, folder: Path) -> ConfigT:
+    """Return the saved settings of the run in `folder`, with the files of code that the user has given.
+
+    The folder may be somebody else's: what it alone names is not run. ValueError with the fix if the user
+    has given no such file, but the run had one.
+    """
+    wanted, before = flat_values(given), flat_values(saved)
+    for name in FILES_OF_CODE:
+        if before[name] and not wanted[name]:
+            raise ValueError(
+                f"the run {folder} was trained with {flag(name)} {before[name]}. Code that only a run folder "
+                f"names is not run: if you trust that file, repeat the flag; to go on without it, start a "
+                f"new run with --weights {folder / LAST}"
+            )
+    return with_values(saved, {name: wanted[name] for name in FILES_OF_CODE})
 
 
 def _as_list(value: Any, hint: Any) -> Any:

@@ -16,10 +16,8 @@ from utils.data.merge import join_indexes
 from utils.data.readable import require_readable
 from utils.data.settings import DataSettings
 from utils.data.single_class import as_single_class
-from utils.data.summary import data_line, print_notes
 from utils.data.types import Size
 from utils.formats.read_data import given_classes, read_many, require_boxes, require_images
-from utils.loader.balance import balance_line
 from utils.models.anchor_fit import fit_line
 from utils.models.summary import short_summary
 from utils.run.failures import require_room
@@ -54,15 +52,6 @@ def check_weights(weights: str, model: str) -> None:
 def weights_file(weights: str, model: str) -> str:
     """Return --weights with "pretrained" replaced by the file, downloaded if it is not there."""
     return str(pretrained_weights(model).absolute()) if weights == PRETRAINED else weights
-
-
-def print_data(data: Mapping[str, DatasetIndex], settings: DataSettings) -> None:
-    """Print what is in the data sets, and which training images are repeated."""
-    for name, index in data.items():
-        print(f"{name}: {data_line(index)}")
-        print_notes(index)
-    if settings.balance:
-        print(balance_line(data["train"], settings.balance))
 
 
 def prepare_detector(

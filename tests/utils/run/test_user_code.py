@@ -7,7 +7,7 @@ import pytest
 
 from train import Config
 from utils.augment.settings import Augmentation
-from utils.run.user_code import FILES_OF_CODE, with_code_of
+from utils.run.folder import FILES_OF_CODE, with_code_of
 from utils.system.settings import flat_values
 
 FOLDER = Path("/runs/first")
