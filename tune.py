@@ -32,7 +32,7 @@ from utils.system.settings import (
 from utils.system.signals import Stopped
 from utils.system.validation import Preflight, check_image_size, require_packages
 from utils.train.defaults import suggest_epochs
-from utils.tune.base_settings import BaseSettings, parse_flags
+from utils.tune.base_settings import BaseSettings, parse_flags, require_code_given
 from utils.tune.budget import USED, Budget, rung_epochs
 from utils.tune.comparison import Comparison, compare, optimism
 from utils.tune.decision import SeedCount
@@ -94,7 +94,12 @@ def main(config: Config) -> None:
 
 def saved_config(config: Config) -> Config | None:
     """Return the settings of the search to resume, which flags can override."""
-    return read_config(find_folder(config.resume, config.output), Config) if config.resume else None
+    if not config.resume:
+        return None
+    folder = find_folder(config.resume, config.output)
+    saved = read_config(folder, Config)
+    require_code_given(config.flags, saved.flags, folder)
+    return saved
 
 
 def with_absolute_paths(config: Config) -> Config:

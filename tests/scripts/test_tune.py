@@ -85,6 +85,18 @@ def test_defaults_that_cannot_be_beaten_are_kept(here, tmp_path, capsys, monkeyp
     assert config.test and config.test == tuple(result["measured_on"])
 
 
+def test_code_that_only_the_folder_names_is_not_run(here, tmp_path, capsys):
+    mine = tmp_path / "mine.py"
+    mine.write_text("def augment(*given):\n    return given[:3]\n", "utf-8")
+    flags = f"--flags=--augment-file {mine}"
+    accepted(capsys, "tune.py", *here, "--minutes", 40, flags)
+    folder = tmp_path / "logs" / "mine"
+    for other in ([], ["--flags=--flip 0"]):
+        message = refused(capsys, "tune.py", "--resume", folder, "--minutes", 80, *other)
+        assert f"--augment-file {mine}" in message and "is not run" in message
+    accepted(capsys, "tune.py", "--resume", folder, "--minutes", 80, flags)
+
+
 def test_mistakes_are_answered(here, tmp_path, capsys, monkeypatch):
     def message(*arguments):
         return refused(capsys, "tune.py", *here, *arguments)

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 import tyro
 from tyro.conf import OmitArgPrefixes
@@ -48,3 +49,16 @@ def parse_flags(text: str) -> BaseSettings:
     base, _ = tyro.cli(BaseSettings, args=words, return_unknown_args=True, prog="tune.py --flags")
     check_ranges(base)
     return base
+
+
+def require_code_given(given: str, saved: str, folder: Path) -> None:
+    """Raise ValueError if `--flags` of the search in `folder` name code, and those given do not.
+
+    The folder may be somebody else's: what it alone names is not run.
+    """
+    code = parse_flags(saved).augmentation.augment_file
+    if code and parse_flags(given).augmentation.augment_file != code:
+        raise ValueError(
+            f"the search {folder} has --augment-file {code} in its --flags. Code that only a search's folder "
+            f"names is not run: if you trust that file, repeat --flags"
+        )
