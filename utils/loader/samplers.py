@@ -19,6 +19,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
     sizes    input sizes; one is sampled per batch, the same in all processes
     factors  float64 [length], repeat factors; an epoch keeps its length, see utils/loader/balance.py
+    images   images in an epoch, a random part of all; default: all
     """
 
     def __init__(
@@ -30,9 +31,11 @@ class EpochBatches(Sampler[list[SampleKey]]):
         rank: int = 0,
         world_size: int = 1,
         factors: np.ndarray | None = None,
+        images: int | None = None,
     ) -> None:
         self.length, self.batch_size, self.seed, self.sizes = length, batch_size, seed, sizes
         self.rank, self.world_size, self.factors = rank, world_size, factors
+        self.images = images or length
         self.epoch, self.first_batch = 0, 0
 
     def set_epoch(self, epoch: int, first_batch: int = 0) -> None:
@@ -41,7 +44,7 @@ class EpochBatches(Sampler[list[SampleKey]]):
 
     def __len__(self) -> int:
         """Return the number of batches in a whole epoch."""
-        return max(1, self.length // (self.batch_size * self.world_size))
+        return max(1, self.images // (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         sizes = np.random.default_rng([self.seed, self.epoch, 1]).integers(len(self.sizes), size=len(self))
@@ -71,7 +74,14 @@ class EpochBatches(Sampler[list[SampleKey]]):
 def batches_of(dataset: TrainDataset, batch_size: int, rank: int = 0, world_size: int = 1) -> EpochBatches:
     """Return the sampler of a training data set; `batch_size` is per process."""
     return EpochBatches(
-        len(dataset), batch_size, dataset.seed, dataset.sizes, rank, world_size, dataset.repeat_factors
+        len(dataset),
+        batch_size,
+        dataset.seed,
+        dataset.sizes,
+        rank,
+        world_size,
+        dataset.repeat_factors,
+        dataset.epoch_images,
     )
 
 

@@ -72,6 +72,7 @@ class TrainDataset(Dataset[Batch]):
     cache                 cache of decoded images
     user_augmentation     the user's own augmentation, run last; the device then has nothing to apply
     balance               threshold of repeat-factor sampling, see utils/loader/balance.py; 0: off
+    epoch_images          images in an epoch, a random part of all; None: all
     """
 
     index: DatasetIndex
@@ -84,6 +85,7 @@ class TrainDataset(Dataset[Batch]):
     cache: ImageCache | None = None
     user_augmentation: UserAugmentation | None = None
     balance: float = 0.0
+    epoch_images: int | None = None
 
     def __len__(self) -> int:
         return len(self.index)

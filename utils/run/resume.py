@@ -150,7 +150,7 @@ def restore_run(trainer: Trainer, folder: Path, planner: PhasePlanner | None = N
     }
     timing = conform(state["timing"], Timing) if planner and state.get("timing") else None
     if planner and timing:
-        trainer.set_phases(planner.phases(timing.lengths))
+        trainer.set_phases(planner.with_epochs_of(timing.epoch_images).phases(timing.lengths))
     within = _within(trainer, state, hashes["train_sha256"] in ("", hash_index(trainer.train_index)))
     with naming(f"the checkpoint in {folder}", advice):
         restore_module(trainer.detector, state["model"])

@@ -14,6 +14,7 @@ from utils.train.trainer import Trainer
 
 # Inference takes a third of a training step, whose backward pass takes twice as long as the forward pass.
 FORWARD_SHARE = 1 / 3
+FEWEST_EPOCHS = 10  # that a run is to have
 
 
 def time_limit(planner: PhasePlanner, data: Mapping[str, DatasetIndex]) -> TimeLimit | None:
@@ -35,8 +36,8 @@ class TimeBudget:
         self.trainer, self.run, self.limit, self.progress = trainer, run, limit, progress
         self.before = progress.timing.seconds + progress.within.seconds if progress.timing else 0.0
         if progress.timing is None:
-            pace = estimate_pace(trainer, validation)
-            progress.timing = Timing(0.0, pace, limit.planner.lengths(max(1, progress.epoch)))
+            progress.timing = first_timing(trainer, limit, validation, progress.epoch)
+        self.planner = limit.planner.with_epochs_of(progress.timing.epoch_images)
         if progress.within.batches == 0:
             self.plan(f"--minutes {limit.seconds / 60:g}: ")
         self.epoch_began = self.elapsed() - progress.within.seconds
@@ -65,9 +66,7 @@ class TimeBudget:
         pace = timing.pace
         left = self.limit.seconds - self.elapsed() - self.limit.ending * pace.evaluation
         period = self.run.settings.eval_period
-        chosen = choose_lengths(
-            self.limit.planner, pace, left, period, done, timing.lengths if done else None
-        )
+        chosen = choose_lengths(self.planner, pace, left, period, done, timing.lengths if done else None)
         lengths: Lengths = self.trainer.processes.broadcast(chosen)
         if lengths.epochs != timing.lengths.epochs or done == 0:
             print(
@@ -75,7 +74,24 @@ class TimeBudget:
                 f"{pace.unfrozen:.1f} s, its evaluation {pace.evaluation:.1f} s)"
             )
         timing.lengths = lengths
-        self.trainer.set_phases(self.limit.planner.phases(lengths))
+        self.trainer.set_phases(self.planner.phases(lengths))
+
+
+def first_timing(trainer: Trainer, limit: TimeLimit, validation: DatasetIndex, epoch: int) -> Timing:
+    """Return the estimated times of a run that begins.
+
+    If there would be too few epochs to plan with, and to choose the best one of, they are shortened: each
+    has only a part of the images. Prints that.
+    """
+    pace = estimate_pace(trainer, validation)
+    lengths, images = limit.planner.lengths(max(1, epoch)), len(trainer.train_index)
+    longest = limit.seconds / FEWEST_EPOCHS
+    if pace.unfrozen <= longest or epoch > 0:
+        return Timing(0.0, pace, lengths)
+    share = longest / pace.unfrozen
+    part = max(round(images * share), trainer.phases[0].batch_size)
+    print(f"an epoch has {part} of the {images} images, at random: all would take {pace.unfrozen:.0f} s")
+    return Timing(0.0, Pace(longest, longest, pace.evaluation), lengths, trainer.processes.broadcast(part))
 
 
 def estimate_pace(trainer: Trainer, validation: DatasetIndex) -> Pace:

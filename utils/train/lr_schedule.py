@@ -58,7 +58,7 @@ class LRSchedule:
 
     def steps_per_epoch(self, phase: Phase) -> int:
         """Return the optimizer steps in an epoch: one for each full batch, at least one."""
-        return max(1, self.images // phase.batch_size)
+        return max(1, (phase.images or self.images) // phase.batch_size)
 
     def step_at(self, epoch: int, batches: int = 0) -> int:
         """Return the number of steps in so many epochs and batches."""

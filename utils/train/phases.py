@@ -25,6 +25,7 @@ class Phase:
     learning_rate  peak, already scaled for the batch size
     frozen         frozen parts or first stages of the backbone (`utils/train/freezing.py`)
     augmentation   data augmentation
+    images         images in an epoch, a random part of all; None: all
     """
 
     name: str
@@ -33,6 +34,7 @@ class Phase:
     learning_rate: float
     frozen: tuple[str, ...]
     augmentation: Augmentation
+    images: int | None = None
 
     def trains_like(self, other: "Phase | None") -> bool:
         """Return whether the phase is the other one, of whatever number of epochs."""
@@ -92,6 +94,11 @@ class PhasePlanner:
             if minutes is None:
                 print(f"--epochs is not set: {epochs} for {self.images} images")
         return self.phases(self.lengths(epochs))
+
+    def with_epochs_of(self, images: int | None) -> "PhasePlanner":
+        """Return the planner of runs whose epochs have so many images; None: all."""
+        frozen, unfrozen = (replace(phase, images=images) for phase in (self.frozen, self.unfrozen))
+        return replace(self, frozen=frozen, unfrozen=unfrozen)
 
     def lengths(self, epochs: int, done: int = 0, before: Lengths | None = None) -> Lengths:
         """Return the lengths of a run of so many epochs.

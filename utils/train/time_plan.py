@@ -4,7 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from utils.system.settings import NonNegativeFloat
+from utils.system.settings import NonNegativeFloat, PositiveInt
 from utils.train.phases import Lengths, PhasePlanner
 
 MAX_EPOCHS = 1_000_000
@@ -55,12 +55,14 @@ class Pace:
 class Timing:
     """What a run with a time limit knows of its time, saved in its checkpoints.
 
-    seconds  used when the last finished epoch ended, those of resumed runs included
+    seconds       used when the last finished epoch ended, those of resumed runs included
+    epoch_images  images in an epoch, where all of them would take too long; else None
     """
 
     seconds: NonNegativeFloat
     pace: Pace
     lengths: Lengths
+    epoch_images: PositiveInt | None = None
 
 
 def choose_lengths(

@@ -215,6 +215,7 @@ class Trainer:
             cache=self.cache,
             user_augmentation=settings.user_augmentation,
             balance=settings.balance,
+            epoch_images=phase.images,
         )
 
     def open_loader(self, phase: Phase) -> tuple[RecoveringLoader[SampleKey], EpochBatches]:
@@ -230,8 +231,7 @@ class Trainer:
 
     def whole_batch(self, phase: Phase, epoch: int, number: int) -> Batch:
         """Return batch `number` of an epoch, over all processes; seed, epoch and number determine it."""
-        dataset = self.dataset(phase)
-        sampler = batches_of(dataset, phase.batch_size)
+        sampler = batches_of(dataset := self.dataset(phase), phase.batch_size)
         sampler.set_epoch(epoch, number)
         return dataset.batch(next(iter(sampler)))
 

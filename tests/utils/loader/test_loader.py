@@ -224,3 +224,17 @@ def test_resuming_at_any_step_gives_the_batches_of_the_run_that_was_not_stopped(
             assert len(rest) == len(whole) - step
             assert all(same(*pair) for pair in zip(rest, whole[step:], strict=True))
         assert all(cache.get(image) is not None for image in range(10))
+
+
+def test_an_epoch_of_a_part_of_the_images():
+    """Two batches of two images of ten, in each epoch others; the batches are the first of a whole epoch."""
+    whole = EpochBatches(10, 2, seed=3, sizes=[(32, 32)])
+    part = EpochBatches(10, 2, seed=3, sizes=[(32, 32)], images=5)
+    used = set()
+    for epoch in range(8):
+        whole.set_epoch(epoch)
+        part.set_epoch(epoch)
+        batches = list(part)
+        assert len(part) == len(batches) == 2 and batches == list(whole)[:2]
+        used |= {key.image_number for keys in batches for key in keys}
+    assert len(used) == 10

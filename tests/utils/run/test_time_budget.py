@@ -13,7 +13,7 @@ from utils.data.index import select_images
 from utils.run import fit as training_loop
 from utils.run import time_budget
 from utils.run.fit import fit
-from utils.run.resume import Progress, restore_run
+from utils.run.resume import Progress, restore_run, save_run
 from utils.run.run_evaluation import Evaluation
 from utils.run.settings import Run, RunSettings
 from utils.run.time_budget import TimeBudget, time_limit
@@ -77,29 +77,45 @@ def test_a_resumed_run_counts_the_time_before(index, clock, tmp_path):
 
 
 def test_a_run_ends_by_its_clock_and_is_resumed(index, clock, tmp_path, monkeypatch):
-    """Epochs take 5 s by the clock, so that 6 of them fit into half a minute."""
+    """Epochs take 5 s by the clock, so that 10 of them fit into 50 s."""
 
     def evaluated(*given):
         clock[0] += 5.0
         return Evaluation(SimpleNamespace(map50=0.5, map50_95=0.5), defaultdict(float))
 
     monkeypatch.setattr(training_loop, "evaluate_if_due", evaluated)
-    planner = replace(PLANNER, settings=PhaseSettings(minutes=0.5, freeze_epochs=0))
-    limit = TimeLimit(planner, seconds=30.0, started=0.0, ending=0.0)
+    planner = replace(PLANNER, settings=PhaseSettings(minutes=50 / 60, freeze_epochs=0))
+    limit = TimeLimit(planner, seconds=50.0, started=0.0, ending=0.0)
     trainer = make_trainer(index, planner.first_phases())
     progress = fit(trainer, index, run_of(tmp_path, limit), Progress())
-    assert progress.epoch == 6 and trainer.steps == 12
+    assert progress.epoch == 10 and trainer.steps == 20
 
     cut = tmp_path / "cut"
     cut.mkdir()
-    shutil.copy(tmp_path / "epoch_004.pt", cut / "last.pt")
-    assert load_checkpoint(cut / "last.pt")["timing"]["seconds"] == 20.0
+    shutil.copy(tmp_path / "epoch_008.pt", cut / "last.pt")
+    assert load_checkpoint(cut / "last.pt")["timing"]["seconds"] == 40.0
     clock[0] = 100.0
     again = make_trainer(index, planner.first_phases(), weights_seed=9)
     restored = restore_run(again, cut, planner)
-    assert restored.timing.seconds == 20.0 and again.steps == 8
+    assert restored.timing.seconds == 40.0 and again.steps == 16
     done = fit(again, index, run_of(cut, limit._replace(started=100.0)), restored)
-    assert done.epoch == 6
+    assert done.epoch == 10
+
+
+def test_epochs_of_a_part_of_the_images(index, clock, tmp_path, capsys):
+    """In 20 s, 10 epochs of 4 s do not fit, but 10 of half the images do, without their evaluation."""
+    trainer, progress = make_trainer(index, PLANNER.first_phases()), Progress()
+    limit = TimeLimit(PLANNER, seconds=20.0, started=0.0, ending=0.0)
+    TimeBudget(trainer, run_of(tmp_path, limit), limit, index, progress)
+    assert "an epoch has 2 of the 4 images, at random: all would take 4 s" in capsys.readouterr().out
+    assert progress.timing == Timing(0.0, Pace(2.0, 2.0, 1.0), Lengths(7, 1, 5), 2)
+    assert trainer.schedule.total_steps == 7  # of a batch of two
+    batches = [len(batch.images) for batch in trainer.start_epoch(trainer.phases[0], 0)]
+    assert batches == [2]
+    save_run(tmp_path / "last.pt", trainer, preset("yolox_nano"), progress)
+    again = make_trainer(index, PLANNER.first_phases())
+    assert restore_run(again, tmp_path, PLANNER).timing == progress.timing
+    assert again.schedule.total_steps == 7 and again.phases == trainer.phases
 
 
 def test_the_limit_from_the_settings(index):
