@@ -36,6 +36,7 @@ def clock(monkeypatch):
     """A clock that stands still until it is set: clock[0] is the time."""
     now = [0.0]
     monkeypatch.setattr(time_budget, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time_budget, "FEWEST_EPOCHS", 10)
     monkeypatch.setattr(time_budget, "estimate_pace", lambda trainer, validation: Pace(2.0, 4.0, 1.0))
     return now
 
