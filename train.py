@@ -211,6 +211,7 @@ def read_all_data(config: Config) -> dict[str, DatasetIndex]:
             require_writable(config.output)
     with preflight.check():
         read_user_augmentation(config.augmentation.augment_file)
+    with preflight.check():
         check_loggers(config.schedule.log)
         check_compiler(config.machine.compile, choose_device(config.machine.device).type == "cuda")
     specs = {name: getattr(config, name) for name in ("train", "val", "test")}

@@ -63,7 +63,7 @@ def test_config_holds_everything_that_was_set(trained_run):
     found = json.loads((trained_run.folder / "config.json").read_text(encoding="utf-8"))
     config = found["config"]
     assert config["image_size"] == [SIZE, SIZE] and config["epochs"] == 2 and config["lr"] == 0.001
-    assert config["optimizer"] == "adamw" and config["weight_decay"] > 0  # not given, but used
+    assert config["optimizer"] == "muon" and config["weight_decay"] > 0  # not given, but used
     assert found["data"]["train"]["images"] == 8 and len(found["data"]["val"]["sha256"]) == 64
     assert found["versions"]["torch"]
 

@@ -20,6 +20,7 @@ from utils.system.device import supports_bf16
 
 NEWTON_SCHULZ_STEPS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # steep at 0, so that small singular values grow quickly
+TINY = 1e-30  # no division by 0
 ADAMW_RMS = 0.2  # RMS of AdamW's updates at a learning rate of 1: Muon's are scaled to match
 
 
@@ -115,6 +116,9 @@ class Muon(torch.optim.Optimizer):
             gradient = gradient / grad_scale
         moved = momentum.lerp(gradient, 1 - group["momentum"])
         direction = orthogonalise(gradient.lerp(moved, group["momentum"]))  # Nesterov momentum
+        # The direction does not shrink with the momentum. Where there is no gradient, as in a level of the
+        # head that no object is assigned to, it would go on at full size for ever.
+        direction = direction * (gradient != 0).any(dim=-1).any(dim=-1)[:, None, None]
         size = group["lr"] * ADAMW_RMS * math.sqrt(max(direction.shape[-2:]))
         changed = weights * (1 - group["lr"] * group["weight_decay"]) - size * direction
         if found_inf is not None:
@@ -135,7 +139,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     a, b, c = COEFFICIENTS
     tall = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if tall else matrices
-    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-30)).to(dtype)
+    x = x / x.abs().amax(dim=(-2, -1), keepdim=True).clamp(min=TINY)  # squares of 1e-23 would be 0
+    x = (x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=TINY)).to(dtype)
     for _ in range(NEWTON_SCHULZ_STEPS):
         gram = x @ x.mT  # the smaller of the two Gram matrices
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)

@@ -40,7 +40,7 @@ class PhaseSettings:
 class OptimizerSettings:
     """The optimizer, the learning rate schedule and the EMA of the weights."""
 
-    optimizer: OptimizerName = "adamw"  # optimizer
+    optimizer: OptimizerName = "muon"  # optimizer: muon, adamw or sgd
     lr: PositiveFloat | None = None  # peak learning rate for batch size 64; default: per optimizer
     layer_decay: PositiveFraction = 1.0  # layer-wise learning rate decay: factor per stage away from the head
     momentum: OpenFraction = 0.9  # momentum of SGD and Muon, beta1 of AdamW

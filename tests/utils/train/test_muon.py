@@ -289,3 +289,24 @@ def test_the_rate_of_a_group_can_change_between_steps():
         group["lr"] = 0.0
     optimizer.step()
     assert all(map(torch.equal, values, before))
+
+
+@pytest.mark.parametrize("size", [1e-12, 1e-23, 1e-37])
+def test_the_size_of_a_matrix_does_not_matter(size):
+    """The squares of 1e-23 are 0 in float32: the norm must not be that of zeros."""
+    torch.manual_seed(0)
+    matrices = torch.randn(2, 8, 8)
+    expected = orthogonalise(matrices, torch.float32)
+    assert torch.allclose(orthogonalise(matrices * size, torch.float32), expected, atol=1e-3)
+
+
+def test_a_kernel_without_gradients_stays_while_its_momentum_decays():
+    kernel, optimizer = one(torch.randn(4, 3, 3, 3, generator=torch.manual_seed(0)))
+    optimizer.param_groups[0]["lr"] = 0.01
+    kernel.grad = torch.ones_like(kernel)
+    optimizer.step()
+    after_one = kernel.detach().clone()
+    kernel.grad = torch.zeros_like(kernel)
+    for _ in range(1200):  # .9^1200 is 1e-55, which is 0 in float32
+        optimizer.step()
+    assert torch.equal(kernel, after_one)
