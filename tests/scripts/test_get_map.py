@@ -117,7 +117,7 @@ def test_two_results_are_compared(saved, capsys, tmp_path):
     folder = saved[1]
     entries = json.loads((folder / "detections.json").read_text("utf-8"))
     worse = tmp_path / "worse.json"
-    worse.write_text(json.dumps([e for e in entries if e["image_id"] != 1]), "utf-8")
+    worse.write_text(json.dumps([e for e in entries if e["image_id"] == 1]), "utf-8")
     files = ["--ground-truth", folder / "ground_truth.json", "--detections", folder / "detections.json"]
     output = accepted(
         capsys, "get_map.py", *files, "--compare", worse, "--output", tmp_path, "--resamples", 100

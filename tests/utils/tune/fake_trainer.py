@@ -1,10 +1,12 @@
 """A trainer that trains nothing: mAP50-95 and seconds follow from the settings, and it has its own clock."""
 
-from utils.tune.base_settings import BaseSettings
+from utils.tune.base_settings import parse_flags
 from utils.tune.budget import Budget, rung_epochs
 from utils.tune.search import Plan
 from utils.tune.search_space import plan_space
 from utils.tune.trainings import Trained, TrainingError
+
+BASE = parse_flags("--optimizer adamw")  # whose default learning rate is .006
 
 
 class FakeTrainer:
@@ -38,4 +40,4 @@ def value_of(params):
 
 
 def plan_of(names=("lr", "mosaic"), epochs=9, seeds=2):
-    return Plan(plan_space(names, BaseSettings(), epochs, True, False), rung_epochs(epochs), seeds, 0)
+    return Plan(plan_space(names, BASE, epochs, True, False), rung_epochs(epochs), seeds, 0)

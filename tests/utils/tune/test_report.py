@@ -7,7 +7,7 @@ import shlex
 import cv2
 import pytest
 
-from utils.tune.base_settings import BaseSettings
+from tests.utils.tune.fake_trainer import BASE
 from utils.tune.comparison import Comparison
 from utils.tune.decision import decide
 from utils.tune.outcome import Outcome, best_of, distinct, ranked, seconds_by_rung, values_before
@@ -16,7 +16,7 @@ from utils.tune.report import command_of, trials_table, write_result, write_tria
 from utils.tune.search_space import plan_space
 
 RUNGS = (1, 4, 12)
-SPACE = plan_space(("lr", "box_loss"), BaseSettings(), 12, True, False)
+SPACE = plan_space(("lr", "box_loss"), BASE, 12, True, False)
 
 
 def outcome(number, state, lr, *values, box_loss=None, error=""):

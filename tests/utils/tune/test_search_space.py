@@ -31,7 +31,7 @@ def test_the_names_are_flags_of_train():
 
 def test_bounds_follow_the_defaults_of_the_optimizer():
     lr = planned()["lr"]
-    assert (lr.low, lr.high, lr.default, lr.log) == (0.006 / 8, 0.006 * 4, 0.006, True)
+    assert (lr.low, lr.high, lr.default, lr.log) == (0.012 / 8, 0.012 * 4, 0.012, True)
     assert planned(flags="--optimizer sgd")["lr"].default == 0.08
     assert planned(flags="--lr 0.5")["lr"].low == 0.5 / 8
     assert planned(flags="--scale 0.1 0.9")["scale"][1:3] == (0.1, 0.9)  # widened, and below the largest zoom
