@@ -4,9 +4,9 @@ from utils.train.optimizer import OptimizerName
 
 # Peak learning rate for a batch of 64 images and weight decay, by optimizer. AP of yolox_nano from COCO
 # weights on test images, 416 pixels, 12 epochs (BCCD 15), by seed, with Muon at .012 and AdamW at .006: chess
-# .768, .766 and .726, .740, .716; pears .458, .437 and .428, .446; BCCD .617, .618 and .603; boards .592 and
-# .445, .525, .421. AdamW at .012: chess .726, pears .424, BCCD .595, so it is not the learning rate that
-# makes Muon better. From scratch BCCD .510 and .401.
+# .768, .766 and .726, .740, .716; pears .458, .437 and .428, .446; BCCD .617, .618, .616 and .603; boards
+# .592 and .445, .525, .421. AdamW at .012: chess .726, pears .424, BCCD .595, so it is not the learning rate
+# that makes Muon better. From scratch BCCD .510 and .401.
 # Before, on BCCD alone: AdamW .607 at .006, SGD .596 at .08 and .587 at .04. Muon in 8 epochs at 320 pixels,
 # seeds 0 and 1: .572 and .580 at .012, .579 and .581 at .024; with seed 0 alone .556 at .003, .565 at .006,
 # .573 at .048; .012 is as good as .024 within the variation between seeds, and further from diverging. Its
