@@ -85,7 +85,7 @@ def first_timing(trainer: Trainer, limit: TimeLimit, validation: DatasetIndex, e
     If there would be too few epochs to plan with, and to choose the best one of, they are shortened: each
     has only a part of the images. Prints that.
     """
-    pace = estimate_pace(trainer, validation)
+    pace = trainer.processes.broadcast(estimate_pace(trainer, validation))
     lengths, images = limit.planner.lengths(max(1, epoch)), len(trainer.train_index)
     longest = limit.seconds / FEWEST_EPOCHS
     if pace.unfrozen <= longest or epoch > 0:
@@ -95,7 +95,7 @@ def first_timing(trainer: Trainer, limit: TimeLimit, validation: DatasetIndex, e
     print(f"an epoch has {part} of the {images} images, at random: all would take {pace.unfrozen:.0f} s")
     epoch_seconds = pace.unfrozen * part / images
     pace = Pace(epoch_seconds, epoch_seconds, pace.evaluation)
-    return Timing(0.0, pace, lengths, trainer.processes.broadcast(part))
+    return Timing(0.0, pace, lengths, part)
 
 
 def estimate_pace(trainer: Trainer, validation: DatasetIndex) -> Pace:

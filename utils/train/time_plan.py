@@ -38,7 +38,7 @@ class Pace:
     measured: tuple[str, ...] = ()
 
     def measure(self, name: str, seconds: float) -> None:
-        """Take in a measured time; the result is the mean of this one and of those before.
+        """Take in a measured time; from the second on, the mean of it and of the value before counts.
 
         The first frozen epoch shows how far its estimate was off, and so corrects that of unfrozen ones too.
         """

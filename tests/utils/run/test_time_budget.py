@@ -17,6 +17,7 @@ from utils.run.resume import Progress, restore_run, save_run
 from utils.run.run_evaluation import Evaluation
 from utils.run.settings import Run, RunSettings
 from utils.run.time_budget import TimeBudget, time_limit
+from utils.system.distributed import Processes
 from utils.train.phases import Lengths, PhasePlanner, total_epochs
 from utils.train.settings import PhaseSettings
 from utils.train.time_plan import Pace, TimeLimit, Timing
@@ -117,6 +118,17 @@ def test_epochs_of_a_part_of_the_images(index, clock, tmp_path, capsys):
     again = make_trainer(index, PLANNER.first_phases())
     assert restore_run(again, tmp_path, PLANNER).timing == progress.timing
     assert again.schedule.total_steps == 7 and again.phases == trainer.phases
+
+
+def test_all_processes_plan_with_the_times_of_the_first(index, clock, tmp_path, monkeypatch):
+    """This one measured a tenth of them, by which whole epochs would fit."""
+    first = Pace(2.0, 4.0, 1.0)
+    monkeypatch.setattr(time_budget, "estimate_pace", lambda trainer, validation: Pace(0.2, 0.4, 0.1))
+    monkeypatch.setattr(Processes, "broadcast", lambda self, value: first if type(value) is Pace else value)
+    trainer, progress = make_trainer(index, PLANNER.first_phases()), Progress()
+    limit = TimeLimit(PLANNER, seconds=20.0, started=0.0, ending=0.0)
+    TimeBudget(trainer, run_of(tmp_path, limit), limit, index, progress)
+    assert progress.timing == Timing(0.0, Pace(2.0, 2.0, 1.0), Lengths(7, 1, 5), 2)
 
 
 def test_the_limit_from_the_settings(index):
