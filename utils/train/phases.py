@@ -115,38 +115,29 @@ class PhasePlanner:
         return Lengths(epochs, freeze, clean)
 
     def phases(self, lengths: Lengths) -> tuple[Phase, ...]:
-        """Return the phases of a run of these lengths."""
-        return split_phases(lengths, self.frozen, self.unfrozen)
+        """Return the phases of a run of these lengths.
 
-
-def plan_phases(
-    epochs: int, freeze_epochs: int, clean_share: float, frozen: Phase, unfrozen: Phase
-) -> tuple[Phase, ...]:
-    """Split a run into phases: the first `freeze_epochs` frozen, the last `clean_share` of epochs clean."""
-    clean_start = epochs - round(epochs * clean_share)
-    return split_phases(Lengths(epochs, freeze_epochs, clean_start), frozen, unfrozen)
-
-
-def split_phases(lengths: Lengths, frozen: Phase, unfrozen: Phase) -> tuple[Phase, ...]:
-    """Return the phases of a run of these lengths.
-
-    Clean means without mosaic, mixup, copy-paste and cutout, so that the network sees natural images last:
-    a mosaic has more and smaller objects, cut at the seams.
-    """
-    epochs, freeze_epochs, clean_start = lengths.epochs, lengths.freeze_epochs, lengths.clean_start
-    if not 0 <= freeze_epochs <= epochs:
-        raise ValueError(f"--freeze-epochs {freeze_epochs} is not within 0 and --epochs, which is {epochs}")
-    spans = [
-        (replace(frozen, epochs=0), 0, freeze_epochs),
-        (replace(unfrozen, epochs=0), freeze_epochs, epochs),
-    ]
-    phases = []
-    for phase, start, end in spans:
-        middle = min(max(clean_start, start), end)
-        phases.append(replace(phase, epochs=middle - start))
-        clean = replace(phase.augmentation, mosaic=0.0, mixup=0.0, copy_paste=0.0, cut_out=0.0)
-        phases.append(replace(phase, name=f"{phase.name}, clean", epochs=end - middle, augmentation=clean))
-    return tuple(phase for phase in phases if phase.epochs)
+        Clean means without mosaic, mixup, copy-paste and cutout, so that the network sees natural images
+        last: a mosaic has more and smaller objects, cut at the seams.
+        """
+        epochs, freeze_epochs, clean_start = lengths.epochs, lengths.freeze_epochs, lengths.clean_start
+        if not 0 <= freeze_epochs <= epochs:
+            raise ValueError(
+                f"--freeze-epochs {freeze_epochs} is not within 0 and --epochs, which is {epochs}"
+            )
+        spans = [
+            (replace(self.frozen, epochs=0), 0, freeze_epochs),
+            (replace(self.unfrozen, epochs=0), freeze_epochs, epochs),
+        ]
+        phases = []
+        for phase, start, end in spans:
+            middle = min(max(clean_start, start), end)
+            phases.append(replace(phase, epochs=middle - start))
+            clean = replace(phase.augmentation, mosaic=0.0, mixup=0.0, copy_paste=0.0, cut_out=0.0)
+            phases.append(
+                replace(phase, name=f"{phase.name}, clean", epochs=end - middle, augmentation=clean)
+            )
+        return tuple(phase for phase in phases if phase.epochs)
 
 
 def apply_freezing(detector: Detector, phase: Phase) -> None:

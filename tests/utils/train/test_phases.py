@@ -11,9 +11,9 @@ from tests.utils.train.tiny_training import PHASE, copied, drawn_index, make_tra
 from utils.augment.settings import NO_AUGMENTATION, Augmentation
 from utils.train.phases import (
     Phase,
+    PhasePlanner,
     apply_freezing,
     phase_at,
-    plan_phases,
     plan_run,
     scale_learning_rate,
 )
@@ -24,6 +24,12 @@ FROZEN = Phase("frozen", 0, 16, 0.02, ("backbone",), VARIED)
 UNFROZEN = Phase("unfrozen", 0, 8, 0.01, (), VARIED)
 
 SGD = OptimizerSettings("sgd")  # .08 for a batch of 64
+
+
+def plan_phases(epochs, freeze_epochs, clean_share, frozen, unfrozen):
+    settings = PhaseSettings(freeze_epochs=freeze_epochs, clean_share=clean_share)
+    planner = PhasePlanner(frozen, unfrozen, settings, images=100, from_weights=True)
+    return planner.phases(planner.lengths(epochs))
 
 
 def plan(epochs, freeze_epochs, clean_share):
